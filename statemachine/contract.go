@@ -1,0 +1,141 @@
+// Package statemachine is the contract between the state machine, the Lambdas that are its steps, the
+// infrastructure that runs both and the command that speaks to them. It imports only the standard
+// library, so every other room of the house may lean on it and it leans on none.
+package statemachine
+
+import (
+	_ "embed"
+	"encoding/json"
+)
+
+// Definition is the only definition of the release, in the Amazon States Language. The placeholders
+// ${Begin}, ${Sync}, ... stand for the ARNs of the Lambdas and are filled in by whoever deploys it.
+//
+//go:embed release.asl.json
+var Definition string
+
+// Task is one step of a release: the same word for its folder, file, type, state and Lambda.
+type Task string
+
+const (
+	Begin       Task = "Begin"
+	Sync        Task = "Sync"
+	Expand      Task = "Expand"
+	Deploy      Task = "Deploy"
+	Probe       Task = "Probe"
+	Ramp        Task = "Ramp"
+	CheckAlarms Task = "CheckAlarms"
+	Promote     Task = "Promote"
+	Drain       Task = "Drain"
+	Contract    Task = "Contract"
+	Rollback    Task = "Rollback"
+	Finish      Task = "Finish"
+
+	// Signal and Recover stand behind EventBridge rules, not in the machine.
+	Signal  Task = "Signal"
+	Recover Task = "Recover"
+)
+
+// Tasks lists the Lambdas that the machine calls, in the order of a release that goes well.
+func Tasks() []Task {
+	return []Task{Begin, Sync, Expand, Deploy, Probe, Ramp, CheckAlarms, Promote, Drain, Contract, Rollback, Finish}
+}
+
+// Functions lists all of Lockstep's Lambdas.
+func Functions() []Task { return append(Tasks(), Signal, Recover) }
+
+// BeginInput is what the machine hands to Begin. Event is the input of the execution as it came: a merge
+// event, an S3 event, or what an operator typed into the console.
+type BeginInput struct {
+	Execution string          `json:"execution"`
+	TaskToken string          `json:"taskToken"`
+	Event     json.RawMessage `json:"event"`
+}
+
+// RampInput is what the machine hands to Ramp, which answers through the token.
+type RampInput struct {
+	TaskToken string   `json:"taskToken"`
+	Document  Document `json:"document"`
+}
+
+// Document travels through the machine: every other Lambda takes it and returns it. It carries ids;
+// the ledger carries the rest. Fields that a Choice or a Wait reads are never omitted.
+type Document struct {
+	Execution string `json:"execution"`
+	Release   string `json:"release"`
+	Sequence  int64  `json:"sequence"`
+	// Fence is the number of the lock that this execution holds; zero where it holds none.
+	Fence int64 `json:"fence"`
+	// Active and Fallback are the roles as Begin found them; a promotion does not change them here.
+	Active   Environment `json:"active"`
+	Fallback Environment `json:"fallback"`
+
+	// Next is where the machine goes after Begin.
+	Next Next `json:"next"`
+	// First says that the fallback carries nothing yet: there is nobody to protect and nothing to compare with.
+	First bool `json:"first"`
+	// Step counts the ramp's steps taken; Weight is the share of active in basis points.
+	Step       int     `json:"step"`
+	Weight     int     `json:"weight"`
+	Extensions int     `json:"extensions"`
+	Verdict    Verdict `json:"verdict"`
+	Promoted   bool    `json:"promoted"`
+	Drained    bool    `json:"drained"`
+	// WaitSeconds is how long the next Wait state waits.
+	WaitSeconds int     `json:"waitSeconds"`
+	Outcome     Outcome `json:"outcome"`
+	// Failure is what a Catch, or a step that answers with data, found wrong.
+	Failure *Failure `json:"failure,omitempty"`
+	// Event is the execution's input, kept where no release could be made of it.
+	Event json.RawMessage `json:"event,omitempty"`
+}
+
+// Failure has the form that a Catch of Step Functions writes.
+type Failure struct {
+	Error string `json:"Error"`
+	Cause string `json:"Cause"`
+}
+
+// Message is the cause in words: Step Functions wraps what a Lambda said in its error object.
+func (f *Failure) Message() string {
+	if f == nil {
+		return ""
+	}
+	var lambda struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(f.Cause), &lambda) == nil && lambda.ErrorMessage != "" {
+		return lambda.ErrorMessage
+	}
+	return f.Cause
+}
+
+// Next is where the machine goes after Begin.
+type Next string
+
+const (
+	NextSync     Next = "sync"     // the lock is held: go on
+	NextBegin    Next = "begin"    // the lock fell free: ask for it again
+	NextFinish   Next = "finish"   // superseded while waiting
+	NextRollback Next = "rollback" // taken over from a dead execution, before contract
+	NextContract Next = "contract" // taken over from a dead execution, from contract on
+)
+
+// Verdict is what the metrics say of the active environment.
+type Verdict string
+
+const (
+	Healthy      Verdict = "healthy"
+	Breached     Verdict = "breached"
+	Inconclusive Verdict = "inconclusive"
+)
+
+// Outcome is how a merge ended.
+type Outcome string
+
+const (
+	Released   Outcome = "released"
+	RolledBack Outcome = "rolledBack"
+	Superseded Outcome = "superseded"
+	Refused    Outcome = "refused"
+)

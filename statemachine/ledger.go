@@ -1,0 +1,152 @@
+package statemachine
+
+import "time"
+
+// The ledger's objects. Each is changed only by a conditional write.
+
+// Lock is ledger/lock.json: who releases now, and who waits. Fence grows each time it changes hands.
+type Lock struct {
+	Fence  int64    `json:"fence"`
+	Holder *Holder  `json:"holder,omitempty"`
+	Queue  []Parked `json:"queue,omitempty"`
+}
+
+// Holder is the execution that holds the lock.
+type Holder struct {
+	Release   string    `json:"release"`
+	Sequence  int64     `json:"sequence"`
+	Execution string    `json:"execution"`
+	Since     time.Time `json:"since"`
+}
+
+// Parked is an execution that waits for the lock on a task token.
+type Parked struct {
+	Release   string    `json:"release"`
+	Sequence  int64     `json:"sequence"`
+	Execution string    `json:"execution"`
+	TaskToken string    `json:"taskToken"`
+	Since     time.Time `json:"since"`
+}
+
+// Record is ledger/releases/<id>.json: what happened to a release.
+type Record struct {
+	Release   string      `json:"release"`
+	Sequence  int64       `json:"sequence"`
+	Execution string      `json:"execution"`
+	Attempt   int         `json:"attempt"`
+	Fence     int64       `json:"fence"`
+	Active    Environment `json:"active"`
+	Fallback  Environment `json:"fallback"`
+	Began     time.Time   `json:"began"`
+	Ended     *time.Time  `json:"ended,omitempty"`
+	// State is the step last entered; Contracted says that the point of no return was passed.
+	State      Task    `json:"state"`
+	Contracted bool    `json:"contracted"`
+	Promoted   bool    `json:"promoted"`
+	Outcome    Outcome `json:"outcome,omitempty"`
+	Cause      string  `json:"cause,omitempty"`
+	Weight     int     `json:"weight"`
+	// Expanded says that Expand began, so that a rollback has migrations to undo.
+	Expanded bool `json:"expanded"`
+	// Wait is the ramp's pause between two steps; nil while a step runs.
+	Wait *Wait `json:"wait,omitempty"`
+	// Signals are what arrived from outside, also while nobody waited.
+	Signals []SignalNote `json:"signals,omitempty"`
+	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.
+	Ringing    []string `json:"ringing,omitempty"`
+	Recoveries int      `json:"recoveries,omitempty"`
+	Story      []Entry  `json:"story,omitempty"`
+}
+
+// Wait is a ramp step that bakes: whoever holds the token decides once.
+type Wait struct {
+	TaskToken string    `json:"taskToken"`
+	Schedule  string    `json:"schedule,omitempty"`
+	Since     time.Time `json:"since"`
+	Until     time.Time `json:"until"`
+	Paused    bool      `json:"paused,omitempty"`
+	Document  Document  `json:"document"` // what the machine gets when the bake is over
+}
+
+// SignalKind is what arrived.
+type SignalKind string
+
+const (
+	SignalAlarm    SignalKind = "alarm"
+	SignalPause    SignalKind = "pause"
+	SignalResume   SignalKind = "resume"
+	SignalAdvance  SignalKind = "advance" // end this bake
+	SignalPromote  SignalKind = "promote" // skip the rest of the ramp
+	SignalRollback SignalKind = "rollback"
+)
+
+// SignalNote is a signal as the ledger keeps it.
+type SignalNote struct {
+	ID     string     `json:"id"` // of the event, so that one delivered twice counts once
+	Kind   SignalKind `json:"kind"`
+	Reason string     `json:"reason"`
+	At     time.Time  `json:"at"`
+}
+
+// Entry is a line of the release's story.
+type Entry struct {
+	At     time.Time `json:"at"`
+	State  Task      `json:"state"`
+	Text   string    `json:"text"`
+	Weight *int      `json:"weight,omitempty"`
+}
+
+// Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled is
+// false while a step is changing it, so that nobody takes a half-written environment for a whole one.
+type Carries struct {
+	Environment Environment        `json:"environment"`
+	Settled     bool               `json:"settled"`
+	Release     string             `json:"release,omitempty"`
+	Sequence    int64              `json:"sequence,omitempty"`
+	Site        *CarriedSite       `json:"site,omitempty"`
+	Functions   map[string]Carried `json:"functions,omitempty"`
+}
+
+// CarriedSite is the site bundle that an environment carries and the release that brought it.
+type CarriedSite struct {
+	Release string `json:"release"`
+	Key     string `json:"key"`
+	SHA256  string `json:"sha256"`
+	Assets  string `json:"assets"`
+}
+
+// Carried is the version that an environment's alias names and the release that brought it.
+type Carried struct {
+	Release string `json:"release"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+// StateChange is the detail of every event that Lockstep puts on the bus.
+type StateChange struct {
+	App       string      `json:"app"`
+	Release   string      `json:"release"`
+	Execution string      `json:"execution"`
+	State     Task        `json:"state"`
+	Text      string      `json:"text"`
+	Active    Environment `json:"active,omitempty"`
+	Weight    int         `json:"weight"`
+	Verdict   Verdict     `json:"verdict,omitempty"`
+	Outcome   Outcome     `json:"outcome,omitempty"`
+	Cause     string      `json:"cause,omitempty"`
+}
+
+// Merge is the detail of the event that CI puts on the bus after a merge.
+type Merge struct {
+	App      string `json:"app"`
+	Release  string `json:"release"`
+	Sequence int64  `json:"sequence"`
+}
+
+// Operator is the detail of an operator's request.
+type Operator struct {
+	App     string     `json:"app"`
+	Release string     `json:"release,omitempty"` // empty: the one under way
+	Action  SignalKind `json:"action"`
+	Reason  string     `json:"reason,omitempty"`
+}

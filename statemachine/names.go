@@ -1,0 +1,89 @@
+package statemachine
+
+import "fmt"
+
+// Environment is one of the two complete stacks.
+type Environment string
+
+const (
+	A Environment = "a"
+	B Environment = "b"
+)
+
+// Environments lists both.
+func Environments() []Environment { return []Environment{A, B} }
+
+// Other is the environment that e is not.
+func (e Environment) Other() Environment {
+	if e == A {
+		return B
+	}
+	return A
+}
+
+// Alias is the Lambda alias of the environment, which every function has.
+func (e Environment) Alias() string { return string(e) }
+
+// Stage is the API stage of the environment, and so the first path segment of its calls.
+func (e Environment) Stage() string { return "api-" + string(e) }
+
+// Names that the infrastructure gives, the steps use and the edge reads.
+const (
+	// RouteKey is the one key of the key-value store.
+	RouteKey = "route"
+
+	// Stage variables: which alias the stage's integrations call, and which release that is.
+	StageVariableAlias   = "alias"
+	StageVariableRelease = "release"
+
+	// Object metadata (x-amz-meta-...) on everything in a site bucket.
+	MetadataEnvironment = "lockstep-env"
+	MetadataRelease     = "lockstep-release"
+
+	// Placeholders that Deploy fills in on entry pages.
+	PlaceholderAPI         = "%LOCKSTEP_API%"
+	PlaceholderRelease     = "%LOCKSTEP_RELEASE%"
+	PlaceholderEnvironment = "%LOCKSTEP_ENVIRONMENT%"
+
+	// Events on the bus.
+	Source              = "lockstep"
+	SourceCI            = "lockstep.ci"
+	SourceOperator      = "lockstep.operator"
+	DetailMerge         = "Release Merged"
+	DetailStateChange   = "Release State Change"
+	DetailOperator      = "Operator Request"
+	EnvironmentStateKey = "LOCKSTEP_STATE_BUCKET" // the one environment variable that every Lambda needs
+	SettingsKey         = "settings.json"         // the object in the state bucket that tells it the rest
+	LockKey             = "ledger/lock.json"
+	ReleasesPrefix      = "releases/"
+	RecordsPrefix       = "ledger/releases/"
+)
+
+// ControlParameter is the SSM parameter that says which environment is active.
+func ControlParameter(app string) string { return fmt.Sprintf("/lockstep/%s/environments", app) }
+
+// ManifestKey is the object that describes a release; whatever else the release has lies beside it.
+func ManifestKey(release string) string { return ReleasesPrefix + release + "/release.json" }
+
+// RecordKey is the ledger's record of a release.
+func RecordKey(release string) string { return RecordsPrefix + release + ".json" }
+
+// CarriesKey is the ledger's note of what an environment carries.
+func CarriesKey(e Environment) string { return fmt.Sprintf("ledger/environments/%s.json", e) }
+
+// Control is the value of the control parameter.
+type Control struct {
+	Active   Environment `json:"active"`
+	Fallback Environment `json:"fallback"`
+}
+
+// Route is the one value that the edge reads. Weight is in basis points, 0 to 10000.
+type Route struct {
+	Active   Environment `json:"active"`
+	Fallback Environment `json:"fallback"`
+	Weight   int         `json:"weight"`
+	Release  string      `json:"release"`
+}
+
+// FullWeight is the weight at which active serves everyone.
+const FullWeight = 10000

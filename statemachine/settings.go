@@ -1,0 +1,117 @@
+package statemachine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Settings is what the infrastructure tells the steps: settings.json in the state bucket.
+type Settings struct {
+	App          string                 `json:"app"`
+	StateBucket  string                 `json:"stateBucket"`
+	SiteBuckets  map[Environment]string `json:"siteBuckets"`
+	SiteURL      string                 `json:"siteUrl"` // where viewers go; the API is below it, at /api-a and /api-b
+	API          string                 `json:"api"`     // id of the REST API
+	APIName      string                 `json:"apiName"` // the dimension ApiName of its metrics
+	KeyValue     string                 `json:"keyValueStore"`
+	Bus          string                 `json:"bus"`
+	Machine      string                 `json:"stateMachine"`
+	Schedules    Schedules              `json:"schedules"`
+	Functions    []AppFunction          `json:"functions"`
+	Alarms       []Alarm                `json:"alarms"`
+	Database     *Database              `json:"database,omitempty"`
+	Ramp         RampPlan               `json:"ramp"`
+	Drain        DrainPlan              `json:"drain"`
+	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight
+	MetricPeriod Duration               `json:"metricPeriod"` // the resolution of the metrics: a minute on AWS
+}
+
+// Schedules says where the ramp's one-time schedules live and as whom they run.
+type Schedules struct {
+	Group string `json:"group"`
+	Role  string `json:"role"`
+}
+
+// AppFunction is a function of the application: its name in manifests and its Lambda.
+type AppFunction struct {
+	Name   string `json:"name"`
+	Lambda string `json:"lambda"`
+}
+
+// Alarm is a CloudWatch alarm that judges one environment.
+type Alarm struct {
+	Name        string      `json:"name"`
+	Environment Environment `json:"environment"`
+}
+
+// Database names the secret that holds the connection: {host, port, dbname, username, password}.
+type Database struct {
+	Secret string `json:"secret"`
+}
+
+// RampPlan is how the weight grows.
+type RampPlan struct {
+	Steps []RampStep `json:"steps"`
+	// MinimumRequests is how many calls the active stage must have had in a bake for a verdict.
+	MinimumRequests int `json:"minimumRequests"`
+	// MaxExtensions is how often an inconclusive bake is prolonged before OnInconclusive decides.
+	MaxExtensions  int            `json:"maxExtensions"`
+	OnInconclusive OnInconclusive `json:"onInconclusive"`
+}
+
+// RampStep is a share of the viewers and how long it is watched.
+type RampStep struct {
+	Percent float64  `json:"percent"`
+	Bake    Duration `json:"bake"`
+}
+
+// OnInconclusive is what to do when the metrics never say enough.
+type OnInconclusive string
+
+const (
+	Hold           OnInconclusive = "hold"
+	RollBackUnsure OnInconclusive = "rollback"
+)
+
+// DrainPlan is when the old environment counts as left: quiet for Quiet, or AtMost passed.
+type DrainPlan struct {
+	Quiet  Duration `json:"quiet"`
+	AtMost Duration `json:"atMost"`
+}
+
+// Duration is a time.Duration that reads and writes as "1m30s".
+type Duration time.Duration
+
+// Std is the duration as the standard library has it.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText writes "1m30s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads "1m30s".
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("found %q, expected a duration like \"90s\", \"5m\" or \"1h30m\"", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// ParseSettings reads settings.json.
+func ParseSettings(data []byte) (Settings, error) {
+	var s Settings
+	if err := DecodeStrict(data, &s); err != nil {
+		return Settings{}, fmt.Errorf("%s: %w", SettingsKey, err)
+	}
+	return s, nil
+}
+
+// JSON writes the settings as the object that ParseSettings reads.
+func (s Settings) JSON() []byte {
+	data, _ := json.MarshalIndent(s, "", "  ")
+	return data
+}
