@@ -79,8 +79,10 @@ type Document struct {
 	Weight     int     `json:"weight"`
 	Extensions int     `json:"extensions"`
 	Verdict    Verdict `json:"verdict"`
-	Promoted   bool    `json:"promoted"`
-	Drained    bool    `json:"drained"`
+	// Waived says that the operator ended the bake: a verdict that lacks evidence does not hold it up.
+	Waived   bool `json:"waived"`
+	Promoted bool `json:"promoted"`
+	Drained  bool `json:"drained"`
 	// WaitSeconds is how long the next Wait state waits.
 	WaitSeconds int     `json:"waitSeconds"`
 	Outcome     Outcome `json:"outcome"`

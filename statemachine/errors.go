@@ -12,6 +12,7 @@ const (
 	IncompatibleMigration = "IncompatibleMigration"
 	StaleWrite            = "StaleWrite"
 	Throttled             = "Throttled"
+	Unfinished            = "Unfinished" // out of time with work left: call again, it goes on where it was
 	LockLost              = "LockLost"
 	SyncFailed            = "SyncFailed"
 	ExpandFailed          = "ExpandFailed"
@@ -26,7 +27,7 @@ const (
 // ErrorNames lists every declared name; a test holds it to the definition in both directions.
 func ErrorNames() []string {
 	return []string{
-		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, LockLost, SyncFailed, ExpandFailed,
+		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, Unfinished, LockLost, SyncFailed, ExpandFailed,
 		DeployFailed, ProbeFailed, AlarmBreached, OperatorRollback, ContractFailed, RollbackFailed,
 	}
 }

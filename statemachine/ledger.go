@@ -47,7 +47,8 @@ type Record struct {
 	Cause      string  `json:"cause,omitempty"`
 	Weight     int     `json:"weight"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
-	Expanded bool `json:"expanded"`
+	Expanded   bool  `json:"expanded"`
+	SchemaFrom int64 `json:"schemaFrom"` // the version of the schema before it
 	// Wait is the ramp's pause between two steps; nil while a step runs.
 	Wait *Wait `json:"wait,omitempty"`
 	// Signals are what arrived from outside, also while nobody waited.
@@ -60,12 +61,12 @@ type Record struct {
 
 // Wait is a ramp step that bakes: whoever holds the token decides once.
 type Wait struct {
-	TaskToken string    `json:"taskToken"`
-	Schedule  string    `json:"schedule,omitempty"`
-	Since     time.Time `json:"since"`
-	Until     time.Time `json:"until"`
-	Paused    bool      `json:"paused,omitempty"`
-	Document  Document  `json:"document"` // what the machine gets when the bake is over
+	TaskToken string     `json:"taskToken"`
+	Schedule  string     `json:"schedule,omitempty"`
+	Since     time.Time  `json:"since"`
+	Until     time.Time  `json:"until"`
+	Paused    *time.Time `json:"paused,omitempty"` // since when; nil while the schedule runs
+	Document  Document   `json:"document"`         // what the machine gets when the bake is over
 }
 
 // SignalKind is what arrived.

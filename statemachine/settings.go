@@ -25,6 +25,8 @@ type Settings struct {
 	Drain        DrainPlan              `json:"drain"`
 	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight
 	MetricPeriod Duration               `json:"metricPeriod"` // the resolution of the metrics: a minute on AWS
+	// EdgeConvergence is how long a new route takes to reach every edge location.
+	EdgeConvergence Duration `json:"edgeConvergence"`
 }
 
 // Schedules says where the ramp's one-time schedules live and as whom they run.

@@ -1,0 +1,18 @@
+package release
+
+import (
+	"math"
+	"time"
+
+	"lockstep/statemachine"
+)
+
+// RampStep is the weight and the bake of the n-th step of a plan, counted from 1. Beyond its last step,
+// and for a plan without steps, the weight is full.
+func RampStep(plan statemachine.RampPlan, n int) (weight int, bake time.Duration) {
+	if n < 1 || n > len(plan.Steps) {
+		return statemachine.FullWeight, 0
+	}
+	step := plan.Steps[n-1]
+	return int(math.Round(step.Percent * 100)), step.Bake.Std()
+}

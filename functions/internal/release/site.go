@@ -1,0 +1,73 @@
+package release
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"mime"
+	"path"
+	"strings"
+
+	"lockstep/statemachine"
+)
+
+// Page is one file of the site as it goes into an environment's bucket.
+type Page struct {
+	Path         string
+	Body         []byte
+	ContentType  string
+	CacheControl string
+}
+
+const (
+	immutable = "public, max-age=31536000, immutable"
+	noCache   = "no-cache"
+)
+
+// RenderSite splits a site into its assets, which are the same in both environments and go first, and its
+// entry pages, which name the environment's API and the release, and go last.
+func RenderSite(archive *zip.Reader, assetsPrefix string, e statemachine.Environment, releaseID string) (assets, entries []Page, err error) {
+	fill := strings.NewReplacer(
+		statemachine.PlaceholderAPI, "/"+e.Stage(),
+		statemachine.PlaceholderRelease, releaseID,
+		statemachine.PlaceholderEnvironment, string(e),
+	)
+	for _, f := range archive.File {
+		if f.Mode().IsDir() {
+			continue
+		}
+		body, err := Unpack(f)
+		if err != nil {
+			return nil, nil, fmt.Errorf("unpack the site: %w", err)
+		}
+		page := Page{Path: f.Name, Body: body, ContentType: contentType(f.Name)}
+		if strings.HasPrefix(f.Name, assetsPrefix) {
+			page.CacheControl = immutable
+			assets = append(assets, page)
+			continue
+		}
+		page.CacheControl = noCache
+		if bytes.Contains(body, []byte("%LOCKSTEP_")) {
+			page.Body = []byte(fill.Replace(string(body)))
+		}
+		entries = append(entries, page)
+	}
+	return assets, entries, nil
+}
+
+// What the mime package does not know where no system table is installed, as in a Lambda.
+var contentTypes = map[string]string{
+	".ico": "image/x-icon", ".map": "application/json", ".txt": "text/plain; charset=utf-8",
+	".webmanifest": "application/manifest+json", ".woff": "font/woff", ".woff2": "font/woff2",
+}
+
+func contentType(name string) string {
+	ext := strings.ToLower(path.Ext(name))
+	if known, ok := contentTypes[ext]; ok {
+		return known
+	}
+	if known := mime.TypeByExtension(ext); known != "" {
+		return known
+	}
+	return "application/octet-stream"
+}
