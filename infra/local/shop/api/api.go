@@ -1,0 +1,98 @@
+// Package api is what the shop's functions have in common, so that a release consists only of what it
+// changes: answering REST proxy events as JSON, stamped with the release that the function was built as.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Stamp is the header by which every answer says which release gave it.
+const Stamp = "x-lockstep-release"
+
+const foreignKeyViolation = "23503"
+
+// release is set by the linker.
+var release = "unbuilt"
+
+// Handle answers one call with a value that becomes JSON.
+type Handle func(ctx context.Context, db DB, body string) (any, error)
+
+// Routes are a function's handles by HTTP method.
+type Routes map[string]Handle
+
+// Refusal is an error that is the caller's own.
+type Refusal struct {
+	Status  int
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+// Refuse makes a refusal with status 400.
+func Refuse(format string, args ...any) error {
+	return &Refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// Serve answers calls until Lambda ends the process.
+func Serve(routes Routes) {
+	database := &postgres{}
+	lambda.Start(func(ctx context.Context, call events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+		return answer(ctx, routes, database.connect, call), nil
+	})
+}
+
+func answer(ctx context.Context, routes Routes, connect func(context.Context) (DB, error), call events.APIGatewayProxyRequest) events.APIGatewayProxyResponse {
+	result, err := run(ctx, routes[call.HTTPMethod], connect, call.Body)
+	if err == nil {
+		return respond(http.StatusOK, result)
+	}
+	var refusal *Refusal
+	var violated *pgconn.PgError
+	if errors.As(err, &violated) && violated.Code == foreignKeyViolation {
+		refusal = &Refusal{http.StatusNotFound, "there is no such product"}
+	}
+	if refusal != nil || errors.As(err, &refusal) {
+		return respond(refusal.Status, map[string]string{"message": refusal.Message})
+	}
+	log.Printf("%s %s: %v", call.HTTPMethod, call.Path, err)
+	return respond(http.StatusInternalServerError, map[string]string{"message": "something went wrong"})
+}
+
+// run turns a panic into an error: a bug in one call must not take the process, and its other callers, with it.
+func run(ctx context.Context, handle Handle, connect func(context.Context) (DB, error), body string) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if handle == nil {
+		return nil, &Refusal{http.StatusMethodNotAllowed, "there is nothing to call by this method"}
+	}
+	db, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return handle(ctx, db, body)
+}
+
+func respond(status int, body any) events.APIGatewayProxyResponse {
+	data, err := json.Marshal(body)
+	if err != nil {
+		status, data = http.StatusInternalServerError, []byte(`{"message":"something went wrong"}`)
+		log.Printf("write the answer: %v", err)
+	}
+	return events.APIGatewayProxyResponse{
+		StatusCode: status,
+		Headers:    map[string]string{"content-type": "application/json", "cache-control": "no-store", Stamp: release},
+		Body:       string(data),
+	}
+}

@@ -1,0 +1,51 @@
+package shop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const module = "lockstep/infra/local/shop"
+
+// buildFunctions compiles all functions of a release in one go, for the machine that runs it.
+func buildFunctions(ctx context.Context, release, into string) error {
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return err
+	}
+	compiled, err := os.MkdirTemp(into, "compiled-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(compiled)
+
+	build := exec.CommandContext(ctx, "go", "build",
+		"-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
+		"-ldflags", "-s -w -buildid= -X "+module+"/api.release="+release,
+		"-o", compiled+string(filepath.Separator), module+"/"+release+"/...")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			return errors.New("compile the functions: there is no `go` on the PATH, install Go from https://go.dev/dl")
+		}
+		return fmt.Errorf("compile the functions (run inside the checkout, where go.mod is): %w\n%s", err, strings.TrimSpace(string(output)))
+	}
+	binaries, err := os.ReadDir(compiled)
+	if err != nil {
+		return err
+	}
+	for _, binary := range binaries {
+		dir := filepath.Join(into, binary.Name())
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(compiled, binary.Name()), filepath.Join(dir, "bootstrap")); err != nil {
+			return err
+		}
+	}
+	return nil
+}

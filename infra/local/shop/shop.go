@@ -1,0 +1,92 @@
+// Package shop is the application that the local run releases: a small shop with a site, two functions
+// and a database. It exists because a release is only worth watching when there is something to break:
+// v1 is what everybody has, v2 splits a customer's name into two columns, and v3 has a bug.
+//
+// A folder per release (v1, v2, v3) holds what that release changes; site and api hold what all share.
+package shop
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lockstep/statemachine"
+)
+
+//go:embed site v1/site v1/migrations v2/site v2/migrations v3/site v3/migrations
+var sources embed.FS
+
+// Releases lists the shop's releases in their order.
+func Releases() []string { return []string{"v1", "v2", "v3"} }
+
+// declaration is lockstep.json: what the command needs to know of a release's folder.
+type declaration struct {
+	Release  string                   `json:"release"`
+	Sequence int64                    `json:"sequence"`
+	Probes   []statemachine.HTTPProbe `json:"probes,omitempty"`
+}
+
+// Build makes a release's folder below into, as `lockstep release DIR` packs it, and returns its path:
+//
+//	lockstep.json  site/  functions/<name>/bootstrap  migrations/{expand,contract,backfill}/
+//
+// The same source gives the same bytes, and releases may be built side by side.
+func Build(ctx context.Context, release, into string) (string, error) {
+	index := slices.Index(Releases(), release)
+	if index < 0 {
+		return "", fmt.Errorf("build release %q: there is no such release of the shop, expected one of %s", release, strings.Join(Releases(), ", "))
+	}
+	dir := filepath.Join(into, release)
+	if err := build(ctx, index, dir); err != nil {
+		return "", fmt.Errorf("build release %s of the shop in %s: %w", release, dir, err)
+	}
+	return dir, nil
+}
+
+func build(ctx context.Context, index int, dir string) error {
+	release := Releases()[index]
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	site, err := buildSite(release)
+	if err != nil {
+		return err
+	}
+	migrations, err := migrations(index)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(declaration{release, int64(index + 1), []statemachine.HTTPProbe{{Path: "/catalog"}}}, "", "  ")
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"lockstep.json": append(data, '\n')}
+	for name, content := range site {
+		files["site/"+name] = content
+	}
+	for name, content := range migrations {
+		files["migrations/"+name] = content
+	}
+	if err := write(dir, files); err != nil {
+		return err
+	}
+	return buildFunctions(ctx, release, filepath.Join(dir, "functions"))
+}
+
+func write(dir string, files map[string][]byte) error {
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

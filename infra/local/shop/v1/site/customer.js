@@ -1,0 +1,3 @@
+// v1 knows one name.
+const customer = order => order.name;
+const signature = name => ({ name });
