@@ -1,0 +1,153 @@
+package edge_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"lockstep/edge"
+	"lockstep/infra/local/front"
+)
+
+// visit is one request through the router: viewer-request, an origin, viewer-response.
+type visit struct {
+	Event front.Event `json:"event"`
+	// Route is the value in the store; nil where the key is missing.
+	Route *string `json:"route"`
+	// Served is the environment that the object names; nil where it is the one asked.
+	Served *string `json:"served"`
+}
+
+// outcome is what the router made of it.
+type outcome struct {
+	Environment string `json:"environment"`
+	Header      string `json:"header"`
+	URI         string `json:"uri"`
+	Reads       int    `json:"reads"`
+	Validators  bool   `json:"validators"`
+	Cookie      string `json:"cookie"`
+	Attributes  string `json:"attributes"`
+}
+
+const (
+	requestID  = "EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE=="
+	attributes = "Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax"
+)
+
+func request(id, uri string, headers map[string]string, cookie *string) front.Event {
+	event := front.Event{
+		Version: "1.0",
+		Context: front.EventContext{DistributionID: "EDFDVBD6EXAMPLE", EventType: "viewer-request", RequestID: id},
+		Viewer:  front.EventViewer{IP: "198.51.100.11"},
+		Request: front.Request{Method: "GET", URI: uri, QueryString: front.Values{}, Headers: front.Values{}, Cookies: front.Cookies{}},
+	}
+	for name, value := range headers {
+		event.Request.Headers[name] = front.Value{Value: value}
+	}
+	if cookie != nil {
+		event.Request.Cookies["lockstep"] = front.Cookie{Value: *cookie}
+	}
+	return event
+}
+
+func TestRouter_Table(t *testing.T) {
+	data, err := os.ReadFile("testdata/routes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table []struct {
+		Name    string
+		Request struct {
+			URI       string
+			RequestID string
+			Headers   map[string]string
+			Cookie    *string
+		}
+		Route    json.RawMessage
+		Served   *string
+		Expected struct {
+			Environment, URI, Cookie string
+			Headers                  map[string]string
+			Reads                    int
+			ValidatorsDropped        bool
+		}
+	}
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&table); err != nil {
+		t.Fatal(err)
+	}
+
+	var visits []visit
+	var expected []outcome
+	for _, row := range table {
+		id := requestID
+		if row.Request.RequestID != "" {
+			id = row.Request.RequestID
+		}
+		if _, given := row.Request.Headers["if-none-match"]; !given {
+			row.Request.Headers["if-none-match"] = `"etag"`
+		}
+		visits = append(visits, visit{request(id, row.Request.URI, row.Request.Headers, row.Request.Cookie), routeValue(t, row.Route), row.Served})
+		want := outcome{row.Expected.Environment, row.Expected.Headers["x-lockstep-env"], row.Expected.URI,
+			row.Expected.Reads, !row.Expected.ValidatorsDropped, row.Expected.Cookie, ""}
+		if want.Cookie != "" {
+			want.Attributes = attributes
+		}
+		expected = append(expected, want)
+	}
+	for engine, run := range engines() {
+		t.Run(engine, func(t *testing.T) {
+			for i, got := range run(t, visits) {
+				if got != expected[i] {
+					t.Errorf("%s:\n got %+v\nwant %+v", table[i].Name, got, expected[i])
+				}
+			}
+		})
+	}
+}
+
+func TestRouter_RandomRequestsAgree(t *testing.T) {
+	visits := randomVisits(10_000)
+	expected := runRule(t, visits)
+	seen := map[outcome]bool{}
+	for _, o := range expected {
+		o.Cookie, o.URI = "", ""
+		seen[o] = true
+	}
+	if len(seen) < 8 {
+		t.Fatalf("the random requests reach only %d kinds of outcome", len(seen))
+	}
+	for engine, run := range engines() {
+		t.Run(engine, func(t *testing.T) {
+			for i, got := range run(t, visits) {
+				if got != expected[i] {
+					event, _ := json.Marshal(visits[i])
+					t.Fatalf("%s:\n got %+v\nrule %+v", event, got, expected[i])
+				}
+			}
+		})
+	}
+}
+
+// routeValue is a table's route as the store holds it: text as it stands, anything else as JSON.
+func routeValue(t *testing.T, raw json.RawMessage) *string {
+	t.Helper()
+	if string(raw) == "null" {
+		return nil
+	}
+	text := string(raw)
+	if raw[0] == '"' {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &text
+}
+
+func TestRouter_FitsCloudFront(t *testing.T) {
+	if size := len(edge.Router); size > 10_000 {
+		t.Errorf("router.js has %d bytes, CloudFront takes 10 KB", size)
+	}
+}

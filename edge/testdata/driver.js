@@ -1,0 +1,53 @@
+
+// The driver: it stands behind the router in one module, since a function's handler is not exported.
+import fs from 'fs';
+
+async function outcome(visit) {
+    const state = cf.state;
+    state.route = visit.route;
+    state.reads = 0;
+    const original = JSON.stringify(visit.event.request);
+    const asked = await handler(visit.event);
+    const result = {
+        environment: state.origin.slice('site-'.length),
+        header: asked.headers['x-lockstep-env'].value,
+        uri: asked.uri,
+        reads: state.reads,
+        validators: asked.headers['if-none-match'] !== undefined,
+    };
+    const served = visit.served === null ? result.environment : visit.served;
+    const first = await cookie(visit.event, JSON.parse(original), served);
+    const second = await cookie(visit.event, asked, served);
+    if (first.value !== second.value) {
+        throw new Error('viewer-response depends on what viewer-request did: ' + original);
+    }
+    if (state.reads !== result.reads) {
+        throw new Error('viewer-response reads the store: ' + original);
+    }
+    result.cookie = first.value;
+    result.attributes = first.attributes;
+    return result;
+}
+
+async function cookie(event, request, served) {
+    event.context.eventType = 'viewer-response';
+    event.request = request;
+    event.response = { statusCode: 200, headers: {}, cookies: {} };
+    if (served !== '') {
+        event.response.headers['x-amz-meta-lockstep-env'] = { value: served };
+    }
+    const answered = await handler(event);
+    return answered.cookies.lockstep || { value: '', attributes: '' };
+}
+
+async function main() {
+    const visits = JSON.parse(fs.readFileSync('visits.json', 'utf8'));
+    const outcomes = [];
+    for (let i = 0; i < visits.length; i++) {
+        const result = await outcome(visits[i]);
+        outcomes.push(result);
+    }
+    fs.writeFileSync('outcomes.json', JSON.stringify(outcomes));
+}
+
+main();

@@ -1,0 +1,185 @@
+package front
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/grafana/sobek"
+)
+
+// Function runs the source of a CloudFront Function. It is safe for concurrent use: like CloudFront it
+// has many runtimes, and none of them remembers anything for the function.
+type Function struct {
+	source   string
+	runtimes sync.Pool
+}
+
+// NewFunction loads the source once, so that a mistake in it shows now and not at the first viewer.
+func NewFunction(source string) (*Function, error) {
+	f := &Function{source: source}
+	r, err := newRuntime(source)
+	if err != nil {
+		return nil, fmt.Errorf("load CloudFront function: %w", err)
+	}
+	f.runtimes.Put(r)
+	return f, nil
+}
+
+// Result is what a function made of an event: a request to go on with (and the origin it selected, if it
+// did), or a response.
+type Result struct {
+	Request  *Request
+	Response *Response
+	Origin   string
+}
+
+// Run hands an event to the function; read reads its key-value store.
+func (f *Function) Run(event Event, read func(key string) (string, bool)) (Result, error) {
+	r, _ := f.runtimes.Get().(*runtime)
+	if r == nil {
+		var err error
+		if r, err = newRuntime(f.source); err != nil {
+			return Result{}, err
+		}
+	}
+	result, err := r.run(event, read)
+	if err != nil {
+		return Result{}, fmt.Errorf("run CloudFront function at %s: %w", event.Context.EventType, err)
+	}
+	f.runtimes.Put(r)
+	return result, nil
+}
+
+type runtime struct {
+	vm     *sobek.Runtime
+	handle sobek.Callable
+	// read and origin belong to the call that is under way.
+	read   func(key string) (string, bool)
+	origin string
+}
+
+// The modules that a function may import; what they stand on is set by newRuntime.
+var modules = map[string]string{
+	"cloudfront": `export default {
+		kvs: () => ({ get: async (key, options) => {
+			const value = __read(key);
+			return options && options.format === 'json' ? JSON.parse(value) : value;
+		} }),
+		selectRequestOriginById: __select,
+	};`,
+	"crypto": `export default { createHash: __createHash };`,
+}
+
+// A function's handler is not exported; its module ends with this line, which hands it out.
+const handOut = "\nglobalThis.__handle = async (event) => JSON.stringify(await handler(JSON.parse(event)));\n"
+
+func newRuntime(source string) (*runtime, error) {
+	r := &runtime{vm: sobek.New()}
+	for name, value := range map[string]any{"__read": r.get, "__select": r.selectOrigin, "__createHash": r.createHash} {
+		if err := r.vm.Set(name, value); err != nil {
+			return nil, err
+		}
+	}
+	module, err := sobek.ParseModule("router.js", source+handOut, resolver())
+	if err != nil {
+		return nil, err
+	}
+	if err := module.Link(); err != nil {
+		return nil, err
+	}
+	evaluated := module.Evaluate(r.vm)
+	if evaluated.State() != sobek.PromiseStateFulfilled {
+		return nil, fmt.Errorf("evaluate: %s", evaluated.Result())
+	}
+	handle, ok := sobek.AssertFunction(r.vm.Get("__handle"))
+	if !ok {
+		return nil, errors.New("it has no function named handler")
+	}
+	r.handle = handle
+	return r, nil
+}
+
+// resolver finds the modules of one runtime; asked twice it must give the same record.
+func resolver() sobek.HostResolveImportedModuleFunc {
+	records := map[string]sobek.ModuleRecord{}
+	var resolve sobek.HostResolveImportedModuleFunc
+	resolve = func(_ any, name string) (sobek.ModuleRecord, error) {
+		if record, ok := records[name]; ok {
+			return record, nil
+		}
+		source, ok := modules[name]
+		if !ok {
+			return nil, fmt.Errorf("no module %q in CloudFront's runtime", name)
+		}
+		record, err := sobek.ParseModule(name, source, resolve)
+		if err == nil {
+			records[name] = record
+		}
+		return record, err
+	}
+	return resolve
+}
+
+func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, error) {
+	r.read, r.origin = read, ""
+	input, err := json.Marshal(event)
+	if err != nil {
+		return Result{}, err
+	}
+	returned, err := r.handle(sobek.Undefined(), r.vm.ToValue(string(input)))
+	if err != nil {
+		return Result{}, err
+	}
+	promise, ok := returned.Export().(*sobek.Promise)
+	if !ok {
+		return Result{}, fmt.Errorf("the handler returned %v, expected a promise", returned)
+	}
+	if promise.State() != sobek.PromiseStateFulfilled {
+		return Result{}, fmt.Errorf("the handler failed: %v", promise.Result())
+	}
+	output := []byte(promise.Result().String())
+	var kind struct {
+		StatusCode *int `json:"statusCode"`
+	}
+	if err := json.Unmarshal(output, &kind); err != nil {
+		return Result{}, fmt.Errorf("the handler returned %s: %w", output, err)
+	}
+	result := Result{Origin: r.origin}
+	if kind.StatusCode != nil {
+		return result, json.Unmarshal(output, &result.Response)
+	}
+	return result, json.Unmarshal(output, &result.Request)
+}
+
+// get reads the key-value store; CloudFront throws where a key is missing.
+func (r *runtime) get(key string) string {
+	value, ok := r.read(key)
+	if !ok {
+		panic(r.vm.NewGoError(fmt.Errorf("KeyNotFound: %s", key)))
+	}
+	return value
+}
+
+func (r *runtime) selectOrigin(id string) { r.origin = id }
+
+// createHash is as much of require('crypto') as the router uses.
+func (r *runtime) createHash(algorithm string) *sobek.Object {
+	if algorithm != "md5" {
+		panic(r.vm.NewTypeError("no stand-in for the hash %q", algorithm))
+	}
+	hash := md5.New()
+	object := r.vm.NewObject()
+	digest := func() *sobek.Object {
+		sum := hash.Sum(nil)
+		buffer := r.vm.NewObject()
+		_ = buffer.Set("readUInt32BE", func(offset int) uint32 { return binary.BigEndian.Uint32(sum[offset:]) })
+		return buffer
+	}
+	_ = object.Set("update", func(data string) *sobek.Object { hash.Write([]byte(data)); return object })
+	_ = object.Set("digest", digest)
+	return object
+}
