@@ -1,0 +1,231 @@
+// Package events stands in for Amazon EventBridge: buses, rules with real patterns, and delivery that is
+// asynchronous and at least once, so that whoever listens meets here what it will meet on AWS.
+package events
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lockstep/infra/local/cloud/events/delivery"
+	"lockstep/infra/local/cloud/wire"
+)
+
+// DefaultBus is where the services of AWS put their events.
+const DefaultBus = "default"
+
+// Event is what a target receives.
+type Event struct {
+	Version    string          `json:"version"`
+	ID         string          `json:"id"`
+	DetailType string          `json:"detail-type"`
+	Source     string          `json:"source"`
+	Account    string          `json:"account"`
+	Time       time.Time       `json:"time"`
+	Region     string          `json:"region"`
+	Resources  []string        `json:"resources"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// Rule sends the events of a bus that match its pattern to its targets.
+type Rule struct {
+	Name        string
+	Bus         string // "" is the default bus
+	Description string
+	Pattern     string
+	Targets     []Target
+	Disabled    bool
+
+	matches pattern
+}
+
+// ARN names the rule.
+func (r *Rule) ARN() string {
+	if r.Bus == DefaultBus {
+		return wire.ARN("events", "rule/"+r.Name)
+	}
+	return wire.ARN("events", "rule/"+r.Bus+"/"+r.Name)
+}
+
+// DeadLetter is an event that a target did not take.
+type DeadLetter struct {
+	Rule   string
+	Target Target
+	Event  Event
+	Calls  int
+	Err    error
+}
+
+// Service is the event service of one account and region.
+type Service struct {
+	deliver func(ctx context.Context, targetARN, roleARN string, input []byte) error
+	ctx     context.Context
+	cancel  context.CancelFunc
+	pending sync.WaitGroup
+
+	mu          sync.Mutex
+	closed      bool
+	buses       map[string]map[string]*Rule
+	subscribers map[*subscriber]bool
+	dead        []DeadLetter
+}
+
+type subscriber struct {
+	bus    string
+	listen func(Event)
+}
+
+// New makes a service with the default bus. deliver calls a target; an error makes it be called again.
+func New(deliver func(ctx context.Context, targetARN, roleARN string, input []byte) error) *Service {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Service{
+		deliver: deliver, ctx: ctx, cancel: cancel,
+		buses:       map[string]map[string]*Rule{DefaultBus: {}},
+		subscribers: map[*subscriber]bool{},
+	}
+}
+
+// Close gives up every delivery that is still being tried.
+func (s *Service) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.pending.Wait()
+}
+
+// CreateBus adds a bus; one that exists stays as it is.
+func (s *Service) CreateBus(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buses[name] == nil {
+		s.buses[name] = map[string]*Rule{}
+	}
+}
+
+// PutRule adds a rule with its targets, or replaces it.
+func (s *Service) PutRule(rule Rule) error {
+	rule.Bus = busName(rule.Bus)
+	for _, target := range rule.Targets {
+		if err := target.check(); err != nil {
+			return fmt.Errorf("put rule %s: %w", rule.Name, err)
+		}
+	}
+	if err := rule.prepare(); err != nil {
+		return fmt.Errorf("put rule %s: %w", rule.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rules, err := s.rulesOf(rule.Bus)
+	if err != nil {
+		return fmt.Errorf("put rule %s: %w", rule.Name, err)
+	}
+	rules[rule.Name] = &rule
+	return nil
+}
+
+// Emit puts an event of an AWS service on the default bus.
+func (s *Service) Emit(source, detailType string, resources []string, detail any) {
+	data, err := json.Marshal(detail)
+	if err != nil {
+		panic(fmt.Sprintf("events: detail of %s %q is not JSON: %v", source, detailType, err))
+	}
+	s.publish(DefaultBus, Event{Source: source, DetailType: detailType, Resources: resources, Detail: data})
+}
+
+// Subscribe lets listen see every event of a bus, in the call that publishes it, until cancel is called.
+func (s *Service) Subscribe(bus string, listen func(Event)) (cancel func()) {
+	entry := &subscriber{busName(bus), listen}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subscribers[entry] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.subscribers, entry)
+	}
+}
+
+// DeadLetters lists what could not be delivered.
+func (s *Service) DeadLetters() []DeadLetter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.dead)
+}
+
+// publish completes the event, shows it to who listens and starts its deliveries; it returns the event's id.
+func (s *Service) publish(bus string, event Event) string {
+	event.Version, event.ID, event.Account, event.Region = "0", uuid.NewString(), wire.Account, wire.Region
+	if event.Time.IsZero() {
+		event.Time = time.Now()
+	}
+	event.Time = event.Time.UTC().Truncate(time.Second)
+	if event.Resources == nil {
+		event.Resources = []string{}
+	}
+	data, err := json.Marshal(event)
+	if err != nil {
+		panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
+	}
+	tree, _ := decode(data)
+	object, _ := tree.(map[string]any)
+
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return event.ID
+	}
+	var listeners []func(Event)
+	for entry := range s.subscribers {
+		if entry.bus == bus {
+			listeners = append(listeners, entry.listen)
+		}
+	}
+	for _, rule := range s.buses[bus] {
+		if rule.matches == nil || rule.Disabled || !rule.matches(object) {
+			continue
+		}
+		for _, target := range rule.Targets {
+			input := target.input(rule, data, object)
+			s.pending.Go(func() { s.send(rule.Name, target, event, input) })
+		}
+	}
+	s.mu.Unlock()
+
+	for _, listen := range listeners {
+		listen(event)
+	}
+	return event.ID
+}
+
+func (s *Service) send(rule string, target Target, event Event, input []byte) {
+	calls, err := delivery.Do(s.ctx, target.RetryPolicy, func(ctx context.Context) error {
+		return s.deliver(ctx, target.ARN, target.RoleARN, input)
+	})
+	if err == nil || s.ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = append(s.dead, DeadLetter{rule, target, event, calls, err})
+}
+
+func (s *Service) rulesOf(bus string) (map[string]*Rule, error) {
+	rules := s.buses[bus]
+	if rules == nil {
+		return nil, wire.Refuse("ResourceNotFoundException", "Event bus "+bus+" does not exist.")
+	}
+	return rules, nil
+}
+
+// sortedRules is in the order in which ListRules answers.
+func sortedRules(rules map[string]*Rule) []*Rule {
+	return slices.SortedFunc(maps.Values(rules), func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
+}
