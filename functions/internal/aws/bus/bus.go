@@ -1,0 +1,71 @@
+// Package bus announces every transition of a release on the event bus, so that Slack, e-mail or a pager
+// need only a rule.
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/smithy-go"
+
+	"lockstep/functions/internal/aws/awserr"
+	"lockstep/statemachine"
+)
+
+// textLimit bounds the two free texts: even with every byte escaped as six, both fit into the 256 KB of an event.
+const textLimit = 16 << 10
+
+type api interface {
+	PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
+}
+
+// Bus is the event bus.
+type Bus struct {
+	client api
+	name   string
+}
+
+// New opens the bus.
+func New(client *eventbridge.Client, bus string) *Bus { return &Bus{client, bus} }
+
+// Announce puts a transition on the bus. Twice is fine: EventBridge itself delivers at least once.
+func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) error {
+	change.Text, change.Cause = shorten(change.Text), shorten(change.Cause)
+	detail, err := json.Marshal(change)
+	if err != nil {
+		return fmt.Errorf("announce %s of %s: %w", change.State, change.Release, err)
+	}
+	entry := types.PutEventsRequestEntry{
+		EventBusName: &b.name, Source: aws.String(statemachine.Source), DetailType: aws.String(statemachine.DetailStateChange),
+		Detail: aws.String(string(detail)),
+	}
+	if change.Execution != "" {
+		entry.Resources = []string{change.Execution}
+	}
+	out, err := b.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}})
+	if err == nil && out.FailedEntryCount > 0 { // a call that succeeds can still refuse its entries
+		err = refusal(out.Entries)
+	}
+	return awserr.Wrap(err, "announce %s of %s on bus %s", change.State, change.Release, b.name)
+}
+
+func refusal(entries []types.PutEventsResultEntry) error {
+	for _, e := range entries {
+		if e.ErrorCode != nil {
+			return &smithy.GenericAPIError{Code: *e.ErrorCode, Message: aws.ToString(e.ErrorMessage)}
+		}
+	}
+	return fmt.Errorf("refused without a reason")
+}
+
+func shorten(text string) string {
+	if len(text) <= textLimit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:textLimit], "") + " ..."
+}

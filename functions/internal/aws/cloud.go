@@ -1,0 +1,129 @@
+// Package aws connects a Lambda to its account: the configuration, the settings that the infrastructure
+// left in the state bucket, and an adapter for each thing a step may ask. An adapter is made when it is
+// asked for, so a binary links only the clients that its step uses.
+package aws
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"lockstep/functions/internal/aws/bundle"
+	"lockstep/functions/internal/aws/bus"
+	"lockstep/functions/internal/aws/control"
+	"lockstep/functions/internal/aws/function"
+	"lockstep/functions/internal/aws/ledger"
+	"lockstep/functions/internal/aws/machine"
+	"lockstep/functions/internal/aws/metrics"
+	"lockstep/functions/internal/aws/route"
+	"lockstep/functions/internal/aws/schedule"
+	"lockstep/functions/internal/aws/secret"
+	"lockstep/functions/internal/aws/site"
+	"lockstep/functions/internal/aws/stage"
+	"lockstep/statemachine"
+)
+
+// Cloud is the account as the settings describe it.
+type Cloud struct {
+	Settings statemachine.Settings
+
+	config aws.Config
+}
+
+// Connect reads the configuration as every AWS tool does, and the settings from the state bucket that the
+// environment variable LOCKSTEP_STATE_BUCKET names.
+func Connect(ctx context.Context) (*Cloud, error) {
+	bucket := os.Getenv(statemachine.EnvironmentStateKey)
+	if bucket == "" {
+		return nil, fmt.Errorf("read the settings: the environment variable %s is not set, expected the name of the state bucket",
+			statemachine.EnvironmentStateKey)
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	data, err := bundle.New(s3Client(cfg), bucket).Read(ctx, statemachine.SettingsKey, 1<<20)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings: %w", err)
+	}
+	settings, err := statemachine.ParseSettings(data)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings: s3://%s: %w", bucket, err)
+	}
+	return With(cfg, settings), nil
+}
+
+// With is a cloud of the given configuration and settings.
+func With(cfg aws.Config, settings statemachine.Settings) *Cloud {
+	return &Cloud{Settings: settings, config: cfg}
+}
+
+// Ledger is the lock, the records and what each environment carries.
+func (c *Cloud) Ledger() *ledger.Store { return ledger.New(s3Client(c.config), c.Settings.StateBucket) }
+
+// Bundles are the uploaded releases.
+func (c *Cloud) Bundles() *bundle.Store {
+	return bundle.New(s3Client(c.config), c.Settings.StateBucket)
+}
+
+// Sites are the site buckets.
+func (c *Cloud) Sites() *site.Sites { return site.New(s3Client(c.config), c.Settings.SiteBuckets) }
+
+// Functions are the application's functions. Share one among goroutines: it keeps to Lambda's quotas.
+func (c *Cloud) Functions() *function.Functions {
+	return function.New(lambda.NewFromConfig(c.config), c.Settings.Functions)
+}
+
+// Stages are the API's stages.
+func (c *Cloud) Stages() *stage.Stages {
+	return stage.New(apigateway.NewFromConfig(c.config), c.Settings.API)
+}
+
+// Control is the parameter that says who is active.
+func (c *Cloud) Control() *control.Parameter {
+	return control.New(ssm.NewFromConfig(c.config), c.Settings.App)
+}
+
+// Route is what the edge reads.
+func (c *Cloud) Route() *route.Store {
+	return route.New(cloudfrontkeyvaluestore.NewFromConfig(c.config, route.Endpoint), c.Settings.KeyValue)
+}
+
+// Schedule is the ramp's alarm clock.
+func (c *Cloud) Schedule() *schedule.Scheduler {
+	return schedule.New(scheduler.NewFromConfig(c.config), c.Settings.Schedules)
+}
+
+// Machine is the state machine.
+func (c *Cloud) Machine() *machine.Machine {
+	return machine.New(sfn.NewFromConfig(c.config), c.Settings.Machine)
+}
+
+// Bus is the event bus.
+func (c *Cloud) Bus() *bus.Bus { return bus.New(eventbridge.NewFromConfig(c.config), c.Settings.Bus) }
+
+// Metrics are the application's metrics and alarms.
+func (c *Cloud) Metrics() *metrics.Metrics {
+	return metrics.New(cloudwatch.NewFromConfig(c.config), c.Settings)
+}
+
+// Secrets is where the database's connection is.
+func (c *Cloud) Secrets() *secret.Secrets { return secret.New(secretsmanager.NewFromConfig(c.config)) }
+
+// s3Client names buckets in the path where an endpoint is given: a bucket in front of its host need not resolve.
+func s3Client(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+}

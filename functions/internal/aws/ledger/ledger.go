@@ -1,0 +1,115 @@
+// Package ledger keeps the ledger's JSON objects in the state bucket. Each is changed only by a
+// conditional write, so that S3 itself is the lock that a release needs.
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"lockstep/functions/internal/aws/awserr"
+	"lockstep/statemachine"
+)
+
+type api interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+}
+
+// Store is the ledger in one bucket.
+type Store struct {
+	client api
+	bucket string
+}
+
+// New opens the ledger in the bucket.
+func New(client *s3.Client, bucket string) *Store { return &Store{client, bucket} }
+
+// Get reads an object and the ETag that the next Put needs. A missing object has no ETag and leaves
+// into untouched. (S3 says so only to who may list the bucket; to others it answers AccessDenied.)
+func (s *Store) Get(ctx context.Context, key string, into any) (etag string, err error) {
+	data, etag, err := s.read(ctx, key)
+	if err != nil || etag == "" {
+		return "", err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return "", fmt.Errorf("read s3://%s/%s: not what the ledger writes: %w", s.bucket, key, err)
+	}
+	return etag, nil
+}
+
+// Put writes an object if it still has the ETag, or if there is none yet where etag is "". Whoever
+// comes too late gets StaleWrite.
+func (s *Store) Put(ctx context.Context, key string, value any, etag string) (string, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
+	}
+	input := &s3.PutObjectInput{
+		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(data), ContentType: aws.String("application/json"),
+	}
+	if etag == "" {
+		input.IfNoneMatch = aws.String("*")
+	} else {
+		input.IfMatch = &etag
+	}
+	out, err := s.client.PutObject(ctx, input)
+	if err == nil {
+		return aws.ToString(out.ETag), nil
+	}
+	gone := etag != "" && missing(err) // somebody deleted what If-Match named
+	if !awserr.Stale(err) && !gone {
+		return "", awserr.Wrap(err, "write s3://%s/%s", s.bucket, key)
+	}
+	// A write that took effect and timed out meets itself when the SDK repeats it: then it was ours.
+	if now, tag, readErr := s.read(ctx, key); readErr == nil && tag != "" && bytes.Equal(now, data) {
+		return tag, nil
+	}
+	return "", statemachine.Errorf(statemachine.StaleWrite, "write s3://%s/%s: somebody else wrote it first (%s)",
+		s.bucket, key, awserr.Code(err))
+}
+
+// List names the objects whose keys begin with prefix.
+func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
+	var keys []string
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, awserr.Wrap(err, "list s3://%s/%s", s.bucket, prefix)
+		}
+		for _, object := range page.Contents {
+			keys = append(keys, aws.ToString(object.Key))
+		}
+	}
+	return keys, nil
+}
+
+func (s *Store) read(ctx context.Context, key string) (data []byte, etag string, err error) {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if missing(err) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
+	}
+	defer out.Body.Close()
+	data, err = io.ReadAll(out.Body)
+	if err != nil {
+		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
+	}
+	return data, aws.ToString(out.ETag), nil
+}
+
+func missing(err error) bool {
+	var noKey *types.NoSuchKey
+	return errors.As(err, &noKey) || awserr.Is(err, "NoSuchKey", "NotFound")
+}

@@ -1,0 +1,84 @@
+// Package route reads and writes the one value that the edge reads, in a CloudFront key-value store.
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	kvs "github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore/types"
+
+	"lockstep/functions/internal/aws/awserr"
+	"lockstep/statemachine"
+)
+
+type api interface {
+	DescribeKeyValueStore(context.Context, *kvs.DescribeKeyValueStoreInput, ...func(*kvs.Options)) (*kvs.DescribeKeyValueStoreOutput, error)
+	GetKey(context.Context, *kvs.GetKeyInput, ...func(*kvs.Options)) (*kvs.GetKeyOutput, error)
+	PutKey(context.Context, *kvs.PutKeyInput, ...func(*kvs.Options)) (*kvs.PutKeyOutput, error)
+}
+
+// Store is the key-value store of the distribution.
+type Store struct {
+	client api
+	arn    string
+}
+
+// New opens the key-value store. Make the client with Endpoint among its options.
+func New(client *kvs.Client, arn string) *Store { return &Store{client, arn} }
+
+// Get reads the route; false says that there is none yet.
+func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
+	value, err := s.value(ctx)
+	if err != nil || value == "" {
+		return statemachine.Route{}, false, err
+	}
+	var r statemachine.Route
+	if err := json.Unmarshal([]byte(value), &r); err != nil {
+		return statemachine.Route{}, false, fmt.Errorf("read key %q of %s: not a route: %w", statemachine.RouteKey, s.arn, err)
+	}
+	return r, true, nil
+}
+
+// Put writes the route, unless it is there already. The ETag is taken before the comparison, so a write
+// that somebody makes in between loses neither: ours gets StaleWrite.
+func (s *Store) Put(ctx context.Context, r statemachine.Route) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write key %q of %s: %w", statemachine.RouteKey, s.arn, err)
+	}
+	value := string(data)
+	store, err := s.client.DescribeKeyValueStore(ctx, &kvs.DescribeKeyValueStoreInput{KvsARN: &s.arn})
+	if err != nil {
+		return awserr.Wrap(err, "look at %s", s.arn)
+	}
+	old, err := s.value(ctx)
+	if err != nil || old == value {
+		return err
+	}
+	_, err = s.client.PutKey(ctx, &kvs.PutKeyInput{
+		KvsARN: &s.arn, IfMatch: store.ETag, Key: aws.String(statemachine.RouteKey), Value: &value,
+	})
+	if awserr.Stale(err) {
+		// A write that took effect and timed out meets itself when the SDK repeats it.
+		if now, readErr := s.value(ctx); readErr == nil && now == value {
+			return nil
+		}
+	}
+	return awserr.Wrap(err, "write key %q of %s", statemachine.RouteKey, s.arn)
+}
+
+func (s *Store) value(ctx context.Context) (string, error) {
+	out, err := s.client.GetKey(ctx, &kvs.GetKeyInput{KvsARN: &s.arn, Key: aws.String(statemachine.RouteKey)})
+	var missing *types.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", awserr.Wrap(err, "read key %q of %s", statemachine.RouteKey, s.arn)
+	}
+	return aws.ToString(out.Value), nil
+}

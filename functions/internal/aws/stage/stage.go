@@ -1,0 +1,62 @@
+// Package stage sets the variables of an API stage: one call decides for every function at once whose
+// aliases the stage calls, which is what makes a rollback fast.
+package stage
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+
+	"lockstep/functions/internal/aws/awserr"
+	"lockstep/statemachine"
+)
+
+// noRelease stands for "none yet": a stage variable cannot be empty, and no release can be called so.
+const noRelease = "-"
+
+type api interface {
+	GetStage(context.Context, *apigateway.GetStageInput, ...func(*apigateway.Options)) (*apigateway.GetStageOutput, error)
+	UpdateStage(context.Context, *apigateway.UpdateStageInput, ...func(*apigateway.Options)) (*apigateway.UpdateStageOutput, error)
+}
+
+// Stages are the two stages of one REST API.
+type Stages struct {
+	client api
+	id     string
+}
+
+// New opens the stages of the REST API with this id.
+func New(client *apigateway.Client, api string) *Stages { return &Stages{client, api} }
+
+// Set makes the environment's stage call the functions by alias and stamp release, in one call.
+func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment, release string) error {
+	if release == "" {
+		release = noRelease
+	}
+	_, err := s.client.UpdateStage(ctx, &apigateway.UpdateStageInput{
+		RestApiId: &s.id, StageName: aws.String(env.Stage()),
+		PatchOperations: []types.PatchOperation{
+			replace(statemachine.StageVariableAlias, alias.Alias()),
+			replace(statemachine.StageVariableRelease, release),
+		},
+	})
+	return awserr.Wrap(err, "point stage %s of API %s at the aliases %s of release %s", env.Stage(), s.id, alias, release)
+}
+
+// Get tells which aliases the environment's stage calls and which release it stamps.
+func (s *Stages) Get(ctx context.Context, env statemachine.Environment) (alias statemachine.Environment, release string, err error) {
+	out, err := s.client.GetStage(ctx, &apigateway.GetStageInput{RestApiId: &s.id, StageName: aws.String(env.Stage())})
+	if err != nil {
+		return "", "", awserr.Wrap(err, "look at stage %s of API %s", env.Stage(), s.id)
+	}
+	if release = out.Variables[statemachine.StageVariableRelease]; release == noRelease {
+		release = ""
+	}
+	return statemachine.Environment(out.Variables[statemachine.StageVariableAlias]), release, nil
+}
+
+func replace(variable, value string) types.PatchOperation {
+	return types.PatchOperation{Op: types.OpReplace, Path: aws.String("/variables/" + variable), Value: &value}
+}
