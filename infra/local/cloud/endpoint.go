@@ -90,15 +90,24 @@ func operation(service http.Handler, r *http.Request) string {
 	return r.Method + " " + r.URL.Path
 }
 
+// refuse answers in the protocol that the request speaks, as far as that shows.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
-	if r.Header.Get("X-Amz-Target") == "" && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(status)
-		_ = xml.NewEncoder(w).Encode(struct {
-			XMLName       xml.Name `xml:"Error"`
-			Code, Message string
-		}{Code: code, Message: message})
-		return
+	type detail struct {
+		XMLName       xml.Name `xml:"Error"`
+		Code, Message string
 	}
-	wire.Answer(w, r, nil, &wire.Error{Status: status, Code: code, Message: message})
+	var document any = detail{Code: code, Message: message}
+	switch contentType := r.Header.Get("Content-Type"); {
+	case r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(contentType, "application/json"):
+		wire.Answer(w, r, nil, &wire.Error{Status: status, Code: code, Message: message})
+		return
+	case strings.HasPrefix(contentType, "application/x-www-form-urlencoded"): // the query protocol
+		document = struct {
+			XMLName xml.Name `xml:"ErrorResponse"`
+			Error   any
+		}{Error: document}
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_ = xml.NewEncoder(w).Encode(document)
 }

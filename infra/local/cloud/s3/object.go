@@ -38,7 +38,7 @@ func (s *Service) getObject(w http.ResponseWriter, r *http.Request, bucket, key 
 		}
 	}
 	for name, value := range object.Metadata {
-		h.Set("X-Amz-Meta-"+name, value)
+		h["x-amz-meta-"+name] = []string{value} // in lower case on the wire, which the aws CLI shows as it comes
 	}
 	h.Set("ETag", object.ETag)
 	if r.Header.Get("Range") == "" {
