@@ -56,7 +56,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusNotImplemented, "UnknownService", "there is no stand-in for the AWS service "+service+" here")
 		return
 	}
-	call := Call{service, operation(handler, r)}
+	call := Call{service, operationOf(service, handler, r)}
 	e.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, call)))
 }
 
@@ -77,17 +77,6 @@ func scope(r *http.Request) string {
 		return ""
 	}
 	return parts[len(parts)-2]
-}
-
-// operation asks a service what a request means; a JSON service is told by its header.
-func operation(service http.Handler, r *http.Request) string {
-	if named, ok := service.(interface{ Operation(*http.Request) string }); ok {
-		return named.Operation(r)
-	}
-	if name := wire.Operation(r); name != "" {
-		return name
-	}
-	return r.Method + " " + r.URL.Path
 }
 
 // refuse answers in the protocol that the request speaks, as far as that shows.
