@@ -1,0 +1,135 @@
+// Package asl runs state machines written in the Amazon States Language, so that the one definition of a
+// release is what AWS runs in the cloud and what runs on one machine and in tests. It knows the states and
+// fields that the definition uses, behaves there as AWS Step Functions does, and refuses the rest when the
+// definition is loaded. Time is package time's, so a month of waiting passes in no time under testing/synctest.
+package asl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits of AWS Step Functions.
+const (
+	MaxPayload = 262_144 // bytes of an input, a result or an output
+	MaxEvents  = 25_000  // in the history of an execution
+	maxRun     = 365 * 24 * time.Hour
+)
+
+// Machine is a definition that was found good.
+type Machine struct {
+	startAt string
+	states  map[string]state
+	timeout time.Duration
+}
+
+// Execution is one run of a machine: what it is called, what it is given and what it may use.
+type Execution struct {
+	ID           string
+	Name         string
+	Input        json.RawMessage
+	StartTime    time.Time
+	StateMachine StateMachine
+
+	// Invoke calls a Lambda function. Its context outlives timeouts and the end of the execution, as a
+	// Lambda does. A *TaskError is reported under its name, any other error as Lambda.Unknown.
+	Invoke func(ctx context.Context, function string, payload json.RawMessage) (json.RawMessage, error)
+	// Tokens answers .waitForTaskToken tasks.
+	Tokens *Tokens
+	// Record, if set, is told each event of the history as it happens.
+	Record func(Event)
+}
+
+// StateMachine names the machine for the context object.
+type StateMachine struct{ ID, Name string }
+
+// Status of an execution, as AWS spells it.
+type Status string
+
+const (
+	Running   Status = "RUNNING"
+	Succeeded Status = "SUCCEEDED"
+	Failed    Status = "FAILED"
+	TimedOut  Status = "TIMED_OUT"
+	Aborted   Status = "ABORTED"
+)
+
+// Result is how an execution ended. Output is set only where it succeeded.
+type Result struct {
+	Status Status
+	Output json.RawMessage
+	Error  string
+	Cause  string
+}
+
+// Stopped is the cause to cancel Run's context with, as StopExecution would. Any other cancellation aborts
+// the execution too, without an error name.
+type Stopped struct{ Name, Cause string }
+
+func (s *Stopped) Error() string { return fmt.Sprintf("stopped: %s: %s", s.Name, s.Cause) }
+
+var errRanTooLong = errors.New("the execution ran longer than its TimeoutSeconds")
+
+// Run runs an execution to its end. When ctx is cancelled it stops at once: no Catch runs.
+func (m *Machine) Run(ctx context.Context, e Execution) Result {
+	limit := maxRun
+	if m.timeout > 0 {
+		limit = min(limit, m.timeout)
+	}
+	ctx, release := context.WithTimeoutCause(ctx, limit, errRanTooLong)
+	defer release()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	r := &run{Execution: e, stop: stop}
+	r.record(Event{Type: "ExecutionStarted", ExecutionStarted: &ExecutionStarted{
+		Input: string(e.Input), InputDetails: &DataDetails{},
+	}})
+	data, err := decode(e.Input)
+	if err != nil {
+		return r.failed(&TaskError{Name: Runtime, Cause: "the input is not JSON: " + err.Error()})
+	}
+	for name := m.startAt; ; {
+		result, next, err := m.states[name].run(ctx, r, data)
+		if cause := context.Cause(ctx); cause != nil {
+			return r.interrupted(cause)
+		}
+		if err != nil {
+			return r.failed(asTaskError(err))
+		}
+		if next == "" {
+			return r.succeeded(encode(result))
+		}
+		name, data = next, result
+	}
+}
+
+func (r *run) succeeded(data json.RawMessage) Result {
+	details := output(data)
+	r.final(Event{Type: "ExecutionSucceeded", ExecutionSucceeded: &details})
+	return Result{Status: Succeeded, Output: data}
+}
+
+func (r *run) failed(e *TaskError) Result {
+	r.final(Event{Type: "ExecutionFailed", ExecutionFailed: &Failure{Error: e.Name, Cause: e.Cause}})
+	return Result{Status: Failed, Error: e.Name, Cause: e.Cause}
+}
+
+func (r *run) interrupted(cause error) Result {
+	var stopped *Stopped
+	var failure *TaskError
+	switch {
+	case errors.As(cause, &failure):
+		return r.failed(failure)
+	case errors.Is(cause, errRanTooLong):
+		r.final(Event{Type: "ExecutionTimedOut", ExecutionTimedOut: &Failure{}})
+		return Result{Status: TimedOut}
+	case !errors.As(cause, &stopped):
+		stopped = &Stopped{Cause: cause.Error()}
+	}
+	r.final(Event{Type: "ExecutionAborted", ExecutionAborted: &Failure{Error: stopped.Name, Cause: stopped.Cause}})
+	return Result{Status: Aborted, Error: stopped.Name, Cause: stopped.Cause}
+}

@@ -1,0 +1,115 @@
+package asl
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"sync"
+)
+
+var (
+	// ErrInvalidToken answers a token that was never handed out.
+	ErrInvalidToken = errors.New("invalid task token")
+	// ErrTaskTimedOut answers a token whose task is over: it was answered, timed out, or its execution ended.
+	ErrTaskTimedOut = errors.New("the task of this token is over")
+)
+
+// Tokens hands answers from outside to the tasks that wait for them. A token is good once. The zero value
+// is ready for use, by any number of executions at a time.
+type Tokens struct {
+	mu      sync.Mutex
+	tickets map[string]*ticket
+}
+
+// ticket is what a task holds while it waits. Both channels have room for one, so that no sender waits.
+type ticket struct {
+	token  string
+	answer chan answer
+	beat   chan struct{}
+	over   bool
+}
+
+// answer is what came through a token, or from the function itself.
+type answer struct {
+	output json.RawMessage
+	err    error
+}
+
+// Succeed answers a task with its result, which must be JSON.
+func (t *Tokens) Succeed(token string, output json.RawMessage) error {
+	return t.send(token, answer{output: output})
+}
+
+// Fail answers a task with an error.
+func (t *Tokens) Fail(token, name, cause string) error {
+	return t.send(token, answer{err: &TaskError{Name: name, Cause: cause}})
+}
+
+func (t *Tokens) send(token string, a answer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open, err := t.find(token)
+	if err != nil {
+		return err
+	}
+	open.over = true
+	open.answer <- a
+	return nil
+}
+
+// Heartbeat tells a task that somebody still works on it.
+func (t *Tokens) Heartbeat(token string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open, err := t.find(token)
+	if err != nil {
+		return err
+	}
+	select {
+	case open.beat <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (t *Tokens) find(token string) (*ticket, error) {
+	open := t.tickets[token]
+	switch {
+	case open == nil:
+		return nil, ErrInvalidToken
+	case open.over:
+		return nil, ErrTaskTimedOut
+	}
+	return open, nil
+}
+
+func (t *Tokens) open() *ticket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tickets == nil {
+		t.tickets = map[string]*ticket{}
+	}
+	// As long as those of AWS, so that whatever has to carry one is tried with it.
+	var random [480]byte
+	_, _ = rand.Read(random[:])
+	open := &ticket{
+		token: base64.StdEncoding.EncodeToString(random[:]), answer: make(chan answer, 1), beat: make(chan struct{}, 1),
+	}
+	t.tickets[open.token] = open
+	return open
+}
+
+// close ends the token. Whoever was told that an answer was accepted is right: it is returned even if the
+// task stopped waiting at the same moment.
+func (t *Tokens) close(open *ticket) (a answer, answered bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open.over = true
+	select {
+	case a = <-open.answer:
+		return a, true
+	default:
+		return answer{}, false
+	}
+}
