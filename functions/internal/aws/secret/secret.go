@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,7 +52,11 @@ type port string
 
 // UnmarshalJSON takes both.
 func (p *port) UnmarshalJSON(data []byte) error {
-	*p = port(strings.Trim(string(data), `"`))
+	text := strings.Trim(string(data), `"`)
+	if _, err := strconv.ParseUint(text, 10, 16); err != nil {
+		return errors.New("no port")
+	}
+	*p = port(text)
 	return nil
 }
 
@@ -63,7 +69,7 @@ func (s *Secrets) Connection(ctx context.Context, arn string) (string, error) {
 	}
 	c := connection{Port: "5432", SSLMode: s.SSLMode}
 	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &c) != nil { // its error would quote the secret
-		return "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, username and password", arn)
+		return "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, username and password and the number port", arn)
 	}
 	for _, field := range []struct{ name, value string }{
 		{"host", c.Host}, {"dbname", c.DBName}, {"username", c.Username}, {"password", c.Password},

@@ -1,0 +1,110 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"lockstep/statemachine"
+)
+
+// fake is CloudWatch with some alarms and, for the calls to a stage, pages of results.
+type fake struct {
+	alarms map[string]types.StateValue
+	pages  [][]types.MetricDataResult
+	asked  []*sdk.GetMetricDataInput
+}
+
+func (f *fake) DescribeAlarms(_ context.Context, in *sdk.DescribeAlarmsInput, _ ...func(*sdk.Options)) (*sdk.DescribeAlarmsOutput, error) {
+	if n := len(in.AlarmNames); n < 1 || n > 100 { // without names AWS lists them all
+		return nil, fmt.Errorf("asked for %d alarms", n)
+	}
+	out := &sdk.DescribeAlarmsOutput{}
+	for _, name := range in.AlarmNames {
+		state, found := f.alarms[name]
+		switch {
+		case found && strings.HasPrefix(name, "composite"):
+			out.CompositeAlarms = append(out.CompositeAlarms, types.CompositeAlarm{AlarmName: &name, StateValue: state})
+		case found:
+			out.MetricAlarms = append(out.MetricAlarms, types.MetricAlarm{AlarmName: &name, StateValue: state})
+		}
+	}
+	return out, nil
+}
+
+func (f *fake) GetMetricData(_ context.Context, in *sdk.GetMetricDataInput, _ ...func(*sdk.Options)) (*sdk.GetMetricDataOutput, error) {
+	page := len(f.asked)
+	f.asked = append(f.asked, in)
+	out := &sdk.GetMetricDataOutput{MetricDataResults: f.pages[page]}
+	if page+1 < len(f.pages) {
+		out.NextToken = aws.String("more")
+	}
+	return out, nil
+}
+
+func TestRinging(t *testing.T) {
+	f := &fake{alarms: map[string]types.StateValue{
+		"errors-a": types.StateValueAlarm, "latency-a": types.StateValueOk,
+		"silence-a": types.StateValueInsufficientData, "composite-a": types.StateValueAlarm,
+	}}
+	names := []string{"latency-a", "errors-a", "silence-a", "composite-a"}
+	for i := range 200 {
+		name := fmt.Sprintf("many-%d", i)
+		names, f.alarms[name] = append(names, name), types.StateValueOk
+	}
+	m := &Metrics{client: f}
+	got, err := m.Ringing(t.Context(), names)
+	if want := []string{"errors-a", "composite-a"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+	if got, err := m.Ringing(t.Context(), nil); got != nil || err != nil {
+		t.Errorf("no alarms: got %v, %v", got, err)
+	}
+	if _, err := m.Ringing(t.Context(), []string{"errors-a", "mispelled"}); err == nil || !strings.Contains(err.Error(), "mispelled") {
+		t.Errorf("got %v, want the alarm that does not exist", err)
+	}
+}
+
+func TestCalls(t *testing.T) {
+	result := func(id string, status types.StatusCode, values ...float64) types.MetricDataResult {
+		return types.MetricDataResult{Id: &id, StatusCode: status, Values: values}
+	}
+	f := &fake{pages: [][]types.MetricDataResult{
+		{result("requests", types.StatusCodePartialData, 10, 20), result("errors", types.StatusCodeComplete)},
+		{result("requests", types.StatusCodeComplete, 5), result("errors", types.StatusCodeComplete, 2)},
+	}}
+	m := &Metrics{f, "shop", time.Minute}
+	since := time.Date(2026, 1, 2, 10, 0, 40, 0, time.UTC)
+	requests, errors, err := m.Calls(t.Context(), statemachine.B, since, since.Add(5*time.Minute))
+	if requests != 35 || errors != 2 || err != nil {
+		t.Errorf("got %v, %v, %v; want 35 and 2", requests, errors, err)
+	}
+	asked := f.asked[0]
+	if !asked.StartTime.Equal(since.Truncate(time.Minute)) || !asked.EndTime.Equal(since.Add(5*time.Minute)) {
+		t.Errorf("asked from %s to %s", asked.StartTime, asked.EndTime)
+	}
+	for i, name := range []string{"Count", "5XXError"} {
+		stat := asked.MetricDataQueries[i].MetricStat
+		d := stat.Metric.Dimensions
+		if *stat.Metric.Namespace != "AWS/ApiGateway" || *stat.Metric.MetricName != name || *stat.Stat != "Sum" || *stat.Period != 60 ||
+			*d[0].Name != "ApiName" || *d[0].Value != "shop" || *d[1].Name != "Stage" || *d[1].Value != "api-b" {
+			t.Errorf("query %d asks for %s %s of %s", i, *stat.Stat, *stat.Metric.MetricName, *stat.Metric.Namespace)
+		}
+	}
+}
+
+func TestCalls_NoAnswerIsNotSilence(t *testing.T) {
+	id := "requests"
+	f := &fake{pages: [][]types.MetricDataResult{{{Id: &id, StatusCode: types.StatusCodeInternalError}}}}
+	m := &Metrics{f, "shop", time.Minute}
+	if _, _, err := m.Calls(t.Context(), statemachine.A, time.Now().Add(-time.Hour), time.Now()); statemachine.Name(err) != statemachine.Throttled {
+		t.Errorf("got %v, want Throttled", err)
+	}
+}
