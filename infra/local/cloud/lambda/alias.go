@@ -1,0 +1,134 @@
+package lambda
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"lockstep/infra/local/cloud/wire"
+)
+
+// aliasChange is the body of CreateAlias and UpdateAlias.
+type aliasChange struct {
+	Name            string
+	FunctionVersion string
+	Description     *string
+	RevisionId      string
+	RoutingConfig   *struct{ AdditionalVersionWeights map[string]float64 }
+}
+
+type aliasConfiguration struct {
+	AliasArn        string
+	Name            string
+	FunctionVersion string
+	Description     string
+	RevisionId      string
+}
+
+func (a *alias) configuration(n name) aliasConfiguration {
+	return aliasConfiguration{name{n.function, a.name}.arn(), a.name, a.version, a.description, a.revision}
+}
+
+func (f *function) createAlias(n name, c aliasChange) (*alias, error) {
+	if !aliasPattern.MatchString(c.Name) || versionPattern.MatchString(c.Name) {
+		return nil, invalid("alias of %s: found %q, expected letters, digits, '-' or '_', and not only digits", n.function, c.Name)
+	}
+	if f.aliases[c.Name] != nil {
+		return nil, conflict("Alias already exists: %s", name{n.function, c.Name}.arn())
+	}
+	if c.FunctionVersion == "" {
+		return nil, invalid("FunctionVersion of alias %s: found none, expected a version", c.Name)
+	}
+	a := &alias{name: c.Name}
+	if err := f.update(n, a, c); err != nil {
+		return nil, err
+	}
+	f.aliases[c.Name] = a
+	return a, nil
+}
+
+// update checks everything before it changes anything.
+func (f *function) update(n name, a *alias, c aliasChange) error {
+	if err := checkRevision(c.RevisionId, a.revision); err != nil {
+		return err
+	}
+	if c.RoutingConfig != nil && len(c.RoutingConfig.AdditionalVersionWeights) > 0 {
+		return invalid("RoutingConfig of alias %s: weighted aliases are not stood in for; they would mix releases", a.name)
+	}
+	if c.FunctionVersion != "" {
+		if !versionPattern.MatchString(c.FunctionVersion) {
+			return invalid("FunctionVersion of alias %s: found %q, expected a version", a.name, c.FunctionVersion)
+		}
+		if _, err := f.resolve(name{n.function, c.FunctionVersion}); err != nil {
+			return err
+		}
+		a.version = c.FunctionVersion
+	}
+	if c.Description != nil {
+		a.description = *c.Description
+	}
+	a.revision = uuid.NewString()
+	return nil
+}
+
+func (s *Service) createAlias(r *http.Request, f *function, n name) (any, error) {
+	var c aliasChange
+	if err := wire.Read(r, &c); err != nil {
+		return nil, err
+	}
+	a, err := f.createAlias(n, c)
+	if err != nil {
+		return nil, err
+	}
+	return a.configuration(n), nil
+}
+
+func (s *Service) updateAlias(r *http.Request, f *function, n name) (any, error) {
+	var c aliasChange
+	if err := wire.Read(r, &c); err != nil {
+		return nil, err
+	}
+	a, err := f.alias(r, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.update(n, a, c); err != nil {
+		return nil, err
+	}
+	return a.configuration(n), nil
+}
+
+func (s *Service) getAlias(r *http.Request, f *function, n name) (any, error) {
+	a, err := f.alias(r, n)
+	if err != nil {
+		return nil, err
+	}
+	return a.configuration(n), nil
+}
+
+func (f *function) alias(r *http.Request, n name) (*alias, error) {
+	aliasName := r.PathValue("alias")
+	a := f.aliases[aliasName]
+	if a == nil {
+		return nil, refuse(http.StatusNotFound, "ResourceNotFoundException", "Cannot find alias arn: %s", name{n.function, aliasName}.arn())
+	}
+	return a, nil
+}
+
+func (s *Service) listAliases(r *http.Request, f *function, n name) (any, error) {
+	version := r.URL.Query().Get("FunctionVersion")
+	list := []aliasConfiguration{}
+	for _, a := range f.aliases {
+		if version == "" || a.version == version {
+			list = append(list, a.configuration(n))
+		}
+	}
+	slices.SortFunc(list, func(a, b aliasConfiguration) int { return strings.Compare(a.Name, b.Name) })
+	page, next, err := paginate(r, list)
+	return struct {
+		NextMarker string `json:",omitempty"`
+		Aliases    []aliasConfiguration
+	}{next, page}, err
+}

@@ -1,0 +1,75 @@
+package lambda
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// An event that only meets throttling is tried again, ever more slowly, until it is too old.
+const (
+	maxEventAge   = 6 * time.Hour
+	firstThrottle = time.Second
+	lastThrottle  = 5 * time.Minute
+)
+
+// InvokeAsync queues an event for a function, as invocation type Event does: it returns at once, and an
+// invocation that fails is tried twice more.
+func (s *Service) InvokeAsync(functionNameOrARN string, payload []byte) error {
+	return s.invokeAsync(functionNameOrARN, "", payload)
+}
+
+func (s *Service) invokeAsync(text, qualifier string, payload []byte) error {
+	n, err := s.exists(text, qualifier)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.calls.Add(1)
+	go s.deliver(n, Call{uuid.NewString(), n.arn(), payload})
+	return nil
+}
+
+// deliver asks for the version anew at each attempt: an alias may have moved.
+func (s *Service) deliver(n name, call Call) {
+	defer s.calls.Done()
+	start, throttle := time.Now(), firstThrottle
+	for retries := 0; time.Since(start) < maxEventAge; {
+		var delay time.Duration
+		v, err := s.admit(n)
+		if err == nil {
+			out := s.run(n, v, call)
+			if out.err == nil && out.functionError == "" {
+				return
+			}
+		}
+		switch {
+		case isThrottled(err):
+			delay, throttle = throttle, min(2*throttle, lastThrottle)
+		case retries == len(s.options.RetryDelays):
+			return
+		default:
+			delay = s.options.RetryDelays[retries]
+			retries++
+		}
+		if !s.pause(delay) {
+			return
+		}
+	}
+}
+
+// pause waits, and tells whether the Service still runs.
+func (s *Service) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.running.Done():
+		return false
+	}
+}

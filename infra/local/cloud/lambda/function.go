@@ -1,0 +1,195 @@
+package lambda
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Function is what Create provisions.
+type Function struct {
+	Name        string
+	Zip         []byte
+	Handler     string        // default "bootstrap"
+	Timeout     time.Duration // default 3 s
+	MemoryMB    int           // default 128
+	Environment map[string]string
+}
+
+// Version is code and configuration as a Runner runs them. A published one never changes.
+type Version struct {
+	Function    string
+	Version     string // "$LATEST" or a number
+	CodeSHA256  string // base64, as AWS has it
+	Zip         []byte
+	Handler     string
+	Timeout     time.Duration
+	MemoryMB    int
+	Environment map[string]string
+
+	description string
+	modified    time.Time
+	status      status
+}
+
+// status is the revision of a version or $LATEST; where an update is under way, the one it will settle on too.
+type status struct {
+	revision string
+	settled  string    // AWS gives a new RevisionId when the update is over
+	until    time.Time // when LastUpdateStatus becomes Successful
+}
+
+func (s status) inProgress() bool { return time.Now().Before(s.until) }
+
+func (s status) revisionID() string {
+	if s.inProgress() || s.settled == "" {
+		return s.revision
+	}
+	return s.settled
+}
+
+type function struct {
+	latest   Version
+	before   Version // serves $LATEST while an update is in progress
+	versions []Version
+	counter  int
+	aliases  map[string]*alias
+}
+
+type alias struct {
+	name, version, description, revision string
+}
+
+// Create provisions a function with its code in $LATEST and returns its ARN.
+func (s *Service) Create(f Function) (string, error) {
+	n, err := parseName(f.Name, "")
+	if err != nil {
+		return "", err
+	}
+	if err := checkZip(f.Zip); err != nil {
+		return "", err
+	}
+	if f.Timeout < 0 || f.Timeout > 15*time.Minute {
+		return "", invalid("timeout of %s: found %s, expected at most 15m", n.function, f.Timeout)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.functions[n.function] != nil {
+		return "", conflict("Function already exist: %s", n.function)
+	}
+	s.functions[n.function] = &function{aliases: map[string]*alias{}, latest: Version{
+		Function: n.function, Version: latest, CodeSHA256: Digest(f.Zip), Zip: f.Zip,
+		Handler: orDefault(f.Handler, "bootstrap"), Timeout: orDefault(f.Timeout, 3*time.Second),
+		MemoryMB: orDefault(f.MemoryMB, 128), Environment: f.Environment,
+		modified: time.Now(), status: status{revision: uuid.NewString()},
+	}}
+	return name{function: n.function}.arn(), nil
+}
+
+// Publish provisions a version of what is in $LATEST and returns its number.
+func (s *Service) Publish(functionName string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, _, err := s.find(functionName, "")
+	if err != nil {
+		return "", err
+	}
+	return f.publish("").Version, nil
+}
+
+// Alias provisions an alias, or moves the one there is.
+func (s *Service) Alias(functionName, aliasName, version string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, n, err := s.find(functionName, "")
+	if err != nil {
+		return err
+	}
+	if a := f.aliases[aliasName]; a != nil {
+		return f.update(n, a, aliasChange{FunctionVersion: version})
+	}
+	_, err = f.createAlias(n, aliasChange{Name: aliasName, FunctionVersion: version})
+	return err
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// find needs s.mu, as everything below does.
+func (s *Service) find(text, qualifier string) (*function, name, error) {
+	n, err := parseName(text, qualifier)
+	if err != nil {
+		return nil, n, err
+	}
+	f := s.functions[n.function]
+	if f == nil {
+		return nil, n, notFound(n.arn())
+	}
+	return f, n, nil
+}
+
+// resolve finds the version that a qualifier stands for.
+func (f *function) resolve(n name) (*Version, error) {
+	number := n.qualifier
+	if number == "" || number == latest {
+		return &f.latest, nil
+	}
+	if a := f.aliases[number]; a != nil {
+		number = a.version
+	}
+	if number == latest {
+		return &f.latest, nil
+	}
+	i := slices.IndexFunc(f.versions, func(v Version) bool { return v.Version == number })
+	if i < 0 {
+		return nil, notFound(n.arn())
+	}
+	return &f.versions[i], nil
+}
+
+// publish freezes $LATEST; unchanged code is the last version again.
+func (f *function) publish(description string) *Version {
+	if last := len(f.versions) - 1; last >= 0 && f.versions[last].CodeSHA256 == f.latest.CodeSHA256 {
+		return &f.versions[last]
+	}
+	f.counter++
+	version := f.latest
+	version.Version = strconv.Itoa(f.counter)
+	version.description = orDefault(description, version.description)
+	version.status = status{revision: uuid.NewString(), until: f.latest.status.until}
+	f.versions = append(f.versions, version)
+	return &f.versions[len(f.versions)-1]
+}
+
+func (f *function) unpublish(n name) error {
+	if n.qualifier == latest {
+		return invalid("$LATEST version cannot be deleted without deleting the function.")
+	}
+	if !versionPattern.MatchString(n.qualifier) {
+		return invalid("qualifier: found %q, expected a version", n.qualifier)
+	}
+	var naming []string
+	for _, a := range f.aliases {
+		if a.version == n.qualifier {
+			naming = append(naming, a.name)
+		}
+	}
+	if len(naming) > 0 {
+		slices.Sort(naming)
+		return conflict("Unable to delete version because the following aliases reference it: [%s]", strings.Join(naming, ", "))
+	}
+	kept := slices.DeleteFunc(slices.Clone(f.versions), func(v Version) bool { return v.Version == n.qualifier })
+	if len(kept) == len(f.versions) {
+		return notFound(n.arn())
+	}
+	f.versions = kept
+	return nil
+}

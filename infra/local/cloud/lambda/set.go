@@ -1,0 +1,156 @@
+package lambda
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// AWS gives a process this long to ask for its first invocation, and the function's timeout on top when it doesn't.
+const initTime = 10 * time.Second
+
+// set is the processes of one version.
+type set struct {
+	processes *Processes
+	version   Version
+	unpack    func() (folder string, err error)
+	places    chan struct{} // one for each live process
+	idle      chan *process // those that wait for work
+
+	// Guarded by processes.mu.
+	calls int
+	reap  *time.Timer
+
+	mu     sync.Mutex
+	live   map[*process]struct{}
+	closed bool
+}
+
+func newSet(p *Processes, v Version) *set {
+	return &set{
+		processes: p, version: v,
+		unpack: sync.OnceValues(func() (string, error) { return unzip(p.options.Root, v) }),
+		places: make(chan struct{}, p.options.Concurrency),
+		idle:   make(chan *process, p.options.Concurrency),
+		live:   map[*process]struct{}{},
+	}
+}
+
+// run hands the call to a process. One that died while it was idle costs nothing but another try.
+func (s *set) run(ctx context.Context, call Call) ([]byte, string, error) {
+	for {
+		p, err := s.acquire(ctx)
+		if err != nil {
+			return answerOf(call, err)
+		}
+		p.listed.Store(false)
+		w := &work{call: call, deadline: time.Now().Add(s.version.Timeout), answer: make(chan answer, 1), over: make(chan struct{})}
+		select {
+		case p.work <- w:
+			a, err := p.await(ctx, w, s.version.Timeout)
+			return a.payload, a.functionError, err
+		case <-p.dead:
+		case <-ctx.Done():
+			p.kill()
+			return answerOf(call, ctx.Err())
+		}
+	}
+}
+
+// acquire takes an idle process, or starts one where there is a place for it.
+func (s *set) acquire(ctx context.Context) (*process, error) {
+	select {
+	case p := <-s.idle:
+		return p, nil
+	default:
+	}
+	select {
+	case p := <-s.idle:
+		return p, nil
+	case s.places <- struct{}{}:
+		return s.start(ctx)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// start makes a process and waits until it asks for work. Its place is given back when it is dead.
+func (s *set) start(ctx context.Context) (*process, error) {
+	folder, err := s.unpack()
+	if err != nil {
+		<-s.places
+		return nil, err
+	}
+	p, err := newProcess(s, folder)
+	if err != nil {
+		<-s.places
+		return nil, err
+	}
+	if !s.keep(p) {
+		p.kill()
+	}
+	go p.wait()
+	limit := time.NewTimer(initTime + s.version.Timeout)
+	defer limit.Stop()
+	select {
+	case <-p.ready:
+		return p, nil
+	case body := <-p.initFailed:
+		err = &initError{body: body}
+	case <-p.dead:
+		err = &initError{exit: p.exit}
+	case <-limit.C:
+		err = &initError{slow: initTime + s.version.Timeout}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	p.kill()
+	<-p.dead
+	return nil, err
+}
+
+// keep notes a process that close must end; after close it says no.
+func (s *set) keep(p *process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[p] = struct{}{}
+	return !s.closed
+}
+
+func (s *set) forget(p *process) {
+	s.mu.Lock()
+	delete(s.live, p)
+	s.mu.Unlock()
+	<-s.places
+}
+
+// close kills the processes, waits until they are gone and removes their folder.
+func (s *set) close() {
+	s.mu.Lock()
+	s.closed = true
+	var live []*process
+	for p := range s.live {
+		live = append(live, p)
+	}
+	s.mu.Unlock()
+	for _, p := range live {
+		p.kill()
+	}
+	for _, p := range live {
+		<-p.dead
+	}
+	if folder, err := s.unpack(); err == nil {
+		_ = os.RemoveAll(folder)
+	}
+}
+
+// answerOf tells a function that could not start, which is its caller's answer, from a machine that could not try.
+func answerOf(call Call, err error) ([]byte, string, error) {
+	if failed, ok := asInitError(err); ok {
+		payload, functionError := failed.answer(call)
+		return payload, functionError, nil
+	}
+	return nil, "", fmt.Errorf("invoke %s: %w", call.ARN, err)
+}
