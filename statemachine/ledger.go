@@ -40,15 +40,15 @@ type Record struct {
 	Began     time.Time   `json:"began"`
 	Ended     *time.Time  `json:"ended,omitempty"`
 	// State is the step last entered; Contracted says that the point of no return was passed.
-	State      Task    `json:"state"`
-	Contracted bool    `json:"contracted"`
-	Promoted   bool    `json:"promoted"`
-	Outcome    Outcome `json:"outcome,omitempty"`
-	Cause      string  `json:"cause,omitempty"`
-	Weight     int     `json:"weight"`
+	State      Task `json:"state"`
+	Contracted bool `json:"contracted"`
+	// Promoted is when the roles were swapped.
+	Promoted *time.Time `json:"promoted,omitempty"`
+	Outcome  Outcome    `json:"outcome,omitempty"`
+	Cause    string     `json:"cause,omitempty"`
+	Weight   int        `json:"weight"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
-	Expanded   bool  `json:"expanded"`
-	SchemaFrom int64 `json:"schemaFrom"` // the version of the schema before it
+	Expanded bool `json:"expanded"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
 	Wait *Wait `json:"wait,omitempty"`
 	// Signals are what arrived from outside, also while nobody waited.

@@ -3,6 +3,8 @@ package statemachine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -110,6 +112,26 @@ func ParseSettings(data []byte) (Settings, error) {
 		return Settings{}, fmt.Errorf("%s: %w", SettingsKey, err)
 	}
 	return s, nil
+}
+
+// AlarmNames lists the alarms of the given environments, of both without any.
+func (s Settings) AlarmNames(of ...Environment) []string {
+	var names []string
+	for _, a := range s.Alarms {
+		if len(of) == 0 || slices.Contains(of, a.Environment) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// FunctionNames lists the application's functions for a message.
+func (s Settings) FunctionNames() string {
+	names := make([]string, len(s.Functions))
+	for i, f := range s.Functions {
+		names[i] = f.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 // JSON writes the settings as the object that ParseSettings reads.

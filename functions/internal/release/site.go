@@ -17,6 +17,13 @@ type Page struct {
 	Body         []byte
 	ContentType  string
 	CacheControl string
+	Release      string // the stamp: whose page it is, or who brought the asset
+}
+
+// Stamped is the page under a release's name.
+func (p Page) Stamped(releaseID string) Page {
+	p.Release = releaseID
+	return p
 }
 
 const (

@@ -1,0 +1,6 @@
+// Command drain is the Lambda that looks whether anyone still calls the old environment.
+package main
+
+import "lockstep/functions/internal/wire"
+
+func main() { wire.Start(wire.Drain) }

@@ -1,0 +1,228 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Bundles reads the releases that CI uploaded.
+type Bundles interface {
+	Read(ctx context.Context, key string, limit int64) ([]byte, error)
+	Newest(ctx context.Context) (release string, err error)
+}
+
+// Roles reads and swaps the control parameter.
+type Roles interface {
+	Get(ctx context.Context) (sm.Control, error)
+	Put(ctx context.Context, control sm.Control) error
+}
+
+// Answers gives waiting executions their answer. Delivered is false where the token was answered before.
+type Answers interface {
+	Succeed(ctx context.Context, token string, output any) (delivered bool, err error)
+	Fail(ctx context.Context, token, name, cause string) (delivered bool, err error)
+}
+
+// AlarmStates tells which of the named alarms ring.
+type AlarmStates interface {
+	Ringing(ctx context.Context, names []string) ([]string, error)
+}
+
+// Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the
+// machine through the task token with the release document. It changes nothing but the ledger. Run twice,
+// it finds the lock or the place in the queue that it took before. It returns InvalidRelease.
+type Begin struct {
+	Book     Book
+	Settings sm.Settings
+	Bundles  Bundles
+	Roles    Roles
+	Answers  Answers
+	Alarms   AlarmStates
+}
+
+// Run answers in.TaskToken when the lock is held; the returned document is only for the log.
+func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) {
+	trigger, err := release.ParseTrigger(in.Event, b.Settings.App)
+	if err != nil {
+		return sm.Document{}, err
+	}
+	if trigger.Recover != "" {
+		return b.takeOver(ctx, in, trigger)
+	}
+	if trigger.Release == "" {
+		if trigger.Release, err = b.Bundles.Newest(ctx); err != nil {
+			return sm.Document{}, sm.Wrap(sm.InvalidRelease, "look for the newest release", err)
+		}
+	}
+	manifest, err := b.check(ctx, trigger)
+	if err != nil {
+		return sm.Document{}, err
+	}
+	lock, err := b.line(ctx, in, trigger, manifest)
+	if err != nil {
+		return sm.Document{}, err
+	}
+	if lock.Holder == nil || lock.Holder.Execution != in.Execution {
+		return sm.Document{Execution: in.Execution, Release: manifest.Release}, settleQueue(ctx, b.Book, b.Answers)
+	}
+	return b.start(ctx, in, manifest, lock.Fence)
+}
+
+// line takes the lock if it is free, or joins the queue.
+func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest) (sm.Lock, error) {
+	return b.Book.Lock(ctx, func(l *sm.Lock) error {
+		if l.Holder != nil && l.Holder.Execution == in.Execution {
+			return nil
+		}
+		// Judged inside the conditional write: two copies of one merge can't both find it unknown.
+		if err := b.refuse(ctx, *l, in.Execution, trigger, m); err != nil {
+			return err
+		}
+		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == in.Execution })
+		if l.Holder == nil {
+			l.Fence++
+			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Since: time.Now().UTC()}
+			return nil
+		}
+		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
+			TaskToken: in.TaskToken, Since: time.Now().UTC()})
+		return nil
+	})
+}
+
+// refuse finds out whether the release is a duplicate or older than what is live.
+func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trigger release.Trigger, m sm.Manifest) error {
+	if lock.Holder != nil && lock.Holder.Release == m.Release {
+		return sm.Errorf(sm.InvalidRelease, "release %s is under way already, in %s: nothing to do", m.Release, lock.Holder.Execution)
+	}
+	for _, p := range lock.Queue {
+		if p.Release == m.Release && p.Execution != execution {
+			return sm.Errorf(sm.InvalidRelease, "release %s waits in the queue already, in %s: nothing to do", m.Release, p.Execution)
+		}
+	}
+	control, err := b.Roles.Get(ctx)
+	if err != nil {
+		return err
+	}
+	live, err := b.Book.Carries(ctx, control.Fallback)
+	if err != nil {
+		return err
+	}
+	record, err := b.Book.Record(ctx, m.Release)
+	if err != nil {
+		return err
+	}
+	switch {
+	case live.Release == m.Release:
+		return sm.Errorf(sm.InvalidRelease, "release %s is live already: nothing to do", m.Release)
+	case m.Sequence < live.Sequence:
+		return sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, expected more than %d, which is live as %s: release a newer one",
+			sm.ManifestKey(m.Release), m.Sequence, live.Sequence, live.Release)
+	case m.Sequence == live.Sequence:
+		return sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, which %s has already, expected a number of its own",
+			sm.ManifestKey(m.Release), m.Sequence, live.Release)
+	case record.Outcome != "" && !trigger.Deliberate:
+		return sm.Errorf(sm.InvalidRelease, "release %s was %s before; to try it again, start an execution with {\"release\":%q}",
+			m.Release, record.Outcome, m.Release)
+	}
+	return nil
+}
+
+// start opens the record and sends the machine on its way.
+func (b *Begin) start(ctx context.Context, in sm.BeginInput, m sm.Manifest, fence int64) (sm.Document, error) {
+	control, err := b.Roles.Get(ctx)
+	if err != nil {
+		return sm.Document{}, err
+	}
+	live, err := b.Book.Carries(ctx, control.Fallback)
+	if err != nil {
+		return sm.Document{}, err
+	}
+	ringing, err := b.Alarms.Ringing(ctx, b.Settings.AlarmNames())
+	if err != nil {
+		return sm.Document{}, fmt.Errorf("see which alarms ring already: %w", err)
+	}
+	doc := sm.Document{
+		Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Fence: fence,
+		Active: control.Active, Fallback: control.Fallback, Next: sm.NextSync, First: live.Release == "",
+	}
+	open := func(r *sm.Record) {
+		if r.Execution == in.Execution {
+			return
+		}
+		*r = sm.Record{
+			Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Attempt: r.Attempt + 1, Fence: fence,
+			Active: doc.Active, Fallback: doc.Fallback, Began: time.Now().UTC(), State: sm.Begin, Ringing: ringing, Story: r.Story,
+		}
+	}
+	text := fmt.Sprintf("%s begins in %s; %s stays with %s", m.Release, doc.Active, orNothing(live.Release), doc.Fallback)
+	if len(ringing) > 0 {
+		text += "; rang before, so does not count: " + strings.Join(ringing, ", ")
+	}
+	if _, err := b.Book.Tell(ctx, doc, sm.Begin, text, open); err != nil {
+		return sm.Document{}, err
+	}
+	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)
+	return doc, err
+}
+
+// takeOver takes the lock from a dead execution and goes on where its release can still end well: back
+// before contract, forward from it on.
+func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.Trigger) (sm.Document, error) {
+	lock, err := b.Book.Lock(ctx, func(l *sm.Lock) error {
+		switch {
+		case l.Holder != nil && l.Holder.Execution == in.Execution:
+			return nil
+		case l.Holder == nil || l.Holder.Execution != trigger.Recover:
+			return sm.Errorf(sm.InvalidRelease, "recover %s: it does not hold the lock: nothing to do", trigger.Recover)
+		}
+		l.Fence++
+		l.Holder.Execution, l.Holder.Since = in.Execution, time.Now().UTC()
+		return nil
+	})
+	if err != nil {
+		return sm.Document{}, err
+	}
+	record, err := b.Book.Record(ctx, lock.Holder.Release)
+	if err != nil {
+		return sm.Document{}, err
+	}
+	doc := sm.Document{
+		Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence,
+		Active: record.Active, Fallback: record.Fallback, Next: sm.NextRollback, Weight: record.Weight,
+	}
+	if record.Active == "" { // it died before it opened its record: there is nothing to undo
+		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
+	}
+	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
+	if record.Contracted {
+		doc.Next = sm.NextContract
+	} else {
+		doc.Failure = &sm.Failure{Error: "ExecutionDied", Cause: cause}
+	}
+	adopt := func(r *sm.Record) {
+		if r.Execution != in.Execution {
+			r.Release, r.Sequence = doc.Release, doc.Sequence
+			r.Execution, r.Fence, r.Recoveries = in.Execution, lock.Fence, r.Recoveries+1
+			r.Wait, r.Outcome, r.Cause, r.Ended = nil, "", "", nil
+		}
+	}
+	if _, err := b.Book.Tell(ctx, doc, sm.Recover, cause+"; going on with "+string(doc.Next), adopt); err != nil {
+		return sm.Document{}, err
+	}
+	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)
+	return doc, err
+}
+
+func orNothing(releaseID string) string {
+	if releaseID == "" {
+		return "nothing"
+	}
+	return releaseID
+}

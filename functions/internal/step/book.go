@@ -1,0 +1,179 @@
+// Package step has the steps of a release, one file each, behind interfaces that say what a step needs of
+// the world. It knows no AWS SDK: adapters are given to it by the Lambdas' mains, and by the tests.
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// Ledger keeps JSON objects that change only by a conditional write.
+type Ledger interface {
+	// Get reads an object and its tag; a missing one has the tag "" and leaves into as it was.
+	Get(ctx context.Context, key string, into any) (etag string, err error)
+	// Put writes an object if it still has the tag, "" for not there; else the error is StaleWrite.
+	Put(ctx context.Context, key string, value any, etag string) (newETag string, err error)
+}
+
+// Bus announces what happens, so that Slack, e-mail or a pager need only a rule.
+type Bus interface {
+	Announce(ctx context.Context, change sm.StateChange) error
+}
+
+// Book is the ledger as the steps use it: records that only the holder of the lock writes, and whose
+// every line is announced.
+type Book struct {
+	App    string
+	Ledger Ledger
+	Bus    Bus
+}
+
+// Hold makes sure that this execution still has the lock under its fence; LockLost if not.
+func (b Book) Hold(ctx context.Context, doc sm.Document) error {
+	var lock sm.Lock
+	if _, err := b.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return fmt.Errorf("read the lock: %w", err)
+	}
+	if lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence {
+		return sm.Errorf(sm.LockLost, "release %s: the lock is no longer held by %s (fence %d, now %d): stop writing",
+			doc.Release, doc.Execution, doc.Fence, lock.Fence)
+	}
+	return nil
+}
+
+// Enter is how every step begins: the lock is still ours, and the record says which step it is.
+func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
+	if err := b.Hold(ctx, doc); err != nil {
+		return sm.Record{}, err
+	}
+	return b.Update(ctx, doc, func(r *sm.Record) error {
+		r.State = task
+		return nil
+	})
+}
+
+// Update changes the release's record. A record with a newer fence belongs to a successor: LockLost.
+func (b Book) Update(ctx context.Context, doc sm.Document, change func(*sm.Record) error) (sm.Record, error) {
+	return update(ctx, b.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
+		if r.Fence > doc.Fence {
+			return sm.Errorf(sm.LockLost, "release %s: its record has the fence %d, ours is %d: stop writing", doc.Release, r.Fence, doc.Fence)
+		}
+		return change(r)
+	})
+}
+
+// Tell adds a line to the release's story, with whatever change to the record goes with it, and
+// announces it. Told twice in a row, it is written once and announced again: events may double.
+func (b Book) Tell(ctx context.Context, doc sm.Document, task sm.Task, text string, changes ...func(*sm.Record)) (sm.Record, error) {
+	record, err := b.Update(ctx, doc, func(r *sm.Record) error {
+		for _, change := range changes {
+			change(r)
+		}
+		if last := len(r.Story) - 1; last >= 0 && r.Story[last].State == task && r.Story[last].Text == text {
+			return nil
+		}
+		weight := r.Weight
+		r.Story = append(r.Story, sm.Entry{At: time.Now().UTC(), State: task, Text: text, Weight: &weight})
+		return nil
+	})
+	if err != nil {
+		return record, fmt.Errorf("record %q: %w", text, err)
+	}
+	return record, b.announce(ctx, record, doc, task, text)
+}
+
+func (b Book) announce(ctx context.Context, record sm.Record, doc sm.Document, task sm.Task, text string) error {
+	return b.Bus.Announce(ctx, sm.StateChange{
+		App: b.App, Release: doc.Release, Execution: doc.Execution, State: task, Text: text, Active: record.Active,
+		Weight: record.Weight, Verdict: doc.Verdict, Outcome: record.Outcome, Cause: record.Cause,
+	})
+}
+
+// Record reads the release's record; one that does not exist is empty.
+func (b Book) Record(ctx context.Context, releaseID string) (sm.Record, error) {
+	var r sm.Record
+	_, err := b.Ledger.Get(ctx, sm.RecordKey(releaseID), &r)
+	return r, err
+}
+
+// Carries reads what an environment carries; a new one carries nothing.
+func (b Book) Carries(ctx context.Context, e sm.Environment) (sm.Carries, error) {
+	c := sm.Carries{Environment: e}
+	_, err := b.Ledger.Get(ctx, sm.CarriesKey(e), &c)
+	return c, err
+}
+
+// Carry writes what an environment carries.
+func (b Book) Carry(ctx context.Context, c sm.Carries) error {
+	_, err := update(ctx, b.Ledger, sm.CarriesKey(c.Environment), func(now *sm.Carries) error {
+		*now = c
+		return nil
+	})
+	return err
+}
+
+// unsettle says that an environment is about to change, so that nobody takes it for whole until it is.
+func (b Book) unsettle(ctx context.Context, e sm.Environment) (sm.Carries, error) {
+	return update(ctx, b.Ledger, sm.CarriesKey(e), func(c *sm.Carries) error {
+		c.Environment, c.Settled = e, false
+		return nil
+	})
+}
+
+// Lock changes the lock, and returns it as it then is.
+func (b Book) Lock(ctx context.Context, change func(*sm.Lock) error) (sm.Lock, error) {
+	return update(ctx, b.Ledger, sm.LockKey, change)
+}
+
+// update reads, changes and writes back an object until nobody else wrote in between. Whoever loses six
+// times in a row gives StaleWrite to the machine, which waits with jitter.
+func update[T any](ctx context.Context, ledger Ledger, key string, change func(*T) error) (T, error) {
+	var err error
+	for range 6 {
+		var value T
+		var etag string
+		if etag, err = ledger.Get(ctx, key, &value); err != nil {
+			return value, err
+		}
+		if err = change(&value); err != nil {
+			return value, err
+		}
+		if _, err = ledger.Put(ctx, key, value, etag); err == nil {
+			return value, nil
+		}
+		if !errors.Is(err, &sm.Error{Name: sm.StaleWrite}) {
+			break
+		}
+	}
+	var none T
+	return none, err
+}
+
+// interruption is the signal that ends this release, if one arrived: an alarm of the active environment,
+// or the operator's word. Whatever came while no token waited is found here by the next step.
+func interruption(r sm.Record) error {
+	for _, s := range r.Signals {
+		switch s.Kind {
+		case sm.SignalAlarm:
+			return sm.Errorf(sm.AlarmBreached, "%s", s.Reason)
+		case sm.SignalRollback:
+			return sm.Errorf(sm.OperatorRollback, "%s", s.Reason)
+		}
+	}
+	return nil
+}
+
+// lastOf is the newest signal of the given kinds.
+func lastOf(r sm.Record, kinds ...sm.SignalKind) (sm.SignalNote, bool) {
+	for _, s := range slices.Backward(r.Signals) {
+		if slices.Contains(kinds, s.Kind) {
+			return s, true
+		}
+	}
+	return sm.SignalNote{}, false
+}

@@ -1,0 +1,59 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// check reads the manifest and everything that it names, before anything is changed: a release that could
+// not be deployed is refused here, with the file and the field.
+func (b *Begin) check(ctx context.Context, trigger release.Trigger) (sm.Manifest, error) {
+	m, err := loadManifest(ctx, b.Bundles, trigger.Release)
+	if err != nil {
+		return m, err
+	}
+	file := sm.ManifestKey(m.Release)
+	if trigger.Sequence != 0 && trigger.Sequence != m.Sequence {
+		return m, sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, but the merge event says %d", file, m.Sequence, trigger.Sequence)
+	}
+	for _, name := range m.FunctionNames() {
+		known := func(f sm.AppFunction) bool { return f.Name == name }
+		if !slices.ContainsFunc(b.Settings.Functions, known) {
+			return m, sm.Errorf(sm.InvalidRelease, "%s: functions.%s: not a function of %s, which has %s", file, name, b.Settings.App, b.Settings.FunctionNames())
+		}
+	}
+	if m.Migrations != nil && b.Settings.Database == nil {
+		return m, sm.Errorf(sm.InvalidRelease, "%s: migrations: found some, but %s has no database", file, b.Settings.App)
+	}
+	for _, a := range m.Artifacts() {
+		data, err := b.Bundles.Read(ctx, m.Key(a.Artifact), release.MaxArtifact)
+		if err != nil {
+			return m, sm.Wrap(sm.InvalidRelease, fmt.Sprintf("%s: %s.object", file, a.Field), err)
+		}
+		if _, err := release.OpenArchive(a.Object, data, a.SHA256); err != nil {
+			return m, sm.Errorf(sm.InvalidRelease, "%s: %s: %w", file, a.Field, err)
+		}
+	}
+	return m, nil
+}
+
+// loadManifest reads a release's manifest and makes sure that it lies under its own name.
+func loadManifest(ctx context.Context, bundles Bundles, releaseID string) (sm.Manifest, error) {
+	file := sm.ManifestKey(releaseID)
+	data, err := bundles.Read(ctx, file, 1<<20)
+	if err != nil {
+		return sm.Manifest{}, sm.Wrap(sm.InvalidRelease, "read "+file, err)
+	}
+	m, err := sm.ParseManifest(file, data)
+	if err != nil {
+		return m, err
+	}
+	if m.Release != releaseID {
+		return m, sm.Errorf(sm.InvalidRelease, "%s: release: found %q, expected %q as its folder says", file, m.Release, releaseID)
+	}
+	return m, nil
+}

@@ -1,0 +1,69 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Traffic counts the calls of an environment's API stage.
+type Traffic interface {
+	Calls(ctx context.Context, e sm.Environment, since, until time.Time) (requests, errors float64, err error)
+}
+
+// CheckAlarms says what the metrics say of active since the bake began, as data: a Choice reads it. It
+// changes nothing but the record. It returns AlarmBreached and OperatorRollback for signals that arrived
+// while nobody waited.
+type CheckAlarms struct {
+	Book     Book
+	Settings sm.Settings
+	Alarms   AlarmStates
+	Traffic  Traffic
+}
+
+func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	record, err := c.Book.Enter(ctx, doc, sm.CheckAlarms)
+	if err != nil {
+		return doc, err
+	}
+	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	evidence, err := c.evidence(ctx, doc, record)
+	if err != nil {
+		return doc, err
+	}
+	verdict, why := release.Judge(evidence)
+	if verdict == sm.Inconclusive && doc.Waived {
+		verdict, why = sm.Healthy, why+", and the operator does not wait for more"
+	}
+	doc.Verdict = verdict
+	if verdict == sm.Breached {
+		doc.Failure = &sm.Failure{Error: sm.AlarmBreached, Cause: why}
+	}
+	_, err = c.Book.Tell(ctx, doc, sm.CheckAlarms, fmt.Sprintf("%s at %s: %s", verdict, percent(doc.Weight), why))
+	return doc, err
+}
+
+func (c *CheckAlarms) evidence(ctx context.Context, doc sm.Document, record sm.Record) (release.Evidence, error) {
+	ringing, err := c.Alarms.Ringing(ctx, c.Settings.AlarmNames(doc.Active))
+	if err != nil {
+		return release.Evidence{}, fmt.Errorf("see which alarms ring: %w", err)
+	}
+	since := record.Began
+	if record.Wait != nil {
+		since = record.Wait.Since
+	}
+	requests, failed, err := c.Traffic.Calls(ctx, doc.Active, since, time.Now())
+	if err != nil {
+		return release.Evidence{}, fmt.Errorf("count the calls of %s: %w", doc.Active, err)
+	}
+	return release.Evidence{
+		Ringing:  slices.DeleteFunc(ringing, func(name string) bool { return slices.Contains(record.Ringing, name) }),
+		Requests: requests, Errors: failed, Minimum: c.Settings.Ramp.MinimumRequests,
+	}, nil
+}

@@ -1,0 +1,81 @@
+package step
+
+import (
+	"context"
+	"fmt"
+
+	sm "lockstep/statemachine"
+)
+
+// Deploy puts the release into active: it publishes every function and verifies them all before it moves
+// the first alias, then writes the site, then the stage's stamp. Nobody is served by active while it runs.
+// Run twice, unchanged code publishes no new version and everything else is where it was put. It returns
+// DeployFailed.
+type Deploy struct{ Leveler }
+
+func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	if _, err := d.Book.Enter(ctx, doc, sm.Deploy); err != nil {
+		return doc, err
+	}
+	text, err := d.deploy(ctx, doc)
+	if err != nil {
+		return doc, sm.Wrap(sm.DeployFailed, fmt.Sprintf("deploy %s to %s", doc.Release, doc.Active), err)
+	}
+	_, err = d.Book.Tell(ctx, doc, sm.Deploy, text)
+	return doc, err
+}
+
+func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
+	m, err := loadManifest(ctx, d.Bundles, doc.Release)
+	if err != nil {
+		return "", err
+	}
+	carries, err := d.Book.unsettle(ctx, doc.Active)
+	if err != nil {
+		return "", err
+	}
+	published := map[string]sm.Carried{}
+	for _, name := range m.FunctionNames() {
+		code := m.Functions[name]
+		version, err := d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(code), code.SHA256)
+		if err != nil {
+			return "", err
+		}
+		published[name] = sm.Carried{Release: doc.Release, Version: version, SHA256: code.SHA256}
+	}
+	if carries.Functions == nil {
+		carries.Functions = map[string]sm.Carried{}
+	}
+	for _, name := range m.FunctionNames() {
+		if err := d.Versions.Point(ctx, name, doc.Active, published[name].Version); err != nil {
+			return "", err
+		}
+		carries.Functions[name] = published[name]
+	}
+	if m.Site != nil {
+		carries.Site = &sm.CarriedSite{Release: doc.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
+	}
+	if err := d.site(ctx, carries.Site, doc.Active, doc.Release); err != nil {
+		return "", err
+	}
+	if err := d.Stages.Set(ctx, doc.Active, doc.Active, doc.Release); err != nil {
+		return "", err
+	}
+	carries.Release, carries.Sequence, carries.Settled = doc.Release, doc.Sequence, true
+	if err := d.Book.Carry(ctx, carries); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, layers(m)), nil
+}
+
+// layers says what a release brings.
+func layers(m sm.Manifest) string {
+	text := "no new functions"
+	if n := len(m.Functions); n > 0 {
+		text = aliases(n) + " moved to new versions"
+	}
+	if m.Site != nil {
+		return text + ", a new site"
+	}
+	return text + ", the site as it was"
+}

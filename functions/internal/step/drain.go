@@ -1,0 +1,59 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// Drain looks whether anyone still calls the old environment: tabs that were open before the promotion,
+// and edge locations that have not heard of it. It changes nothing; the machine waits and asks again. It
+// returns AlarmBreached and OperatorRollback: until contract there is a way back.
+type Drain struct {
+	Book     Book
+	Settings sm.Settings
+	Traffic  Traffic
+}
+
+// longestLook bounds how long a word of the operator can lie unread while the machine waits.
+const longestLook = time.Minute
+
+func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	record, err := d.Book.Enter(ctx, doc, sm.Drain)
+	if err != nil {
+		return doc, err
+	}
+	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	if record.Promoted == nil {
+		return doc, fmt.Errorf("drain %s: the record of %s does not say when it was promoted", doc.Fallback, doc.Release)
+	}
+	now, plan := time.Now(), d.Settings.Drain
+	since := now.Sub(*record.Promoted)
+	requests, _, err := d.Traffic.Calls(ctx, doc.Fallback, now.Add(-plan.Quiet.Std()), now)
+	if err != nil {
+		return doc, fmt.Errorf("count the calls of %s: %w", doc.Fallback, err)
+	}
+	var text string
+	switch {
+	case doc.First:
+		text = fmt.Sprintf("nobody ever called %s", doc.Fallback)
+	case since < max(plan.Quiet.Std(), d.Settings.EdgeConvergence.Std()):
+	case requests == 0:
+		text = fmt.Sprintf("%s has been quiet for %s", doc.Fallback, plan.Quiet)
+	case since >= plan.AtMost.Std():
+		text = fmt.Sprintf("%s was still called %.0f times in the last %s, but %s have passed", doc.Fallback, requests, plan.Quiet, plan.AtMost)
+	}
+	doc.Drained = text != ""
+	// A history has 25,000 events: what takes days is looked at less and less often.
+	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), longestLook)
+	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
+	if doc.Drained {
+		_, err = d.Book.Tell(ctx, doc, sm.Drain, text)
+	}
+	return doc, err
+}

@@ -1,0 +1,123 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"lockstep/functions/internal/postgres"
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Schema changes the application's database by a release's migrations.
+type Schema interface {
+	Expand(ctx context.Context, release string, migrations fs.FS) (postgres.Report, error)
+	UndoExpand(ctx context.Context, release string) (postgres.Report, error)
+	Contract(ctx context.Context, release string, migrations fs.FS) (postgres.Report, error)
+	Close() error
+}
+
+// OpenSchema connects to the application's database.
+type OpenSchema func(ctx context.Context) (Schema, error)
+
+// Expand widens the schema so that the old and the new version can live on it, and, for a document that
+// is rolled back, takes it back to where the release found it. Run twice, or killed between two
+// statements, it goes on from the version table. It returns ExpandFailed, RollbackFailed when it undoes,
+// and Unfinished when a backfill has more rows than one invocation has time for.
+type Expand struct {
+	Book    Book
+	Bundles Bundles
+	Open    OpenSchema
+}
+
+func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	if doc.Outcome == sm.RolledBack {
+		return e.undo(ctx, doc)
+	}
+	if _, err := e.Book.Enter(ctx, doc, sm.Expand); err != nil {
+		return doc, err
+	}
+	text, err := e.expand(ctx, doc)
+	if err != nil {
+		return doc, unfinished(sm.Wrap(sm.ExpandFailed, "expand the schema for "+doc.Release, err))
+	}
+	_, err = e.Book.Tell(ctx, doc, sm.Expand, text)
+	return doc, err
+}
+
+func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
+	schema, migrations, err := openMigrations(ctx, e.Bundles, e.Open, doc.Release)
+	if err != nil || schema == nil {
+		return "no migrations: the schema stays as it is", err
+	}
+	defer schema.Close()
+	// Noted before the first statement: a rollback must know that there may be something to undo.
+	if _, err := e.Book.Update(ctx, doc, func(r *sm.Record) error {
+		r.Expanded = true
+		return nil
+	}); err != nil {
+		return "", err
+	}
+	report, err := schema.Expand(ctx, doc.Release, migrations)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the schema is wide enough for both versions: %s", report), nil
+}
+
+func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	if err := e.Book.Hold(ctx, doc); err != nil {
+		return doc, err
+	}
+	record, err := e.Book.Record(ctx, doc.Release)
+	if err != nil || !record.Expanded {
+		return doc, err
+	}
+	report, err := e.narrow(ctx, doc.Release)
+	if err != nil {
+		return doc, unfinished(sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err))
+	}
+	_, err = e.Book.Tell(ctx, doc, sm.Expand, fmt.Sprintf("the schema is as it was: %s", report),
+		func(r *sm.Record) { r.Expanded = false })
+	return doc, err
+}
+
+func (e *Expand) narrow(ctx context.Context, releaseID string) (postgres.Report, error) {
+	schema, err := e.Open(ctx)
+	if err != nil {
+		return postgres.Report{}, fmt.Errorf("connect to the database: %w", err)
+	}
+	defer schema.Close()
+	return schema.UndoExpand(ctx, releaseID)
+}
+
+// openMigrations is a release's migrations and the database they are for; a nil schema where it has none.
+func openMigrations(ctx context.Context, bundles Bundles, open OpenSchema, releaseID string) (Schema, fs.FS, error) {
+	m, err := loadManifest(ctx, bundles, releaseID)
+	if err != nil || m.Migrations == nil {
+		return nil, nil, err
+	}
+	data, err := bundles.Read(ctx, m.Key(*m.Migrations), release.MaxArtifact)
+	if err != nil {
+		return nil, nil, err
+	}
+	archive, err := release.OpenArchive(m.Migrations.Object, data, m.Migrations.SHA256)
+	if err != nil {
+		return nil, nil, err
+	}
+	schema, err := open(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	return schema, archive, nil
+}
+
+// unfinished tells an invocation that ran out of time from one that failed: the machine calls it again.
+func unfinished(err error) error {
+	if errors.Is(err, postgres.ErrOutOfTime) {
+		return sm.Errorf(sm.Unfinished, "%w", err)
+	}
+	return err
+}

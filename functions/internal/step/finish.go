@@ -1,0 +1,87 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Finish records how the release ended, hands the lock on and announces the end. Run twice, it finds
+// the end recorded and the lock handed on, and announces it again.
+type Finish struct {
+	Book    Book
+	App     string
+	Answers Answers
+}
+
+func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	if doc.Release == "" {
+		// Begin refused the input, so it made no document of it; the id may still be in there.
+		if trigger, err := release.ParseTrigger(doc.Event, f.App); err == nil {
+			doc.Release, doc.Sequence = trigger.Release, trigger.Sequence
+		}
+	}
+	if doc.Outcome == "" {
+		doc.Outcome = sm.Released
+	}
+	record, err := f.record(ctx, doc)
+	if err != nil {
+		return doc, fmt.Errorf("record that %s was %s: %w", doc.Release, doc.Outcome, err)
+	}
+	if _, err := f.Book.Lock(ctx, func(l *sm.Lock) error {
+		if l.Holder != nil && l.Holder.Execution == doc.Execution {
+			l.Holder = nil
+		}
+		return nil
+	}); err != nil {
+		return doc, fmt.Errorf("let go of the lock: %w", err)
+	}
+	if err := settleQueue(ctx, f.Book, f.Answers); err != nil {
+		return doc, err
+	}
+	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))
+}
+
+// record writes the end where it belongs. A refusal or a superseded merge must not write over the record
+// of an execution that got further.
+func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error) {
+	now := time.Now().UTC()
+	end := func(r *sm.Record) {
+		if r.Ended != nil && r.Execution == doc.Execution {
+			return
+		}
+		r.Release, r.Sequence, r.Execution, r.State = doc.Release, doc.Sequence, doc.Execution, sm.Finish
+		r.Outcome, r.Cause, r.Ended, r.Wait, r.Weight = doc.Outcome, doc.Failure.Message(), &now, nil, 0
+		r.Story = append(r.Story, sm.Entry{At: now, State: sm.Finish, Text: f.words(doc), Weight: &r.Weight})
+	}
+	outcome := sm.Record{Release: doc.Release, Outcome: doc.Outcome, Cause: doc.Failure.Message()}
+	if !sm.ValidReleaseID(doc.Release) {
+		return outcome, nil
+	}
+	if doc.Fence > 0 {
+		return f.Book.Update(ctx, doc, func(r *sm.Record) error { end(r); return nil })
+	}
+	_, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
+		if r.Execution == "" || r.Execution == doc.Execution {
+			end(r)
+		}
+		return nil
+	})
+	return outcome, err
+}
+
+func (f *Finish) words(doc sm.Document) string {
+	cause := doc.Failure.Message()
+	switch {
+	case doc.Outcome == sm.Released && cause != "":
+		return fmt.Sprintf("%s is released, but not contracted: %s", doc.Release, cause)
+	case doc.Outcome == sm.Released:
+		return fmt.Sprintf("%s is released", doc.Release)
+	case doc.Outcome == sm.RolledBack:
+		return fmt.Sprintf("%s is rolled back: %s", doc.Release, cause)
+	}
+	return fmt.Sprintf("%s is %s: %s", doc.Release, doc.Outcome, cause)
+}

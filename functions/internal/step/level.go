@@ -1,0 +1,135 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Versions reads and moves the aliases of the application's functions.
+type Versions interface {
+	// At is the version that the environment's alias names.
+	At(ctx context.Context, name string, e sm.Environment) (sm.Carried, error)
+	// Publish makes a version of the code at key and returns the same one when called again.
+	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
+	Point(ctx context.Context, name string, e sm.Environment, version string) error
+}
+
+// Stages sets which alias an API stage calls: one call for every function at once.
+type Stages interface {
+	Set(ctx context.Context, e, alias sm.Environment, release string) error
+}
+
+// Sites writes the site buckets.
+type Sites interface {
+	Put(ctx context.Context, e sm.Environment, page release.Page) error
+	List(ctx context.Context, e sm.Environment) (paths []string, err error)
+	Delete(ctx context.Context, e sm.Environment, path string) error
+	// Stamp is the release that a file was stamped with; found is false for a missing one.
+	Stamp(ctx context.Context, e sm.Environment, path string) (release string, found bool, err error)
+}
+
+// Leveler makes one environment carry what another carries, layer by layer. Sync and Rollback are the
+// same work in a different order, so both are made of its parts.
+type Leveler struct {
+	Book     Book
+	Settings sm.Settings
+	Bundles  Bundles
+	Versions Versions
+	Stages   Stages
+	Sites    Sites
+}
+
+// functions points every alias of an environment to the version that the other's names.
+func (l Leveler) functions(ctx context.Context, from, to sm.Environment) (moved int, err error) {
+	for _, f := range l.Settings.Functions {
+		want, err := l.Versions.At(ctx, f.Name, from)
+		if err != nil {
+			return moved, err
+		}
+		have, err := l.Versions.At(ctx, f.Name, to)
+		if err != nil {
+			return moved, err
+		}
+		if have.Version == want.Version {
+			continue
+		}
+		if err := l.Versions.Point(ctx, f.Name, to, want.Version); err != nil {
+			return moved, err
+		}
+		moved++
+	}
+	return moved, nil
+}
+
+// site writes a site bundle into an environment under a release's name: assets first, entry pages last,
+// and then takes away the entry pages that the bundle does not have. Old assets stay for open tabs.
+func (l Leveler) site(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string) error {
+	if site == nil {
+		return nil
+	}
+	assets, entries, err := l.render(ctx, site, e, releaseID)
+	if err != nil {
+		return err
+	}
+	for _, page := range assets {
+		if err := l.Sites.Put(ctx, e, page.Stamped(site.Release)); err != nil {
+			return err
+		}
+	}
+	return l.entries(ctx, site, e, releaseID, entries)
+}
+
+// entries writes only the entry pages: what a rollback does first.
+func (l Leveler) entries(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string, pages []release.Page) error {
+	keep := map[string]bool{}
+	for _, page := range pages {
+		keep[page.Path] = true
+		if err := l.Sites.Put(ctx, e, page.Stamped(releaseID)); err != nil {
+			return err
+		}
+	}
+	there, err := l.Sites.List(ctx, e)
+	if err != nil {
+		return err
+	}
+	for _, path := range there {
+		if keep[path] || strings.HasPrefix(path, site.Assets) {
+			continue
+		}
+		if err := l.Sites.Delete(ctx, e, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l Leveler) render(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string) (assets, entries []release.Page, err error) {
+	data, err := l.Bundles.Read(ctx, site.Key, release.MaxArtifact)
+	if err != nil {
+		return nil, nil, err
+	}
+	archive, err := release.OpenArchive(site.Key, data, site.SHA256)
+	if err != nil {
+		return nil, nil, err
+	}
+	return release.RenderSite(archive, site.Assets, e, releaseID)
+}
+
+// carried is what an environment carries once it is level with another.
+func carried(from sm.Carries, to sm.Environment) sm.Carries {
+	c := from
+	c.Environment, c.Settled, c.Functions = to, true, maps.Clone(from.Functions)
+	return c
+}
+
+func aliases(n int) string {
+	if n == 1 {
+		return "1 alias"
+	}
+	return fmt.Sprintf("%d aliases", n)
+}

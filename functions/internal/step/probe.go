@@ -1,0 +1,114 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// HTTP makes the probe's calls.
+type HTTP interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// Probe calls active before any viewer does: the calls that the manifest names, and the stamp of the
+// entry page. It changes nothing, so it may run any number of times. It returns ProbeFailed.
+type Probe struct {
+	Book     Book
+	Settings sm.Settings
+	Bundles  Bundles
+	Sites    Sites
+	HTTP     HTTP
+}
+
+// A stage variable takes a moment to reach every host of the API, and a first call a moment to start.
+const (
+	probeTries   = 5
+	probePause   = time.Second
+	probeTimeout = 30 * time.Second
+)
+
+func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	if _, err := p.Book.Enter(ctx, doc, sm.Probe); err != nil {
+		return doc, err
+	}
+	m, err := loadManifest(ctx, p.Bundles, doc.Release)
+	if err != nil {
+		return doc, sm.Wrap(sm.ProbeFailed, "probe "+doc.Release, err)
+	}
+	if err := p.page(ctx, doc, m); err != nil {
+		return doc, sm.Wrap(sm.ProbeFailed, "probe "+doc.Release, err)
+	}
+	for i, probe := range m.Probes {
+		if err := p.try(ctx, doc.Active, probe); err != nil {
+			return doc, sm.Wrap(sm.ProbeFailed, fmt.Sprintf("probes[%d] of %s", i, doc.Release), err)
+		}
+	}
+	_, err = p.Book.Tell(ctx, doc, sm.Probe, fmt.Sprintf("%s answers in %s as it should: %d calls", doc.Release, doc.Active, len(m.Probes)))
+	return doc, err
+}
+
+// page makes sure that the entry page in active is this release's.
+func (p *Probe) page(ctx context.Context, doc sm.Document, m sm.Manifest) error {
+	if m.Site == nil {
+		return nil
+	}
+	stamp, found, err := p.Sites.Stamp(ctx, doc.Active, "index.html")
+	if err != nil {
+		return err
+	}
+	if !found || stamp != doc.Release {
+		return fmt.Errorf("index.html in %s: found the release %q, expected %q: does site/ hold an index.html?", doc.Active, stamp, doc.Release)
+	}
+	return nil
+}
+
+func (p *Probe) try(ctx context.Context, e sm.Environment, probe sm.HTTPProbe) (err error) {
+	for i := range probeTries {
+		if i > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(probePause):
+			}
+		}
+		if err = p.call(ctx, p.Settings.SiteURL+"/"+e.Stage()+probe.Path, probe); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (p *Probe) call(ctx context.Context, url string, probe sm.HTTPProbe) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := p.HTTP.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("GET %s: %w", url, err)
+	}
+	expected := probe.Status
+	if expected == 0 {
+		expected = http.StatusOK
+	}
+	if response.StatusCode != expected {
+		return fmt.Errorf("GET %s: found status %d, expected %d: %.200s", url, response.StatusCode, expected, body)
+	}
+	if !strings.Contains(string(body), probe.Contains) {
+		return fmt.Errorf("GET %s: found %.200q, expected it to contain %q", url, body, probe.Contains)
+	}
+	return nil
+}

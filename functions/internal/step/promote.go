@@ -1,0 +1,44 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// Promote swaps the two roles once active serves everyone. The route that it writes sends every viewer
+// where the one before sent them, so an edge location that still has the old one does no harm. Run twice,
+// it writes the same. The document keeps the roles of the beginning. It returns AlarmBreached and
+// OperatorRollback for signals that arrived while nobody waited.
+type Promote struct {
+	Book   Book
+	Routes Routes
+	Roles  Roles
+}
+
+func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	record, err := p.Book.Enter(ctx, doc, sm.Promote)
+	if err != nil {
+		return doc, err
+	}
+	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}); err != nil {
+		return doc, fmt.Errorf("swap the roles in the route: %w", err)
+	}
+	if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
+		return doc, fmt.Errorf("swap the roles: %w", err)
+	}
+	now := time.Now().UTC()
+	_, err = p.Book.Tell(ctx, doc, sm.Promote, fmt.Sprintf("%s in %s is the one to fall back on now", doc.Release, doc.Active), func(r *sm.Record) {
+		if r.Promoted == nil {
+			r.Promoted = &now
+		}
+		r.Wait = nil
+	})
+	doc.Promoted = true
+	return doc, err
+}

@@ -1,0 +1,131 @@
+package step
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Routes reads and writes the one value that the edge reads.
+type Routes interface {
+	Put(ctx context.Context, route sm.Route) error
+}
+
+// Schedules makes and cancels one-time schedules that answer a task token.
+type Schedules interface {
+	At(ctx context.Context, name string, at time.Time, taskToken string, output any) error
+	Cancel(ctx context.Context, name string) error
+}
+
+// Ramp sets the next weight and leaves its task token where the schedule, an alarm and the operator find
+// it; whichever comes first decides. Run twice, it sets the same weight, since the step is counted in the
+// document that it was given, and the newer token replaces the older. It returns AlarmBreached and
+// OperatorRollback for what arrived while nobody waited.
+type Ramp struct {
+	Book      Book
+	Settings  sm.Settings
+	Routes    Routes
+	Schedules Schedules
+	Answers   Answers
+}
+
+func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
+	doc := in.Document
+	record, err := r.Book.Enter(ctx, doc, sm.Ramp)
+	if err != nil {
+		return doc, err
+	}
+	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	next, bake, text, err := r.next(doc, record)
+	if err != nil {
+		return doc, err
+	}
+	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: next.Weight, Release: doc.Release}); err != nil {
+		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
+	}
+	now := time.Now().UTC()
+	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: scheduleName(next), Since: now, Until: now.Add(bake), Document: next}
+	_, held := holds(r.Settings.Ramp, doc)
+	record, err = r.Book.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
+		wait.Paused = nil
+		if paused(*record) || held {
+			wait.Paused = &now
+		}
+		record.Weight, record.Wait = next.Weight, wait
+	})
+	if err != nil {
+		return doc, err
+	}
+	// The same write that left the token showed every signal before it; those after it see the token.
+	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	if promoted(record) && next.Weight == sm.FullWeight {
+		next.Waived = true
+		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
+		return next, err
+	}
+	if wait.Paused != nil {
+		return next, nil
+	}
+	return next, r.Schedules.At(ctx, wait.Schedule, wait.Until, in.TaskToken, next)
+}
+
+// next is the document after this step, how long it bakes, and what to say.
+func (r *Ramp) next(doc sm.Document, record sm.Record) (sm.Document, time.Duration, string, error) {
+	next := doc
+	next.Verdict, next.Waived = "", false
+	plan := r.Settings.Ramp
+	if promoted(record) {
+		next.Step, next.Weight, next.Extensions = len(plan.Steps), sm.FullWeight, 0
+		return next, 0, "100 % by the operator's word", nil
+	}
+	if doc.Verdict == sm.Inconclusive && doc.Step > 0 {
+		exhausted, held := holds(plan, doc)
+		if exhausted && !held {
+			return next, 0, "", sm.Errorf(sm.AlarmBreached, "no verdict at %s after %d extensions, and the ramp says to roll back then", percent(doc.Weight), doc.Extensions)
+		}
+		_, bake := release.RampStep(plan, doc.Step)
+		if held {
+			return next, bake, fmt.Sprintf("%s: still no verdict after %d extensions: held for the operator", percent(doc.Weight), doc.Extensions), nil
+		}
+		next.Extensions++
+		return next, bake, fmt.Sprintf("%s for another %s", percent(doc.Weight), bake), nil
+	}
+	next.Step, next.Extensions = doc.Step+1, 0
+	weight, bake := release.RampStep(plan, next.Step)
+	next.Weight = max(weight, doc.Weight) // the ramp never falls
+	return next, bake, fmt.Sprintf("%s of the viewers for %s", percent(next.Weight), bake), nil
+}
+
+// holds tells whether the extensions of an inconclusive bake are used up, and whether that means to wait
+// for the operator.
+func holds(plan sm.RampPlan, doc sm.Document) (exhausted, held bool) {
+	exhausted = doc.Verdict == sm.Inconclusive && doc.Step > 0 && doc.Extensions >= plan.MaxExtensions
+	return exhausted, exhausted && plan.OnInconclusive != sm.RollBackUnsure
+}
+
+func paused(r sm.Record) bool {
+	last, ok := lastOf(r, sm.SignalPause, sm.SignalResume)
+	return ok && last.Kind == sm.SignalPause
+}
+
+func promoted(r sm.Record) bool {
+	_, ok := lastOf(r, sm.SignalPromote)
+	return ok
+}
+
+// scheduleName is one per bake: a retried Ramp finds its own schedule and gives it the new token.
+func scheduleName(doc sm.Document) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", doc.Execution, doc.Step, doc.Extensions))
+	return "lockstep-" + hex.EncodeToString(sum[:12])
+}
+
+func percent(weight int) string { return fmt.Sprintf("%g %%", float64(weight)/100) }

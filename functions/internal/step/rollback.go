@@ -1,0 +1,112 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Rollback brings everyone back to what fallback carries, before or after the promotion. The weight goes
+// to 0 first, but edges take a minute to hear of it; so at once, in one call, active's stage calls
+// fallback's aliases, and active's entry pages become fallback's. From then on every new page and every
+// call is the old release, wherever the edge sends it. Then the aliases follow at the pace of the quota.
+// Run twice, it writes the same. It returns RollbackFailed.
+type Rollback struct {
+	Leveler
+	Routes    Routes
+	Roles     Roles
+	Schedules Schedules
+}
+
+func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	record, err := r.Book.Enter(ctx, doc, sm.Rollback)
+	if err != nil {
+		return doc, err
+	}
+	op := fmt.Sprintf("roll %s back", doc.Release)
+	// Said before the first write: whoever sees things change can see why.
+	cause := doc.Failure.Message()
+	if record, err = r.Book.Tell(ctx, doc, sm.Rollback, "rolling back: "+cause, func(record *sm.Record) {
+		record.Cause, record.Weight = cause, 0
+	}); err != nil {
+		return doc, sm.Wrap(sm.RollbackFailed, op, err)
+	}
+	text, err := r.rollBack(ctx, doc)
+	if err != nil {
+		return doc, sm.Wrap(sm.RollbackFailed, op, err)
+	}
+	if record.Wait != nil && record.Wait.Schedule != "" {
+		// Were it left, it would only answer a token that is used up.
+		if err := r.Schedules.Cancel(ctx, record.Wait.Schedule); err != nil {
+			return doc, sm.Wrap(sm.RollbackFailed, op, err)
+		}
+	}
+	doc.Outcome, doc.Weight = sm.RolledBack, 0
+	// Until the last edge has heard of it, and the last call has ended, active must stay as it is now.
+	doc.WaitSeconds = int(math.Ceil(max(r.Settings.CallTimeout.Std(), r.Settings.EdgeConvergence.Std()).Seconds()))
+	_, err = r.Book.Tell(ctx, doc, sm.Rollback, text, func(record *sm.Record) { record.Wait, record.Promoted = nil, nil })
+	return doc, err
+}
+
+func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error) {
+	began := time.Now()
+	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}); err != nil {
+		return "", err
+	}
+	from, err := r.Book.Carries(ctx, doc.Fallback)
+	if err != nil {
+		return "", err
+	}
+	if from.Release == "" {
+		_, err := r.Book.unsettle(ctx, doc.Active)
+		return fmt.Sprintf("nobody is sent to %s; there is no release to go back to", doc.Active), err
+	}
+	if err := r.Stages.Set(ctx, doc.Active, doc.Fallback, from.Release); err != nil {
+		return "", err
+	}
+	api := time.Since(began)
+	if _, err := r.Book.unsettle(ctx, doc.Active); err != nil {
+		return "", err
+	}
+	assets, entries, err := r.pages(ctx, from, doc.Active)
+	if err != nil {
+		return "", err
+	}
+	if from.Site != nil {
+		if err := r.entries(ctx, from.Site, doc.Active, from.Release, entries); err != nil {
+			return "", err
+		}
+	}
+	pages := time.Since(began)
+	if err := r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback}); err != nil {
+		return "", err
+	}
+	moved, err := r.functions(ctx, doc.Fallback, doc.Active)
+	if err != nil {
+		return "", err
+	}
+	for _, page := range assets {
+		if err := r.Sites.Put(ctx, doc.Active, page.Stamped(from.Site.Release)); err != nil {
+			return "", err
+		}
+	}
+	if err := r.Stages.Set(ctx, doc.Active, doc.Active, from.Release); err != nil {
+		return "", err
+	}
+	if err := r.Book.Carry(ctx, carried(from, doc.Active)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", from.Release,
+		api.Round(time.Millisecond), pages.Round(time.Millisecond), aliases(moved), time.Since(began).Round(time.Millisecond)), nil
+}
+
+func (r *Rollback) pages(ctx context.Context, from sm.Carries, e sm.Environment) (assets, entries []release.Page, err error) {
+	if from.Site == nil {
+		return nil, nil, nil
+	}
+	return r.render(ctx, from.Site, e, from.Release)
+}

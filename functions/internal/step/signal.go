@@ -1,0 +1,190 @@
+package step
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// Event is what a rule of the bus hands to Signal and Recover.
+type Event struct {
+	ID         string          `json:"id"`
+	DetailType string          `json:"detail-type"`
+	Source     string          `json:"source"`
+	Time       time.Time       `json:"time"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// Signal notes what arrives from outside, an alarm or an operator's request, in the record of the release
+// under way, and answers the ramp's task token if one waits. Noted first, a signal is not lost where
+// nobody waits: the next step reads it. An event that comes twice is noted once, and a token is good once.
+type Signal struct {
+	Book      Book
+	Settings  sm.Settings
+	Answers   Answers
+	Schedules Schedules
+}
+
+// Run returns a sentence about what it did, for the log.
+func (s *Signal) Run(ctx context.Context, event Event) (string, error) {
+	var lock sm.Lock
+	if _, err := s.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return "", fmt.Errorf("read the lock: %w", err)
+	}
+	if lock.Holder == nil {
+		return "no release is under way", nil
+	}
+	doc := sm.Document{Execution: lock.Holder.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
+	switch event.DetailType {
+	case "CloudWatch Alarm State Change":
+		return s.alarm(ctx, doc, event)
+	case sm.DetailOperator:
+		return s.operator(ctx, doc, event)
+	}
+	return "", fmt.Errorf("event %s: detail-type: found %q, expected an alarm or %q", event.ID, event.DetailType, sm.DetailOperator)
+}
+
+func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (string, error) {
+	var change struct {
+		AlarmName string `json:"alarmName"`
+		State     struct {
+			Value  string `json:"value"`
+			Reason string `json:"reason"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal(event.Detail, &change); err != nil {
+		return "", fmt.Errorf("event %s: detail: %w", event.ID, err)
+	}
+	i := slices.IndexFunc(s.Settings.Alarms, func(a sm.Alarm) bool { return a.Name == change.AlarmName })
+	if i < 0 {
+		return change.AlarmName + " is not one of ours", nil
+	}
+	if change.State.Value != "ALARM" {
+		// It is over: should it ring again, that is this release's doing.
+		_, err := s.Book.Update(ctx, doc, func(r *sm.Record) error {
+			r.Ringing = slices.DeleteFunc(r.Ringing, func(name string) bool { return name == change.AlarmName })
+			return nil
+		})
+		return change.AlarmName + " is " + change.State.Value, err
+	}
+	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, change.State.Reason)}
+	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
+		return s.Settings.Alarms[i].Environment == r.Active && !slices.Contains(r.Ringing, change.AlarmName)
+	})
+	if err != nil || !noted {
+		return change.AlarmName + " does not judge this release", err
+	}
+	return s.interrupt(ctx, record, sm.AlarmBreached, note.Reason)
+}
+
+func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (string, error) {
+	var request sm.Operator
+	if err := sm.DecodeStrict(event.Detail, &request); err != nil {
+		return "", fmt.Errorf("event %s: detail.%w", event.ID, err)
+	}
+	if request.App != s.Settings.App || request.Release != "" && request.Release != doc.Release {
+		return fmt.Sprintf("meant for %s %s, but %s %s is under way", request.App, request.Release, s.Settings.App, doc.Release), nil
+	}
+	reason := "the operator asked for it"
+	if request.Reason != "" {
+		reason += ": " + request.Reason
+	}
+	note := sm.SignalNote{ID: event.ID, Kind: request.Action, Reason: reason, At: event.Time}
+	switch request.Action {
+	case sm.SignalPause, sm.SignalResume, sm.SignalAdvance, sm.SignalPromote, sm.SignalRollback:
+	default:
+		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote or rollback", event.ID, request.Action)
+	}
+	record, noted, err := s.note(ctx, doc, note, func(sm.Record) bool { return true })
+	if err != nil || !noted {
+		return "too late, or noted before", err
+	}
+	switch request.Action {
+	case sm.SignalRollback:
+		return s.interrupt(ctx, record, sm.OperatorRollback, reason)
+	case sm.SignalPause:
+		return s.pause(ctx, doc, record)
+	case sm.SignalResume:
+		return s.resume(ctx, doc)
+	}
+	return s.goOn(ctx, record)
+}
+
+// note keeps a signal that concerns the release and still can change it.
+func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, concerns func(sm.Record) bool) (record sm.Record, noted bool, err error) {
+	record, err = s.Book.Update(ctx, doc, func(r *sm.Record) error {
+		seen := slices.ContainsFunc(r.Signals, func(n sm.SignalNote) bool { return n.ID == note.ID })
+		noted = seen
+		if r.Ended == nil && !r.Contracted && !seen && concerns(*r) {
+			r.Signals, noted = append(r.Signals, note), true
+		}
+		return nil
+	})
+	if err != nil {
+		return record, noted, fmt.Errorf("note %s of %s: %w", note.Kind, doc.Release, err)
+	}
+	return record, noted, nil
+}
+
+// interrupt fails the waiting ramp; where none waits the next step reads the note.
+func (s *Signal) interrupt(ctx context.Context, r sm.Record, name, cause string) (string, error) {
+	if r.Wait == nil {
+		return "noted: " + cause, nil
+	}
+	delivered, err := s.Answers.Fail(ctx, r.Wait.TaskToken, name, cause)
+	if err != nil {
+		return "", fmt.Errorf("stop the ramp of %s: %w", r.Release, err)
+	}
+	if !delivered {
+		return "noted, the bake was over already: " + cause, nil
+	}
+	return "the ramp stops: " + cause, nil
+}
+
+// goOn ends the bake; Ramp and CheckAlarms read from the notes how far.
+func (s *Signal) goOn(ctx context.Context, r sm.Record) (string, error) {
+	if r.Wait == nil {
+		return "noted: no bake to end just now", nil
+	}
+	doc := r.Wait.Document
+	doc.Waived = true
+	if _, err := s.Answers.Succeed(ctx, r.Wait.TaskToken, doc); err != nil {
+		return "", fmt.Errorf("end the bake of %s: %w", r.Release, err)
+	}
+	return "the bake is over", s.Schedules.Cancel(ctx, r.Wait.Schedule)
+}
+
+func (s *Signal) pause(ctx context.Context, doc sm.Document, r sm.Record) (string, error) {
+	if r.Wait == nil || r.Wait.Paused != nil {
+		return "noted: the next bake is paused", nil
+	}
+	if err := s.Schedules.Cancel(ctx, r.Wait.Schedule); err != nil {
+		return "", fmt.Errorf("pause %s: %w", r.Release, err)
+	}
+	_, err := s.Book.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", percent(r.Weight)), func(r *sm.Record) {
+		if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil {
+			r.Wait.Paused = &now
+		}
+	})
+	return "paused", err
+}
+
+// resume gives the bake the time that was left when it was paused.
+func (s *Signal) resume(ctx context.Context, doc sm.Document) (string, error) {
+	record, err := s.Book.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
+		if r.Wait == nil || r.Wait.Paused == nil {
+			return
+		}
+		left := r.Wait.Until.Sub(*r.Wait.Paused)
+		r.Wait.Until, r.Wait.Paused = time.Now().UTC().Add(left), nil
+	})
+	if err != nil || record.Wait == nil {
+		return "nothing was paused", err
+	}
+	w := record.Wait
+	return "resumed", s.Schedules.At(ctx, w.Schedule, w.Until, w.TaskToken, w.Document)
+}

@@ -1,0 +1,59 @@
+package step
+
+import (
+	"context"
+	"fmt"
+
+	sm "lockstep/statemachine"
+)
+
+// Sync makes active carry exactly what fallback carries, so that a release which brings only some layers
+// finds the others as the viewers have them. Nobody is served by active while it runs. Run twice, it
+// finds less to do. It returns SyncFailed.
+type Sync struct{ Leveler }
+
+func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
+	if _, err := s.Book.Enter(ctx, doc, sm.Sync); err != nil {
+		return doc, err
+	}
+	text, err := s.level(ctx, doc)
+	if err != nil {
+		return doc, sm.Wrap(sm.SyncFailed, fmt.Sprintf("sync %s with %s", doc.Active, doc.Fallback), err)
+	}
+	_, err = s.Book.Tell(ctx, doc, sm.Sync, text)
+	return doc, err
+}
+
+func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
+	from, err := s.Book.Carries(ctx, doc.Fallback)
+	if err != nil {
+		return "", err
+	}
+	if doc.First {
+		return fmt.Sprintf("%s carries nothing yet: nothing to sync", doc.Fallback), nil
+	}
+	before, err := s.Book.Carries(ctx, doc.Active)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.Book.unsettle(ctx, doc.Active); err != nil {
+		return "", err
+	}
+	moved, err := s.functions(ctx, doc.Fallback, doc.Active)
+	if err != nil {
+		return "", err
+	}
+	// Also a site of the same bundle is written anew: its entry pages name the release.
+	if !before.Settled || before.Release != from.Release {
+		if err := s.site(ctx, from.Site, doc.Active, from.Release); err != nil {
+			return "", err
+		}
+	}
+	if err := s.Stages.Set(ctx, doc.Active, doc.Active, from.Release); err != nil {
+		return "", err
+	}
+	if err := s.Book.Carry(ctx, carried(from, doc.Active)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, from.Release, aliases(moved)), nil
+}

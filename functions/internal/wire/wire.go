@@ -1,0 +1,115 @@
+// Package wire gives each step its adapters: what the mains of the Lambdas start, and what tests run in
+// process over the same clients.
+package wire
+
+import (
+	"context"
+	"log"
+
+	"lockstep/functions/internal/aws"
+	"lockstep/functions/internal/entry"
+	"lockstep/functions/internal/postgres"
+	"lockstep/functions/internal/step"
+	"lockstep/statemachine"
+)
+
+// Run is a step, ready to be called.
+type Run[In, Out any] func(ctx context.Context, in In) (Out, error)
+
+// Start is the whole main of a Lambda.
+func Start[In, Out any](build func(*aws.Cloud) Run[In, Out]) {
+	cloud, err := aws.Connect(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	entry.Start(build(cloud))
+}
+
+func book(c *aws.Cloud) step.Book {
+	return step.Book{App: c.Settings.App, Ledger: c.Ledger(), Bus: c.Bus()}
+}
+
+func leveler(c *aws.Cloud) step.Leveler {
+	return step.Leveler{Book: book(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
+}
+
+// Begin wires step.Begin.
+func Begin(c *aws.Cloud) Run[statemachine.BeginInput, statemachine.Document] {
+	return (&step.Begin{Book: book(c), Settings: c.Settings, Bundles: c.Bundles(), Roles: c.Control(), Answers: c.Machine(), Alarms: c.Metrics()}).Run
+}
+
+// Sync wires step.Sync.
+func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Sync{Leveler: leveler(c)}).Run
+}
+
+// Expand wires step.Expand.
+func Expand(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Expand{Book: book(c), Bundles: c.Bundles(), Open: schema(c)}).Run
+}
+
+// Deploy wires step.Deploy.
+func Deploy(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Deploy{Leveler: leveler(c)}).Run
+}
+
+// Probe wires step.Probe.
+func Probe(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Probe{Book: book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP()}).Run
+}
+
+// Ramp wires step.Ramp.
+func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
+	return (&step.Ramp{Book: book(c), Settings: c.Settings, Routes: c.Route(), Schedules: c.Schedule(), Answers: c.Machine()}).Run
+}
+
+// CheckAlarms wires step.CheckAlarms.
+func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.CheckAlarms{Book: book(c), Settings: c.Settings, Alarms: c.Metrics(), Traffic: c.Metrics()}).Run
+}
+
+// Promote wires step.Promote.
+func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Promote{Book: book(c), Routes: c.Route(), Roles: c.Control()}).Run
+}
+
+// Drain wires step.Drain.
+func Drain(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Drain{Book: book(c), Settings: c.Settings, Traffic: c.Metrics()}).Run
+}
+
+// Contract wires step.Contract.
+func Contract(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Contract{Book: book(c), Bundles: c.Bundles(), Open: schema(c)}).Run
+}
+
+// Rollback wires step.Rollback.
+func Rollback(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Rollback{Leveler: leveler(c), Routes: c.Route(), Roles: c.Control(), Schedules: c.Schedule()}).Run
+}
+
+// Finish wires step.Finish.
+func Finish(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+	return (&step.Finish{Book: book(c), App: c.Settings.App, Answers: c.Machine()}).Run
+}
+
+// Signal wires step.Signal.
+func Signal(c *aws.Cloud) Run[step.Event, string] {
+	return (&step.Signal{Book: book(c), Settings: c.Settings, Answers: c.Machine(), Schedules: c.Schedule()}).Run
+}
+
+// Recover wires step.Recover.
+func Recover(c *aws.Cloud) Run[step.Event, string] {
+	return (&step.Recover{Book: book(c), Executions: c.Machine(), Answers: c.Machine()}).Run
+}
+
+// schema connects to the application's database, whose credentials only the secret holds.
+func schema(c *aws.Cloud) step.OpenSchema {
+	return func(ctx context.Context) (step.Schema, error) {
+		url, err := c.Secrets().Connection(ctx, c.Settings.Database.Secret)
+		if err != nil {
+			return nil, err
+		}
+		return postgres.Open(ctx, postgres.Connection{URL: url}, postgres.Options{})
+	}
+}
