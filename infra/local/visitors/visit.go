@@ -1,0 +1,156 @@
+package visitors
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"lockstep/infra/local/front"
+	"lockstep/statemachine"
+)
+
+// requestTimeout is longer than API Gateway's own.
+const requestTimeout = 35 * time.Second
+
+const (
+	// apiStamp is the header by which a function says which release it was built as.
+	apiStamp = "X-Lockstep-Release"
+	// siteStamp is the header by which an object says which release put it there.
+	siteStamp = "X-Amz-Meta-" + statemachine.MetadataRelease
+)
+
+var names = []string{"Ada Lovelace", "Alan Turing", "Hypatia", "Grace Hopper", "Emmy Noether", "Katherine Johnson", "Sappho", "Niels Bohr"}
+
+// visit opens the page and does what the page does: loads its assets, calls the API, sometimes orders.
+func (v *viewer) visit(ctx context.Context) {
+	view := View{Viewer: v.number, Opened: time.Now()}
+	answered, ok := v.ask(ctx, &view, http.MethodGet, "/", "document", nil)
+	if !ok {
+		return
+	}
+	entry := readPage(answered.body)
+	view.Release, view.Environment = entry.release, entry.environment
+	view.site(v.crowd.options.Built, answered)
+	v.crowd.opened(entry.release)
+
+	for _, asset := range entry.assets {
+		if answered, ok = v.ask(ctx, &view, http.MethodGet, asset, destination(asset), nil); ok {
+			view.site(v.crowd.options.Built, answered)
+		}
+	}
+	products := v.call(ctx, &view, http.MethodGet, entry.api, "catalog", nil)
+	v.call(ctx, &view, http.MethodGet, entry.api, "orders", nil)
+	if v.dice.Float64() < v.crowd.options.Orders {
+		order := fmt.Sprintf(`{"product":%d,"name":%q}`, v.pick(products), names[v.dice.IntN(len(names))])
+		v.call(ctx, &view, http.MethodPost, entry.api, "orders", []byte(order))
+	}
+	if ctx.Err() == nil {
+		view.Closed = time.Now()
+		v.crowd.closed(view)
+	}
+}
+
+// pick is one of the catalog's products.
+func (v *viewer) pick(catalog []byte) int64 {
+	var list struct{ Products []struct{ ID int64 } }
+	if json.Unmarshal(catalog, &list) != nil || len(list.Products) == 0 {
+		return 1
+	}
+	return list.Products[v.dice.IntN(len(list.Products))].ID
+}
+
+func (v *viewer) call(ctx context.Context, view *View, method, api, function string, body []byte) []byte {
+	answered, ok := v.ask(ctx, view, method, api+"/"+function, "empty", body)
+	if stamp := answered.header.Get(apiStamp); ok || stamp != "" {
+		view.api(v.crowd.options.Built, function, answered)
+	}
+	return answered.body
+}
+
+// answer is what came back, if anything did.
+type answer struct {
+	request string
+	api     bool
+	header  http.Header
+	body    []byte
+}
+
+// ask sends one request as a browser would, and counts it. It is not ok if the viewer got nothing of use.
+func (v *viewer) ask(ctx context.Context, view *View, method, path, destination string, body []byte) (answer, bool) {
+	a := answer{request: method + " " + path, api: destination == "empty"}
+	if destination != "document" && !sleep(ctx, v.upTo(v.crowd.options.Pause)) {
+		return a, false
+	}
+	waiting, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(waiting, method, v.crowd.options.Origin+path, bytes.NewReader(body))
+	if err != nil {
+		v.crowd.asked(*view, a, 0, err)
+		return a, false
+	}
+	request.Header.Set("User-Agent", "Mozilla/5.0 (Lockstep visitor)")
+	request.Header.Set("Sec-Fetch-Dest", destination)
+	request.Header.Set("Accept", "*/*")
+	request.Header.Set(front.LocationHeader, fmt.Sprint(v.number))
+	if destination == "document" {
+		request.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	status := 0
+	response, err := v.client.Do(request)
+	if err == nil {
+		status, a.header = response.StatusCode, response.Header
+		a.body, err = io.ReadAll(response.Body)
+		_ = response.Body.Close()
+	}
+	if ctx.Err() != nil { // everyone is sent home: what is cut short tells nothing
+		return a, false
+	}
+	v.crowd.asked(*view, a, status, err)
+	return a, err == nil && status < http.StatusBadRequest
+}
+
+// destination is what Sec-Fetch-Dest says of an asset.
+func destination(path string) string {
+	switch path[strings.LastIndexByte(path, '.')+1:] {
+	case "js", "mjs":
+		return "script"
+	case "css":
+		return "style"
+	}
+	return "image"
+}
+
+// site notes what an object of the site says of itself: in its metadata, which the deployment wrote, and in its
+// body, which the build wrote.
+func (view *View) site(built func(release, layer string) string, a answer) {
+	stamps := []string{a.header.Get(siteStamp)}
+	want := view.Release
+	if !strings.HasSuffix(a.request, " /") {
+		want = built(view.Release, "site")
+		if found := bodyStamp.FindSubmatch(a.body); found != nil {
+			stamps = append(stamps, string(found[1]))
+		}
+	}
+	for _, stamp := range stamps {
+		view.saw(a.request, stamp)
+		view.siteDiffers = view.siteDiffers || stamp != want
+	}
+}
+
+func (view *View) api(built func(release, layer string) string, function string, a answer) {
+	stamp := a.header.Get(apiStamp)
+	view.saw(a.request, stamp)
+	view.apiDiffers = view.apiDiffers || stamp != built(view.Release, function)
+}
+
+func (view *View) saw(request, release string) {
+	view.Saw = append(view.Saw, Sight{request, release})
+}
