@@ -84,7 +84,7 @@ func processes(t *testing.T, options lambda.ProcessOptions, f lambda.Function) (
 }
 
 type reply struct {
-	Pid                             int
+	Pid, Child                      int
 	Arn, Request, Version, Variable string
 	Left                            int64
 	ErrorType, ErrorMessage         string
@@ -129,11 +129,21 @@ func TestProcesses_WarmStartsKeepTheProcess(t *testing.T) {
 	if second.Arn != wire.ARN("lambda", "function:echo:$LATEST") || second.Version != "$LATEST" || second.Left < 20000 || second.Left > 30000 {
 		t.Errorf("got %+v, want its ARN, its version and some 30 s left", second)
 	}
+	s.Close()
+	gone(t, first.Pid)
 	if !strings.Contains(output.String(), "echo speak\n") {
 		t.Errorf("log: got %q, want what the function printed", output)
 	}
+}
+
+func TestProcesses_WhatAFunctionStartedEndsWithIt(t *testing.T) {
+	s, _ := processes(t, lambda.ProcessOptions{}, lambda.Function{})
+	child := call(t, s, "echo", `{"do":"spawn"}`).Child
+	if syscall.Kill(child, 0) != nil {
+		t.Fatalf("the function's own process %d is not there", child)
+	}
 	s.Close()
-	gone(t, first.Pid)
+	gone(t, child)
 }
 
 func TestProcesses_EachVersionHasItsOwn(t *testing.T) {

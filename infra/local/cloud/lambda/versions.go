@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"net/http"
+	"runtime"
 	"slices"
 
 	"lockstep/infra/local/cloud/wire"
@@ -40,7 +41,7 @@ func (v *Version) configuration(n name) configuration {
 		Timeout: int(v.Timeout.Seconds()), MemorySize: v.MemoryMB,
 		LastModified: v.modified.UTC().Format("2006-01-02T15:04:05.000-0700"),
 		Version:      v.Version, RevisionId: v.status.revisionID(), State: "Active", LastUpdateStatus: "Successful",
-		PackageType: "Zip", Architectures: []string{"arm64"},
+		PackageType: "Zip", Architectures: []string{architecture()},
 	}
 	if v.status.inProgress() {
 		c.LastUpdateStatus = "InProgress"
@@ -49,6 +50,14 @@ func (v *Version) configuration(n name) configuration {
 		c.Environment = &environment{v.Environment}
 	}
 	return c
+}
+
+// architecture is this machine's, in AWS's word: its processes run here.
+func architecture() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
 }
 
 func (s *Service) getFunction(_ *http.Request, f *function, n name) (any, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -25,6 +26,12 @@ func handle(ctx context.Context, e event) (map[string]any, error) {
 	switch e.Do {
 	case "sleep":
 		time.Sleep(time.Duration(e.Millis) * time.Millisecond)
+	case "spawn":
+		cmd := exec.Command("sleep", "60")
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		return map[string]any{"pid": os.Getpid(), "child": cmd.Process.Pid}, nil
 	case "panic":
 		panic("no way")
 	case "exit":
