@@ -138,7 +138,7 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 		time.Sleep(lags[2])
 		crowd := visitors.New(visitors.Options{
 			Origin: "https://shop.example", Transport: visitors.InProcess(s.front()), RolledBack: s.rolledBack,
-			Viewers: 600, PageViewsPerSecond: 20, Pause: 200 * time.Millisecond, Seed: 4,
+			Viewers: 600, PageViewsPerSecond: 20, Pause: time.Second, Seed: 4,
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -159,8 +159,8 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 			}
 		}
 		s.rollBack()
-		// A second for pages that were open; then nobody may get v2 any more, though two edge locations still send viewers to b.
-		time.Sleep(2 * time.Second)
+		// Some seconds for pages that were open; then nobody may get v2 any more, though two edge locations still send viewers to b.
+		time.Sleep(6 * time.Second)
 		before = crowd.Report()
 		time.Sleep(20 * time.Second)
 		cancel()
@@ -170,7 +170,7 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 		if r.Releases["v2"] != before.Releases["v2"] {
 			t.Errorf("v2 was seen after its rollback: %+v, before %+v", r.Releases["v2"], before.Releases["v2"])
 		}
-		if r.Mixed > 0 || r.Failed > 0 || r.StraddledRollback == 0 || r.StraddledRollback > 20 {
+		if r.Mixed > 0 || r.Failed > 0 || r.StraddledRollback == 0 || r.StraddledRollback > 100 {
 			t.Errorf("%+v %+v %+v, expected a few views that straddle the rollback, and none mixed or failed", r.Counters, r.MixedViews, r.Failures)
 		}
 	})
