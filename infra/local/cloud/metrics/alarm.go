@@ -1,0 +1,191 @@
+package metrics
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/google/uuid"
+
+	"lockstep/infra/local/cloud/wire"
+)
+
+// alarm is an alarm with what it takes to evaluate it.
+type alarm struct {
+	types.MetricAlarm
+	queries querySet
+	watched string // the id of the query that is held against the threshold
+	period  int64
+	timer   *time.Timer
+}
+
+// PutAlarm makes an alarm, or changes the one of that name, which keeps its state.
+func (s *Service) PutAlarm(in *cloudwatch.PutMetricAlarmInput) error {
+	a, err := newAlarm(in)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	a.AlarmArn = new(wire.ARN("cloudwatch", "alarm:"+*in.AlarmName))
+	a.AlarmConfigurationUpdatedTimestamp = &now
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.alarms[*in.AlarmName]; old != nil {
+		old.timer.Stop()
+		a.StateValue, a.StateReason, a.StateReasonData = old.StateValue, old.StateReason, old.StateReasonData
+		a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = old.StateUpdatedTimestamp, old.StateTransitionedTimestamp
+	} else {
+		a.StateValue, a.StateReason = types.StateValueInsufficientData, new("Unchecked: Initial alarm creation")
+		a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = &now, &now
+	}
+	s.alarms[*in.AlarmName] = a
+	if !s.closed {
+		s.schedule(a)
+	}
+	return nil
+}
+
+func newAlarm(in *cloudwatch.PutMetricAlarmInput) (*alarm, error) {
+	if err := checkAlarm(in); err != nil {
+		return nil, err
+	}
+	a := &alarm{MetricAlarm: types.MetricAlarm{
+		ActionsEnabled: in.ActionsEnabled, AlarmActions: in.AlarmActions, AlarmDescription: in.AlarmDescription, AlarmName: in.AlarmName,
+		ComparisonOperator: in.ComparisonOperator, DatapointsToAlarm: in.DatapointsToAlarm, Dimensions: in.Dimensions,
+		EvaluationPeriods: in.EvaluationPeriods, ExtendedStatistic: in.ExtendedStatistic, InsufficientDataActions: in.InsufficientDataActions,
+		MetricName: in.MetricName, Metrics: in.Metrics, Namespace: in.Namespace, OKActions: in.OKActions, Period: in.Period,
+		Statistic: in.Statistic, Threshold: in.Threshold, TreatMissingData: in.TreatMissingData, Unit: in.Unit,
+	}}
+	if a.ActionsEnabled == nil {
+		a.ActionsEnabled = new(true)
+	}
+	list := in.Metrics
+	if len(list) == 0 {
+		list = []types.MetricDataQuery{singleQuery(in)}
+	}
+	set, err := newQuerySet(list)
+	if err != nil {
+		return nil, err
+	}
+	a.queries = set
+	for _, one := range list {
+		if one.ReturnData == nil || *one.ReturnData {
+			if a.watched != "" {
+				return nil, invalid("Exactly one element of the metrics list should return data.")
+			}
+			a.watched = *one.Id
+		}
+	}
+	if a.watched == "" {
+		return nil, invalid("Exactly one element of the metrics list should return data.")
+	}
+	a.period = set[a.watched].period
+	total := a.period * int64(*a.EvaluationPeriods)
+	if !slices.Contains([]int64{10, 20, 30}, a.period) && a.period%60 != 0 {
+		return nil, invalid("Period must be 10, 20, 30 or a multiple of 60, found %d.", a.period)
+	}
+	if total > 7*86400 || a.period < 3600 && total > 86400 {
+		return nil, invalid("Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400), or a week for periods of an hour and more.")
+	}
+	return a, nil
+}
+
+// singleQuery writes an alarm on one metric as a query. AWS gives it a random id, too.
+func singleQuery(in *cloudwatch.PutMetricAlarmInput) types.MetricDataQuery {
+	stat := string(in.Statistic)
+	if in.ExtendedStatistic != nil {
+		stat = *in.ExtendedStatistic
+	}
+	return types.MetricDataQuery{Id: new("m" + uuid.NewString()[1:8]), MetricStat: &types.MetricStat{
+		Metric: &types.Metric{Namespace: in.Namespace, MetricName: in.MetricName, Dimensions: in.Dimensions},
+		Period: in.Period, Stat: &stat, Unit: in.Unit,
+	}}
+}
+
+var (
+	comparisons = []types.ComparisonOperator{
+		types.ComparisonOperatorGreaterThanOrEqualToThreshold, types.ComparisonOperatorGreaterThanThreshold,
+		types.ComparisonOperatorLessThanThreshold, types.ComparisonOperatorLessThanOrEqualToThreshold,
+	}
+	treatments = []string{missing, ignore, breaching, notBreaching}
+)
+
+func checkAlarm(in *cloudwatch.PutMetricAlarmInput) error {
+	periods := deref(in.EvaluationPeriods)
+	switch {
+	case deref(in.AlarmName) == "" || len(*in.AlarmName) > 255:
+		return invalid("AlarmName must have 1 to 255 characters.")
+	case !slices.Contains(comparisons, in.ComparisonOperator):
+		return invalid("ComparisonOperator is %q, expected one of %v.", in.ComparisonOperator, comparisons)
+	case periods < 1:
+		return invalid("EvaluationPeriods must be at least 1.")
+	case in.Threshold == nil || math.IsNaN(*in.Threshold):
+		return invalid("Threshold is required: this stand-in has no anomaly detection.")
+	case in.DatapointsToAlarm != nil && (*in.DatapointsToAlarm < 1 || *in.DatapointsToAlarm > periods):
+		return invalid("DatapointsToAlarm is %d, expected 1 to EvaluationPeriods, which is %d.", *in.DatapointsToAlarm, periods)
+	case in.TreatMissingData != nil && !slices.Contains(treatments, *in.TreatMissingData):
+		return invalid("TreatMissingData is %q, expected one of %v.", *in.TreatMissingData, treatments)
+	case (in.MetricName == nil) == (len(in.Metrics) == 0):
+		return invalid("Exactly one of MetricName and Metrics is required.")
+	case len(in.Metrics) > 0 && (in.Namespace != nil || len(in.Dimensions) > 0 || in.Period != nil || in.Statistic != "" || in.ExtendedStatistic != nil):
+		return invalid("With Metrics, leave out Namespace, Dimensions, Period, Statistic and ExtendedStatistic.")
+	case in.MetricName != nil && (in.Statistic == "") == (in.ExtendedStatistic == nil):
+		return invalid("Exactly one of Statistic and ExtendedStatistic is required.")
+	}
+	return nil
+}
+
+// tick is how often the alarm is evaluated.
+func (a *alarm) tick() int64 { return min(a.period, 60) }
+
+// schedule starts the timer for the next evaluation, on a whole tick; the caller holds the lock.
+func (s *Service) schedule(a *alarm) {
+	now := time.Now()
+	next := time.Unix(now.Unix()-now.Unix()%a.tick()+a.tick(), 0)
+	a.timer = time.AfterFunc(next.Sub(now), func() { s.evaluate(a) })
+}
+
+func (s *Service) evaluate(a *alarm) {
+	s.mu.Lock()
+	if s.closed || s.alarms[*a.AlarmName] != a {
+		s.mu.Unlock()
+		return
+	}
+	s.pending.Add(1)
+	defer s.pending.Done()
+	now := time.Now()
+	end := now.Unix() - now.Unix()%a.tick()
+	var changed *stateChange
+	if data, err := s.datapoints(a, end); err != nil {
+		changed = a.change(types.StateValueInsufficientData, "Evaluation error: "+err.Error(), "", now)
+	} else if decided, keep := a.decide(data); !keep && decided != a.StateValue {
+		changed = a.change(decided, a.reason(decided, data, end), a.reasonData(data, end, now), now)
+	}
+	s.schedule(a)
+	s.mu.Unlock()
+	s.announce(changed)
+}
+
+// datapoints are the evaluation range, oldest first, NaN where there is no data. CloudWatch looks a little further
+// back than it needs, so that data that comes late still counts.
+func (s *Service) datapoints(a *alarm, end int64) ([]float64, error) {
+	n := int64(*a.EvaluationPeriods) + lookBack
+	w := window{end - n*a.period, end, a.period}
+	result, err := s.run(a.queries, a.watched, w)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]float64, n)
+	for i := range data {
+		data[i] = math.NaN()
+		if len(result.lines) != 1 {
+			continue
+		}
+		if x, ok := result.lines[0][w.from+int64(i)*a.period]; ok {
+			data[i] = x
+		}
+	}
+	return data, nil
+}

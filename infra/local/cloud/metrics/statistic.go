@@ -1,0 +1,43 @@
+package metrics
+
+import (
+	"regexp"
+	"strconv"
+)
+
+// statistic takes one number from a bucket, if it has one.
+type statistic func(b *bucket) (float64, bool)
+
+var percentilePattern = regexp.MustCompile(`^p(100|\d{1,2}(?:\.\d{1,10})?)$`)
+
+func parseStatistic(name string) (statistic, error) {
+	if match := percentilePattern.FindStringSubmatch(name); match != nil {
+		p, err := strconv.ParseFloat(match[1], 64)
+		return func(b *bucket) (float64, bool) { return b.percentile(p) }, err
+	}
+	var take func(b *bucket) float64
+	switch name {
+	case "Sum":
+		take = func(b *bucket) float64 { return b.sum }
+	case "Average":
+		take = func(b *bucket) float64 { return b.sum / b.count }
+	case "SampleCount":
+		take = func(b *bucket) float64 { return b.count }
+	case "Minimum":
+		take = func(b *bucket) float64 { return b.min }
+	case "Maximum":
+		take = func(b *bucket) float64 { return b.max }
+	default:
+		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, SampleCount, Minimum, Maximum or pNN.", name)
+	}
+	return func(b *bucket) (float64, bool) { return take(b), b.count > 0 }, nil
+}
+
+// checkPeriod takes the periods that a metric can be read at.
+func checkPeriod(period int32) error {
+	switch {
+	case period == 1, period == 5, period == 10, period == 20, period == 30, period > 0 && period%60 == 0:
+		return nil
+	}
+	return invalid("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, found %d.", period)
+}
