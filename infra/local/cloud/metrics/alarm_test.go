@@ -77,11 +77,11 @@ func TestAlarm_RingsAfterItsPeriods(t *testing.T) {
 		start := time.Now()
 		for minute := range 8 {
 			r.count("5XXError", map[bool]float64{true: 9, false: 1}[minute == 3 || minute == 4])
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		var got []string
-		for _, change := range r.changes {
+		for _, change := range r.seen() {
 			at, err := time.Parse("2006-01-02T15:04:05.000-0700", change.State.Timestamp)
 			if err != nil {
 				t.Fatal(err)
@@ -91,10 +91,10 @@ func TestAlarm_RingsAfterItsPeriods(t *testing.T) {
 		if want := []string{"1m0s INSUFFICIENT_DATA -> OK", "5m0s OK -> ALARM", "7m0s ALARM -> OK"}; !slices.Equal(got, want) {
 			t.Fatalf("changes %q, want %q", got, want)
 		}
-		text, _ := json.Marshal(r.changes[1])
+		text, _ := json.Marshal(r.seen()[1])
 		var detail, want any
 		_ = json.Unmarshal(text, &detail)
-		id := r.changes[1].Configuration.Metrics[0].ID
+		id := r.seen()[1].Configuration.Metrics[0].ID
 		_ = json.Unmarshal([]byte(`{
 			"alarmName": "shop-api-a-errors",
 			"state": {"value": "ALARM", "timestamp": "2000-01-01T00:05:00.000+0000",
@@ -136,18 +136,18 @@ func TestAlarm_HighResolutionMath(t *testing.T) {
 			if i >= 50 && i < 70 && i%5 == 0 {
 				r.count("5XXError", 1)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		var got []string
-		for _, change := range r.changes {
+		for _, change := range r.seen() {
 			at, _ := time.Parse("2006-01-02T15:04:05.000-0700", change.State.Timestamp)
 			got = append(got, at.Sub(start).String()+" "+string(change.State.Value))
 		}
 		if want := []string{"10s OK", "1m0s ALARM", "1m20s OK"}; !slices.Equal(got, want) {
 			t.Errorf("changes %q, want %q", got, want)
 		}
-		if m := r.changes[1].Configuration.Metrics; len(m) != 3 || m[2].Expression != *rate.Expression || !m[2].ReturnData || m[0].ReturnData {
+		if m := r.seen()[1].Configuration.Metrics; len(m) != 3 || m[2].Expression != *rate.Expression || !m[2].ReturnData || m[0].ReturnData {
 			t.Errorf("metrics %+v", m)
 		}
 	})
@@ -163,9 +163,9 @@ func TestAlarm_SilenceAfterData(t *testing.T) {
 			}
 			for range 5 {
 				r.count("5XXError", 0)
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 			}
-			time.Sleep(10 * time.Minute)
+			pass(10 * time.Minute)
 			if got := r.Alarms()[0].StateValue; got != want {
 				t.Errorf("%s: %s, want %s", treatment, got, want)
 			}
@@ -179,7 +179,7 @@ func TestSetAlarmState_UntilTheNextEvaluation(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.count("5XXError", 0)
-		time.Sleep(90 * time.Second)
+		pass(90 * time.Second)
 		set := func(name string, state types.StateValue) error {
 			_, err := r.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: aws.String("by hand")})
 			return err
@@ -189,12 +189,12 @@ func TestSetAlarmState_UntilTheNextEvaluation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := len(r.changes); n != 2 || r.changes[1].State.Value != types.StateValueAlarm || r.changes[1].State.Reason != "by hand" || r.changes[1].PreviousState.Value != types.StateValueOk {
-			t.Fatalf("changes %+v", r.changes)
+		if n := len(r.seen()); n != 2 || r.seen()[1].State.Value != types.StateValueAlarm || r.seen()[1].State.Reason != "by hand" || r.seen()[1].PreviousState.Value != types.StateValueOk {
+			t.Fatalf("changes %+v", r.seen())
 		}
-		time.Sleep(time.Minute)
-		if n := len(r.changes); n != 3 || r.changes[2].State.Value != types.StateValueOk {
-			t.Errorf("changes %+v", r.changes)
+		pass(time.Minute)
+		if n := len(r.seen()); n != 3 || r.seen()[2].State.Value != types.StateValueOk {
+			t.Errorf("changes %+v", r.seen())
 		}
 		var unknown *types.ResourceNotFound
 		if err := set("gone", types.StateValueAlarm); !errors.As(err, &unknown) {
@@ -216,12 +216,12 @@ func TestPutMetricAlarm_KeepsTheState(t *testing.T) {
 			}
 			for range 3 {
 				r.count("5XXError", 1)
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		var got []types.StateValue
-		for _, change := range r.changes {
+		for _, change := range r.seen() {
 			got = append(got, change.State.Value)
 		}
 		if want := []types.StateValue{types.StateValueOk, types.StateValueAlarm}; !slices.Equal(got, want) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,14 @@ func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 type rig struct {
 	*Service
 	*cloudwatch.Client
+	mu      sync.Mutex
 	changes []stateChange
+}
+
+func (r *rig) seen() []stateChange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.changes)
 }
 
 func run(t *testing.T, test func(t *testing.T, r *rig)) {
@@ -47,6 +55,8 @@ func run(t *testing.T, test func(t *testing.T, r *rig)) {
 			if source != "aws.cloudwatch" || detailType != "CloudWatch Alarm State Change" || !slices.Equal(resources, []string{wire.ARN("cloudwatch", "alarm:"+change.AlarmName)}) {
 				t.Errorf("event %s %q of %q", source, detailType, resources)
 			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			r.changes = append(r.changes, change)
 		})
 		defer r.Close()
@@ -100,9 +110,9 @@ func TestGetMetricData_Statistics(t *testing.T) {
 		for i := range 100 {
 			r.Put("AWS/ApiGateway", "Latency", stage, float64(i+1), "Milliseconds")
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		r.Put("AWS/ApiGateway", "Latency", stage, 7, "Milliseconds")
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		for stat, want := range map[string]float64{"Sum": 5050, "Average": 50.5, "SampleCount": 100, "Minimum": 1, "Maximum": 100, "p50": 50, "p99": 99, "p99.9": 100, "p0": 1, "p100": 100} {
 			got := r.get(t, start, time.Now(), metric("m1", "Latency", stat, 10))[0]
 			if len(got.Values) != 2 || math.Abs(got.Values[0]-want) > want/50 || (stat[0] == 'p' && got.Values[1] != 7) || got.StatusCode != types.StatusCodeComplete || *got.Label != "Latency" {
@@ -130,7 +140,7 @@ func TestGetMetricData_KeepsMinutesOfWhatIsOld(t *testing.T) {
 		start := time.Now()
 		for range 24 * 60 {
 			r.count("Count", 2)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
 		r.count("Count", 1)
 		got := r.get(t, start, time.Now(), metric("m1", "Count", "Sum", 3600))[0]
@@ -153,7 +163,7 @@ func TestGetMetricData_Math(t *testing.T) {
 			if v.errors > 0 {
 				r.count("5XXError", v.errors)
 			}
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
 		for expression, want := range map[string][]float64{
 			"errors / count":                                      {0.1, 0.25},
@@ -226,7 +236,7 @@ func TestGetMetricData_Refused(t *testing.T) {
 
 func TestPutMetricData(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
-		time.Sleep(30 * time.Second) // half a minute: standard resolution forgets it
+		pass(30 * time.Second) // half a minute: standard resolution forgets it
 		start := time.Now().Truncate(time.Minute)
 		data := []types.MetricDatum{
 			{MetricName: aws.String("Depth"), Value: aws.Float64(3)},
@@ -371,4 +381,10 @@ func BenchmarkPut(b *testing.B) {
 	for i := range b.N {
 		s.Put("AWS/ApiGateway", "Latency", stage, float64(i%1000), "Milliseconds")
 	}
+}
+
+// pass lets virtual time go by, and everything happen that it brings.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

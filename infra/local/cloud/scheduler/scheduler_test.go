@@ -56,6 +56,12 @@ func (t *target) deliver(_ context.Context, arn, _ string, input []byte) error {
 	return nil
 }
 
+func (t *target) seen() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.calls)
+}
+
 const (
 	group = "lockstep-shop"
 	token = `{"TaskToken":"t","Output":"{}"}`
@@ -99,16 +105,14 @@ func TestCreateSchedule_FiresAtTheSecondAndIsDeleted(t *testing.T) {
 		if got := s.List(); len(got) != 1 || !got[0].At().Equal(at) {
 			t.Fatalf("List = %+v", got)
 		}
-		time.Sleep(time.Until(at) - time.Nanosecond)
-		synctest.Wait()
-		if len(to.calls) != 0 {
-			t.Fatalf("fired early: %q", to.calls)
+		pass(time.Until(at) - time.Nanosecond)
+		if len(to.seen()) != 0 {
+			t.Fatalf("fired early: %q", to.seen())
 		}
-		time.Sleep(time.Nanosecond)
-		synctest.Wait()
+		pass(time.Nanosecond)
 		want := []string{at.UTC().Format("2006-01-02T15:04:05.000 ") + SendTaskSuccess + " " + token}
-		if !slices.Equal(to.calls, want) || len(s.List()) != 0 {
-			t.Errorf("calls = %q, want %q; left %v", to.calls, want, s.List())
+		if !slices.Equal(to.seen(), want) || len(s.List()) != 0 {
+			t.Errorf("calls = %q, want %q; left %v", to.seen(), want, s.List())
 		}
 	})
 }
@@ -121,8 +125,8 @@ func TestCreateSchedule_InThePastFiresAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if len(to.calls) != 1 || len(s.List()) != 1 {
-			t.Errorf("calls = %q, left %v", to.calls, s.List())
+		if len(to.seen()) != 1 || len(s.List()) != 1 {
+			t.Errorf("calls = %q, left %v", to.seen(), s.List())
 		}
 	})
 }
@@ -203,9 +207,9 @@ func TestCreateSchedule_Twice(t *testing.T) {
 		if _, err := c.CreateSchedule(t.Context(), in); !errors.As(err, &conflict) {
 			t.Errorf("another call of the same name: %v", err)
 		}
-		time.Sleep(2 * time.Hour)
-		if len(to.calls) != 1 {
-			t.Errorf("calls = %q", to.calls)
+		pass(2 * time.Hour)
+		if len(to.seen()) != 1 {
+			t.Errorf("calls = %q", to.seen())
 		}
 	})
 }
@@ -227,9 +231,9 @@ func TestUpdateAndDelete(t *testing.T) {
 		if _, err := c.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: aws.String("gone"), GroupName: aws.String(group)}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Hour)
-		if len(to.calls) != 1 || !strings.HasPrefix(to.calls[0], second.UTC().Format("2006-01-02T15:04:05")) {
-			t.Errorf("calls = %q", to.calls)
+		pass(3 * time.Hour)
+		if len(to.seen()) != 1 || !strings.HasPrefix(to.seen()[0], second.UTC().Format("2006-01-02T15:04:05")) {
+			t.Errorf("calls = %q", to.seen())
 		}
 		got, err := c.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: in.Name, GroupName: in.GroupName})
 		if err != nil || got.ActionAfterCompletion != types.ActionAfterCompletionNone || *got.Target.Input != token || got.State != types.ScheduleStateEnabled || got.LastModificationDate == nil {
@@ -284,9 +288,9 @@ func TestFire_RetriesThenGivesUp(t *testing.T) {
 		if _, err := c.CreateSchedule(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Hour)
-		if dead := s.DeadLetters(); len(to.calls) != 4 || len(dead) != 1 || dead[0].Calls != 4 || len(s.List()) != 0 {
-			t.Errorf("calls %q, dead letters %+v, left %v", to.calls, dead, s.List())
+		pass(3 * time.Hour)
+		if dead := s.DeadLetters(); len(to.seen()) != 4 || len(dead) != 1 || dead[0].Calls != 4 || len(s.List()) != 0 {
+			t.Errorf("calls %q, dead letters %+v, left %v", to.seen(), dead, s.List())
 		}
 	})
 }
@@ -297,9 +301,9 @@ func TestFire_TokenAlreadyUsedIsNotRetried(t *testing.T) {
 		if _, err := c.CreateSchedule(t.Context(), schedule("ramp", time.Now().Add(time.Minute))); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
-		if len(to.calls) != 1 || len(s.List()) != 0 {
-			t.Errorf("calls %q, left %v", to.calls, s.List())
+		pass(time.Hour)
+		if len(to.seen()) != 1 || len(s.List()) != 0 {
+			t.Errorf("calls %q, left %v", to.seen(), s.List())
 		}
 	})
 }
@@ -313,9 +317,15 @@ func TestClose_StopsSchedules(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
-		time.Sleep(2 * time.Hour)
-		if len(to.calls) != 0 {
-			t.Errorf("calls = %q", to.calls)
+		pass(2 * time.Hour)
+		if len(to.seen()) != 0 {
+			t.Errorf("calls = %q", to.seen())
 		}
 	})
+}
+
+// pass lets virtual time go by, and everything happen that it brings.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
