@@ -6,6 +6,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -126,4 +127,12 @@ func (c *Cloud) Secrets() *secret.Secrets { return secret.New(secretsmanager.New
 // s3Client names buckets in the path where an endpoint is given: a bucket in front of its host need not resolve.
 func s3Client(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+}
+
+// HTTP makes calls that are not AWS's, such as a probe's.
+func (c *Cloud) HTTP() aws.HTTPClient {
+	if c.config.HTTPClient != nil {
+		return c.config.HTTPClient
+	}
+	return http.DefaultClient
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"cmp"
+
+	"lockstep/statemachine"
+)
+
+// operatorCommand is lockstep pause, resume, advance, promote and rollback.
+type operatorCommand struct {
+	Release string `help:"Only if this release is the one under way." placeholder:"ID"`
+	Reason  string `help:"Why: it goes into the record." short:"m"`
+}
+
+// Run puts the request on the bus, for the release that is under way now and for no later one.
+func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	var lock statemachine.Lock
+	if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil {
+		return err
+	}
+	if lock.Holder == nil {
+		return invalid("%s: no release is under way; to go back to an older version, release it again under a new id", action)
+	}
+	if under := lock.Holder.Release; c.Release != "" && c.Release != under {
+		return invalid("%s --release: found %q, but %s is under way", action, c.Release, under)
+	}
+	request := statemachine.Operator{App: s.settings.App, Release: lock.Holder.Release, Action: action, Reason: c.Reason}
+	if err := s.put(statemachine.SourceOperator, statemachine.DetailOperator, request); err != nil {
+		return err
+	}
+	s.say("asked %s to %s%s; lockstep status --watch shows what comes of it", request.Release,
+		cmp.Or(map[statemachine.SignalKind]string{statemachine.SignalRollback: "roll back"}[action], string(action)), because(c.Reason))
+	return nil
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ", because: " + reason
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"lockstep/statemachine"
+	"lockstep/statemachine/bundle"
+)
+
+// releaseCommand is lockstep release.
+type releaseCommand struct {
+	Dir      string `arg:"" help:"The folder with lockstep.json, site, functions and migrations."`
+	ID       string `help:"The release's id instead of the one in lockstep.json." name:"id"`
+	Sequence int64  `help:"Its sequence number instead of the one in lockstep.json: a number that grows with every merge."`
+	Commit   string `help:"The commit that it was built from."`
+	Wait     bool   `help:"Follow the release to its end."`
+}
+
+// Run packs, uploads and starts the release. Run again, it finds everything uploaded, and the machine
+// ignores a merge that it knows.
+func (c *releaseCommand) Run(s *session) error {
+	declaration, err := bundle.Read(c.Dir)
+	if err != nil {
+		return err
+	}
+	if c.ID != "" {
+		declaration.Release = c.ID
+	}
+	if c.Sequence != 0 {
+		declaration.Sequence = c.Sequence
+	}
+	if c.Commit != "" {
+		declaration.Commit = c.Commit
+	}
+	manifest, objects, err := declaration.Pack(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	if err := s.upload(manifest, objects); err != nil {
+		return err
+	}
+	record, err := s.record(manifest.Release)
+	if err != nil {
+		return err
+	}
+	if record.Outcome != "" { // a merge is taken up once, so asking again would only be refused
+		s.say("%s ended before; to try it again, start an execution with the input {\"release\":%q}", record.Release, record.Release)
+		return outcome(record)
+	}
+	merge := statemachine.Merge{App: s.settings.App, Release: manifest.Release, Sequence: manifest.Sequence}
+	if err := s.put(statemachine.SourceCI, statemachine.DetailMerge, merge); err != nil {
+		return err
+	}
+	s.say("%s is merged; lockstep status --watch shows how it goes", manifest.Release)
+	if c.Wait {
+		return s.follow(manifest.Release)
+	}
+	return nil
+}
+
+// upload puts the zips into the state bucket and the manifest last, which nobody overwrites: a release that
+// has one is whole, and what it is never changes.
+func (s *session) upload(m statemachine.Manifest, objects map[string][]byte) error {
+	manifest, key := bundle.Encode(m), statemachine.ManifestKey(m.Release)
+	there, err := s.uploaded(key, manifest, m)
+	if there || err != nil {
+		return err
+	}
+	for _, a := range m.Artifacts() {
+		if err := s.write(m.Key(a.Artifact), "application/zip", objects[a.Object], nil); err != nil {
+			return err
+		}
+		s.say("uploaded %s, %s", m.Key(a.Artifact), size(len(objects[a.Object])))
+	}
+	err = s.write(key, "application/json", manifest, aws.String("*"))
+	var api smithy.APIError
+	if errors.As(err, &api) && slices.Contains([]string{"PreconditionFailed", "ConditionalRequestConflict"}, api.ErrorCode()) {
+		if there, err := s.uploaded(key, manifest, m); there || err != nil { // somebody else, or a write whose answer was lost
+			return err
+		}
+	}
+	return err
+}
+
+// uploaded tells whether the release is uploaded already, and refuses another one of its name.
+func (s *session) uploaded(key string, manifest []byte, m statemachine.Manifest) (bool, error) {
+	old, etag, err := s.read(key)
+	if err != nil || etag == "" {
+		return false, err
+	}
+	if bytes.Equal(old, manifest) {
+		s.say("%s is uploaded already", m.Release)
+		return true, nil
+	}
+	return false, invalid("release: found %q, which is uploaded already with another content (%s); give this one an id of its own",
+		m.Release, difference(old, m))
+}
+
+// difference names the first field in which the uploaded manifest is another.
+func difference(old []byte, m statemachine.Manifest) string {
+	there, err := statemachine.ParseManifest("", old)
+	if err != nil {
+		return "its manifest cannot be read"
+	}
+	if there.Sequence != m.Sequence {
+		return fmt.Sprintf("sequence %d there, %d here", there.Sequence, m.Sequence)
+	}
+	if there.Commit != m.Commit {
+		return fmt.Sprintf("commit %q there, %q here", there.Commit, m.Commit)
+	}
+	for _, a := range m.Artifacts() {
+		if !slices.Contains(there.Artifacts(), a) {
+			return a.Field
+		}
+	}
+	for _, a := range there.Artifacts() {
+		if !slices.Contains(m.Artifacts(), a) {
+			return a.Field
+		}
+	}
+	return "its probes or assets"
+}
+
+func (s *session) write(key, contentType string, data []byte, ifNoneMatch *string) error {
+	_, err := s.s3().PutObject(s.ctx, &s3.PutObjectInput{
+		Bucket: &s.arguments.StateBucket, Key: &key, Body: bytes.NewReader(data), ContentType: &contentType, IfNoneMatch: ifNoneMatch,
+	})
+	if err != nil {
+		return fmt.Errorf("write s3://%s/%s: %w", s.arguments.StateBucket, key, err)
+	}
+	return nil
+}
+
+func size(n int) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%.1f KB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+}

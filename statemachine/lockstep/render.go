@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"lockstep/statemachine"
+)
+
+// paint colors text for a terminal, or leaves it plain.
+type paint bool
+
+func (p paint) in(code, text string) string {
+	if !p {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31;1"
+	green  = "32;1"
+	yellow = "33;1"
+)
+
+// render is the status in rows: the release and its state, the ramp, the verdict, the environments, who waits,
+// and the last rows of the story.
+func render(st status, now time.Time, p paint, story int) []string {
+	if st.Release == "" {
+		return append([]string{p.in(bold, st.App) + "  nothing was released yet"}, environments(st, p)...)
+	}
+	rows := []string{fmt.Sprintf("%s  %s  %s%s", p.in(bold, st.App), p.in(bold, st.Release), state(st, p), p.in(dim, age(st, now)))}
+	if st.Cause != "" {
+		rows = append(rows, row(p, "cause", strings.Join(strings.Fields(st.Cause), " ")))
+	}
+	if len(st.Ramp) > 0 {
+		rows = append(rows, row(p, "ramp", ramp(st, now, p)))
+	}
+	if st.Verdict != "" {
+		rows = append(rows, row(p, "verdict", st.Verdict))
+	}
+	rows = append(rows, environments(st, p)...)
+	for _, w := range st.Queue {
+		rows = append(rows, row(p, "waits", fmt.Sprintf("%s, since %s", w.Release, w.Since.Local().Format(time.TimeOnly))))
+	}
+	if len(st.Story) > 0 {
+		rows = append(rows, "")
+	}
+	for _, e := range st.Story[max(0, len(st.Story)-story):] {
+		rows = append(rows, line(e))
+	}
+	return rows
+}
+
+func row(p paint, label, text string) string { return p.in(dim, fmt.Sprintf("%-9s", label)) + text }
+
+func state(st status, p paint) string {
+	switch st.Outcome {
+	case statemachine.Released:
+		return p.in(green, "released")
+	case statemachine.RolledBack:
+		return p.in(red, "rolled back")
+	case statemachine.Superseded, statemachine.Refused:
+		return p.in(yellow, string(st.Outcome))
+	}
+	text := cmp.Or(string(st.State), "Begin")
+	if st.Paused {
+		return p.in(yellow, text+", paused")
+	}
+	if !st.UnderWay {
+		return p.in(red, text+", but nobody is at it")
+	}
+	return p.in(bold, text)
+}
+
+func age(st status, now time.Time) string {
+	switch {
+	case st.Began == nil:
+		return ""
+	case st.Ended != nil:
+		return fmt.Sprintf("  after %s, at %s", st.Ended.Sub(*st.Began).Round(time.Second), st.Ended.Local().Format(time.TimeOnly))
+	}
+	return fmt.Sprintf("  for %s", now.Sub(*st.Began).Round(time.Second))
+}
+
+// ramp marks the step that the weight has reached.
+func ramp(st status, now time.Time, p paint) string {
+	var steps []string
+	for _, step := range st.Ramp {
+		text := percent(step.Percent)
+		switch {
+		case st.UnderWay && step.Weight == st.Weight:
+			text = p.in(green, "["+text+"]")
+		case step.Weight > st.Weight:
+			text = p.in(dim, text)
+		}
+		steps = append(steps, text)
+	}
+	text := strings.Join(steps, "  ") + "   active has " + percent(float64(st.Weight)/100)
+	if st.BakeUntil != nil && !st.Paused {
+		text += fmt.Sprintf(", watched until %s", st.BakeUntil.Local().Format(time.TimeOnly))
+		if left := st.BakeUntil.Sub(now).Round(time.Second); left > 0 {
+			text += fmt.Sprintf(" (%s more)", left)
+		}
+	}
+	return text
+}
+
+func percent(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) + " %" }
+
+func environments(st status, p paint) []string {
+	var rows []string
+	for _, env := range statemachine.Environments() {
+		view, found := st.Environments[env]
+		if !found {
+			continue
+		}
+		text := fmt.Sprintf("%-9s %s", view.Role, cmp.Or(view.Release, "nothing yet"))
+		if !view.Settled && view.Release != "" {
+			text += p.in(yellow, ", being changed")
+		}
+		rows = append(rows, row(p, string(env), text))
+	}
+	return rows
+}
