@@ -1,0 +1,109 @@
+// The ramp: the share of the viewers that a release has had over time, what was decided on the way, and,
+// dotted, what is planned.
+import { colour, percent, seconds } from './dom.js';
+import { gridline, nice, plot } from './plot.js';
+
+const shown = { healthy: 'healthy', inconclusive: 'not sure yet', breached: 'breached' };
+const flags = { alarm: 'alarm', rollback: 'rollback', promote: 'promote', contract: 'contract', pause: 'paused', resume: 'resumed' };
+
+export function drawRamp(box, aside, ramp, nowText) {
+  const now = Date.parse(nowText);
+  aside.textContent = bakeText(ramp, now);
+  const p = plot(box, { left: 48, top: 30 });
+  const y = p.y(0, 10000);
+  for (const share of [0, 2500, 5000, 7500, 10000]) gridline(p, y(share), share % 5000 ? '' : percent(share));
+  if (!ramp.began) return p.show();
+
+  const began = Date.parse(ramp.began);
+  const until = ramp.ended ? Date.parse(ramp.ended) : now;
+  const points = ramp.points.map(point => ({ at: Date.parse(point.at), share: point.share }));
+  const back = ramp.marks.find(mark => mark.kind === 'rollback');
+  const ghost = ramp.ended || back ? [] : planned(ramp, points.at(-1).share, now);
+  const end = Math.max(until, ghost.length ? ghost.at(-1).at : 0, began + 1000);
+  const x = p.x(began, end + (end - began) * 0.02);
+  ticks(p, x, began, end);
+
+  p.root.classList.add(colour(ramp.release));
+  if (ghost.length) p.add('path', { d: steps([{ at: now, share: points.at(-1).share }, ...ghost], ghost.at(-1).at, x, y), class: 'ghost' });
+  const line = steps(points, until, x, y);
+  p.add('path', { d: `${line}V${y(0)}H${x(points[0].at)}Z`, class: 'area' });
+  p.add('path', { d: line, class: 'curve' });
+  if (back) {
+    const at = Date.parse(back.at);
+    const before = points.filter(point => point.at < at).at(-1)?.share ?? 0;
+    p.add('path', { d: `M${x(at)} ${y(before)}V${y(0)}H${x(until)}`, class: 'curve bad' });
+  }
+  const shareAt = at => points.filter(point => point.at <= at).at(-1)?.share ?? 0;
+  let taken = [];
+  for (const mark of ramp.marks) {
+    const at = Date.parse(mark.at);
+    if (shown[mark.kind]) verdict(p, x(at), y(shareAt(at - 1)), mark);
+    else if (flags[mark.kind]) taken = flag(p, x(at), mark, taken);
+  }
+  if (!ramp.ended) {
+    const share = points.at(-1).share;
+    p.add('circle', { cx: x(until), cy: y(share), r: 5, class: `head${back ? ' bad' : ''}` });
+    const edge = x(until) > p.frame.right - 40;
+    p.add('text', { x: x(until) + (edge ? 4 : 8), y: y(share) + (share > 9000 ? 22 : -10), class: 'head-label', 'text-anchor': edge ? 'end' : 'start' }, percent(share));
+  }
+  p.show();
+}
+
+function bakeText(ramp, now) {
+  if (!ramp.wait) return '';
+  if (ramp.wait.paused) return 'paused';
+  const left = (Date.parse(ramp.wait.until) - now) / 1000;
+  return left > 0 ? `next look in ${seconds(Math.ceil(left))}` : 'looking';
+}
+
+// planned are the steps to come, if every one of them is found healthy.
+function planned(ramp, share, now) {
+  let at = ramp.wait ? Math.max(now, Date.parse(ramp.wait.until)) : now;
+  const list = [];
+  ramp.plan.forEach((weight, i) => {
+    if (weight <= share) return;
+    list.push({ at, share: weight });
+    at += ramp.bakes[i] * 1000;
+  });
+  if (list.length) list.push({ at, share: list.at(-1).share });
+  return list;
+}
+
+function steps(points, until, x, y) {
+  let d = `M${x(points[0].at).toFixed(1)} ${y(points[0].share).toFixed(1)}`;
+  for (const point of points.slice(1)) d += `H${x(point.at).toFixed(1)}V${y(point.share).toFixed(1)}`;
+  return `${d}H${x(until).toFixed(1)}`;
+}
+
+function ticks(p, x, began, end) {
+  const span = (end - began) / 1000;
+  const step = nice(span, Math.max(3, (p.frame.right - p.frame.left) / 90));
+  for (let s = 0; s <= span; s += step) {
+    p.add('text', { x: x(began + s * 1000), y: p.frame.bottom + 18, class: 'tick', 'text-anchor': s ? 'middle' : 'start' }, seconds(s));
+  }
+}
+
+function verdict(p, x, y, mark) {
+  const dot = p.add('circle', { cx: x, cy: y, r: 4.5, class: `verdict ${mark.kind}` });
+  dot.append(title(mark.text));
+}
+
+// flag writes a word at the top; one that would cover another goes to the other side of its staff.
+function flag(p, x, mark, taken) {
+  const bad = mark.kind === 'alarm' || mark.kind === 'rollback' ? ' bad' : '';
+  const width = flags[mark.kind].length * 7 + 8;
+  const free = (from, to) => to < p.frame.right + 14 && from > p.frame.left && !taken.some(t => from < t.to && to > t.from);
+  const right = free(x, x + width);
+  const left = !right && free(x - width, x);
+  const staff = p.add('path', { d: `M${x} ${right || left ? 10 : p.frame.top}V${p.frame.bottom}`, class: `staff${bad}` });
+  staff.append(title(mark.text));
+  if (!right && !left) return taken;
+  p.add('text', { x: right ? x + 5 : x - 5, y: 16, class: `flag${bad}`, 'text-anchor': right ? 'start' : 'end' }, flags[mark.kind]);
+  return [...taken, right ? { from: x, to: x + width } : { from: x - width, to: x }];
+}
+
+function title(text) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', 'title');
+  node.textContent = text;
+  return node;
+}

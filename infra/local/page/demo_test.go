@@ -1,0 +1,215 @@
+package page
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+var (
+	serveDemo = flag.String("demo", "", "serve the page with an invented run at this address, e.g. 127.0.0.1:8099")
+	from      = flag.Float64("from", 0, "second of the invented run to begin with")
+	speed     = flag.Float64("speed", 1, "how fast the invented run goes; 0 stands still")
+)
+
+// TestDemo is for looking at the page: go test ./infra/local/page -run TestDemo -demo 127.0.0.1:8099 -timeout 0
+func TestDemo(t *testing.T) {
+	if *serveDemo == "" {
+		t.Skip("pass -demo ADDRESS to look at the page")
+	}
+	began := time.Now()
+	d := demo{zero: began.Add(-time.Duration(*from * float64(time.Second)))}
+	t.Logf("http://%s%s", *serveDemo, Prefix)
+	t.Fatal(http.ListenAndServe(*serveDemo, New(Options{
+		Snapshot: func() Snapshot { return d.at(*from + math.Mod(time.Since(began).Seconds()**speed, 75)) },
+		Do: func(_ context.Context, action, release string) error {
+			return fmt.Errorf("%s %s: this run is invented, nothing can be done to it", action, release)
+		},
+	})))
+}
+
+// demo is an invented run: v1 is there, v2 goes up, v3 is rolled back.
+type demo struct{ zero time.Time }
+
+// run is the demo for tests, which need no present.
+var run = demo{zero: time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)}
+
+type beat struct {
+	at      float64
+	release string
+	state   string
+	weight  int
+	text    string
+}
+
+var beats = []beat{
+	{-58, "v1", "Begin", 0, "v1 begins in a; nothing stays with b"},
+	{-57, "v1", "Sync", 0, "b carries nothing yet: nothing to sync"},
+	{-55, "v1", "Expand", 0, "the schema is wide enough for both versions: 1 migration applied"},
+	{-52, "v1", "Deploy", 0, "v1 is in a: site, 2 functions"},
+	{-50, "v1", "Probe", 0, "v1 answers in a as it should: 1 calls"},
+	{-49, "v1", "Promote", 0, "v1 in a is the one to fall back on now"},
+	{-48, "v1", "Drain", 0, "nobody ever called b"},
+	{-47, "v1", "Contract", 0, "the schema is only for v1 now: nothing to do; no way back from here"},
+	{-46, "v1", "Finish", 0, "v1 is released"},
+	{0, "v2", "Begin", 0, "v2 begins in b; v1 stays with a"},
+	{1, "v2", "Sync", 0, "b is level with a, which carries v1: 2 aliases moved"},
+	{2, "v2", "Expand", 0, "the schema is wide enough for both versions: 1 migration applied, 8 rows backfilled"},
+	{4, "v2", "Deploy", 0, "v2 is in b: site, 2 functions"},
+	{6, "v2", "Probe", 0, "v2 answers in b as it should: 1 calls"},
+	{7, "v2", "Ramp", 500, "5 % of the viewers go to b for 4s"},
+	{11, "v2", "CheckAlarms", 500, "inconclusive at 5 %: 14 calls, 20 are needed"},
+	{11.4, "v2", "Ramp", 500, "5 % of the viewers stay with b for another 3s"},
+	{14.4, "v2", "CheckAlarms", 500, "healthy at 5 %: 31 calls, 0 failed; a failed 0 of 508"},
+	{14.8, "v2", "Ramp", 2500, "25 % of the viewers go to b for 5s"},
+	{20, "v2", "CheckAlarms", 2500, "healthy at 25 %: 188 calls, 0 failed; a failed 0 of 560"},
+	{20.4, "v2", "Ramp", 5000, "50 % of the viewers go to b for 5s"},
+	{25.4, "v2", "CheckAlarms", 5000, "healthy at 50 %: 371 calls, 0 failed; a failed 0 of 369"},
+	{25.8, "v2", "Ramp", 10000, "100 % of the viewers go to b for 4s"},
+	{30, "v2", "CheckAlarms", 10000, "healthy at 100 %: 590 calls, 0 failed"},
+	{30.6, "v2", "Promote", 10000, "v2 in b is the one to fall back on now"},
+	{31, "v2", "Drain", 10000, ""},
+	{31.2, "v2", "OldTabsOpen", 10000, ""},
+	{35, "v2", "Drain", 10000, "a has been quiet for 4s"},
+	{35.6, "v2", "Contract", 10000, "the schema is only for v2 now: 1 migration applied; no way back from here"},
+	{37, "v2", "Finish", 0, "v2 is released"},
+	{44, "v3", "Begin", 0, "v3 begins in a; v2 stays with b"},
+	{45, "v3", "Sync", 0, "a is level with b, which carries v2: 2 aliases moved"},
+	{46.5, "v3", "Expand", 0, "the schema is wide enough for both versions: 1 migration applied"},
+	{48, "v3", "Deploy", 0, "v3 is in a: site, 2 functions"},
+	{50, "v3", "Probe", 0, "v3 answers in a as it should: 1 calls"},
+	{51, "v3", "Ramp", 500, "5 % of the viewers go to a for 4s"},
+	{55, "v3", "CheckAlarms", 500, "healthy at 5 %: 22 calls, 1 failed; b failed 0 of 512"},
+	{55.4, "v3", "Ramp", 2500, "25 % of the viewers go to a for 5s"},
+	{59, "v3", "Rollback", 0, "rolling back: alarm shop-a-errors is in ALARM: 38 of 61 calls failed"},
+	{60, "v3", "Rollback", 0, "everyone is back on v2: the API after 41ms, the pages after 66ms, 2 aliases after 203ms"},
+	{60.5, "v3", "CallsInFlight", 0, ""},
+	{63, "v3", "UndoExpand", 0, "the schema is back at version 2"},
+	{64, "v3", "Finish", 0, "v3 is rolled back: alarm shop-a-errors is in ALARM: 38 of 61 calls failed"},
+}
+
+func (d demo) time(at float64) time.Time { return d.zero.Add(time.Duration(at * float64(time.Second))) }
+
+func (d demo) at(now float64) Snapshot {
+	s := Snapshot{
+		App: "shop", Now: d.time(now), Offers: []string{"v2", "v3"},
+		Plan:     sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(4 * time.Second)}, {Percent: 25, Bake: sm.Duration(5 * time.Second)}, {Percent: 50, Bake: sm.Duration(5 * time.Second)}, {Percent: 100, Bake: sm.Duration(4 * time.Second)}}},
+		Control:  sm.Control{Active: sm.B, Fallback: sm.A},
+		Carries:  map[sm.Environment]sm.Carries{sm.A: carry("v1", "1"), sm.B: {}},
+		Stages:   map[sm.Environment]Stage{sm.A: {"a", "v1"}, sm.B: {"b", ""}},
+		Visitors: Visitors{Viewers: 240, PageViews: 1180 + int(now*16), Requests: 7320 + int(now*96)},
+	}
+	for _, b := range beats {
+		if b.at <= now {
+			d.play(&s, b)
+		}
+	}
+	s.Route = sm.Route{Active: s.Control.Active, Fallback: s.Control.Fallback}
+	if r := s.Records[len(s.Records)-1]; s.Control.Active == r.Active {
+		s.Route.Weight = r.Weight
+	}
+	ringing := now > 58.6 && now < 68
+	s.Alarms = []Alarm{{"shop-a-errors", sm.A, "OK", ""}, {"shop-a-latency", sm.A, "OK", ""}, {"shop-b-errors", sm.B, "OK", ""}, {"shop-b-latency", sm.B, "OK", ""}}
+	if ringing {
+		s.Alarms[0].State = "ALARM"
+	}
+	if now < 9 {
+		s.Alarms[2].State, s.Alarms[3].State = "INSUFFICIENT_DATA", "INSUFFICIENT_DATA"
+	}
+	if now > 58.6 {
+		r := &s.Records[len(s.Records)-1]
+		r.Signals = append(r.Signals, sm.SignalNote{ID: "1", Kind: sm.SignalAlarm, Reason: "shop-a-errors: 38 of 61 calls failed", At: d.time(58.6)})
+		s.Visitors.StraddledRollback, s.Visitors.Failed = 3, 41
+	}
+	s.Traffic = d.traffic(now)
+	return s
+}
+
+func (d demo) play(s *Snapshot, b beat) {
+	i := slices.IndexFunc(s.Records, func(r sm.Record) bool { return r.Release == b.release })
+	if i < 0 {
+		i = len(s.Records)
+		active := sm.Environment("b")
+		if b.release != "v2" {
+			active = sm.A
+		}
+		s.Records = append(s.Records, sm.Record{Release: b.release, Sequence: int64(i + 1), Attempt: 1, Began: d.time(b.at), Active: active, Fallback: active.Other()})
+		s.Path = nil
+		s.Control = sm.Control{Active: active, Fallback: active.Other()}
+	}
+	r := &s.Records[i]
+	s.Path = append(s.Path, b.state)
+	r.Weight, r.Wait = b.weight, nil
+	task := sm.Task(b.state)
+	switch b.state {
+	case "Expand":
+		r.Expanded = true
+	case "Deploy":
+		s.Carries[r.Active], s.Stages[r.Active] = carry(b.release, b.release[1:]), Stage{string(r.Active), b.release}
+	case "Ramp":
+		r.Wait = &sm.Wait{Since: d.time(b.at), Until: d.time(b.at + 4), Document: sm.Document{Step: slices.Index([]int{0, 500, 2500, 5000, 10000}, b.weight)}}
+	case "Promote":
+		s.Control = sm.Control{Active: r.Fallback, Fallback: r.Active}
+	case "Contract":
+		r.Contracted = true
+	case "Rollback":
+		r.Cause = "alarm shop-a-errors is in ALARM: 38 of 61 calls failed"
+		s.Carries[r.Active], s.Stages[r.Active] = carry("v2", "2"), Stage{"b", "v2"}
+	case "UndoExpand":
+		task = sm.Expand
+		s.Stages[r.Active] = Stage{"a", "v2"}
+	case "Finish":
+		ended := d.time(b.at)
+		r.Ended, r.Outcome = &ended, sm.Released
+		if r.Cause != "" {
+			r.Outcome = sm.RolledBack
+		}
+		s.Path = append(s.Path, map[sm.Outcome]string{sm.Released: "Released", sm.RolledBack: "RolledBack"}[r.Outcome])
+	}
+	if slices.Contains(sm.Tasks(), task) {
+		r.State = task
+	}
+	if b.text != "" {
+		r.Story = append(r.Story, sm.Entry{At: d.time(b.at), State: task, Text: b.text, Weight: &b.weight})
+	}
+}
+
+func carry(release, version string) sm.Carries {
+	f := sm.Carried{Release: release, Version: version}
+	return sm.Carries{Settled: true, Release: release, Site: &sm.CarriedSite{Release: release}, Functions: map[string]sm.Carried{"catalog": f, "orders": f}}
+}
+
+// traffic gives each release its share of some hundred requests a second.
+func (d demo) traffic(now float64) []Series {
+	v1, v2, v3 := Series{Release: "v1"}, Series{Release: "v2"}, Series{Release: "v3"}
+	for i := range window {
+		t := math.Floor(now) - float64(window-i)
+		total := 96 + 9*math.Sin(t/3.1) + 6*math.Sin(t*1.7)
+		if t < -46 {
+			total = 0
+		}
+		up, bad := 0.0, 0.0
+		for _, b := range beats {
+			if b.at > t {
+				break
+			}
+			switch share := float64(b.weight) / 10000; {
+			case b.release == "v2":
+				up = max(up, share)
+			case b.release == "v3":
+				bad = share
+			}
+		}
+		v1.Requests, v1.Errors = append(v1.Requests, int(total*(1-up))), append(v1.Errors, 0)
+		v2.Requests, v2.Errors = append(v2.Requests, int(total*up*(1-bad))), append(v2.Errors, 0)
+		v3.Requests, v3.Errors = append(v3.Requests, int(total*bad)), append(v3.Errors, int(total*bad*.5))
+	}
+	return slices.DeleteFunc([]Series{v1, v2, v3}, func(s Series) bool { return slices.Max(s.Requests) == 0 })
+}

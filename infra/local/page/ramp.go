@@ -1,0 +1,101 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// ramp is the share of the viewers that a release has had, over time.
+type ramp struct {
+	Release string     `json:"release"`
+	Began   *time.Time `json:"began"`
+	Ended   *time.Time `json:"ended"`
+	Points  []point    `json:"points"`
+	Marks   []mark     `json:"marks"`
+	Plan    []int      `json:"plan"`  // the weights of the steps
+	Bakes   []float64  `json:"bakes"` // how long each is watched, in seconds
+	Wait    *bake      `json:"wait"`
+}
+
+// point is the share from a moment on, in basis points.
+type point struct {
+	At    time.Time `json:"at"`
+	Share int       `json:"share"`
+}
+
+// mark is something that happened on the way: a verdict, a signal, promote, contract, rollback.
+type mark struct {
+	At   time.Time `json:"at"`
+	Kind string    `json:"kind"`
+	Text string    `json:"text"`
+}
+
+// bake is the pause that a step of the ramp is watched for.
+type bake struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Paused bool      `json:"paused"`
+}
+
+func rampOf(r sm.Record, plan sm.RampPlan) ramp {
+	v := ramp{Release: r.Release, Ended: r.Ended, Points: []point{}, Marks: []mark{}, Plan: []int{}, Bakes: []float64{}}
+	for _, step := range plan.Steps {
+		v.Plan = append(v.Plan, int(step.Percent*100))
+		v.Bakes = append(v.Bakes, step.Bake.Std().Seconds())
+	}
+	if r.Began.IsZero() {
+		return v
+	}
+	v.Began = &r.Began
+	v.Points = append(v.Points, point{r.Began, 0})
+	promoted, back := false, false
+	for _, e := range attempt(r) {
+		share := 0
+		if e.Weight != nil {
+			share = *e.Weight
+		}
+		switch {
+		case e.State == sm.Rollback && !back:
+			back = true
+			v.Marks = append(v.Marks, mark{e.At, "rollback", e.Text})
+		case e.State == sm.Promote && !promoted:
+			promoted = true
+			v.Marks = append(v.Marks, mark{e.At, "promote", e.Text})
+		case e.State == sm.Contract:
+			v.Marks = append(v.Marks, mark{e.At, "contract", e.Text})
+		case e.State == sm.CheckAlarms && verdictOf(e) != "":
+			v.Marks = append(v.Marks, mark{e.At, string(verdictOf(e)), e.Text})
+		}
+		if back {
+			share = 0
+		} else if promoted {
+			// The roles have swapped and the weight is 0 again, which leaves everyone where they are.
+			share = sm.FullWeight
+		}
+		if last := v.Points[len(v.Points)-1]; last.Share != share {
+			v.Points = append(v.Points, point{e.At, share})
+		}
+	}
+	for _, s := range r.Signals {
+		if !s.At.Before(r.Began) {
+			v.Marks = append(v.Marks, mark{s.At, string(s.Kind), fmt.Sprintf("%s: %s", s.Kind, s.Reason)})
+		}
+	}
+	if r.Wait != nil {
+		v.Wait = &bake{r.Wait.Since, r.Wait.Until, r.Wait.Paused != nil}
+	}
+	return v
+}
+
+// verdictOf reads the verdict that CheckAlarms puts first into its line.
+func verdictOf(e sm.Entry) sm.Verdict {
+	for _, v := range []sm.Verdict{sm.Healthy, sm.Breached, sm.Inconclusive} {
+		if strings.HasPrefix(e.Text, string(v)) {
+			return v
+		}
+	}
+	return ""
+}

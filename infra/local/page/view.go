@@ -1,0 +1,179 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// view is what the page draws: a snapshot made ready, and without what a browser should not have, such as
+// task tokens.
+type view struct {
+	App          string        `json:"app"`
+	Now          time.Time     `json:"now"`
+	Headline     headline      `json:"headline"`
+	Machine      machine       `json:"machine"`
+	Ramp         ramp          `json:"ramp"`
+	Environments []environment `json:"environments"`
+	Schema       schema        `json:"schema"`
+	Traffic      []Series      `json:"traffic"`
+	Visitors     Visitors      `json:"visitors"`
+	Alarms       []Alarm       `json:"alarms"`
+	Story        []line        `json:"story"`
+	Releases     []past        `json:"releases"`
+	Queue        []string      `json:"queue"`
+	Colours      []string      `json:"colours"` // releases in the order in which they get their colours
+	Actions      []string      `json:"actions"`
+	Offers       []string      `json:"offers"`
+}
+
+// line is a line of the story of all releases.
+type line struct {
+	At      time.Time `json:"at"`
+	Release string    `json:"release"`
+	State   sm.Task   `json:"state"`
+	Text    string    `json:"text"`
+	Tone    string    `json:"tone"`
+}
+
+// past is how a release ended, or that it has not.
+type past struct {
+	Release string     `json:"release"`
+	Attempt int        `json:"attempt"`
+	Began   time.Time  `json:"began"`
+	Seconds float64    `json:"seconds"`
+	Outcome sm.Outcome `json:"outcome"`
+	Cause   string     `json:"cause"`
+	Peak    int        `json:"peak"`
+}
+
+const (
+	storyLines   = 80
+	pastReleases = 12
+)
+
+func viewOf(s Snapshot) view {
+	if s.Now.IsZero() {
+		s.Now = time.Now()
+	}
+	records := slices.Clone(s.Records)
+	slices.SortStableFunc(records, func(a, b sm.Record) int { return a.Began.Compare(b.Began) })
+	current := currentRecord(records, s.Lock)
+	path := s.Path
+	if len(path) == 0 {
+		path = pathOf(current)
+	}
+	v := view{
+		App: s.App, Now: s.Now, Headline: headlineOf(s, current), Machine: machineOf(current, path, s.Plan), Ramp: rampOf(current, s.Plan),
+		Environments: environmentsOf(s, current), Schema: schemaOf(records), Traffic: some(s.Traffic), Visitors: s.Visitors,
+		Alarms: some(s.Alarms), Story: storyOf(records), Releases: pastOf(records, s.Now), Queue: []string{}, Colours: coloursOf(records),
+		Actions: actionsOf(current), Offers: some(s.Offers),
+	}
+	for _, parked := range s.Lock.Queue {
+		v.Queue = append(v.Queue, parked.Release)
+	}
+	return v
+}
+
+// currentRecord is the record of the release under way, or of the last one.
+func currentRecord(records []sm.Record, lock sm.Lock) sm.Record {
+	if lock.Holder != nil {
+		for _, r := range records {
+			if r.Release == lock.Holder.Release {
+				return r
+			}
+		}
+	}
+	if len(records) == 0 {
+		return sm.Record{}
+	}
+	return records[len(records)-1]
+}
+
+func storyOf(records []sm.Record) []line {
+	lines := []line{}
+	for _, r := range records {
+		for _, e := range r.Story {
+			lines = append(lines, line{e.At, r.Release, e.State, e.Text, toneOf(e, r)})
+		}
+		for _, s := range r.Signals {
+			tone := "plain"
+			if s.Kind == sm.SignalAlarm || s.Kind == sm.SignalRollback {
+				tone = "bad"
+			}
+			lines = append(lines, line{s.At, r.Release, sm.Signal, fmt.Sprintf("%s: %s", s.Kind, s.Reason), tone})
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return a.At.Compare(b.At) })
+	slices.Reverse(lines)
+	return lines[:min(len(lines), storyLines)]
+}
+
+func toneOf(e sm.Entry, r sm.Record) string {
+	switch {
+	case e.State == sm.Rollback && strings.HasPrefix(e.Text, "rolling back"), e.State == sm.Recover, e.State == sm.Finish && (r.Outcome == sm.RolledBack || r.Outcome == sm.Refused):
+		return "bad"
+	case e.State == sm.Finish && r.Outcome == sm.Released, e.State == sm.Promote:
+		return "good"
+	}
+	if e.State == sm.CheckAlarms {
+		switch verdictOf(e) {
+		case sm.Healthy:
+			return "good"
+		case sm.Breached:
+			return "bad"
+		case sm.Inconclusive:
+			return "unsure"
+		}
+	}
+	return "plain"
+}
+
+func pastOf(records []sm.Record, now time.Time) []past {
+	list := []past{}
+	for _, r := range slices.Backward(records) {
+		end := now
+		if r.Ended != nil {
+			end = *r.Ended
+		}
+		p := past{Release: r.Release, Attempt: r.Attempt, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause}
+		if r.Began.IsZero() {
+			p.Seconds = 0
+		}
+		for _, e := range r.Story {
+			if e.Weight != nil {
+				p.Peak = max(p.Peak, *e.Weight)
+			}
+		}
+		list = append(list, p)
+		if len(list) == pastReleases {
+			break
+		}
+	}
+	return list
+}
+
+// coloursOf orders releases by sequence, so that a release keeps its colour whatever happens to it.
+func coloursOf(records []sm.Record) []string {
+	sorted := slices.Clone(records)
+	slices.SortFunc(sorted, func(a, b sm.Record) int {
+		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Release, b.Release))
+	})
+	names := []string{}
+	for _, r := range sorted {
+		names = append(names, r.Release)
+	}
+	return names
+}
+
+// some makes an empty list of none: the page has nothing to say about null.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,117 @@
+package page
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	sm "lockstep/statemachine"
+)
+
+func TestView_Headline(t *testing.T) {
+	tests := []struct {
+		at         float64
+		text, tone string
+	}{
+		{5, "Deploying v2 to b", "going"},
+		{16, "25\u202f% of the viewers have v2", "going"},
+		{33, "Everyone has v2", "going"},
+		{40, "Everyone has v2", "good"},
+		{61, "Rolling v3 back", "bad"},
+		{63.5, "Rolling v3 back", "bad"},
+		{70, "v3 was rolled back, everyone has v2", "bad"},
+	}
+	for _, test := range tests {
+		got := viewOf(run.at(test.at)).Headline
+		if got.Text != test.text || got.Tone != test.tone {
+			t.Errorf("at %g: got %q (%s), want %q (%s)", test.at, got.Text, got.Tone, test.text, test.tone)
+		}
+	}
+}
+
+func TestView_OfNothing(t *testing.T) {
+	data, err := json.Marshal(viewOf(Snapshot{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(strings.NewReplacer(`"began":null`, "", `"ended":null`, "", `"wait":null`, "").Replace(string(data)), "null") {
+		t.Errorf("got %s, want empty lists where there is nothing", data)
+	}
+}
+
+func TestView_KeepsTaskTokensToItself(t *testing.T) {
+	s := run.at(16)
+	s.Records[1].Wait.TaskToken = "secret-token"
+	s.Lock.Queue = []sm.Parked{{Release: "v4", TaskToken: "secret-token"}}
+	data, err := json.Marshal(viewOf(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(data), "secret-token") {
+		t.Error("the page is told a task token, by which anyone could decide the ramp")
+	}
+	if !strings.Contains(string(data), `"queue":["v4"]`) {
+		t.Errorf("got %s, want v4 in the queue", data)
+	}
+}
+
+func TestView_Ramp(t *testing.T) {
+	shares := func(at float64) (list []int) {
+		for _, p := range viewOf(run.at(at)).Ramp.Points {
+			list = append(list, p.Share)
+		}
+		return list
+	}
+	// The weight is 0 again after the promotion, but nobody moves: the curve stays where it is.
+	if got, want := shares(40), []int{0, 500, 2500, 5000, 10000}; !slices.Equal(got, want) {
+		t.Errorf("v2: got %v, want %v", got, want)
+	}
+	if got, want := shares(70), []int{0, 500, 2500, 0}; !slices.Equal(got, want) {
+		t.Errorf("v3: got %v, want %v", got, want)
+	}
+	var kinds []string
+	for _, m := range viewOf(run.at(70)).Ramp.Marks {
+		kinds = append(kinds, m.Kind)
+	}
+	if want := []string{"healthy", "rollback", "alarm"}; !slices.Equal(kinds, want) {
+		t.Errorf("v3's marks: got %v, want %v", kinds, want)
+	}
+}
+
+func TestView_Environments(t *testing.T) {
+	e := viewOf(run.at(16)).Environments
+	if e[0].Role != "fallback" || e[0].Share != 7500 || e[1].Role != "active" || e[1].Share != 2500 {
+		t.Errorf("got %+v, want a as fallback with 75 %% and b as active with 25 %%", e)
+	}
+	for _, l := range e[1].Layers {
+		if l.Release != "v2" {
+			t.Errorf("b's %s carries %q, want v2", l.Name, l.Release)
+		}
+	}
+}
+
+func TestView_Actions(t *testing.T) {
+	tests := []struct {
+		at     float64
+		paused bool
+		want   []string
+	}{
+		{5, false, []string{"rollback"}},
+		{16, false, []string{"pause", "advance", "promote", "rollback"}},
+		{16, true, []string{"resume", "advance", "promote", "rollback"}},
+		{33, false, []string{"rollback"}},
+		{36, false, []string{}},
+		{61, false, []string{}},
+		{70, false, []string{}},
+	}
+	for _, test := range tests {
+		s := run.at(test.at)
+		if test.paused {
+			s.Records[1].Wait.Paused = &s.Now
+		}
+		if got := viewOf(s).Actions; !slices.Equal(got, test.want) {
+			t.Errorf("at %g: got %v, want %v", test.at, got, test.want)
+		}
+	}
+}
