@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,9 @@ import (
 type world struct {
 	Execution
 	events []Event
+
+	mu       sync.Mutex
+	payloads []string
 }
 
 func newWorld(input string, invoke func(function string, payload string) (string, error)) *world {
@@ -26,6 +30,9 @@ func newWorld(input string, invoke func(function string, payload string) (string
 		Tokens:       &Tokens{},
 		Record:       func(e Event) { w.events = append(w.events, e) },
 		Invoke: func(_ context.Context, function string, payload json.RawMessage) (json.RawMessage, error) {
+			w.mu.Lock()
+			w.payloads = append(w.payloads, string(payload))
+			w.mu.Unlock()
 			output, err := invoke(function, string(payload))
 			return json.RawMessage(output), err
 		},
@@ -40,6 +47,20 @@ func (w *world) run(t *testing.T, definition string) Result {
 		t.Fatal(err)
 	}
 	return m.Run(t.Context(), w.Execution)
+}
+
+// token is the token that the call with this number was handed, from 0.
+func (w *world) token(call int) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return tokenOf(w.payloads[call])
+}
+
+// tokenOf is the token in a payload that waitsForToken makes.
+func tokenOf(payload string) string {
+	var p struct{ Token string }
+	_ = json.Unmarshal([]byte(payload), &p)
+	return p.Token
 }
 
 func (w *world) types() string {

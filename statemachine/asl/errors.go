@@ -56,7 +56,8 @@ func lambdaError(err error) *TaskError {
 	case !errors.As(err, &e):
 		return &TaskError{Name: LambdaUnknown, Cause: err.Error()}
 	case e.Name == "":
-		return &TaskError{Name: LambdaUnknown, Cause: e.Cause}
+		return &TaskError{Name: LambdaUnknown, Cause: "The cause could not be determined because Lambda did not " +
+			"return an error type. Returned payload: " + e.Cause}
 	}
 	return e
 }

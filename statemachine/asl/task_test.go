@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,25 +128,22 @@ func TestTask_Timeouts(t *testing.T) {
 
 func TestTask_TimeoutIsPerAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var calls []time.Duration
 		start := time.Now()
 		w := newWorld(`{}`, func(string, string) (string, error) {
+			mu.Lock()
 			calls = append(calls, time.Since(start))
+			mu.Unlock()
 			time.Sleep(time.Minute)
 			return "1", nil
 		})
 		result := w.run(t, machine("T", invokes(`, "TimeoutSeconds": 10, "Retry": [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1}]`)))
 		expect(t, "end", ended(result), "FAILED States.Timeout")
-		expect(t, "calls", calls, []time.Duration{0, 11 * time.Second})
 		time.Sleep(time.Minute)
+		synctest.Wait()
+		expect(t, "calls", calls, []time.Duration{0, 11 * time.Second})
 	})
-}
-
-// tokenOf is the token in a payload that waitsForToken makes.
-func tokenOf(payload string) string {
-	var p struct{ Token string }
-	_ = json.Unmarshal([]byte(payload), &p)
-	return p.Token
 }
 
 func TestTokens_AnswerBeforeInvokeReturns(t *testing.T) {
@@ -165,23 +163,20 @@ func TestTokens_AnswerBeforeInvokeReturns(t *testing.T) {
 
 func TestTokens_AreGoodOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var tokens []string
-		w := newWorld(`{}`, func(_, payload string) (string, error) { tokens = append(tokens, tokenOf(payload)); return "null", nil })
+		w := newWorld(`{}`, func(string, string) (string, error) { return "null", nil })
 		time.AfterFunc(time.Minute, func() {
-			expect(t, "fail", w.Tokens.Fail(tokens[0], "Busy", ""), nil)
-			expect(t, "second send", w.Tokens.Succeed(tokens[0], json.RawMessage("1")), ErrTaskTimedOut)
+			expect(t, "fail", w.Tokens.Fail(w.token(0), "Busy", ""), nil)
+			expect(t, "second send", w.Tokens.Succeed(w.token(0), json.RawMessage("1")), ErrTaskTimedOut)
 			expect(t, "unknown", w.Tokens.Succeed("x", json.RawMessage("1")), ErrInvalidToken)
 		})
 		time.AfterFunc(time.Hour, func() {
-			expect(t, "heartbeat", w.Tokens.Heartbeat(tokens[1]), nil)
-			expect(t, "succeed", w.Tokens.Succeed(tokens[1], json.RawMessage("1")), nil)
+			expect(t, "heartbeat", w.Tokens.Heartbeat(w.token(1)), nil)
+			expect(t, "succeed", w.Tokens.Succeed(w.token(1), json.RawMessage("1")), nil)
 		})
 		result := w.run(t, machine("T", waitsForToken(`, "Retry": [{"ErrorEquals": ["Busy"]}]`)))
 		expect(t, "end", ended(result), "1")
-		if len(tokens) != 2 || tokens[0] == tokens[1] {
-			t.Errorf("a retried task must get a new token: %v", tokens)
-		}
-		expect(t, "after the end", w.Tokens.Heartbeat(tokens[1]), ErrTaskTimedOut)
+		expect(t, "a new token for a retried task", w.token(0) != w.token(1), true)
+		expect(t, "after the end", w.Tokens.Heartbeat(w.token(1)), ErrTaskTimedOut)
 		expect(t, "history", w.types(), "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted TaskFailed "+
 			"TaskScheduled TaskStarted TaskSubmitted TaskSucceeded TaskStateExited ExecutionSucceeded")
 	})
@@ -189,27 +184,22 @@ func TestTokens_AreGoodOnce(t *testing.T) {
 
 func TestTokens_Heartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var token string
-		w := newWorld(`{}`, func(_, payload string) (string, error) { token = tokenOf(payload); return "null", nil })
+		w := newWorld(`{}`, func(string, string) (string, error) { return "null", nil })
 		for _, after := range []time.Duration{3, 6, 9} {
-			time.AfterFunc(after*time.Second, func() { expect(t, "heartbeat", w.Tokens.Heartbeat(token), nil) })
+			time.AfterFunc(after*time.Second, func() { expect(t, "heartbeat", w.Tokens.Heartbeat(w.token(0)), nil) })
 		}
 		start := time.Now()
 		result := w.run(t, machine("T", waitsForToken(`, "HeartbeatSeconds": 4`)))
 		expect(t, "end", ended(result), "FAILED States.Timeout")
 		expect(t, "time", time.Since(start), 13*time.Second)
-		expect(t, "late", w.Tokens.Succeed(token, json.RawMessage("1")), ErrTaskTimedOut)
+		expect(t, "late", w.Tokens.Succeed(w.token(0), json.RawMessage("1")), ErrTaskTimedOut)
 	})
 }
 
 func TestTokens_FailingInvokeFailsTheTask(t *testing.T) {
-	var token string
-	w := newWorld(`{}`, func(_, payload string) (string, error) {
-		token = tokenOf(payload)
-		return "", &TaskError{Name: "StaleWrite", Cause: "no"}
-	})
+	w := newWorld(`{}`, func(string, string) (string, error) { return "", &TaskError{Name: "StaleWrite", Cause: "no"} })
 	expect(t, "end", ended(w.run(t, machine("T", waitsForToken("")))), "FAILED StaleWrite")
-	expect(t, "late", w.Tokens.Succeed(token, json.RawMessage("1")), ErrTaskTimedOut)
+	expect(t, "late", w.Tokens.Succeed(w.token(0), json.RawMessage("1")), ErrTaskTimedOut)
 }
 
 func TestHistory(t *testing.T) {
