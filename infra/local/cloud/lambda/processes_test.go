@@ -137,13 +137,20 @@ func TestProcesses_WarmStartsKeepTheProcess(t *testing.T) {
 }
 
 func TestProcesses_WhatAFunctionStartedEndsWithIt(t *testing.T) {
-	s, _ := processes(t, lambda.ProcessOptions{}, lambda.Function{})
-	child := call(t, s, "echo", `{"do":"spawn"}`).Child
-	if syscall.Kill(child, 0) != nil {
-		t.Fatalf("the function's own process %d is not there", child)
+	for how, end := range map[string]func(s *lambda.Service, pid int){
+		"at Close":         func(s *lambda.Service, _ int) { s.Close() },
+		"killed from afar": func(_ *lambda.Service, pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			s, _ := processes(t, lambda.ProcessOptions{}, lambda.Function{})
+			got := call(t, s, "echo", `{"do":"spawn"}`)
+			if syscall.Kill(got.Child, 0) != nil {
+				t.Fatalf("the function's own process %d is not there", got.Child)
+			}
+			end(s, got.Pid)
+			gone(t, got.Child)
+		})
 	}
-	s.Close()
-	gone(t, child)
 }
 
 func TestProcesses_EachVersionHasItsOwn(t *testing.T) {
