@@ -36,6 +36,7 @@ func (operationName) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
 var rest = map[string]*http.ServeMux{
 	"lambda": muxOf(map[string]operationName{
+		"GET /2015-03-31/functions":                        "ListFunctions",
 		"GET /2015-03-31/functions/{$}":                    "ListFunctions",
 		"GET /2015-03-31/functions/{name}":                 "GetFunction",
 		"DELETE /2015-03-31/functions/{name}":              "DeleteFunction",
