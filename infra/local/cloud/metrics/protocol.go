@@ -1,24 +1,15 @@
 package metrics
 
 import (
-	"bytes"
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aws/smithy-go/encoding/cbor"
-	"github.com/google/uuid"
 
 	"lockstep/infra/local/cloud/wire"
 )
@@ -73,93 +64,6 @@ func readBody(r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-var cborProtocol = protocol{
-	contentType: "application/cbor",
-	read: func(body []byte) (any, error) {
-		if len(body) == 0 {
-			return map[string]any{}, nil
-		}
-		value, err := cbor.Decode(body)
-		if err != nil {
-			return nil, err
-		}
-		return fromCBOR(value)
-	},
-	write: func(_ string, result any) []byte { return cbor.Encode(toCBOR(result)) },
-	refuse: func(refusal *wire.Error) []byte {
-		return cbor.Encode(cbor.Map{"__type": cbor.String(shapeOf(refusal.Code)), "message": cbor.String(refusal.Message), "Message": cbor.String(refusal.Message)})
-	},
-}
-
-func fromCBOR(value cbor.Value) (any, error) {
-	switch value := value.(type) {
-	case cbor.Map:
-		members := make(map[string]any, len(value))
-		for name, member := range value {
-			one, err := fromCBOR(member)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			members[name] = one
-		}
-		return members, nil
-	case cbor.List:
-		list := make([]any, len(value))
-		for i, element := range value {
-			one, err := fromCBOR(element)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = one
-		}
-		return list, nil
-	case cbor.String:
-		return string(value), nil
-	case cbor.Bool:
-		return bool(value), nil
-	case cbor.Uint, cbor.NegInt:
-		return cbor.AsInt64(value)
-	case cbor.Float32, cbor.Float64:
-		return cbor.AsFloat64(value)
-	case *cbor.Tag:
-		return cbor.AsTime(value)
-	case *cbor.Nil, *cbor.Undefined:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("found a CBOR %T", value)
-}
-
-func toCBOR(value any) cbor.Value {
-	switch value := value.(type) {
-	case map[string]any:
-		members := make(cbor.Map, len(value))
-		for name, member := range value {
-			members[name] = toCBOR(member)
-		}
-		return members
-	case []any:
-		list := make(cbor.List, len(value))
-		for i, element := range value {
-			list[i] = toCBOR(element)
-		}
-		return list
-	case string:
-		return cbor.String(value)
-	case bool:
-		return cbor.Bool(value)
-	case int64:
-		if value < 0 {
-			return cbor.NegInt(-value)
-		}
-		return cbor.Uint(value)
-	case float64:
-		return cbor.Float64(value)
-	case time.Time:
-		return &cbor.Tag{ID: 1, Value: cbor.Float64(epoch(value))}
-	}
-	return &cbor.Nil{}
-}
-
 func epoch(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 var jsonProtocol = protocol{
@@ -197,98 +101,6 @@ func epochs(value any) any {
 		return epoch(value)
 	}
 	return value
-}
-
-var queryProtocol = protocol{
-	contentType: "text/xml",
-	read: func(body []byte) (any, error) {
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return nil, err
-		}
-		return fromForm(form), nil
-	},
-	write: func(operation string, result any) []byte {
-		var b bytes.Buffer
-		fmt.Fprintf(&b, `<%sResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/">`, operation)
-		writeXML(&b, operation+"Result", result)
-		fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", uuid.NewString(), operation)
-		return b.Bytes()
-	},
-	refuse: func(refusal *wire.Error) []byte {
-		side := "Sender"
-		if refusal.Status >= 500 {
-			side = "Receiver"
-		}
-		var b bytes.Buffer
-		writeXML(&b, "ErrorResponse", map[string]any{
-			"Error":     map[string]any{"Type": side, "Code": refusal.Code, "Message": refusal.Message},
-			"RequestId": uuid.NewString(),
-		})
-		return b.Bytes()
-	},
-}
-
-// fromForm makes a tree of names like MetricData.member.1.Value.
-func fromForm(form url.Values) any {
-	root := map[string]any{}
-	for name, values := range form {
-		at, steps := root, strings.Split(name, ".")
-		for _, step := range steps[:len(steps)-1] {
-			next, ok := at[step].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				at[step] = next
-			}
-			at = next
-		}
-		if last := steps[len(steps)-1]; at[last] == nil {
-			at[last] = values[0]
-		}
-	}
-	return members(root)
-}
-
-// members turns {"member": {"1": ..., "2": ...}} into lists.
-func members(value any) any {
-	object, ok := value.(map[string]any)
-	if !ok {
-		return value
-	}
-	if numbered, ok := object["member"].(map[string]any); ok && len(object) == 1 {
-		number := func(key string) int { n, _ := strconv.Atoi(key); return n }
-		keys := slices.SortedFunc(maps.Keys(numbered), func(a, b string) int { return cmp.Compare(number(a), number(b)) })
-		list := make([]any, len(keys))
-		for i, key := range keys {
-			list[i] = members(numbered[key])
-		}
-		return list
-	}
-	for name, member := range object {
-		object[name] = members(member)
-	}
-	return object
-}
-
-func writeXML(b *bytes.Buffer, name string, value any) {
-	fmt.Fprintf(b, "<%s>", name)
-	switch value := value.(type) {
-	case map[string]any:
-		for _, member := range slices.Sorted(maps.Keys(value)) {
-			writeXML(b, member, value[member])
-		}
-	case []any:
-		for _, element := range value {
-			writeXML(b, "member", element)
-		}
-	case time.Time:
-		b.WriteString(value.UTC().Format("2006-01-02T15:04:05.000Z"))
-	case float64:
-		b.WriteString(strconv.FormatFloat(value, 'f', -1, 64))
-	default:
-		_ = xml.EscapeText(b, fmt.Append(nil, value))
-	}
-	fmt.Fprintf(b, "</%s>", name)
 }
 
 // answer writes a result or a refusal. Clients that know the Query protocol's error names get those from

@@ -103,7 +103,8 @@ func (e *entry) stop() {
 	}
 }
 
-// set puts a schedule in place of the one of its name and starts its timer; the caller holds the lock.
+// set puts a schedule in place of the one of its name and starts its timer; the caller holds the lock. A
+// time in the past fires at once: AWS does not document what it does with one, so nobody should rely on it.
 func (s *Service) set(e *entry) {
 	if old := s.schedules[e.key()]; old != nil {
 		old.stop()
