@@ -1,0 +1,110 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"lockstep/infra/local/cloud/apigateway"
+	"lockstep/infra/local/cloud/events"
+	"lockstep/infra/local/cloud/keyvalue"
+	"lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/cloud/metrics"
+	"lockstep/infra/local/cloud/s3"
+	"lockstep/infra/local/cloud/scheduler"
+	"lockstep/infra/local/cloud/secrets"
+	"lockstep/infra/local/cloud/ssm"
+	"lockstep/infra/local/cloud/states"
+	"lockstep/infra/local/cloud/wire"
+	"lockstep/statemachine"
+)
+
+// Cloud is one account in one Region: every service, wired to the others, behind one endpoint.
+type Cloud struct {
+	*Endpoint
+	S3         *s3.Service
+	Lambda     *lambda.Service
+	APIGateway *apigateway.Service
+	SSM        *ssm.Service
+	Secrets    *secrets.Service
+	KeyValue   *keyvalue.Service
+	Events     *events.Service
+	Scheduler  *scheduler.Service
+	States     *states.Service
+	Metrics    *metrics.Service
+}
+
+// New makes an empty account whose functions a runner runs, within limits.
+func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
+	c := &Cloud{APIGateway: apigateway.New(), SSM: ssm.New(), Secrets: secrets.New(), KeyValue: keyvalue.New()}
+	c.Events = events.New(c.deliver)
+	c.Scheduler = scheduler.New(c.deliver)
+	c.S3 = s3.New(c.Events.Emit)
+	c.Metrics = metrics.New(c.Events.Emit)
+	c.Lambda = lambda.New(lambda.Options{Code: c.code, Runner: runner, Observe: c.observe, Limits: limits})
+	c.States = states.New(c.Lambda.Invoke, c.Events.Emit)
+	c.Endpoint = NewEndpoint(map[string]http.Handler{
+		"s3": c.S3, "lambda": c.Lambda, "apigateway": c.APIGateway, "ssm": c.SSM, "secretsmanager": c.Secrets,
+		"cloudfront-keyvaluestore": c.KeyValue, "events": c.Events, "scheduler": c.Scheduler, "states": c.States, "monitoring": c.Metrics,
+	})
+	return c
+}
+
+// Close ends whatever still runs, what starts things first.
+func (c *Cloud) Close() {
+	c.Scheduler.Close()
+	c.Metrics.Close()
+	c.States.Close()
+	c.Lambda.Close()
+	c.Events.Close()
+}
+
+// deliver is how EventBridge and Scheduler reach what they aim at.
+func (c *Cloud) deliver(_ context.Context, targetARN, _ string, input []byte) error {
+	service, _, _ := strings.Cut(strings.TrimPrefix(targetARN, "arn:aws:"), ":")
+	switch {
+	case targetARN == scheduler.SendTaskSuccess:
+		var in struct{ TaskToken, Output string }
+		if err := statemachine.DecodeStrict(input, &in); err != nil {
+			return wire.Refuse("ValidationException", "the input of sendTaskSuccess: "+err.Error())
+		}
+		return c.States.SendTaskSuccess(in.TaskToken, in.Output)
+	case service == "lambda":
+		return c.Lambda.InvokeAsync(targetARN, input)
+	case service == "states":
+		_, err := c.States.Start(targetARN, "", string(input))
+		return err
+	}
+	return wire.Refuse("ValidationException", "there is no stand-in for the target "+targetARN)
+}
+
+// code is where Lambda finds what UpdateFunctionCode names.
+func (c *Cloud) code(bucket, key string) ([]byte, error) {
+	object, ok := c.S3.Get(bucket, key)
+	if !ok {
+		return nil, fmt.Errorf("get s3://%s/%s: there is no such object", bucket, key)
+	}
+	return object.Body, nil
+}
+
+// observe writes Lambda's own metrics, of the function and of the alias or version that was called.
+func (c *Cloud) observe(function, resource string, duration time.Duration, failed, throttled bool) {
+	of := []map[string]string{{"FunctionName": function}}
+	if resource != "" {
+		of = append(of, map[string]string{"FunctionName": function, "Resource": function + ":" + resource})
+	}
+	for _, dimensions := range of {
+		put := func(metric string, value float64, unit string) {
+			c.Metrics.Put("AWS/Lambda", metric, dimensions, value, unit)
+		}
+		if throttled {
+			put("Throttles", 1, "Count")
+			continue
+		}
+		put("Invocations", 1, "Count")
+		put("Errors", map[bool]float64{true: 1}[failed], "Count")
+		put("Duration", float64(duration)/float64(time.Millisecond), "Milliseconds")
+	}
+}
