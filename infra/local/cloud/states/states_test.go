@@ -166,7 +166,8 @@ func TestStartExecution_Names(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		arn := w.begin("calls", "one", `{}`)
 		expect(t, "same call again", *w.begin("calls", "one", `{}`), *arn)
-		expect(t, "without a name", *w.begin("calls", "", `{}`) != *w.begin("calls", "", `{}`), true)
+		unnamed, another := w.begin("calls", "", `{}`), w.begin("calls", "", `{}`)
+		expect(t, "without a name", *unnamed != *another, true)
 		start := func(name, input string) error {
 			_, err := w.StartExecution(t.Context(), &sfn.StartExecutionInput{
 				StateMachineArn: machineARN("calls"), Name: &name, Input: &input,
