@@ -84,7 +84,7 @@ func processes(t *testing.T, options lambda.ProcessOptions, f lambda.Function) (
 }
 
 type reply struct {
-	Pid, Child                      int
+	Pid                             int
 	Arn, Request, Version, Variable string
 	Left                            int64
 	ErrorType, ErrorMessage         string
@@ -142,13 +142,27 @@ func TestProcesses_WhatAFunctionStartedEndsWithIt(t *testing.T) {
 		"killed from afar": func(_ *lambda.Service, pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) },
 	} {
 		t.Run(how, func(t *testing.T) {
+			// The pipe ends when the last who could write to it is gone, reaped or not.
+			path := filepath.Join(t.TempDir(), "held")
+			if err := syscall.Mkfifo(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			held, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Close()
 			s, _ := processes(t, lambda.ProcessOptions{}, lambda.Function{})
-			got := call(t, s, "echo", `{"do":"spawn"}`)
-			if syscall.Kill(got.Child, 0) != nil {
-				t.Fatalf("the function's own process %d is not there", got.Child)
+			got := call(t, s, "echo", `{"do":"spawn","name":"`+path+`"}`)
+			_ = held.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			if _, err := held.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("before the end: got %v, want what the function started to be there", err)
 			}
 			end(s, got.Pid)
-			gone(t, got.Child)
+			_ = held.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if _, err := held.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("after the end: got %v, want what the function started to be gone", err)
+			}
 		})
 	}
 }

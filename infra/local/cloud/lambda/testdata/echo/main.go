@@ -27,11 +27,16 @@ func handle(ctx context.Context, e event) (map[string]any, error) {
 	case "sleep":
 		time.Sleep(time.Duration(e.Millis) * time.Millisecond)
 	case "spawn":
+		held, err := os.OpenFile(e.Name, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
 		cmd := exec.Command("sleep", "60")
+		cmd.Stdout = held
 		if err := cmd.Start(); err != nil {
 			return nil, err
 		}
-		return map[string]any{"pid": os.Getpid(), "child": cmd.Process.Pid}, nil
+		_ = held.Close()
 	case "panic":
 		panic("no way")
 	case "exit":
