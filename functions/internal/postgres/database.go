@@ -1,0 +1,99 @@
+// Package postgres takes one database through expand, backfill and contract, so that two versions of an
+// application can live on it in between. It knows nothing of where migrations come from or who asks.
+//
+// A bundle of migrations is a file system with expand/*.sql and contract/*.sql in goose's format, which
+// goose runs, and backfill/*.json. Each phase has its own version table. A journal beside them keeps
+// what goose's tables don't: which release ran a file, and the file as it ran, so that undoing needs no
+// bundle and a file that was changed afterwards is noticed.
+//
+// Everything may be killed at any point and run again: what has a transaction happens with its mark in
+// the version table or not at all; files without one must hold statements that may run twice.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+var (
+	// ErrOutOfTime says that the context's time ran out with work done: call again to go on.
+	ErrOutOfTime = errors.New("out of time, to be continued")
+	// ErrRowsLeft says that a declared backfill has rows left, so that a contract would lose their data.
+	ErrRowsLeft = errors.New("the backfill is not done")
+	// ErrContracted says that a contract has begun, after which no expand can be undone.
+	ErrContracted = errors.New("the contract has begun: there is no way back")
+	// ErrChanged says that a file is not what it was when it ran.
+	ErrChanged = errors.New("the file was changed after it ran")
+)
+
+// Connection says which database, as postgres://user:password@host:port/database?sslmode=...
+type Connection struct{ URL string }
+
+// Options says how patient to be with the application's queries.
+type Options struct {
+	// LockTimeout is how long a statement may wait for a lock: what the application's queries may come to
+	// wait behind it. Default: 2 s.
+	LockTimeout time.Duration
+	// Patience is how long a file is tried again whose locks were not to be had. Default: 2 min.
+	Patience time.Duration
+
+	trace pgx.QueryTracer // of tests that kill
+}
+
+// Database is one application's database.
+type Database struct {
+	db      *sql.DB
+	options Options
+}
+
+// Open connects. Its errors don't hold the password.
+func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
+	config, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database's URL: %w", err)
+	}
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = 2 * time.Second
+	}
+	if o.Patience <= 0 {
+		o.Patience = 2 * time.Minute
+	}
+	config.RuntimeParams["application_name"] = "lockstep"
+	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(1, o.LockTimeout.Milliseconds()), 10)
+	// A prepared statement would outlive the schema it was planned on.
+	config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	config.Tracer = o.trace
+	d := &Database{db: stdlib.OpenDB(*config), options: o}
+	d.db.SetMaxIdleConns(0) // a session ends with its work, and with it its locks and settings
+	if err := d.db.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, err), d.Close())
+	}
+	return d, nil
+}
+
+// Close gives the connections back.
+func (d *Database) Close() error { return d.db.Close() }
+
+// Versions is the newest version that each phase has applied, 0 for none.
+func (d *Database) Versions(ctx context.Context) (expand, contract int64, err error) {
+	for phase, version := range map[phase]*int64{expanding: &expand, contracting: &contract} {
+		var there bool
+		if err := d.db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", phase.table()).Scan(&there); err != nil {
+			return 0, 0, fmt.Errorf("look for %s: %w", phase.table(), err)
+		}
+		if !there {
+			continue
+		}
+		if err := d.db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+phase.table()).Scan(version); err != nil {
+			return 0, 0, fmt.Errorf("read %s: %w", phase.table(), err)
+		}
+	}
+	return expand, contract, nil
+}

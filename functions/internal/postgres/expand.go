@@ -1,0 +1,31 @@
+package postgres
+
+import (
+	"context"
+	"io/fs"
+)
+
+// Expand widens the schema for a release: it applies what the bundle has and the database lacks, fills
+// in the backfills, and rehearses the contract. The application keeps writing all the while.
+//
+// The bundle may hold the release's own files or all that ever were.
+func (d *Database) Expand(ctx context.Context, release string, migrations fs.FS) (r Report, err error) {
+	b, err := load(migrations)
+	if err != nil {
+		return r, err
+	}
+	err = d.locked(ctx, func(ctx context.Context, s *session) error {
+		if r, err = s.apply(ctx, release, expanding, b.files[expanding]); err != nil {
+			return err
+		}
+		r.Backfilled = map[string]int64{}
+		for _, fill := range b.backfills {
+			if r.Backfilled[fill.Name], err = s.fill(ctx, release, fill); err != nil {
+				return err
+			}
+		}
+		r.Untried, err = s.rehearse(ctx, b.files[contracting])
+		return err
+	})
+	return r, err
+}

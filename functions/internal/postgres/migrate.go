@@ -1,0 +1,168 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+)
+
+func store(p phase) database.Store {
+	s, err := database.NewStore(database.DialectPostgres, p.table())
+	if err != nil {
+		panic(err) // only an empty name can be wrong
+	}
+	return s
+}
+
+// applied is what the phase's version table holds, and its newest version.
+func (s *session) applied(ctx context.Context, p phase) (versions map[int64]bool, newest int64, err error) {
+	conn, err := s.Conn(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer conn.Close()
+	var there bool
+	if err := conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", p.table()).Scan(&there); err != nil || !there {
+		return nil, 0, err
+	}
+	list, err := store(p).ListMigrations(ctx, conn)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", p.table(), err)
+	}
+	versions = map[int64]bool{}
+	for _, m := range list {
+		versions[m.Version] = true
+		newest = max(newest, m.Version)
+	}
+	return versions, newest, nil
+}
+
+// apply runs the files that the phase's version table lacks, whichever their numbers: merges don't end in
+// the order in which their numbers were given. It tells what it did also where it fails.
+func (s *session) apply(ctx context.Context, release string, p phase, files []file) (Report, error) {
+	versions, newest, err := s.applied(ctx, p)
+	r := Report{From: newest, To: newest}
+	if err != nil {
+		return r, err
+	}
+	if err := s.unchanged(ctx, p, files, versions); err != nil {
+		return r, err
+	}
+	for _, f := range files {
+		if versions[f.version] {
+			continue
+		}
+		if err := s.note(ctx, release, f); err != nil {
+			return r, err
+		}
+		if err := s.run(ctx, f, true); err != nil {
+			return r, err
+		}
+		s.worked = true
+		r.Applied = append(r.Applied, f.name)
+		r.To = max(r.To, f.version)
+	}
+	return r, nil
+}
+
+// run applies a file or undoes it, again and again while the application holds what it needs.
+func (s *session) run(ctx context.Context, f file, up bool) error {
+	p, err := provider(s, f.phase, f.alone())
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	err = s.patiently(ctx, func() error {
+		if up && !f.transaction {
+			if err := s.dropInvalidIndexes(ctx, f); err != nil {
+				return err
+			}
+		}
+		_, err := p.ApplyVersion(ctx, f.version, up)
+		return plain(err)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	// What a file set for itself, a search path or a timeout, is not meant for the next one.
+	if _, err := s.ExecContext(ctx, "RESET ALL"); err != nil {
+		return fmt.Errorf("after %s: %w", f.name, err)
+	}
+	return nil
+}
+
+func provider(s *session, p phase, files fs.FS) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectCustom, s.DB, files, goose.WithStore(store(p)),
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+}
+
+// plain leaves out goose's words around the error of a statement, which name the version and not the file.
+func plain(err error) error {
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		return partial.Err
+	}
+	return err
+}
+
+// patiently tries again with pauses in which the application's queries get their turn.
+func (s *session) patiently(ctx context.Context, try func() error) error {
+	patience := time.Now().Add(s.options.Patience)
+	for {
+		err := try()
+		if !busy(err) {
+			return err
+		}
+		if time.Now().After(patience) {
+			return fmt.Errorf("the application was in the way for %v: %w", s.options.Patience, err)
+		}
+		if late := pause(ctx, s.options.LockTimeout/2); late != nil {
+			return fmt.Errorf("%w, with the application in the way: %w", late, err)
+		}
+	}
+}
+
+// busy tells whether a statement failed because of others: lock_not_available, deadlock_detected or
+// serialization_failure.
+func busy(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "40P01" || pg.Code == "40001")
+}
+
+// dropInvalidIndexes removes what an index build that was cut off has left behind, of the indexes that
+// the file names: IF NOT EXISTS would take the wreck for the index.
+func (s *session) dropInvalidIndexes(ctx context.Context, f file) error {
+	rows, err := s.QueryContext(ctx, `
+		SELECT c.relname, c.oid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+		WHERE NOT i.indisvalid AND c.relkind = 'i'`)
+	if err != nil {
+		return fmt.Errorf("look for invalid indexes: %w", err)
+	}
+	defer rows.Close()
+	var wrecks []string
+	for rows.Next() {
+		var name, qualified string
+		if err := rows.Scan(&name, &qualified); err != nil {
+			return fmt.Errorf("look for invalid indexes: %w", err)
+		}
+		if regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(f.body) {
+			wrecks = append(wrecks, qualified)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("look for invalid indexes: %w", err)
+	}
+	rows.Close()
+	for _, wreck := range wrecks {
+		if _, err := s.ExecContext(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+wreck); err != nil {
+			return err
+		}
+	}
+	return nil
+}

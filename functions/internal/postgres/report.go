@@ -1,0 +1,39 @@
+package postgres
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Report is what a call did to the schema.
+type Report struct {
+	// From and To are the phase's newest version before and after.
+	From, To int64
+	// Applied lists the files that ran, in order; for UndoExpand those whose Down ran.
+	Applied []string
+	// Backfilled counts the rows of each backfill, whichever call filled them.
+	Backfilled map[string]int64
+	// Untried lists the contract files that could not be rehearsed: those without a transaction, those
+	// behind one, and what would have held its locks for too long.
+	Untried []string
+}
+
+// String says it in a few words.
+func (r Report) String() string {
+	words := []string{fmt.Sprintf("version %d", r.To)}
+	if r.From != r.To {
+		words[0] = fmt.Sprintf("version %d to %d", r.From, r.To)
+	}
+	if len(r.Applied) > 0 {
+		words = append(words, strings.Join(r.Applied, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Backfilled)) {
+		words = append(words, fmt.Sprintf("%d rows backfilled by %s", r.Backfilled[name], name))
+	}
+	if len(r.Untried) > 0 {
+		words = append(words, "not rehearsed: "+strings.Join(r.Untried, ", "))
+	}
+	return strings.Join(words, "; ")
+}
