@@ -3,15 +3,19 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"lockstep/infra/local/cloud"
+	"lockstep/infra/local/cloud/metrics"
 	"lockstep/statemachine"
 )
 
@@ -107,4 +111,52 @@ func TestCalls_NoAnswerIsNotSilence(t *testing.T) {
 	if _, _, err := m.Calls(t.Context(), statemachine.A, time.Now().Add(-time.Hour), time.Now()); statemachine.Name(err) != statemachine.Throttled {
 		t.Errorf("got %v, want Throttled", err)
 	}
+}
+
+// Through the SDK and the protocol: calls of the other stage, and from before the bake, don't count.
+func TestMetrics_OverTheWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := metrics.New(func(string, string, []string, any) {})
+		defer service.Close()
+		endpoint := cloud.NewEndpoint(map[string]http.Handler{"monitoring": service})
+		m := New(sdk.NewFromConfig(endpoint.Config()), statemachine.Settings{
+			APIName: "shop", MetricPeriod: statemachine.Duration(10 * time.Second),
+		})
+		count := func(stage, metric string, n int) {
+			for range n {
+				service.Put("AWS/ApiGateway", metric, map[string]string{"ApiName": "shop", "Stage": stage}, 1, "Count")
+			}
+		}
+		count("api-b", "Count", 100)
+		time.Sleep(time.Minute)
+		since := time.Now()
+		count("api-a", "Count", 50)
+		for range 3 {
+			count("api-b", "Count", 10)
+			count("api-b", "5XXError", 1)
+			time.Sleep(10 * time.Second)
+		}
+		requests, errors, err := m.Calls(t.Context(), statemachine.B, since, time.Now())
+		if requests != 30 || errors != 3 || err != nil {
+			t.Errorf("got %v, %v, %v; want 30 and 3", requests, errors, err)
+		}
+		if err := service.PutAlarm(&sdk.PutMetricAlarmInput{
+			AlarmName: aws.String("errors-b"), Namespace: aws.String("AWS/ApiGateway"), MetricName: aws.String("5XXError"),
+			Dimensions: []types.Dimension{{Name: aws.String("ApiName"), Value: aws.String("shop")}, {Name: aws.String("Stage"), Value: aws.String("api-b")}},
+			Statistic:  types.StatisticSum, Period: aws.Int32(10), EvaluationPeriods: aws.Int32(1),
+			Threshold: aws.Float64(1), ComparisonOperator: types.ComparisonOperatorGreaterThanOrEqualToThreshold,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if ringing, err := m.Ringing(t.Context(), []string{"errors-b"}); len(ringing) != 0 || err != nil {
+			t.Errorf("before it is evaluated: got %v, %v", ringing, err)
+		}
+		for range 6 {
+			count("api-b", "5XXError", 2)
+			time.Sleep(5 * time.Second)
+		}
+		if ringing, err := m.Ringing(t.Context(), []string{"errors-b"}); !slices.Equal(ringing, []string{"errors-b"}) || err != nil {
+			t.Errorf("got %v, %v; want errors-b", ringing, err)
+		}
+	})
 }
