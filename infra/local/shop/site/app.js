@@ -90,6 +90,7 @@ async function order(product) {
   await showOrders();
 }
 
+for (const still of document.querySelectorAll('[data-picture]')) still.append(picture(still.dataset.picture));
 byId('site-release').textContent = release;
 byId('environment').textContent = meta('environment');
 byId('reload').addEventListener('click', () => location.reload());

@@ -1,0 +1,84 @@
+package shop
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// process is a function as Lambda would run it: its own process, which fetches calls and sends answers.
+type process struct {
+	calls   chan []byte
+	answers chan []byte
+}
+
+func (s *stage) call(release, function, method, body string) events.APIGatewayProxyResponse {
+	s.t.Helper()
+	bootstrap := filepath.Join(s.dirs[release], "functions", function, "bootstrap")
+	if s.processes[bootstrap] == nil {
+		s.processes[bootstrap] = start(s.t, bootstrap, s.url)
+	}
+	p := s.processes[bootstrap]
+	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function, Body: body})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var answer events.APIGatewayProxyResponse
+	late := time.After(20 * time.Second)
+	select {
+	case p.calls <- call:
+	case <-late:
+		s.t.Fatalf("%s asks for no call", bootstrap)
+	}
+	select {
+	case data := <-p.answers:
+		if err := json.Unmarshal(data, &answer); err != nil {
+			s.t.Fatal(err)
+		}
+	case <-late:
+		s.t.Fatalf("%s does not answer", bootstrap)
+	}
+	return answer
+}
+
+func start(t *testing.T, bootstrap, databaseURL string) *process {
+	t.Helper()
+	p := &process{make(chan []byte), make(chan []byte)}
+	server := httptest.NewServer(p)
+	command := exec.CommandContext(t.Context(), bootstrap)
+	command.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"), "DATABASE_URL=" + databaseURL}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Wait() // the test's context has killed it
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return p
+}
+
+// ServeHTTP is the Lambda Runtime API.
+func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/invocation/next") {
+		select {
+		case call := <-p.calls:
+			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", "4102444800000")
+			_, _ = w.Write(call)
+		case <-r.Context().Done():
+		}
+		return
+	}
+	answer, _ := io.ReadAll(r.Body)
+	w.WriteHeader(http.StatusAccepted)
+	p.answers <- answer
+}
