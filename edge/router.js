@@ -10,24 +10,24 @@ const pages = 'folder';
 // Where a viewer without a cookie goes while nothing can be read: the origin that the behaviour names.
 const lastResort = 'a';
 
-const fullWeight = 10000;
 const cookieName = 'lockstep';
-const cookiePattern = /^([ab])\.([\w+\/=-]{12})$/;
 const cookieAttributes = 'Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax';
+const idLength = 12;
 
 async function handler(event) {
     const request = event.request;
-    const viewer = recognize(event);
+    const cookie = readCookie(request);
     const document = isDocument(request);
     if (event.context.eventType === 'viewer-response') {
         if (document) {
-            remember(viewer, event.response);
+            remember(event, cookie);
         }
         return event.response;
     }
 
-    let environment = viewer.environment;
-    if (document || environment === '') {
+    const page = cookie === '' ? '' : cookie[0];
+    let environment = page;
+    if (document || page === '') {
         let route = null;
         try {
             const value = await cf.kvs().get('route', { format: 'json' });
@@ -35,12 +35,12 @@ async function handler(event) {
         } catch (e) {
             // Missing or not JSON: choose() knows what is safe without it.
         }
-        environment = choose(route, viewer, document);
+        environment = choose(route, event, cookie, document);
     }
 
     // Selecting an origin does not change the cache key: this header does, so a viewer's own is never kept.
     request.headers['x-lockstep-env'] = { value: environment };
-    if (document && environment !== viewer.environment) {
+    if (document && environment !== page) {
         // A 304 carries no metadata, and viewer-response could not tell the viewer where they are now.
         delete request.headers['if-none-match'];
         delete request.headers['if-modified-since'];
@@ -50,16 +50,20 @@ async function handler(event) {
     return request;
 }
 
-// recognize tells who asks and which environment served their document. Both events share the request's
-// id, so both give a new viewer the same one.
-function recognize(event) {
-    const cookies = event.request.cookies;
-    const cookie = cookies ? cookies[cookieName] : undefined;
-    const match = cookie ? cookiePattern.exec(cookie.value) : null;
-    if (match === null) {
-        return { id: event.context.requestId.slice(0, 12), environment: '' };
+// readCookie gives the cookie, <environment>.<id>: which environment served the viewer's document, and who they are.
+function readCookie(request) {
+    const cookie = request.cookies[cookieName];
+    if (!cookie) {
+        return '';
     }
-    return { id: match[2], environment: match[1] };
+    const value = cookie.value;
+    const sound = value.length === 2 + idLength && value[1] === '.' && (value[0] === 'a' || value[0] === 'b');
+    return sound ? value : '';
+}
+
+// viewerId is the cookie's, or a new one: both events share the request's id, so both cut the same from it.
+function viewerId(event, cookie) {
+    return cookie === '' ? event.context.requestId.slice(0, idLength) : cookie.slice(2);
 }
 
 // isDocument tells a page that a viewer opens from what an open page asks for. Frames and prefetches belong
@@ -73,63 +77,59 @@ function isDocument(request) {
     if (accept) {
         return accept.value.includes('text/html');
     }
-    const name = fileName(request.uri);
-    return !name.includes('.') || name.endsWith('.html');
+    return !isFile(request.uri) || request.uri.endsWith('.html');
 }
 
 // choose picks the environment by the route. A route that makes no sense moves nobody who has been served.
-function choose(route, viewer, document) {
+function choose(route, event, cookie, document) {
     const fallback = route && isEnvironment(route.fallback) ? route.fallback : '';
-    if (!isRoute(route)) {
-        return viewer.environment || fallback || lastResort;
+    if (fallback === '' || !isEnvironment(route.active) || route.active === fallback ||
+        typeof route.release !== 'string' || typeof route.weight !== 'number' || !(route.weight >= 0 && route.weight <= 10000)) {
+        return cookie === '' ? fallback || lastResort : cookie[0];
     }
-    return document && bucket(viewer.id, route) < route.weight ? route.active : fallback;
-}
-
-function isRoute(route) {
-    return route && isEnvironment(route.active) && isEnvironment(route.fallback) && route.active !== route.fallback &&
-        typeof route.weight === 'number' && route.weight >= 0 && route.weight <= fullWeight &&
-        typeof route.release === 'string';
+    return document && isActive(route, event, cookie) ? route.active : fallback;
 }
 
 function isEnvironment(value) {
     return value === 'a' || value === 'b';
 }
 
-// bucket is 0 to 9999. The release is hashed too, so that nobody is the guinea pig of every release; a
-// weight that decides for all needs no hash.
-function bucket(id, route) {
-    if (route.weight === 0 || route.weight === fullWeight) {
-        return 0;
+// isActive holds the viewer's bucket, 0 to 9999, against the weight. The release is hashed too, so that nobody
+// is the guinea pig of every release; a weight that decides for all needs no hash.
+function isActive(route, event, cookie) {
+    if (route.weight === 0 || route.weight === 10000) {
+        return route.weight > 0;
     }
-    return crypto.createHash('md5').update(id + '.' + route.release).digest().readUInt32BE(0) % fullWeight;
+    const hash = crypto.createHash('md5').update(viewerId(event, cookie) + '.' + route.release).digest();
+    return hash.readUInt32BE(0) % 10000 < route.weight;
 }
 
 // remember keeps the viewer with the environment that served the document, as the object itself tells.
-function remember(viewer, response) {
+function remember(event, cookie) {
+    const response = event.response;
     const served = response.headers['x-amz-meta-lockstep-env'];
-    if (!served || !isEnvironment(served.value) || served.value === viewer.environment) {
+    if (!served || !isEnvironment(served.value) || (cookie !== '' && served.value === cookie[0])) {
         return;
     }
     if (!response.cookies) {
         response.cookies = {};
     }
-    response.cookies[cookieName] = { value: served.value + '.' + viewer.id, attributes: cookieAttributes };
+    response.cookies[cookieName] = { value: served.value + '.' + viewerId(event, cookie), attributes: cookieAttributes };
 }
 
 // objectPath is the object behind a path: the bucket holds files, and what lies under /.well-known may
 // have no extension.
 function objectPath(uri) {
-    const name = fileName(uri);
-    if (name.includes('.') || uri.startsWith('/.well-known/')) {
+    const folder = uri[uri.length - 1] === '/';
+    if (!folder && (isFile(uri) || uri.startsWith('/.well-known/'))) {
         return uri;
     }
     if (pages === 'single') {
         return '/index.html';
     }
-    return name === '' ? uri + 'index.html' : uri + '/index.html';
+    return folder ? uri + 'index.html' : uri + '/index.html';
 }
 
-function fileName(uri) {
-    return uri.slice(uri.lastIndexOf('/') + 1);
+function isFile(uri) {
+    return uri.lastIndexOf('.') > uri.lastIndexOf('/');
 }

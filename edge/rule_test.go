@@ -24,7 +24,7 @@ type route struct {
 	Weight                    float64
 }
 
-var viewerCookie = regexp.MustCompile(`\A([ab])\.([A-Za-z0-9_+/=-]{12})\z`)
+var viewerCookie = regexp.MustCompile(`(?s)\A([ab])\.(.{12})\z`)
 
 // rule says what the router does, in another language and in another order.
 func rule(v visit) outcome {
@@ -100,10 +100,10 @@ func opensPage(r front.Request) bool {
 func object(uri string) string {
 	dir, name := path.Split(uri)
 	switch {
-	case strings.Contains(name, "."), strings.HasPrefix(uri, "/.well-known/"):
-		return uri
 	case name == "":
 		return dir + "index.html"
+	case strings.Contains(name, "."), strings.HasPrefix(uri, "/.well-known/"):
+		return uri
 	}
 	return uri + "/index.html"
 }
@@ -113,9 +113,9 @@ func randomVisits(n int) []visit {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	word := func(alphabet string, length int) string {
-		letters := make([]byte, length)
+		letters, from := make([]rune, length), []rune(alphabet)
 		for i := range letters {
-			letters[i] = alphabet[random.IntN(len(alphabet))]
+			letters[i] = from[random.IntN(len(from))]
 		}
 		return string(letters)
 	}
