@@ -90,7 +90,8 @@ func (s *session) rehearse(ctx context.Context, files []file) (untried []string,
 }
 
 func (s *session) rehearseAll(ctx context.Context, files []file) error {
-	tx, err := s.BeginTx(ctx, nil)
+	// A context that ends would have database/sql roll back from aside, under the statement that is running.
+	tx, err := s.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return err
 	}
