@@ -1,6 +1,9 @@
 // Command expand is the Lambda that widens the schema, and undoes that.
 package main
 
-import "lockstep/functions/internal/wire"
+import (
+	"lockstep/functions/internal/wire"
+	"lockstep/functions/internal/wire/database"
+)
 
-func main() { wire.Start(wire.Expand) }
+func main() { wire.Start(database.Expand) }

@@ -34,7 +34,7 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	}
 	text, err := c.contract(ctx, doc)
 	if err != nil {
-		return doc, unfinished(sm.Wrap(sm.ContractFailed, "contract the schema for "+doc.Release, err))
+		return doc, sm.Wrap(sm.ContractFailed, "contract the schema for "+doc.Release, err)
 	}
 	_, err = c.Book.Tell(ctx, doc, sm.Contract, text)
 	return doc, err

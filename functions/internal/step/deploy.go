@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	sm "lockstep/statemachine"
 )
 
@@ -34,14 +36,9 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	published := map[string]sm.Carried{}
-	for _, name := range m.FunctionNames() {
-		code := m.Functions[name]
-		version, err := d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(code), code.SHA256)
-		if err != nil {
-			return "", err
-		}
-		published[name] = sm.Carried{Release: doc.Release, Version: version, SHA256: code.SHA256}
+	published, err := d.publish(ctx, m)
+	if err != nil {
+		return "", err
 	}
 	if carries.Functions == nil {
 		carries.Functions = map[string]sm.Carried{}
@@ -66,6 +63,30 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, layers(m)), nil
+}
+
+// publish makes a version of each function, side by side: Lambda takes seconds for each, and an app may
+// have hundreds.
+func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.Carried, error) {
+	names := m.FunctionNames()
+	versions := make([]string, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			code := m.Functions[name]
+			versions[i], err = d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(code), code.SHA256)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	published := map[string]sm.Carried{}
+	for i, name := range names {
+		published[name] = sm.Carried{Release: m.Release, Version: versions[i], SHA256: m.Functions[name].SHA256}
+	}
+	return published, nil
 }
 
 // layers says what a release brings.

@@ -2,20 +2,19 @@ package step
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 
-	"lockstep/functions/internal/postgres"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
 
-// Schema changes the application's database by a release's migrations.
+// Schema changes the application's database by a release's migrations, and says in words what it did. What
+// a call has no time for is Unfinished: the machine calls again.
 type Schema interface {
-	Expand(ctx context.Context, release string, migrations fs.FS) (postgres.Report, error)
-	UndoExpand(ctx context.Context, release string) (postgres.Report, error)
-	Contract(ctx context.Context, release string, migrations fs.FS) (postgres.Report, error)
+	Expand(ctx context.Context, release string, migrations fs.FS) (report string, err error)
+	UndoExpand(ctx context.Context, release string) (report string, err error)
+	Contract(ctx context.Context, release string, migrations fs.FS) (report string, err error)
 	Close() error
 }
 
@@ -41,7 +40,7 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	}
 	text, err := e.expand(ctx, doc)
 	if err != nil {
-		return doc, unfinished(sm.Wrap(sm.ExpandFailed, "expand the schema for "+doc.Release, err))
+		return doc, sm.Wrap(sm.ExpandFailed, "expand the schema for "+doc.Release, err)
 	}
 	_, err = e.Book.Tell(ctx, doc, sm.Expand, text)
 	return doc, err
@@ -77,17 +76,17 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	}
 	report, err := e.narrow(ctx, doc.Release)
 	if err != nil {
-		return doc, unfinished(sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err))
+		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
 	}
 	_, err = e.Book.Tell(ctx, doc, sm.Expand, fmt.Sprintf("the schema is as it was: %s", report),
 		func(r *sm.Record) { r.Expanded = false })
 	return doc, err
 }
 
-func (e *Expand) narrow(ctx context.Context, releaseID string) (postgres.Report, error) {
+func (e *Expand) narrow(ctx context.Context, releaseID string) (string, error) {
 	schema, err := e.Open(ctx)
 	if err != nil {
-		return postgres.Report{}, fmt.Errorf("connect to the database: %w", err)
+		return "", fmt.Errorf("connect to the database: %w", err)
 	}
 	defer schema.Close()
 	return schema.UndoExpand(ctx, releaseID)
@@ -112,12 +111,4 @@ func openMigrations(ctx context.Context, bundles Bundles, open OpenSchema, relea
 		return nil, nil, fmt.Errorf("connect to the database: %w", err)
 	}
 	return schema, archive, nil
-}
-
-// unfinished tells an invocation that ran out of time from one that failed: the machine calls it again.
-func unfinished(err error) error {
-	if errors.Is(err, postgres.ErrOutOfTime) {
-		return sm.Errorf(sm.Unfinished, "%w", err)
-	}
-	return err
 }

@@ -27,6 +27,10 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if doc.Outcome == "" {
 		doc.Outcome = sm.Released
 	}
+	if doc.Outcome != sm.Released && doc.Failure == nil {
+		// The machine's last states read the cause, and fail for want of one.
+		doc.Failure = &sm.Failure{Error: "Unexplained", Cause: "no step said why"}
+	}
 	record, err := f.record(ctx, doc)
 	if err != nil {
 		return doc, fmt.Errorf("record that %s was %s: %w", doc.Release, doc.Outcome, err)
@@ -63,6 +67,14 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 	}
 	if doc.Fence > 0 {
 		return f.Book.Update(ctx, doc, func(r *sm.Record) error { end(r); return nil })
+	}
+	// Another execution of the same release may hold the lock, with its record not yet written.
+	var lock sm.Lock
+	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return outcome, err
+	}
+	if lock.Holder != nil && lock.Holder.Release == doc.Release && lock.Holder.Execution != doc.Execution {
+		return outcome, nil
 	}
 	_, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		if r.Execution == "" || r.Execution == doc.Execution {

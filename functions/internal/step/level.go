@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
@@ -44,26 +47,30 @@ type Leveler struct {
 	Sites    Sites
 }
 
+// sideBySide is how many functions are worked on at once; the adapter keeps to Lambda's quotas.
+const sideBySide = 16
+
 // functions points every alias of an environment to the version that the other's names.
 func (l Leveler) functions(ctx context.Context, from, to sm.Environment) (moved int, err error) {
+	var count atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
 	for _, f := range l.Settings.Functions {
-		want, err := l.Versions.At(ctx, f.Name, from)
-		if err != nil {
-			return moved, err
-		}
-		have, err := l.Versions.At(ctx, f.Name, to)
-		if err != nil {
-			return moved, err
-		}
-		if have.Version == want.Version {
-			continue
-		}
-		if err := l.Versions.Point(ctx, f.Name, to, want.Version); err != nil {
-			return moved, err
-		}
-		moved++
+		group.Go(func() error {
+			want, err := l.Versions.At(ctx, f.Name, from)
+			if err != nil {
+				return err
+			}
+			have, err := l.Versions.At(ctx, f.Name, to)
+			if err != nil || have.Version == want.Version {
+				return err
+			}
+			count.Add(1)
+			return l.Versions.Point(ctx, f.Name, to, want.Version)
+		})
 	}
-	return moved, nil
+	err = group.Wait()
+	return int(count.Load()), err
 }
 
 // site writes a site bundle into an environment under a release's name: assets first, entry pages last,

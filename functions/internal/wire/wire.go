@@ -8,7 +8,6 @@ import (
 
 	"lockstep/functions/internal/aws"
 	"lockstep/functions/internal/entry"
-	"lockstep/functions/internal/postgres"
 	"lockstep/functions/internal/step"
 	"lockstep/statemachine"
 )
@@ -25,27 +24,23 @@ func Start[In, Out any](build func(*aws.Cloud) Run[In, Out]) {
 	entry.Start(build(cloud))
 }
 
-func book(c *aws.Cloud) step.Book {
+// Book is the ledger as the steps use it.
+func Book(c *aws.Cloud) step.Book {
 	return step.Book{App: c.Settings.App, Ledger: c.Ledger(), Bus: c.Bus()}
 }
 
 func leveler(c *aws.Cloud) step.Leveler {
-	return step.Leveler{Book: book(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
+	return step.Leveler{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
 }
 
 // Begin wires step.Begin.
 func Begin(c *aws.Cloud) Run[statemachine.BeginInput, statemachine.Document] {
-	return (&step.Begin{Book: book(c), Settings: c.Settings, Bundles: c.Bundles(), Roles: c.Control(), Answers: c.Machine(), Alarms: c.Metrics()}).Run
+	return (&step.Begin{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Roles: c.Control(), Answers: c.Machine(), Alarms: c.Metrics()}).Run
 }
 
 // Sync wires step.Sync.
 func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 	return (&step.Sync{Leveler: leveler(c)}).Run
-}
-
-// Expand wires step.Expand.
-func Expand(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Expand{Book: book(c), Bundles: c.Bundles(), Open: schema(c)}).Run
 }
 
 // Deploy wires step.Deploy.
@@ -55,32 +50,27 @@ func Deploy(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Probe wires step.Probe.
 func Probe(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Probe{Book: book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP()}).Run
+	return (&step.Probe{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP()}).Run
 }
 
 // Ramp wires step.Ramp.
 func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
-	return (&step.Ramp{Book: book(c), Settings: c.Settings, Routes: c.Route(), Schedules: c.Schedule(), Answers: c.Machine()}).Run
+	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Route(), Schedules: c.Schedule(), Answers: c.Machine()}).Run
 }
 
 // CheckAlarms wires step.CheckAlarms.
 func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.CheckAlarms{Book: book(c), Settings: c.Settings, Alarms: c.Metrics(), Traffic: c.Metrics()}).Run
+	return (&step.CheckAlarms{Book: Book(c), Settings: c.Settings, Alarms: c.Metrics(), Traffic: c.Metrics()}).Run
 }
 
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Promote{Book: book(c), Routes: c.Route(), Roles: c.Control()}).Run
+	return (&step.Promote{Book: Book(c), Routes: c.Route(), Roles: c.Control()}).Run
 }
 
 // Drain wires step.Drain.
 func Drain(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Drain{Book: book(c), Settings: c.Settings, Traffic: c.Metrics()}).Run
-}
-
-// Contract wires step.Contract.
-func Contract(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Contract{Book: book(c), Bundles: c.Bundles(), Open: schema(c)}).Run
+	return (&step.Drain{Book: Book(c), Settings: c.Settings, Traffic: c.Metrics()}).Run
 }
 
 // Rollback wires step.Rollback.
@@ -90,26 +80,15 @@ func Rollback(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Finish wires step.Finish.
 func Finish(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Finish{Book: book(c), App: c.Settings.App, Answers: c.Machine()}).Run
+	return (&step.Finish{Book: Book(c), App: c.Settings.App, Answers: c.Machine()}).Run
 }
 
 // Signal wires step.Signal.
 func Signal(c *aws.Cloud) Run[step.Event, string] {
-	return (&step.Signal{Book: book(c), Settings: c.Settings, Answers: c.Machine(), Schedules: c.Schedule()}).Run
+	return (&step.Signal{Book: Book(c), Settings: c.Settings, Answers: c.Machine(), Schedules: c.Schedule()}).Run
 }
 
 // Recover wires step.Recover.
 func Recover(c *aws.Cloud) Run[step.Event, string] {
-	return (&step.Recover{Book: book(c), Executions: c.Machine(), Answers: c.Machine()}).Run
-}
-
-// schema connects to the application's database, whose credentials only the secret holds.
-func schema(c *aws.Cloud) step.OpenSchema {
-	return func(ctx context.Context) (step.Schema, error) {
-		url, err := c.Secrets().Connection(ctx, c.Settings.Database.Secret)
-		if err != nil {
-			return nil, err
-		}
-		return postgres.Open(ctx, postgres.Connection{URL: url}, postgres.Options{})
-	}
+	return (&step.Recover{Book: Book(c), Executions: c.Machine(), Answers: c.Machine()}).Run
 }

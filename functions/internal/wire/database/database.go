@@ -1,0 +1,62 @@
+// Package database wires the steps that change the schema. It stands apart so that only their Lambdas
+// carry a Postgres client.
+package database
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"lockstep/functions/internal/aws"
+	"lockstep/functions/internal/postgres"
+	"lockstep/functions/internal/step"
+	"lockstep/functions/internal/wire"
+	sm "lockstep/statemachine"
+)
+
+// Expand wires step.Expand.
+func Expand(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
+	return (&step.Expand{Book: wire.Book(c), Bundles: c.Bundles(), Open: open(c)}).Run
+}
+
+// Contract wires step.Contract.
+func Contract(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
+	return (&step.Contract{Book: wire.Book(c), Bundles: c.Bundles(), Open: open(c)}).Run
+}
+
+// open connects to the application's database, whose credentials only the secret holds.
+func open(c *aws.Cloud) step.OpenSchema {
+	return func(ctx context.Context) (step.Schema, error) {
+		url, err := c.Secrets().Connection(ctx, c.Settings.Database.Secret)
+		if err != nil {
+			return nil, err
+		}
+		database, err := postgres.Open(ctx, postgres.Connection{URL: url}, postgres.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return schema{database}, nil
+	}
+}
+
+// schema speaks of the database as the steps do: reports in words, errors by the machine's names.
+type schema struct{ *postgres.Database }
+
+func (s schema) Expand(ctx context.Context, release string, migrations fs.FS) (string, error) {
+	return words(s.Database.Expand(ctx, release, migrations))
+}
+
+func (s schema) UndoExpand(ctx context.Context, release string) (string, error) {
+	return words(s.Database.UndoExpand(ctx, release))
+}
+
+func (s schema) Contract(ctx context.Context, release string, migrations fs.FS) (string, error) {
+	return words(s.Database.Contract(ctx, release, migrations))
+}
+
+func words(report postgres.Report, err error) (string, error) {
+	if errors.Is(err, postgres.ErrOutOfTime) {
+		return "", sm.Errorf(sm.Unfinished, "%w", err)
+	}
+	return report.String(), err
+}

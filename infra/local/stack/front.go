@@ -1,0 +1,48 @@
+package stack
+
+import (
+	"net/http"
+	"time"
+
+	"lockstep/infra/local/front"
+	sm "lockstep/statemachine"
+)
+
+// locations is how many edge locations there are; the last hears of a new route after EdgeConvergence.
+const locations = 3
+
+// front is the distribution and the API in front of the buckets and the functions.
+func (s *Stack) front(o Options) http.Handler {
+	resources := map[string]string{}
+	for name, resource := range o.Functions {
+		resources[resource] = FunctionName(o.App, name)
+	}
+	return front.New(front.Options{
+		Locations: locations,
+		Route: func(location int, key string) (string, bool) {
+			lag := o.EdgeConvergence * time.Duration(location) / (locations - 1)
+			return s.Cloud.KeyValue.Read(s.Settings.KeyValue, key, time.Now().Add(-lag))
+		},
+		Object: func(e sm.Environment, key string) (front.Object, bool) {
+			object, ok := s.Cloud.S3.Get(s.Settings.SiteBuckets[e], key)
+			return front.Object{Body: object.Body, ContentType: object.ContentType, CacheControl: object.CacheControl,
+				ETag: object.ETag, Metadata: object.Metadata}, ok
+		},
+		API: API, Functions: resources,
+		Stage: func(e sm.Environment) (map[string]string, bool) {
+			stage, ok := s.Cloud.APIGateway.Stage(API, e.Stage())
+			return stage.Variables, ok
+		},
+		Invoke: s.Cloud.Lambda.Invoke,
+		Record: func(metric, stage string, value float64) {
+			s.Cloud.Metrics.Put("AWS/ApiGateway", metric, map[string]string{"ApiName": o.App, "Stage": stage}, value, unit(metric))
+		},
+	})
+}
+
+func unit(metric string) string {
+	if metric == "Latency" {
+		return "Milliseconds"
+	}
+	return "Count"
+}
