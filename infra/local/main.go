@@ -1,0 +1,47 @@
+// Command local runs whole releases on this machine with real parts: the very binaries that Lambda would
+// run, the definition that Step Functions would, the router that CloudFront would, a real Postgres, and
+// viewers. A shop's v1 serves, v2 goes up, v3 has a bug and is undone; then it stays up to be played with.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+type options struct {
+	port   int
+	once   bool
+	report string
+	views  float64
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.port, "port", 8080, "the port on 127.0.0.1 of the shop, the page and the AWS endpoint")
+	flag.BoolVar(&o.once, "once", false, "end after the three releases; exit 0 only if they went as they should")
+	flag.StringVar(&o.report, "report", "", "write what happened to this `file`, as JSON")
+	flag.Float64Var(&o.views, "views", 40, "page views per second of all viewers together")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "local: found the argument %q, expected only flags; see go run ./infra/local -h\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o)
+	interrupted := ctx.Err() != nil
+	stop()
+	switch {
+	case interrupted && (err == nil || errors.Is(err, context.Canceled)):
+		if o.once {
+			os.Exit(130)
+		}
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "local:", err)
+		os.Exit(1)
+	}
+}

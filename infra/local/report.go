@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"lockstep/infra/local/shop"
+	"lockstep/infra/local/visitors"
+	sm "lockstep/statemachine"
+)
+
+// report is what --report writes.
+type report struct {
+	Releases []releaseReport   `json:"releases"`
+	Visitors visitors.Counters `json:"visitors"`
+
+	seen       visitors.Report
+	contracted []string
+}
+
+type releaseReport struct {
+	ID                 string     `json:"id"`
+	Outcome            sm.Outcome `json:"outcome"`
+	Cause              string     `json:"cause,omitempty"`
+	Path               []string   `json:"path"`
+	Weights            []int      `json:"weights"`
+	Seconds            float64    `json:"seconds"`
+	AlarmToSafeSeconds *float64   `json:"alarmToSafeSeconds,omitempty"`
+}
+
+func (l *local) report() report {
+	seen := l.crowd.Report()
+	r := report{Visitors: seen.Counters, seen: seen}
+	for _, record := range l.records() {
+		entry := releaseReport{
+			ID: record.Release, Outcome: record.Outcome, Cause: record.Cause, Path: l.path(record.Execution), Weights: weights(record),
+		}
+		if record.Ended != nil {
+			entry.Seconds = record.Ended.Sub(record.Began).Seconds()
+		}
+		if record.Outcome == sm.RolledBack {
+			entry.AlarmToSafeSeconds = l.story.safe(record.Release)
+		}
+		if record.Contracted {
+			r.contracted = append(r.contracted, record.Release)
+		}
+		r.Releases = append(r.Releases, entry)
+	}
+	return r
+}
+
+// weights are those that the release had, in order, in basis points.
+func weights(record sm.Record) []int {
+	list := []int{}
+	for _, entry := range record.Story {
+		if entry.Weight != nil && (len(list) == 0 || list[len(list)-1] != *entry.Weight) {
+			list = append(list, *entry.Weight)
+		}
+	}
+	return list
+}
+
+func (r report) write(file string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if err := os.WriteFile(file, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// judge says what did not go as it should.
+func (r report) judge() error {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	for _, id := range shop.Releases() {
+		want := sm.Released
+		if shop.Fails(id) {
+			want = sm.RolledBack
+		}
+		i := slices.IndexFunc(r.Releases, func(e releaseReport) bool { return e.ID == id })
+		switch {
+		case i < 0:
+			problem("%s: found no record of it", id)
+		case r.Releases[i].Outcome != want:
+			problem("%s: found that it was %s (%s), expected %s", id, r.Releases[i].Outcome, r.Releases[i].Cause, want)
+		case want == sm.Released && !slices.Contains(r.contracted, id):
+			problem("%s: found it released but not contracted: %s", id, r.Releases[i].Cause)
+		case want == sm.RolledBack && r.Releases[i].AlarmToSafeSeconds == nil:
+			problem("%s: found it rolled back without an alarm: %s", id, r.Releases[i].Cause)
+		}
+	}
+	if r.Visitors.PageViews == 0 {
+		problem("visitors: found no page views")
+	}
+	if r.Visitors.Mixed > 0 {
+		problem("visitors: found %d mixed views, expected none: %+v", r.Visitors.Mixed, r.seen.MixedViews)
+	}
+	if r.Visitors.FailedOutsideBadRelease > 0 {
+		problem("visitors: found %d failures outside of the bad release, expected none: %+v", r.Visitors.FailedOutsideBadRelease, r.seen.Failures)
+	}
+	return errors.Join(problems...)
+}
+
+// summary is the end of the story.
+func (s *story) summary(r report) {
+	s.sayf("")
+	for _, e := range r.Releases {
+		text := fmt.Sprintf("%-3s %s in %.0f s", e.ID, e.Outcome, e.Seconds)
+		if e.AlarmToSafeSeconds != nil {
+			text += fmt.Sprintf("; its last call was answered %.1f s after the alarm", *e.AlarmToSafeSeconds)
+		}
+		s.sayf("%s", text)
+	}
+	v := r.Visitors
+	s.sayf("%d page views, %d requests: %d mixed, %d open during the rollback, %d failed, %d of them outside of the bad release",
+		v.PageViews, v.Requests, v.Mixed, v.StraddledRollback, v.Failed, v.FailedOutsideBadRelease)
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/page"
+	"lockstep/infra/local/postgres"
+	"lockstep/infra/local/shop"
+	"lockstep/infra/local/stack"
+	"lockstep/infra/local/visitors"
+	sm "lockstep/statemachine"
+)
+
+const (
+	app = "shop"
+	// settle lets the last views of a release close before they are counted.
+	settle = 2 * time.Second
+)
+
+// local is one run: what stands, who visits, and what was told of it.
+type local struct {
+	options options
+	address string // host:port of everything
+	parts   parts
+
+	stack *stack.Stack
+	crowd *visitors.Crowd
+	story *story
+	meter page.Meter
+	gate  gate
+}
+
+// run stands everything up, plays the releases and takes everything down again.
+func run(ctx context.Context, o options) (err error) {
+	l := &local{options: o, story: newStory(os.Stdout)}
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on 127.0.0.1:%d: something else does already; end it, or choose another with --port", o.port)
+	}
+	if err != nil {
+		return fmt.Errorf("listen on 127.0.0.1:%d: %w", o.port, err)
+	}
+	l.address = listener.Addr().String()
+	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second}
+	defer server.Close()
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	l.story.sayf("Lockstep on this machine: watch it at http://%s%s", l.address, page.Prefix)
+	l.story.sayf("Starting a Postgres and compiling the Lambdas, which takes a minute or two the first time.")
+
+	dir, err := os.MkdirTemp("", "lockstep-")
+	if err != nil {
+		return fmt.Errorf("make a folder for this run: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // as root, Postgres runs as another user
+		return fmt.Errorf("open the folder of this run: %w", err)
+	}
+	database, err := l.prepare(ctx, dir)
+	if database != nil {
+		defer func() { err = errors.Join(err, database.Stop()) }()
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.up(dir, database); err != nil {
+		return err
+	}
+	defer l.stack.Close()
+
+	err = l.play(ctx)
+	if o.once || err != nil {
+		return err
+	}
+	l.story.invite(l)
+	<-ctx.Done()
+	l.story.sayf("\nEnding what was started.")
+	return nil
+}
+
+// prepare starts Postgres and compiles everything, side by side.
+func (l *local) prepare(ctx context.Context, dir string) (*postgres.Server, error) {
+	began := time.Now()
+	var database *postgres.Server
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		database, err = postgres.Start(ctx, postgres.Options{Dir: dir})
+		return err
+	})
+	group.Go(func() (err error) {
+		l.parts, err = compile(ctx)
+		return err
+	})
+	err := group.Wait()
+	if err == nil {
+		l.story.sayf("Postgres answers and %d Lambdas are compiled, after %s", len(l.parts.lambdas), time.Since(began).Round(100*time.Millisecond))
+	}
+	return database, err
+}
+
+// up makes the stack. The ramp is the same as anywhere, with seconds for minutes.
+func (l *local) up(dir string, database *postgres.Server) error {
+	log, err := os.Create(filepath.Join(l.parts.dir, "lambda.log"))
+	if err != nil {
+		return fmt.Errorf("make the log of the Lambdas: %w", err)
+	}
+	processes, err := lambda.NewProcesses(lambda.ProcessOptions{
+		Root: filepath.Join(dir, "functions"), Environment: l.environment(), Log: func(string) io.Writer { return log },
+	})
+	if err != nil {
+		return err
+	}
+	seconds := func(n int) sm.Duration { return sm.Duration(time.Duration(n) * time.Second) }
+	l.stack, err = stack.Up(stack.Options{
+		App: app, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
+		Functions:   map[string]string{"catalog": "/catalog", "orders": "/orders"},
+		Environment: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(),
+		Ramp: sm.RampPlan{
+			Steps:           []sm.RampStep{{Percent: 5, Bake: seconds(12)}, {Percent: 25, Bake: seconds(8)}, {Percent: 50, Bake: seconds(6)}, {Percent: 100, Bake: seconds(6)}},
+			MinimumRequests: 20, MaxExtensions: 3, OnInconclusive: sm.Hold,
+		},
+		Drain:       sm.DrainPlan{Quiet: seconds(3), AtMost: seconds(30)},
+		CallTimeout: 2 * time.Second, MetricPeriod: time.Second, EdgeConvergence: 3 * time.Second,
+		Alarm: stack.AlarmPlan{Errors: 3, Period: 10 * time.Second},
+	})
+	if err != nil {
+		return err
+	}
+	l.story.follow(l.stack)
+	l.gate.open(l.stack.Front)
+	return nil
+}
+
+// environment is what a process needs to find AWS here. The SDK puts the account before the host of the
+// key-value store, and such a name does not resolve: as its HTTP proxy the endpoint is found all the same.
+func (l *local) environment() map[string]string {
+	endpoint := "http://" + l.address
+	return map[string]string{
+		"AWS_ENDPOINT_URL": endpoint, "HTTP_PROXY": endpoint, "AWS_REGION": "us-east-1",
+		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+	}
+}
+
+// play releases v1, lets the viewers in, then releases v2 and v3.
+func (l *local) play(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var visiting sync.WaitGroup
+	if l.options.once {
+		defer visiting.Wait()
+		defer cancel()
+	} else {
+		context.AfterFunc(ctx, cancel)
+	}
+	l.crowd = visitors.New(visitors.Options{
+		Origin: "https://" + l.address, Transport: visitors.Loopback(l.address), Viewers: viewers, PageViewsPerSecond: l.options.views,
+		RolledBack: l.story.rolledBack, Bad: shop.Fails,
+	})
+	for i, release := range shop.Releases() {
+		if err := l.release(ctx, release); err != nil {
+			return err
+		}
+		if i == 0 {
+			visiting.Go(func() { l.crowd.Run(ctx) })
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(settle):
+	}
+	report := l.report()
+	l.story.summary(report)
+	if l.options.report != "" {
+		if err := report.write(l.options.report); err != nil {
+			return err
+		}
+	}
+	return report.judge()
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+
+	"lockstep/infra/local/page"
+	sm "lockstep/statemachine"
+)
+
+// gate holds the viewers off until there is something to serve.
+type gate struct{ front atomic.Pointer[http.Handler] }
+
+func (g *gate) open(front http.Handler) { g.front.Store(&front) }
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if front := g.front.Load(); front != nil {
+		(*front).ServeHTTP(w, r)
+		return
+	}
+	http.Error(w, "starting; see "+page.Prefix, http.StatusServiceUnavailable)
+}
+
+// handler is everything behind the one port: the page, the AWS endpoint for whatever is signed, the shop
+// for the rest.
+func (l *local) handler() http.Handler {
+	watched := page.New(page.Options{Snapshot: l.snapshot, Do: l.do})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == page.Prefix || strings.HasPrefix(r.URL.Path, page.Prefix+"/"):
+			watched.ServeHTTP(w, r)
+		case strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") && l.gate.front.Load() != nil:
+			l.stack.Cloud.ServeHTTP(w, r)
+		default:
+			seen := &stamped{ResponseWriter: w, status: http.StatusOK}
+			l.gate.ServeHTTP(seen, r)
+			if release := w.Header().Get("x-lockstep-release"); release != "" {
+				l.meter.Count(release, seen.status >= http.StatusInternalServerError)
+				l.story.answered(release)
+			}
+		}
+	})
+}
+
+// stamped remembers the status of a response.
+type stamped struct {
+	http.ResponseWriter
+	status int
+}
+
+func (s *stamped) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// release runs the operator's own command, and waits for the end.
+func (l *local) release(ctx context.Context, id string) error {
+	ended := l.story.end(id)
+	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
+	command.Env = append(os.Environ(), sm.EnvironmentStateKey+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
+	output, err := command.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("lockstep release %s: %w\n%s", l.parts.releases[id], err, output)
+	}
+	for line := range lines(string(output)) {
+		l.story.sayf("  $ lockstep: %s", line)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-ended:
+		return nil
+	}
+}
+
+func lines(text string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
+			if s.Text() != "" && !yield(s.Text()) {
+				return
+			}
+		}
+	}
+}
+
+// do is the operator's word from the page.
+func (l *local) do(ctx context.Context, action, release string) error {
+	if l.gate.front.Load() == nil {
+		return fmt.Errorf("nothing is up yet")
+	}
+	if action != "release" {
+		l.stack.Cloud.Events.Emit(sm.SourceOperator, sm.DetailOperator, nil,
+			sm.Operator{App: app, Release: release, Action: sm.SignalKind(action), Reason: "on the page"})
+		return nil
+	}
+	input, err := json.Marshal(map[string]string{"release": release})
+	if err != nil {
+		return err
+	}
+	_, err = l.stack.Cloud.States.Start(l.stack.Settings.Machine, "", string(input))
+	return err
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	"lockstep/infra/local/page"
+	"lockstep/infra/local/shop"
+	sm "lockstep/statemachine"
+)
+
+// snapshot gathers what the page shows, from where the steps keep it.
+func (l *local) snapshot() page.Snapshot {
+	s := page.Snapshot{App: app, Now: time.Now()}
+	if l.gate.front.Load() == nil {
+		return s
+	}
+	set := l.stack.Settings
+	s.Plan, s.Offers, s.Traffic = set.Ramp, shop.Releases(), l.meter.Series()
+	s.Carries, s.Stages = map[sm.Environment]sm.Carries{}, map[sm.Environment]page.Stage{}
+	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(app)); ok {
+		decode([]byte(control), &s.Control)
+	}
+	if route, ok := l.stack.Cloud.KeyValue.Read(set.KeyValue, sm.RouteKey, s.Now); ok {
+		decode([]byte(route), &s.Route)
+	}
+	l.object(sm.LockKey, &s.Lock)
+	for _, e := range sm.Environments() {
+		var c sm.Carries
+		l.object(sm.CarriesKey(e), &c)
+		s.Carries[e] = c
+		stage, _ := l.stack.Cloud.APIGateway.Stage(set.API, e.Stage())
+		s.Stages[e] = page.Stage{Alias: stage.Variables[sm.StageVariableAlias], Release: stage.Variables[sm.StageVariableRelease]}
+	}
+	s.Records = l.records()
+	s.Path = l.path(newest(s.Records).Execution)
+	for _, a := range l.stack.Cloud.Metrics.Alarms() {
+		for _, ours := range set.Alarms {
+			if ours.Name == *a.AlarmName {
+				s.Alarms = append(s.Alarms, page.Alarm{Name: ours.Name, Environment: ours.Environment, State: string(a.StateValue), Reason: *a.StateReason})
+			}
+		}
+	}
+	if l.crowd != nil {
+		c := l.crowd.Report().Counters
+		s.Visitors = page.Visitors{
+			Viewers: viewers, PageViews: int(c.PageViews), Requests: int(c.Requests), Mixed: int(c.Mixed),
+			StraddledRollback: int(c.StraddledRollback), Failed: int(c.Failed), FailedOutsideBadRelease: int(c.FailedOutsideBadRelease),
+		}
+	}
+	return s
+}
+
+// records reads the ledger's records of every release that was ever asked for.
+func (l *local) records() []sm.Record {
+	var records []sm.Record
+	for _, id := range l.story.releases() {
+		var r sm.Record
+		if l.object(sm.RecordKey(id), &r); r.Release != "" {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+func (l *local) object(key string, into any) {
+	if object, ok := l.stack.Cloud.S3.Get(l.stack.Settings.StateBucket, key); ok {
+		decode(object.Body, into)
+	}
+}
+
+// decode reads what the steps wrote; what does not parse is shown as unknown.
+func decode(data []byte, into any) { _ = json.Unmarshal(data, into) }
+
+// path is the states that an execution entered.
+func (l *local) path(execution string) []string {
+	for _, e := range l.stack.Cloud.States.Executions() {
+		if e.ARN == execution {
+			path := make([]string, len(e.Path))
+			for i, visit := range e.Path {
+				path[i] = visit.State
+			}
+			return path
+		}
+	}
+	return nil
+}
+
+func newest(records []sm.Record) sm.Record {
+	var last sm.Record
+	for _, r := range records {
+		if r.Began.After(last.Began) {
+			last = r
+		}
+	}
+	return last
+}
