@@ -1,0 +1,202 @@
+// Package functions_test plays whole releases through: the machine, every step as its Lambda, and viewers
+// at the front, on the stand-ins and under virtual time. It exists because what Lockstep promises are
+// promises about the end of a story, whatever happened in the middle of it.
+package functions_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+
+	"lockstep/functions/internal/aws"
+	"lockstep/functions/internal/entry"
+	"lockstep/functions/internal/wire"
+	"lockstep/functions/internal/wire/database"
+	"lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/postgres/postgrestest"
+	"lockstep/infra/local/stack"
+	"lockstep/infra/local/visitors"
+	sm "lockstep/statemachine"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+const (
+	app    = "shop"
+	host   = "shop.example"
+	origin = "https://" + host
+
+	convergence = time.Minute
+	callTimeout = 10 * time.Second
+	quiet       = 2 * time.Minute
+)
+
+// world is the account, with Lockstep and the shop in it, and whoever acts in the story.
+type world struct {
+	t      *testing.T
+	stack  *stack.Stack
+	config sdk.Config
+	runner *lambda.InProcess
+	chronicle
+
+	mu       sync.Mutex
+	releases map[string]*bundled
+	failing  map[string]string          // by release: the function of it that answers 500
+	dooms    map[sm.Task]func() *doom   // asked at each invocation: nil lets it live
+	stubs    map[sm.Task]lambda.Handler // in place of a step
+
+	crowd *visitors.Crowd
+	leave func() // sends the viewers home
+}
+
+type setting func(*stack.Options)
+
+// story sets up an account and lets a test tell what happens in it.
+func story(t *testing.T, tell func(w *world), settings ...setting) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := settle(t, settings...)
+		defer w.close()
+		tell(w)
+	})
+}
+
+func settle(t *testing.T, settings ...setting) *world {
+	options := stack.Options{
+		App: app, SiteURL: origin,
+		Functions:   map[string]string{"catalog": "/catalog", "orders": "/orders"},
+		Code:        map[sm.Task][]byte{},
+		Placeholder: placeholder,
+		Ramp: sm.RampPlan{
+			Steps:           []sm.RampStep{{Percent: 5, Bake: minutes(2)}, {Percent: 25, Bake: minutes(2)}, {Percent: 100, Bake: minutes(2)}},
+			MinimumRequests: 5, MaxExtensions: 2, OnInconclusive: sm.Hold,
+		},
+		Drain:       sm.DrainPlan{Quiet: sm.Duration(quiet), AtMost: minutes(30)},
+		CallTimeout: callTimeout, MetricPeriod: time.Minute, EdgeConvergence: convergence,
+		Alarm: stack.AlarmPlan{Errors: 3, Period: time.Minute},
+	}
+	for _, task := range sm.Functions() {
+		options.Code[task] = zipOf(map[string]string{"bootstrap": "lockstep " + string(task)})
+	}
+	for _, set := range settings {
+		set(&options)
+	}
+	w := &world{
+		t: t, runner: lambda.NewInProcess(nil), releases: map[string]*bundled{}, failing: map[string]string{},
+		dooms: map[sm.Task]func() *doom{}, stubs: map[sm.Task]lambda.Handler{}, leave: func() {},
+	}
+	options.Runner = w.runner
+	up, err := stack.Up(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stack = up
+	w.config = up.Cloud.Config()
+	w.config.HTTPClient = &http.Client{Transport: network{visitors.InProcess(up.Front), up.Cloud.Client().Transport}}
+	w.chronicle.keep(w)
+	w.installLockstep()
+	for name := range options.Functions {
+		w.runner.Handle(stack.FunctionName(app, name), w.answering("none", name))
+	}
+	return w
+}
+
+func (w *world) close() {
+	w.leave()
+	w.stack.Close()
+}
+
+func minutes(n int) sm.Duration { return sm.Duration(time.Duration(n) * time.Minute) }
+
+// network is what Lockstep's Lambdas reach: the shop by its name, and AWS.
+type network struct{ shop, aws http.RoundTripper }
+
+func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == host {
+		return n.shop.RoundTrip(r)
+	}
+	return n.aws.RoundTrip(r)
+}
+
+// installLockstep puts each step behind its Lambda's name, as its main would.
+func (w *world) installLockstep() {
+	cloud := aws.With(w.config, w.stack.Settings)
+	for task, handler := range map[sm.Task]lambda.Handler{
+		sm.Begin: serve(wire.Begin(cloud)), sm.Sync: serve(wire.Sync(cloud)), sm.Expand: serve(database.Expand(cloud)),
+		sm.Deploy: serve(wire.Deploy(cloud)), sm.Probe: serve(wire.Probe(cloud)), sm.Ramp: serve(wire.Ramp(cloud)),
+		sm.CheckAlarms: serve(wire.CheckAlarms(cloud)), sm.Promote: serve(wire.Promote(cloud)), sm.Drain: serve(wire.Drain(cloud)),
+		sm.Contract: serve(database.Contract(cloud)), sm.Rollback: serve(wire.Rollback(cloud)), sm.Finish: serve(wire.Finish(cloud)),
+		sm.Signal: serve(wire.Signal(cloud)), sm.Recover: serve(wire.Recover(cloud)),
+	} {
+		w.runner.Handle(stack.LambdaName(app, task), w.mortal(task, handler))
+	}
+}
+
+func serve[In, Out any](run wire.Run[In, Out]) lambda.Handler { return entry.Handler(run).Invoke }
+
+// mortal is a Lambda that the story can replace, or kill in the middle of an invocation.
+func (w *world) mortal(task sm.Task, handler lambda.Handler) lambda.Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		w.mu.Lock()
+		stub, doomed := w.stubs[task], w.dooms[task]
+		var d *doom
+		if doomed != nil {
+			d = doomed()
+		}
+		w.mu.Unlock()
+		if stub != nil {
+			return stub(ctx, payload)
+		}
+		if d == nil {
+			return handler(ctx, payload)
+		}
+		ctx, d.cancel = context.WithCancel(context.WithValue(ctx, doomKey{}, d))
+		defer d.cancel()
+		out, err := handler(ctx, payload)
+		if d.dead.Load() {
+			return nil, lambda.ErrExit
+		}
+		return out, err
+	}
+}
+
+// viewersCome lets people use the shop, few enough that minutes of it cost little, enough for a verdict
+// at 5 %.
+func (w *world) viewersCome() {
+	w.crowd = visitors.New(visitors.Options{
+		Origin: origin, Transport: visitors.InProcess(w.stack.Front), Viewers: 400, PageViewsPerSecond: 4, Seed: 1,
+		RolledBack: w.rolledBack, Bad: func(release string) bool { return w.broken(release) != "" }, Built: w.built,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan struct{})
+	go func() { w.crowd.Run(ctx); close(gone) }()
+	w.leave = sync.OnceFunc(func() { cancel(); <-gone })
+}
+
+// breaks makes a function that a release built answer 500.
+func (w *world) breaks(release, function string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failing[release] = function
+}
+
+func (w *world) broken(release string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failing[release]
+}
+
+// eventually waits for something to happen, in virtual time.
+func (w *world) eventually(what string, within time.Duration, happened func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(within); !happened(); time.Sleep(time.Second) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited %s in vain until %s\n%s", within, what, w.story())
+		}
+	}
+}
