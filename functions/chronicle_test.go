@@ -1,7 +1,6 @@
 package functions_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/events"
 	"lockstep/infra/local/cloud/states"
+	awswire "lockstep/infra/local/cloud/wire"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/asl"
 )
@@ -55,6 +54,10 @@ func (c *chronicle) keep(w *world) {
 			write := isWrite(cloud.CallOf(r.Context()).Operation)
 			if d != nil && d.dead.Load() {
 				return // nobody is there to make this call
+			}
+			if refusal := w.refusal(r, cloud.CallOf(r.Context())); refusal != nil {
+				awswire.Answer(rw, r, nil, refusal)
+				return
 			}
 			if write {
 				c.note(r)
@@ -227,26 +230,4 @@ func (c *chronicle) executions(release string) []states.Execution {
 
 func (c *chronicle) running(release string) bool {
 	return slices.ContainsFunc(c.executions(release), func(e states.Execution) bool { return e.Status == asl.Running })
-}
-
-// doom kills an invocation once so many of its writes have taken effect.
-type doom struct {
-	left   atomic.Int64
-	dead   atomic.Bool
-	cancel context.CancelFunc
-}
-
-type doomKey struct{}
-
-func after(writes int) *doom {
-	d := &doom{}
-	d.left.Store(int64(writes))
-	return d
-}
-
-func (d *doom) survived() {
-	if d.left.Add(-1) == 0 {
-		d.dead.Store(true)
-		d.cancel()
-	}
 }

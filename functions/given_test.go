@@ -195,6 +195,32 @@ func (w *world) live() {
 	time.Sleep(10 * time.Second)
 }
 
+// quietlyLive is live with metrics in place of viewers.
+func (w *world) quietlyLive() {
+	w.t.Helper()
+	w.merge(w.release("v1", 1, everything))
+	w.ends("v1", sm.Released)
+	w.callsAreMeasured()
+}
+
+// bakes waits until a release bakes at a share of the viewers.
+func (w *world) bakes(release string, weight int) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("%s bakes at %d", release, weight), 2*time.Hour, func() bool {
+		r := w.record(release)
+		return w.isIn("Ramp") && r.Wait != nil && r.Weight == weight
+	})
+}
+
+// reaches waits until an execution is in a state.
+func (w *world) reaches(state string) {
+	w.t.Helper()
+	w.eventually("an execution reaches "+state, 2*time.Hour, func() bool { return w.isIn(state) })
+}
+
+// second is the release that most stories are about, under way in b while v1 serves.
+func (w *world) second() { w.t.Helper(); w.merge(w.release("v2", 2, everything)) }
+
 // ends waits until a release has ended, and says how.
 func (w *world) ends(release string, outcome sm.Outcome) {
 	w.t.Helper()

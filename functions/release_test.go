@@ -2,7 +2,9 @@ package functions_test
 
 import (
 	"testing"
+	"time"
 
+	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
 )
 
@@ -56,5 +58,51 @@ func TestRelease_BreachAtFivePercent_RollsBack(t *testing.T) {
 		w.took("v2", deployed+"Ramp"+undone)
 		w.weighed("v2", 500, 0)
 		w.stands("a", "v1", "v1")
+	})
+}
+
+// The layers that a release does not bring are those that the viewers had.
+func TestRelease_OfSomeLayers(t *testing.T) {
+	story(t, func(w *world) {
+		w.merge(w.release("v54", 54, everything))
+		w.ends("v54", sm.Released)
+		w.viewersCome()
+		w.merge(w.release("v55", 55, brings{functions: []string{"catalog", "orders"}}))
+		w.ends("v55", sm.Released)
+		w.stands("b", "v54", "v55")
+
+		w.merge(w.release("v56", 56, brings{site: true}))
+		w.ends("v56", sm.Released)
+
+		w.took("v56", good)
+		w.stands("a", "v56", "v55")
+		if got := w.get("/api-a/orders", "").Header.Get("x-lockstep-release"); got != "v55" {
+			t.Errorf("v56's viewers get the functions of %s, expected v55", got)
+		}
+	})
+}
+
+// Bakes of days cost nothing but the timer.
+func TestRelease_RampOfAMonth(t *testing.T) {
+	story(t, func(w *world) {
+		w.merge(w.release("v1", 1, everything))
+		w.ends("v1", sm.Released)
+		w.second()
+		for _, weight := range []int{500, 2500, 10000} {
+			w.bakes("v2", weight)
+			w.measure("b", "Count", 10)
+			time.Sleep(10*24*time.Hour - 10*time.Second)
+		}
+		w.ends("v2", sm.Released)
+
+		w.took("v2", good)
+		w.stands("b", "v1", "v2")
+		if r := w.record("v2"); r.Ended.Sub(r.Began) < 30*24*time.Hour {
+			t.Errorf("it took %s", r.Ended.Sub(r.Began))
+		}
+	}, func(o *stack.Options) {
+		for i := range o.Ramp.Steps {
+			o.Ramp.Steps[i].Bake = sm.Duration(10 * 24 * time.Hour)
+		}
 	})
 }

@@ -46,9 +46,11 @@ type world struct {
 
 	mu       sync.Mutex
 	releases map[string]*bundled
-	failing  map[string]string          // by release: the function of it that answers 500
-	dooms    map[sm.Task]func() *doom   // asked at each invocation: nil lets it live
-	stubs    map[sm.Task]lambda.Handler // in place of a step
+	failing  map[string]string        // by release: the function of it that answers 500
+	dooms    map[sm.Task]func() *doom // asked at each invocation: nil lets it live
+	befores  map[sm.Task]func()       // called at the next invocation
+	afters   map[sm.Task]func()
+	faults   []fault
 
 	crowd *visitors.Crowd
 	leave func() // sends the viewers home
@@ -74,11 +76,11 @@ func settle(t *testing.T, settings ...setting) *world {
 		Placeholder: placeholder,
 		Ramp: sm.RampPlan{
 			Steps:           []sm.RampStep{{Percent: 5, Bake: minutes(2)}, {Percent: 25, Bake: minutes(2)}, {Percent: 100, Bake: minutes(2)}},
-			MinimumRequests: 5, MaxExtensions: 2, OnInconclusive: sm.Hold,
+			MinimumRequests: 2, MaxExtensions: 2, OnInconclusive: sm.Hold,
 		},
 		Drain:       sm.DrainPlan{Quiet: sm.Duration(quiet), AtMost: minutes(30)},
 		CallTimeout: callTimeout, MetricPeriod: time.Minute, EdgeConvergence: convergence,
-		Alarm: stack.AlarmPlan{Errors: 3, Period: time.Minute},
+		Alarm: stack.AlarmPlan{Errors: 1, Period: time.Minute},
 	}
 	for _, task := range sm.Functions() {
 		options.Code[task] = zipOf(map[string]string{"bootstrap": "lockstep " + string(task)})
@@ -88,7 +90,7 @@ func settle(t *testing.T, settings ...setting) *world {
 	}
 	w := &world{
 		t: t, runner: lambda.NewInProcess(nil), releases: map[string]*bundled{}, failing: map[string]string{},
-		dooms: map[sm.Task]func() *doom{}, stubs: map[sm.Task]lambda.Handler{}, leave: func() {},
+		dooms: map[sm.Task]func() *doom{}, befores: map[sm.Task]func(){}, afters: map[sm.Task]func(){}, leave: func() {},
 	}
 	options.Runner = w.runner
 	up, err := stack.Up(options)
@@ -139,19 +141,17 @@ func (w *world) installLockstep() {
 
 func serve[In, Out any](run wire.Run[In, Out]) lambda.Handler { return entry.Handler(run).Invoke }
 
-// mortal is a Lambda that the story can replace, or kill in the middle of an invocation.
+// mortal is a Lambda that the story can kill in the middle of an invocation, or surprise at either end of it.
 func (w *world) mortal(task sm.Task, handler lambda.Handler) lambda.Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		w.now(w.befores, task)
+		defer w.now(w.afters, task)
 		w.mu.Lock()
-		stub, doomed := w.stubs[task], w.dooms[task]
 		var d *doom
-		if doomed != nil {
+		if doomed := w.dooms[task]; doomed != nil {
 			d = doomed()
 		}
 		w.mu.Unlock()
-		if stub != nil {
-			return stub(ctx, payload)
-		}
 		if d == nil {
 			return handler(ctx, payload)
 		}
@@ -165,17 +165,66 @@ func (w *world) mortal(task sm.Task, handler lambda.Handler) lambda.Handler {
 	}
 }
 
+// before lets something happen when a step is called next, before it does anything.
+func (w *world) before(task sm.Task, something func()) { w.when(w.befores, task, something) }
+
+// after lets something happen when a step has done its work and has not answered yet.
+func (w *world) after(task sm.Task, something func()) { w.when(w.afters, task, something) }
+
+func (w *world) when(moments map[sm.Task]func(), task sm.Task, something func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	moments[task] = something
+}
+
+func (w *world) now(moments map[sm.Task]func(), task sm.Task) {
+	w.mu.Lock()
+	something := moments[task]
+	delete(moments, task)
+	w.mu.Unlock()
+	if something != nil {
+		something()
+	}
+}
+
 // viewersCome lets people use the shop, few enough that minutes of it cost little, enough for a verdict
 // at 5 %.
 func (w *world) viewersCome() {
 	w.crowd = visitors.New(visitors.Options{
-		Origin: origin, Transport: visitors.InProcess(w.stack.Front), Viewers: 400, PageViewsPerSecond: 4, Seed: 1,
+		Origin: origin, Transport: visitors.InProcess(w.stack.Front), Viewers: 300, PageViewsPerSecond: 3, Seed: 1,
 		RolledBack: w.rolledBack, Bad: func(release string) bool { return w.broken(release) != "" }, Built: w.built,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	gone := make(chan struct{})
 	go func() { w.crowd.Run(ctx); close(gone) }()
 	w.leave = sync.OnceFunc(func() { cancel(); <-gone })
+}
+
+// callsAreMeasured writes the metrics that viewers would, in stories that are not about viewers.
+func (w *world) callsAreMeasured() {
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			r := w.route()
+			for e, served := range map[sm.Environment]bool{r.Fallback: r.Weight < sm.FullWeight, r.Active: r.Weight > 0} {
+				if served {
+					w.measure(e, "Count", 10)
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(20 * time.Second):
+			}
+		}
+	}()
+	w.leave = sync.OnceFunc(func() { cancel(); <-gone })
+}
+
+func (w *world) measure(e sm.Environment, metric string, n float64) {
+	w.stack.Cloud.Metrics.Put("AWS/ApiGateway", metric, map[string]string{"ApiName": app, "Stage": "api-" + string(e)}, n, "Count")
 }
 
 // breaks makes a function that a release built answer 500.

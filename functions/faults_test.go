@@ -1,0 +1,98 @@
+package functions_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"lockstep/infra/local/cloud"
+	"lockstep/infra/local/cloud/wire"
+	sm "lockstep/statemachine"
+	"lockstep/statemachine/asl"
+)
+
+// fault is a call that AWS refuses while the machine is in a state.
+type fault struct {
+	state     sm.Task
+	operation string
+	path      string // a part of it
+}
+
+// refuses makes AWS refuse a call, as for want of a permission, whenever the machine is in the state.
+func (w *world) refuses(state sm.Task, operation, path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, fault{state, operation, path})
+}
+
+func (w *world) refusal(r *http.Request, call cloud.Call) error {
+	w.mu.Lock()
+	faults := w.faults
+	w.mu.Unlock()
+	for _, f := range faults {
+		if f.operation == call.Operation && strings.Contains(r.URL.Path, f.path) && w.isIn(string(f.state)) {
+			return &wire.Error{Status: http.StatusForbidden, Code: "AccessDeniedException", Message: "not allowed, says the story"}
+		}
+	}
+	return nil
+}
+
+// isIn tells whether an execution is in the state now.
+func (w *world) isIn(state string) bool {
+	for _, e := range w.stack.Cloud.States.Executions() {
+		if n := len(e.Path); e.Status == asl.Running && n > 0 && e.Path[n-1].State == state {
+			return true
+		}
+	}
+	return false
+}
+
+// alarm sets the alarm of an environment, as the console does; the next evaluation, within a minute, sets it
+// by the metrics again.
+func (w *world) alarm(e sm.Environment, state types.StateValue) {
+	w.t.Helper()
+	name, reason := app+"-"+string(e)+"-api-5xx", "says the story"
+	if _, err := cloudwatch.NewFromConfig(w.config).SetAlarmState(w.t.Context(), &cloudwatch.SetAlarmStateInput{
+		AlarmName: &name, StateValue: state, StateReason: &reason,
+	}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// stop stops the running execution of a release, as the console does: no Catch runs.
+func (w *world) stop(release string) {
+	w.t.Helper()
+	for _, e := range w.executions(release) {
+		if e.Status == asl.Running {
+			go func() { _, _ = w.stack.Cloud.States.Stop(e.ARN, "Stopped", "says the story") }()
+			return
+		}
+	}
+	w.t.Errorf("no execution of %s runs", release)
+}
+
+// doom kills an invocation once so many of its writes have taken effect.
+type doom struct {
+	left   atomic.Int64
+	dead   atomic.Bool
+	cancel context.CancelFunc
+}
+
+type doomKey struct{}
+
+func after(writes int) *doom {
+	d := &doom{}
+	d.left.Store(int64(writes))
+	return d
+}
+
+func (d *doom) survived() {
+	if d.left.Add(-1) == 0 {
+		d.dead.Store(true)
+		d.cancel()
+	}
+}

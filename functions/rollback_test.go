@@ -1,0 +1,207 @@
+package functions_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	sm "lockstep/statemachine"
+)
+
+func TestRollback_WhenAStepFails(t *testing.T) {
+	for name, fails := range map[string]struct {
+		in              sm.Task
+		operation, path string
+		way             string
+	}{
+		"Sync, at an alias":     {sm.Sync, "UpdateAlias", "shop-orders", "Begin Sync"},
+		"Sync, at a page":       {sm.Sync, "PutObject", "/shop-site-b/index.html", "Begin Sync"},
+		"Deploy, at the code":   {sm.Deploy, "UpdateFunctionCode", "shop-orders", "Begin Sync Expand Deploy"},
+		"Deploy, at an alias":   {sm.Deploy, "UpdateAlias", "shop-orders", "Begin Sync Expand Deploy"},
+		"Deploy, at an asset":   {sm.Deploy, "PutObject", "/shop-site-b/assets/", "Begin Sync Expand Deploy"},
+		"Deploy, at the stage":  {sm.Deploy, "UpdateStage", "api-b", "Begin Sync Expand Deploy"},
+		"Ramp, at the route":    {sm.Ramp, "PutKey", "", "Begin Sync Expand Deploy Probe Ramp"},
+		"Ramp, at the schedule": {sm.Ramp, "CreateSchedule", "", "Begin Sync Expand Deploy Probe Ramp"},
+		"CheckAlarms":           {sm.CheckAlarms, "GetMetricData", "", "Begin Sync Expand Deploy Probe Ramp CheckAlarms"},
+		"Promote, at the roles": {sm.Promote, "PutParameter", "", deployed + baked + baked + baked + "Promote"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.refuses(fails.in, fails.operation, fails.path)
+				w.second()
+				w.ends("v2", sm.RolledBack)
+
+				w.took("v2", fails.way+undone)
+				w.stands("a", "v1", "v1")
+				if cause := w.record("v2").Cause; !regexp.MustCompile("not allowed, says the story|Forbidden|403").MatchString(cause) {
+					t.Errorf("the record says %q, expected what AWS said", cause)
+				}
+			})
+		})
+	}
+}
+
+func TestRollback_WhenTheProbeFails(t *testing.T) {
+	story(t, func(w *world) {
+		w.live()
+		w.breaks("v2", "catalog")
+		w.second()
+		w.ends("v2", sm.RolledBack)
+
+		w.took("v2", strings.TrimSpace(deployed)+undone)
+		w.weighed("v2", 0)
+		w.stands("a", "v1", "v1")
+		if seen := w.crowd.Report(); seen.Failed > 0 {
+			t.Errorf("%d requests of viewers failed, though none was sent to v2", seen.Failed)
+		}
+	})
+}
+
+// A first release that fails leaves an environment that nobody is sent to, and the next one is as good as
+// the first.
+func TestRollback_OfTheFirst(t *testing.T) {
+	story(t, func(w *world) {
+		w.breaks("v1", "catalog")
+		w.merge(w.release("v1", 1, everything))
+		w.ends("v1", sm.RolledBack)
+		w.stands("b", "?", "")
+
+		w.merge(w.release("v2", 2, everything))
+		w.ends("v2", sm.Released)
+		w.viewersCome()
+		w.took("v2", deployed+ended)
+		w.stands("a", "v2", "")
+	})
+}
+
+func TestRollback_InDrain_BringsEveryoneBack(t *testing.T) {
+	story(t, func(w *world) {
+		w.live()
+		w.second()
+		w.reaches("OldTabsOpen")
+		time.Sleep(20 * time.Second)
+		w.operator(sm.SignalRollback)
+		w.ends("v2", sm.RolledBack)
+
+		w.took("v2", deployed+baked+baked+baked+"Promote Drain"+undone)
+		w.weighed("v2", 500, 2500, 10000, 0, 0) // with the roles swapped, and swapped back
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// An alarm in drain comes from all the viewers there are.
+func TestRollback_AlarmInDrain(t *testing.T) {
+	story(t, func(w *world) {
+		w.live()
+		w.second()
+		w.reaches("OldTabsOpen")
+		w.breaks("v2", "orders")
+		w.ends("v2", sm.RolledBack)
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// Nobody waits on a token here: what is noted must be found by the next step.
+func TestRollback_AlarmWhileNobodyWaits(t *testing.T) {
+	for during, way := range map[sm.Task]string{
+		sm.Sync:        deployed + "Ramp",
+		sm.Deploy:      deployed + "Ramp",
+		sm.Probe:       deployed + "Ramp",
+		sm.CheckAlarms: deployed + "Ramp CheckAlarms",
+		sm.Promote:     deployed + baked + baked + baked + "Promote",
+		sm.Contract:    deployed + baked + baked + baked + "Promote Drain Contract",
+	} {
+		t.Run(string(during), func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.before(during, func() {
+					w.alarm("b", types.StateValueAlarm)
+					time.Sleep(time.Second)
+					w.alarm("b", types.StateValueOk)
+					time.Sleep(time.Second)
+				})
+				w.second()
+				w.ends("v2", sm.RolledBack)
+				w.took("v2", way+undone)
+				w.stands("a", "v1", "v1")
+			})
+		})
+	}
+}
+
+// Too late is too late: from contract on the new version stays.
+func TestRollback_NotAfterContract(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.after(sm.Contract, func() {
+			w.operator(sm.SignalRollback)
+			time.Sleep(time.Second)
+		})
+		w.second()
+		w.ends("v2", sm.Released)
+		w.took("v2", good)
+		w.stands("b", "v1", "v2")
+	})
+}
+
+func TestAlarm_ThatRangBefore_DoesNotCount(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		hush := w.keepsRinging("b")
+		time.Sleep(90 * time.Second)
+		w.second()
+		w.ends("v2", sm.Released)
+		w.took("v2", good)
+		hush()
+		w.stands("b", "v1", "v2")
+	})
+}
+
+func TestAlarm_ThatRangBefore_CountsWhenItRingsAnew(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		hush := w.keepsRinging("b")
+		time.Sleep(90 * time.Second)
+		w.second()
+		w.bakes("v2", 500)
+		hush()
+		w.bakes("v2", 10000)
+		w.alarm("b", types.StateValueAlarm)
+		w.ends("v2", sm.RolledBack)
+		w.took("v2", deployed+baked+baked+"Ramp"+undone)
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// The fallback's own trouble is not this release's doing.
+func TestAlarm_OfTheFallback_DoesNotCount(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 2500)
+		w.alarm("a", types.StateValueAlarm)
+		w.ends("v2", sm.Released)
+		w.took("v2", good)
+		w.stands("b", "v1", "v2")
+	})
+}
+
+// keepsRinging measures failures of an environment until it is hushed.
+func (w *world) keepsRinging(e sm.Environment) (hush func()) {
+	stop := make(chan struct{})
+	go func() {
+		for {
+			w.measure(e, "5XXError", 2)
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Second):
+			}
+		}
+	}()
+	return func() { close(stop) }
+}
