@@ -127,7 +127,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 	case m.Sequence == live.Sequence:
 		return sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, which %s has already, expected a number of its own",
 			sm.ManifestKey(m.Release), m.Sequence, live.Release)
-	case record.Outcome != "" && !trigger.Deliberate:
+	case record.Outcome != "" && record.Outcome != sm.Refused && !trigger.Deliberate:
 		return sm.Errorf(sm.InvalidRelease, "release %s was %s before; to try it again, start an execution with {\"release\":%q}",
 			m.Release, record.Outcome, m.Release)
 	}

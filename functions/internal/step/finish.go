@@ -68,13 +68,18 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 	if doc.Fence > 0 {
 		return f.Book.Update(ctx, doc, func(r *sm.Record) error { end(r); return nil })
 	}
-	// Another execution of the same release may hold the lock, with its record not yet written.
+	// Another execution of the same release may hold the lock, with its record not yet written, or wait for it.
 	var lock sm.Lock
 	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return outcome, err
 	}
 	if lock.Holder != nil && lock.Holder.Release == doc.Release && lock.Holder.Execution != doc.Execution {
 		return outcome, nil
+	}
+	for _, p := range lock.Queue {
+		if p.Release == doc.Release && p.Execution != doc.Execution {
+			return outcome, nil
+		}
 	}
 	_, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		if r.Execution == "" || r.Execution == doc.Execution {
