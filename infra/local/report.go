@@ -24,11 +24,11 @@ type report struct {
 type releaseReport struct {
 	ID                 string     `json:"id"`
 	Outcome            sm.Outcome `json:"outcome"`
-	Cause              string     `json:"cause,omitempty"`
+	Cause              string     `json:"cause"`
 	Path               []string   `json:"path"`
 	Weights            []int      `json:"weights"`
 	Seconds            float64    `json:"seconds"`
-	AlarmToSafeSeconds *float64   `json:"alarmToSafeSeconds,omitempty"`
+	AlarmToSafeSeconds *float64   `json:"alarmToSafeSeconds"` // null where no alarm rang
 }
 
 func (l *local) report() report {

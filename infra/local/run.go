@@ -111,7 +111,7 @@ func (l *local) prepare(ctx context.Context, dir string) (*postgres.Server, erro
 	return database, err
 }
 
-// up makes the stack. The ramp is the same as anywhere, with seconds for minutes.
+// up makes the stack and opens it to viewers. The ramp is the same as anywhere, with seconds for minutes.
 func (l *local) up(dir string, database *postgres.Server) error {
 	log, err := os.Create(filepath.Join(l.parts.dir, "lambda.log"))
 	if err != nil {
@@ -139,6 +139,10 @@ func (l *local) up(dir string, database *postgres.Server) error {
 	if err != nil {
 		return err
 	}
+	l.crowd = visitors.New(visitors.Options{
+		Origin: "https://" + l.address, Transport: visitors.Loopback(l.address), Viewers: viewers, PageViewsPerSecond: l.options.views,
+		RolledBack: l.story.rolledBack, Bad: shop.Fails,
+	})
 	l.story.follow(l.stack)
 	l.gate.open(l.stack.Front)
 	return nil
@@ -164,10 +168,6 @@ func (l *local) play(ctx context.Context) error {
 	} else {
 		context.AfterFunc(ctx, cancel)
 	}
-	l.crowd = visitors.New(visitors.Options{
-		Origin: "https://" + l.address, Transport: visitors.Loopback(l.address), Viewers: viewers, PageViewsPerSecond: l.options.views,
-		RolledBack: l.story.rolledBack, Bad: shop.Fails,
-	})
 	for i, release := range shop.Releases() {
 		if err := l.release(ctx, release); err != nil {
 			return err

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -63,14 +63,12 @@ func (s *stamped) WriteHeader(status int) {
 // release runs the operator's own command, and waits for the end.
 func (l *local) release(ctx context.Context, id string) error {
 	ended := l.story.end(id)
+	l.story.sayf("\n$ lockstep release %s", l.short(l.parts.releases[id]))
 	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
 	command.Env = append(os.Environ(), sm.EnvironmentStateKey+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
 	output, err := command.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("lockstep release %s: %w\n%s", l.parts.releases[id], err, output)
-	}
-	for line := range lines(string(output)) {
-		l.story.sayf("  $ lockstep: %s", line)
 	}
 	select {
 	case <-ctx.Done():
@@ -80,14 +78,12 @@ func (l *local) release(ctx context.Context, id string) error {
 	}
 }
 
-func lines(text string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-			if s.Text() != "" && !yield(s.Text()) {
-				return
-			}
-		}
+// short is a path as one would type it here.
+func (l *local) short(path string) string {
+	if relative, err := filepath.Rel(filepath.Dir(l.parts.dir), path); err == nil {
+		return relative
 	}
+	return path
 }
 
 // do is the operator's word from the page.
