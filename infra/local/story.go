@@ -55,7 +55,7 @@ func (s *story) follow(st *stack.Stack) {
 		case e.Source == sm.Source && e.DetailType == sm.DetailStateChange:
 			var change sm.StateChange
 			if json.Unmarshal(e.Detail, &change) == nil {
-				s.tell(change, e.Time)
+				s.tell(change)
 			}
 		case e.Source == "aws.cloudwatch":
 			s.alarm(e)
@@ -83,7 +83,7 @@ func (s *story) alarm(e events.Event) {
 	}
 }
 
-func (s *story) tell(c sm.StateChange, at time.Time) {
+func (s *story) tell(c sm.StateChange) {
 	s.mu.Lock()
 	again := s.last == c.Release+c.Text // the bus may deliver twice
 	s.last = c.Release + c.Text

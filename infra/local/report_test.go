@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"lockstep/infra/local/visitors"
+	sm "lockstep/statemachine"
+)
+
+// good is a run in which everything went as it should.
+func good() report {
+	safe := 0.1
+	return report{
+		Releases: []releaseReport{
+			{ID: "v1", Outcome: sm.Released}, {ID: "v2", Outcome: sm.Released},
+			{ID: "v3", Outcome: sm.RolledBack, Cause: "alarm", AlarmToSafeSeconds: &safe},
+		},
+		Visitors:   visitors.Counters{PageViews: 100, Requests: 700, Failed: 5, StraddledRollback: 1},
+		contracted: []string{"v1", "v2"},
+	}
+}
+
+func TestReport_Judge(t *testing.T) {
+	if err := good().judge(); err != nil {
+		t.Fatalf("a good run: %v", err)
+	}
+	for name, c := range map[string]struct {
+		spoil func(*report)
+		want  string
+	}{
+		"a release is missing":      {func(r *report) { r.Releases = r.Releases[:2] }, "v3: found no record"},
+		"v2 rolled back":            {func(r *report) { r.Releases[1].Outcome = sm.RolledBack }, "v2: found that it was rolledBack"},
+		"v2 not contracted":         {func(r *report) { r.contracted = []string{"v1"} }, "v2: found it released but not contracted"},
+		"v3 released":               {func(r *report) { r.Releases[2].Outcome = sm.Released }, "v3: found that it was released"},
+		"v3 undone without alarm":   {func(r *report) { r.Releases[2].AlarmToSafeSeconds = nil }, "v3: found it rolled back without an alarm"},
+		"nobody looked":             {func(r *report) { r.Visitors.PageViews = 0 }, "found no page views"},
+		"a mixed view":              {func(r *report) { r.Visitors.Mixed = 1 }, "found 1 mixed views"},
+		"a failure of a good layer": {func(r *report) { r.Visitors.FailedOutsideBadRelease = 2 }, "found 2 failures outside"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := good()
+			c.spoil(&r)
+			if err := r.judge(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWeights(t *testing.T) {
+	at := func(w int) *int { return &w }
+	record := sm.Record{Story: []sm.Entry{{Weight: at(0)}, {Weight: at(500)}, {Weight: at(500)}, {}, {Weight: at(2500)}, {Weight: at(0)}}}
+	got := weights(record)
+	if len(got) != 4 || got[1] != 500 || got[3] != 0 {
+		t.Errorf("got %v, want [0 500 2500 0]", got)
+	}
+}
