@@ -1,0 +1,254 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+var (
+	appPattern      = regexp.MustCompile(`^[a-z][a-z0-9-]*[a-z0-9]$`)
+	functionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$`)
+	existingPattern = regexp.MustCompile(`^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[A-Za-z0-9_-]{1,64}$`)
+	routePattern    = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+	variablePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]+$`)
+	domainPattern   = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
+	repoPattern     = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`)
+	secretPattern   = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+$`)
+	certPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/\S+$`)
+	providerPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com$`)
+	databasePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+)
+
+// maxApp leaves room for the longest name made of it: lockstep-<app>-checkalarms has at most 64 characters, and
+// <app>-lockstep-state-<account>-<region> at most 63.
+const maxApp = 20
+
+// logDays are those that CloudWatch Logs offers, up to a year.
+var logDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365}
+
+func found(path string, value any, expected string, args ...any) error {
+	if text, ok := value.(string); ok {
+		value = fmt.Sprintf("%q", text)
+	}
+	return fmt.Errorf("%s: found %v, expected %s", path, value, fmt.Sprintf(expected, args...))
+}
+
+func (c Config) check() error {
+	if len(c.App) > maxApp || !appPattern.MatchString(c.App) {
+		return found("app", c.App, "2 to %d lower-case letters, digits and '-': names of resources are made of it", maxApp)
+	}
+	if c.Router != CloudFrontFunction {
+		return found("router", string(c.Router), "%q", CloudFrontFunction)
+	}
+	if c.Trigger != OnMerge && c.Trigger != OnUpload {
+		return found("trigger", string(c.Trigger), "%q or %q", OnMerge, OnUpload)
+	}
+	if c.Site.Pages != Folder && c.Site.Pages != Single {
+		return found("site.pages", string(c.Site.Pages), "%q or %q", Folder, Single)
+	}
+	if !slices.Contains(logDays, c.LogDays) {
+		return found("logDays", c.LogDays, "one of %v", logDays)
+	}
+	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkDrain, c.checkPeople} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkFunctions() error {
+	names, routes := map[string]string{}, map[string]string{}
+	for i, f := range c.Functions {
+		at := fmt.Sprintf("functions[%d]", i)
+		if !functionPattern.MatchString(f.Name) {
+			return found(at+".name", f.Name, "1 to 40 letters, digits, '_' or '-'")
+		}
+		if other := names[f.Name]; other != "" {
+			return found(at+".name", f.Name, "a name that %s does not have", other)
+		}
+		names[f.Name] = at
+		if long := c.App + "-" + f.Name; len(long) > 64 {
+			return found(at+".name", f.Name, "%q to be a Lambda's name, of at most 64 characters", long)
+		}
+		if err := f.check(at); err != nil {
+			return err
+		}
+		for j, route := range f.Routes {
+			at := fmt.Sprintf("%s.routes[%d]", at, j)
+			if !routePattern.MatchString(route) {
+				return found(at, route, "a path like \"/orders\", without parameters: what lies below it belongs to it")
+			}
+			if other := routes[route]; other != "" {
+				return found(at, route, "a route that %s does not have", other)
+			}
+			routes[route] = at
+		}
+	}
+	return nil
+}
+
+func (f Function) check(at string) error {
+	if f.Existing != "" {
+		if !existingPattern.MatchString(f.Existing) {
+			return found(at+".existing", f.Existing, "the name or the ARN of a Lambda, without a version")
+		}
+		if f.Runtime != "" || f.Handler != "" || f.Memory != 0 || f.Timeout != 0 || f.Environment != nil {
+			return found(at, "runtime, handler, memory, timeout or environment", "none of them beside existing: an adopted function stays as it is")
+		}
+		return nil
+	}
+	if f.Runtime == "" {
+		return found(at+".runtime", f.Runtime, "one of Lambda's, like \"provided.al2023\" or \"nodejs22.x\"")
+	}
+	if f.Handler == "" {
+		return found(at+".handler", f.Handler, "what Lambda calls, like \"bootstrap\" or \"index.handler\"")
+	}
+	if f.Memory != 0 && (f.Memory < 128 || f.Memory > 10240) {
+		return found(at+".memory", f.Memory, "128 to 10240 (MB)")
+	}
+	if f.Timeout.Std() > 29*time.Second || f.Timeout != 0 && f.Timeout.Std() < time.Second {
+		return found(at+".timeout", f.Timeout, "1s to 29s, which is how long the API waits")
+	}
+	for name := range f.Environment {
+		if !variablePattern.MatchString(name) || strings.HasPrefix(name, "AWS_") {
+			return found(at+".environment."+name, name, "a name of letters, digits and '_' that does not begin with \"AWS_\"")
+		}
+	}
+	return nil
+}
+
+func (c Config) checkDatabase() error {
+	d := c.Database
+	switch {
+	case d == nil:
+		return nil
+	case d.New != nil && (d.Secret != "" || d.VPC != nil):
+		return found("database", "new and secret or vpc", "either new, or secret and vpc")
+	case d.New != nil && !databasePattern.MatchString(d.New.Name):
+		return found("database.new.name", d.New.Name, "1 to 63 lower-case letters, digits and '_'")
+	case d.New != nil && d.New.MaxCapacity != 0 && (d.New.MaxCapacity < 1 || d.New.MaxCapacity > 256):
+		return found("database.new.maxCapacity", d.New.MaxCapacity, "1 to 256 (ACU)")
+	case d.New != nil:
+		return nil
+	case !secretPattern.MatchString(d.Secret):
+		return found("database.secret", d.Secret, "the ARN of a secret with host, port, dbname, username and password")
+	case d.VPC == nil:
+		return found("database.vpc", "nothing", "id, subnets and securityGroups from which the database can be reached")
+	}
+	for _, field := range []struct {
+		path, prefix string
+		ids          []string
+	}{{"id", "vpc-", []string{d.VPC.ID}}, {"subnets", "subnet-", d.VPC.Subnets}, {"securityGroups", "sg-", d.VPC.SecurityGroups}} {
+		if len(field.ids) == 0 {
+			return found("database.vpc."+field.path, "nothing", "at least one %s...", field.prefix)
+		}
+		for _, id := range field.ids {
+			if !strings.HasPrefix(id, field.prefix) {
+				return found("database.vpc."+field.path, id, "an id like %s0123456789abcdef0", field.prefix)
+			}
+		}
+	}
+	return nil
+}
+
+func (c Config) checkDomains() error {
+	for path, d := range map[string]*Domain{"domains.site": c.Domains.Site, "domains.api": c.Domains.API} {
+		if d == nil {
+			continue
+		}
+		if !domainPattern.MatchString(d.Name) {
+			return found(path+".name", d.Name, "a host name like \"shop.example.com\"")
+		}
+		region := certPattern.FindStringSubmatch(d.Certificate)
+		if region == nil || d == c.Domains.Site && region[1] != "us-east-1" {
+			return found(path+".certificate", d.Certificate, "the ARN of an ACM certificate; for the site one in us-east-1")
+		}
+	}
+	return nil
+}
+
+func (c Config) checkRamp() error {
+	last := 0.0
+	for i, step := range c.Ramp.Steps {
+		at := fmt.Sprintf("ramp.steps[%d]", i)
+		switch {
+		case !(step.Percent > 0 && step.Percent <= 100):
+			return found(at+".percent", step.Percent, "more than 0 and at most 100")
+		case step.Percent < last:
+			return found(at+".percent", step.Percent, "at least %g, as before it: a ramp never falls", last)
+		case step.Bake.Std() < time.Minute:
+			return found(at+".bake", step.Bake, "at least 1m: metrics come by the minute")
+		}
+		last = step.Percent
+	}
+	if last != 100 {
+		return found(fmt.Sprintf("ramp.steps[%d].percent", max(0, len(c.Ramp.Steps)-1)), last, "100: a ramp ends with everyone")
+	}
+	if c.Ramp.MinimumRequests < 1 {
+		return found("ramp.minimumRequests", c.Ramp.MinimumRequests, "at least 1: no data is never healthy")
+	}
+	if c.Ramp.MaxExtensions < 0 {
+		return found("ramp.maxExtensions", c.Ramp.MaxExtensions, "0 or more")
+	}
+	if c.Ramp.OnInconclusive != sm.Hold && c.Ramp.OnInconclusive != sm.RollBackUnsure {
+		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q", sm.Hold, sm.RollBackUnsure)
+	}
+	return nil
+}
+
+func (c Config) checkAlarms() error {
+	a := c.Alarms
+	for _, percentage := range []struct {
+		path  string
+		value float64
+	}{{"errors", a.Errors}, {"worse", a.Worse}} {
+		if !(percentage.value > 0 && percentage.value <= 100) {
+			return found("alarms."+percentage.path, percentage.value, "more than 0 and at most 100 (percent)")
+		}
+	}
+	switch period := a.Period.Std(); {
+	case period < time.Minute || period > time.Hour || period%time.Minute != 0:
+		return found("alarms.period", a.Period, "whole minutes, from 1m to 1h")
+	case a.Latency.Std() < time.Millisecond:
+		return found("alarms.latency", a.Latency, "at least 1ms")
+	case a.FunctionErrors < 1:
+		return found("alarms.functionErrors", a.FunctionErrors, "at least 1")
+	case a.MinimumRequests < 1:
+		return found("alarms.minimumRequests", a.MinimumRequests, "at least 1")
+	}
+	return nil
+}
+
+func (c Config) checkDrain() error {
+	if c.Drain.Quiet.Std() < time.Minute {
+		return found("drain.quiet", c.Drain.Quiet, "at least 1m: metrics come by the minute")
+	}
+	if c.Drain.AtMost < c.Drain.Quiet {
+		return found("drain.atMost", c.Drain.AtMost, "at least drain.quiet, %s", c.Drain.Quiet)
+	}
+	return nil
+}
+
+func (c Config) checkPeople() error {
+	for i, email := range c.Notifications.Emails {
+		if before, after, ok := strings.Cut(email, "@"); !ok || before == "" || !strings.Contains(after, ".") {
+			return found(fmt.Sprintf("notifications.emails[%d]", i), email, "an e-mail address")
+		}
+	}
+	if c.GitHub == nil {
+		return nil
+	}
+	if !repoPattern.MatchString(c.GitHub.Repository) {
+		return found("github.repository", c.GitHub.Repository, "owner/name")
+	}
+	if p := c.GitHub.Provider; p != "" && !providerPattern.MatchString(p) {
+		return found("github.provider", p, "the ARN of the account's identity provider token.actions.githubusercontent.com")
+	}
+	return nil
+}

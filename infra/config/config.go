@@ -1,0 +1,210 @@
+// Package config reads what an application asks of Lockstep: the context "lockstep" of cdk.json. It knows
+// neither CDK nor AWS, so that whatever stands an application up, in the cloud or on one machine, reads the
+// same file by the same rules.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// Config is the context "lockstep" of cdk.json.
+type Config struct {
+	App           string        `json:"app"`
+	Functions     []Function    `json:"functions"`
+	Site          Site          `json:"site"`
+	Database      *Database     `json:"database"`
+	Domains       Domains       `json:"domains"`
+	Ramp          sm.RampPlan   `json:"ramp"`
+	Windows       []Window      `json:"windows"`
+	Alarms        Alarms        `json:"alarms"`
+	Drain         sm.DrainPlan  `json:"drain"`
+	Notifications Notifications `json:"notifications"`
+	Router        Router        `json:"router"`
+	Trigger       Trigger       `json:"trigger"`
+	GitHub        *GitHub       `json:"github"`
+	LogDays       int           `json:"logDays"` // how long logs are kept
+}
+
+// Function is a function of the application. Existing names one that is there already, by name or ARN, and
+// adopts it; then only its routes are Lockstep's to say.
+type Function struct {
+	Name        string            `json:"name"`
+	Existing    string            `json:"existing"`
+	Runtime     string            `json:"runtime"`
+	Handler     string            `json:"handler"`
+	Routes      []string          `json:"routes"` // "/orders" takes what lies below it too
+	Memory      int               `json:"memory"` // MB
+	Timeout     sm.Duration       `json:"timeout"`
+	Environment map[string]string `json:"environment"`
+}
+
+// Site says what a path without a file extension asks for.
+type Site struct {
+	Pages Pages `json:"pages"`
+}
+
+// Pages is how paths become files.
+type Pages string
+
+const (
+	Folder Pages = "folder" // /about is /about/index.html
+	Single Pages = "single" // everything is /index.html
+)
+
+// Database is an existing one, by its secret and its network, or a new Aurora Serverless v2.
+type Database struct {
+	New    *NewDatabase `json:"new"`
+	Secret string       `json:"secret"` // ARN
+	VPC    *VPC         `json:"vpc"`
+}
+
+// NewDatabase is an Aurora Serverless v2 PostgreSQL that scales to zero.
+type NewDatabase struct {
+	Name        string  `json:"name"`
+	MaxCapacity float64 `json:"maxCapacity"` // ACU
+}
+
+// VPC is where the database can be reached, with subnets that reach AWS too.
+type VPC struct {
+	ID             string   `json:"id"`
+	Subnets        []string `json:"subnets"`
+	SecurityGroups []string `json:"securityGroups"`
+}
+
+// Domains are names of the application's own.
+type Domains struct {
+	Site *Domain `json:"site"`
+	API  *Domain `json:"api"`
+}
+
+// Domain is a name and the certificate for it: for the site in us-east-1, for the API where the API is.
+type Domain struct {
+	Name        string `json:"name"`
+	Certificate string `json:"certificate"` // ARN
+}
+
+// Alarms are the thresholds at which an environment's alarms ring.
+type Alarms struct {
+	Errors          float64     `json:"errors"`          // percent of calls that the API answers with 5xx
+	Worse           float64     `json:"worse"`           // percentage points by which active may fail more than fallback
+	Latency         sm.Duration `json:"latency"`         // p99
+	FunctionErrors  float64     `json:"functionErrors"`  // errors and throttles of one function within a period
+	MinimumRequests int         `json:"minimumRequests"` // within a period, below which percentages say nothing
+	Period          sm.Duration `json:"period"`
+}
+
+// Notifications are who hears of every transition.
+type Notifications struct {
+	Emails []string `json:"emails"`
+}
+
+// Router is what runs at the edge.
+type Router string
+
+// CloudFrontFunction reads the route from a key-value store.
+const CloudFrontFunction Router = "cloudfront-function"
+
+// Trigger is what starts a release.
+type Trigger string
+
+const (
+	OnMerge  Trigger = "merge"  // the event that `lockstep release` puts on the bus
+	OnUpload Trigger = "upload" // the object releases/<id>/release.json, for a CI that can only upload
+)
+
+// GitHub lets the workflows of a repository's branch release.
+type GitHub struct {
+	Repository string `json:"repository"` // owner/name
+	Branch     string `json:"branch"`
+	Provider   string `json:"provider"` // ARN of the account's identity provider; made where there is none
+}
+
+const minute = sm.Duration(time.Minute)
+
+// defaults are what an application gets that says nothing.
+func defaults() Config {
+	return Config{
+		Site: Site{Pages: Folder}, Router: CloudFrontFunction, Trigger: OnMerge, LogDays: 30,
+		Ramp: sm.RampPlan{
+			MinimumRequests: 20, MaxExtensions: 6, OnInconclusive: sm.Hold,
+		},
+		Drain:  sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute},
+		Alarms: Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5, MinimumRequests: 20, Period: minute},
+	}
+}
+
+// Load reads the context "lockstep" of a cdk.json.
+func Load(file string) (Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	var cdk struct {
+		Context map[string]json.RawMessage `json:"context"`
+	}
+	if err := json.Unmarshal(data, &cdk); err != nil {
+		return Config{}, fmt.Errorf("%s: not JSON as CDK wants it: %w", file, err)
+	}
+	raw, found := cdk.Context["lockstep"]
+	if !found {
+		return Config{}, fmt.Errorf("%s: context.lockstep: found nothing, expected the configuration of an application", file)
+	}
+	c, err := Parse(raw)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+// Parse reads the context "lockstep". Its errors name the path, what was found and what is expected.
+func Parse(data []byte) (Config, error) {
+	var raw any
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return Config{}, fmt.Errorf("lockstep: not JSON: %w", err)
+	}
+	c := defaults()
+	if err := shape("lockstep", raw, c); err != nil {
+		return Config{}, err
+	}
+	if err := sm.DecodeStrict(data, &c); err != nil {
+		return Config{}, fmt.Errorf("lockstep.%w", err)
+	}
+	c = c.complete()
+	if err := c.check(); err != nil {
+		return Config{}, fmt.Errorf("lockstep.%w", err)
+	}
+	return c, nil
+}
+
+// complete fills in what depends on what was said.
+func (c Config) complete() Config {
+	if c.Ramp.Steps == nil { // not among the defaults: what a step leaves out would be taken from there
+		for _, percent := range []float64{5, 25, 50, 100} {
+			c.Ramp.Steps = append(c.Ramp.Steps, sm.RampStep{Percent: percent, Bake: 10 * minute})
+		}
+	}
+	for i := range c.Functions {
+		f := &c.Functions[i]
+		if f.Existing != "" {
+			continue
+		}
+		if f.Memory == 0 {
+			f.Memory = 256
+		}
+		if f.Timeout == 0 {
+			f.Timeout = sm.Duration(10 * time.Second)
+		}
+	}
+	if c.GitHub != nil && c.GitHub.Branch == "" {
+		c.GitHub.Branch = "main"
+	}
+	if c.Database != nil && c.Database.New != nil && c.Database.New.MaxCapacity == 0 {
+		c.Database.New.MaxCapacity = 4
+	}
+	return c
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse_Smallest(t *testing.T) {
+	c, err := Parse([]byte(`{"app":"shop"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Router != CloudFrontFunction || c.Site.Pages != Folder || len(c.Ramp.Steps) != 4 || c.LogDays != 30 {
+		t.Errorf("the defaults are %+v", c)
+	}
+}
+
+func TestParse_ReplacesDefaults(t *testing.T) {
+	c, err := Parse([]byte(`{"app":"shop","ramp":{"steps":[{"percent":100,"bake":"5m"}]},"functions":[{"name":"f","runtime":"nodejs22.x","handler":"i.h","routes":["/f"]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Ramp.Steps) != 1 || c.Ramp.MinimumRequests != 20 || c.Functions[0].Memory != 256 || c.Functions[0].Timeout.Std() != 10*time.Second {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestParse_Refuses(t *testing.T) {
+	function := func(fields string) string { return `{"app":"shop","functions":[{"name":"f",` + fields + `}]}` }
+	const plain = `"runtime":"nodejs22.x","handler":"i.h"`
+	for name, c := range map[string]struct{ config, message string }{
+		"not JSON":          {`{`, "lockstep: not JSON"},
+		"unknown key":       {`{"app":"shop","functons":[]}`, "lockstep.functons: found a key that is not known, expected one of app, functions"},
+		"unknown key below": {function(`"rutes":[]`), "lockstep.functions[0].rutes: found a key that is not known, expected one of name, existing"},
+		"wrong kind":        {function(`"routes":"/x"`), `lockstep.functions[0].routes: found "/x", expected a list`},
+		"fraction":          {function(`"memory":1.5`), "lockstep.functions[0].memory: found 1.5, expected a whole number"},
+		"duration":          {`{"app":"shop","drain":{"quiet":"soon"}}`, `lockstep.drain.quiet: found "soon", expected a duration like`},
+		"two on one route": {`{"app":"shop","functions":[{"name":"f",` + plain + `,"routes":["/x"]},{"name":"g",` + plain + `,"routes":["/x"]}]}`,
+			`lockstep.functions[1].routes[0]: found "/x", expected a route that functions[0].routes[0] does not have`},
+		"two of one name":      {`{"app":"shop","functions":[{"name":"f",` + plain + `},{"name":"f",` + plain + `}]}`, "lockstep.functions[1].name"},
+		"route with parameter": {function(plain + `,"routes":["/x/{id}"]`), `lockstep.functions[0].routes[0]: found "/x/{id}", expected a path`},
+		"no app":               {`{}`, `lockstep.app: found "", expected 2 to 20`},
+		"app too long":         {`{"app":"an-application-of-21c"}`, "lockstep.app: found"},
+		"name too long": {`{"app":"shop","functions":[{"name":"` + strings.Repeat("f", 41) + `",` + plain + `}]}`,
+			"lockstep.functions[0].name: found"},
+		"adopted and configured":   {function(`"existing":"f","memory":512`), "lockstep.functions[0]: found"},
+		"adopted version":          {function(`"existing":"arn:aws:lambda:us-east-1:123456789012:function:f:3"`), "lockstep.functions[0].existing: found"},
+		"memory":                   {function(plain + `,"memory":64`), "lockstep.functions[0].memory: found 64, expected 128 to 10240"},
+		"timeout":                  {function(plain + `,"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
+		"reserved variable":        {function(plain + `,"environment":{"AWS_REGION":"x"}`), "lockstep.functions[0].environment.AWS_REGION"},
+		"window without days":      {`{"app":"shop","windows":[{"days":[],"from":"09:00","to":"17:00","zone":"UTC"}]}`, "lockstep.windows[0].days: found"},
+		"window that never opens":  {`{"app":"shop","windows":[{"days":["mon"],"from":"17:00","to":"09:00","zone":"UTC"}]}`, `lockstep.windows[0].to: found "09:00", expected a time after 17:00`},
+		"window in no zone":        {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"17:00","zone":"Mars"}]}`, "lockstep.windows[0].zone"},
+		"ramp that falls":          {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"},{"percent":20,"bake":"5m"},{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.steps[1].percent: found 20, expected at least 50"},
+		"ramp that ends early":     {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 50, expected 100"},
+		"step without a bake":      {`{"app":"shop","ramp":{"steps":[{"percent":100}]}}`, "lockstep.ramp.steps[0].bake: found 0s"},
+		"ramp without steps":       {`{"app":"shop","ramp":{"steps":[]}}`, "lockstep.ramp.steps[0].percent: found 0, expected 100"},
+		"percent of the ramp":      {`{"app":"shop","ramp":{"steps":[{"percent":101,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 101"},
+		"percent of errors":        {`{"app":"shop","alarms":{"errors":150}}`, "lockstep.alarms.errors: found 150, expected more than 0 and at most 100"},
+		"alarm period":             {`{"app":"shop","alarms":{"period":"90s"}}`, "lockstep.alarms.period: found 1m30s"},
+		"no minimum":               {`{"app":"shop","ramp":{"minimumRequests":0}}`, "lockstep.ramp.minimumRequests: found 0"},
+		"database without VPC":     {`{"app":"shop","database":{"secret":"arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"}}`, "lockstep.database.vpc: found"},
+		"database without subnets": {`{"app":"shop","database":{"secret":"arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf","vpc":{"id":"vpc-1"}}}`, "lockstep.database.vpc.subnets: found"},
+		"database both ways":       {`{"app":"shop","database":{"new":{"name":"shop"},"secret":"x"}}`, "lockstep.database: found"},
+		"certificate elsewhere":    {`{"app":"shop","domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:eu-west-1:123456789012:certificate/x"}}}`, "lockstep.domains.site.certificate"},
+		"drain":                    {`{"app":"shop","drain":{"quiet":"2h","atMost":"1h"}}`, "lockstep.drain.atMost: found 1h0m0s, expected at least drain.quiet"},
+		"e-mail":                   {`{"app":"shop","notifications":{"emails":["me"]}}`, "lockstep.notifications.emails[0]"},
+		"repository":               {`{"app":"shop","github":{"repository":"shop"}}`, "lockstep.github.repository"},
+		"router":                   {`{"app":"shop","router":"nginx"}`, "lockstep.router"},
+		"log days":                 {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(c.config))
+			if err == nil || !strings.HasPrefix(err.Error(), c.message) {
+				t.Errorf("got  %v\nwant %s...", err, c.message)
+			}
+		})
+	}
+}
+
+func TestLoad_CDK(t *testing.T) {
+	c, err := Load("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.App != "shop" || len(c.Functions) != 2 {
+		t.Errorf("got %+v", c)
+	}
+}

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+const (
+	// edgeConvergence is how long CloudFront's key-value store was measured to take, and some more.
+	edgeConvergence = 90 * time.Second
+	// callTimeout is how long API Gateway waits for a function.
+	callTimeout = 29 * time.Second
+)
+
+// Settings are those of the steps as far as the configuration says them; what stands the application up
+// adds the names of what it made.
+func (c Config) Settings() sm.Settings {
+	s := sm.Settings{
+		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Drain: c.Drain,
+		CallTimeout: sm.Duration(callTimeout), MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
+	}
+	for _, f := range c.Functions {
+		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f)})
+	}
+	for _, e := range sm.Environments() {
+		for _, kind := range AlarmKinds() {
+			s.Alarms = append(s.Alarms, sm.Alarm{Name: AlarmName(c.App, e, kind), Environment: e})
+		}
+		for _, f := range c.Functions {
+			s.Alarms = append(s.Alarms, sm.Alarm{Name: FunctionAlarmName(c.App, e, f.Name), Environment: e})
+		}
+	}
+	return s
+}
+
+var adopted = regexp.MustCompile(`:function:([^:]+)$`)
+
+// Lambda is the name of the Lambda behind a function.
+func (c Config) Lambda(f Function) string {
+	if arn := adopted.FindStringSubmatch(f.Existing); arn != nil {
+		return arn[1]
+	}
+	if f.Existing != "" {
+		return f.Existing
+	}
+	return FunctionName(c.App, f.Name)
+}
+
+// LambdaName is the name of one of Lockstep's Lambdas.
+func LambdaName(app string, task sm.Task) string {
+	return "lockstep-" + app + "-" + strings.ToLower(string(task))
+}
+
+// FunctionName is the name of one of the application's.
+func FunctionName(app, name string) string { return app + "-" + name }
+
+// The kinds of alarms that every environment has.
+const (
+	APIErrors = "api-5xx"
+	Latency   = "api-p99"
+	Worse     = "worse"
+	SiteError = "site-5xx"
+)
+
+// AlarmKinds lists them.
+func AlarmKinds() []string { return []string{APIErrors, Latency, Worse, SiteError} }
+
+// AlarmName is the name of an environment's alarm.
+func AlarmName(app string, e sm.Environment, kind string) string {
+	return fmt.Sprintf("%s-%s-%s", app, e, kind)
+}
+
+// FunctionAlarmName is the name of the alarm for one function in one environment.
+func FunctionAlarmName(app string, e sm.Environment, function string) string {
+	return AlarmName(app, e, "function-"+function)
+}
