@@ -98,8 +98,8 @@ func (f Function) check(at string) error {
 		if !existingPattern.MatchString(f.Existing) {
 			return found(at+".existing", f.Existing, "the name or the ARN of a Lambda, without a version")
 		}
-		if f.Runtime != "" || f.Handler != "" || f.Memory != 0 || f.Timeout != 0 || f.Environment != nil {
-			return found(at, "runtime, handler, memory, timeout or environment", "none of them beside existing: an adopted function stays as it is")
+		if f.Runtime != "" || f.Handler != "" || f.Memory != 0 || f.Timeout != 0 || f.Architecture != "" || f.Environment != nil {
+			return found(at, "runtime, handler, memory, timeout, architecture or environment", "none of them beside existing: an adopted function stays as it is")
 		}
 		return nil
 	}
@@ -108,6 +108,9 @@ func (f Function) check(at string) error {
 	}
 	if f.Handler == "" {
 		return found(at+".handler", f.Handler, "what Lambda calls, like \"bootstrap\" or \"index.handler\"")
+	}
+	if f.Architecture != "arm64" && f.Architecture != "x86_64" {
+		return found(at+".architecture", f.Architecture, "\"arm64\" or \"x86_64\"")
 	}
 	if f.Memory != 0 && (f.Memory < 128 || f.Memory > 10240) {
 		return found(at+".memory", f.Memory, "128 to 10240 (MB)")

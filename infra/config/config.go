@@ -41,6 +41,8 @@ type Function struct {
 	Memory      int               `json:"memory"` // MB
 	Timeout     sm.Duration       `json:"timeout"`
 	Environment map[string]string `json:"environment"`
+	// Architecture is arm64, unless the function is built for x86_64.
+	Architecture string `json:"architecture"`
 }
 
 // Site says what a path without a file extension asks for.
@@ -195,6 +197,9 @@ func (c Config) complete() Config {
 		}
 		if f.Memory == 0 {
 			f.Memory = 256
+		}
+		if f.Architecture == "" {
+			f.Architecture = "arm64"
 		}
 		if f.Timeout == 0 {
 			f.Timeout = sm.Duration(10 * time.Second)

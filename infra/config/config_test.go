@@ -40,6 +40,7 @@ func TestParse_Refuses(t *testing.T) {
 			`lockstep.functions[1].routes[0]: found "/x", expected a route that functions[0].routes[0] does not have`},
 		"two of one name":      {`{"app":"shop","functions":[{"name":"f",` + plain + `},{"name":"f",` + plain + `}]}`, "lockstep.functions[1].name"},
 		"route with parameter": {function(plain + `,"routes":["/x/{id}"]`), `lockstep.functions[0].routes[0]: found "/x/{id}", expected a path`},
+		"architecture":         {function(plain + `,"architecture":"arm"`), "lockstep.functions[0].architecture"},
 		"no app":               {`{}`, `lockstep.app: found "", expected 2 to 20`},
 		"app too long":         {`{"app":"an-application-of-21c"}`, "lockstep.app: found"},
 		"name too long": {`{"app":"shop","functions":[{"name":"` + strings.Repeat("f", 41) + `",` + plain + `}]}`,

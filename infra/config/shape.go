@@ -1,13 +1,14 @@
 package config
 
 import (
-	"encoding"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+
+	sm "lockstep/statemachine"
 )
 
 // shape holds a JSON value against the Go value that will take it, because encoding/json knows neither
@@ -23,13 +24,10 @@ func shapeOf(path string, raw any, t reflect.Type) error {
 		}
 		t = t.Elem()
 	}
-	if text, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok {
-		value, ok := raw.(string)
-		if !ok {
-			return wrong(path, raw, "a text")
-		}
-		if err := text.UnmarshalText([]byte(value)); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+	if t == reflect.TypeFor[sm.Duration]() {
+		text, ok := raw.(string)
+		if !ok || new(sm.Duration).UnmarshalText([]byte(text)) != nil {
+			return wrong(path, raw, `a duration like "90s", "5m" or "1h30m"`)
 		}
 		return nil
 	}
