@@ -1,0 +1,49 @@
+// App is this repository's CDK app: one application and its Lockstep, as cdk.json says. cdk runs it.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"lockstep/infra"
+	"lockstep/infra/config"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "lockstep:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	defer jsii.Close()
+	c, err := config.Load("cdk.json")
+	if err != nil {
+		return err
+	}
+	code, err := infra.Build(filepath.Join(".lockstep", "lambda"))
+	if err != nil {
+		return err
+	}
+	app := awscdk.NewApp(nil)
+	stack := awscdk.NewStack(app, jsii.String("lockstep-"+c.App), &awscdk.StackProps{
+		// The account and the Region are those that cdk finds; without any the template is for all of them.
+		Env: environment(), Description: jsii.String("Lockstep for " + c.App + "."),
+	})
+	infra.NewLockstep(stack, "Lockstep", infra.Props{Config: c, Code: code})
+	app.Synth(nil)
+	return nil
+}
+
+func environment() *awscdk.Environment {
+	account, region := os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")
+	if account == "" || region == "" {
+		return nil
+	}
+	return &awscdk.Environment{Account: &account, Region: &region}
+}

@@ -1,0 +1,146 @@
+package infra
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"lockstep/infra/config"
+	sm "lockstep/statemachine"
+)
+
+// shelves is into how many nested stacks the functions are laid. It must never change: a function that moved
+// to another stack would be made there before it is gone from the first, under a name that is taken.
+const shelves = 16
+
+// DatabaseSecretKey is the variable that tells a function where the database's connection is.
+const DatabaseSecretKey = "DATABASE_SECRET"
+
+// functions makes the application's functions, and each one's alarms, in nested stacks: one stack holds 500
+// resources. Which stack is hashed from the name, so that a new function changes one of them and moves none.
+func (l *Lockstep) functions() []awscdk.NestedStack {
+	stacks := map[uint32]awscdk.NestedStack{}
+	for _, f := range l.config.Functions {
+		shelf := shelfOf(f.Name)
+		if stacks[shelf] == nil {
+			stacks[shelf] = awscdk.NewNestedStack(l.scope, jsii.String(fmt.Sprintf("Functions%d", shelf)), &awscdk.NestedStackProps{
+				Description: jsii.String("Functions of " + l.config.App + ", by Lockstep."),
+			})
+		}
+		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
+		if f.Existing == "" {
+			l.function(scope, f)
+		}
+		for _, e := range sm.Environments() {
+			l.functionAlarm(scope, f, e)
+		}
+	}
+	var list []awscdk.NestedStack
+	for _, shelf := range slices.Sorted(maps.Keys(stacks)) {
+		list = append(list, stacks[shelf])
+	}
+	return list
+}
+
+func shelfOf(name string) uint32 {
+	h := fnv.New32a()
+	fmt.Fprint(h, name)
+	return h.Sum32() % shelves
+}
+
+// function makes a function with a placeholder for code: versions and aliases are the releases' to make.
+func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
+	name := l.config.Lambda(f)
+	log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
+	statements := []awsiam.PolicyStatement{writesLog(log)}
+	environment := map[string]*string{}
+	for key, value := range f.Environment {
+		environment[key] = &value
+	}
+	var network any
+	if l.database != nil {
+		environment[DatabaseSecretKey] = &l.database.secret
+		statements = append(statements, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret), inVPC())
+		network = &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups}
+	}
+	role := lambdaRole(scope, "The function "+name+".", statements)
+	l.Roles[f.Name] = role
+	if l.database != nil {
+		acceptVPC(role)
+	}
+	code := awss3assets.NewAsset(scope, jsii.String("Code"), &awss3assets.AssetProps{Path: jsii.String(l.code.placeholder())})
+	function := awslambda.NewCfnFunction(scope, jsii.String("Function"), &awslambda.CfnFunctionProps{
+		FunctionName: &name, Role: role.RoleArn(), Runtime: &f.Runtime, Handler: &f.Handler,
+		Code:          &awslambda.CfnFunction_CodeProperty{S3Bucket: code.S3BucketName(), S3Key: code.S3ObjectKey()},
+		Architectures: jsii.Strings(f.Architecture), MemorySize: jsii.Number(float64(f.Memory)), Timeout: jsii.Number(f.Timeout.Std().Seconds()),
+		Environment: &awslambda.CfnFunction_EnvironmentProperty{Variables: environment}, VpcConfig: network,
+		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: log.LogGroupName()},
+	})
+	accept(function, "AwsSolutions-L1", "The application decides when it moves to a newer runtime.")
+}
+
+func (l *Lockstep) logGroup(scope constructs.Construct, id, name string) awslogs.LogGroup {
+	return awslogs.NewLogGroup(scope, &id, &awslogs.LogGroupProps{
+		LogGroupName: &name, Retention: awslogs.RetentionDays(retention(l.config.LogDays)), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+}
+
+// retention names a number of days as CDK does.
+func retention(days int) awslogs.RetentionDays {
+	return map[int]awslogs.RetentionDays{
+		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
+		14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH, 60: awslogs.RetentionDays_TWO_MONTHS,
+		90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS, 150: awslogs.RetentionDays_FIVE_MONTHS,
+		180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+	}[days]
+}
+
+// lambdaRole is the role of one Lambda.
+func lambdaRole(scope constructs.Construct, description string, statements []awsiam.PolicyStatement) awsiam.Role {
+	return awsiam.NewRole(scope, jsii.String("Role"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil), Description: &description,
+		InlinePolicies: inline(statements),
+	})
+}
+
+func inline(statements []awsiam.PolicyStatement) *map[string]awsiam.PolicyDocument {
+	return &map[string]awsiam.PolicyDocument{
+		"lockstep": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+	}
+}
+
+func allow(actions []string, resources ...string) awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...)})
+}
+
+// when narrows a statement by one condition.
+func when(s awsiam.PolicyStatement, operator, key string, values ...string) awsiam.PolicyStatement {
+	s.AddCondition(&operator, map[string]any{key: values})
+	return s
+}
+
+func writesLog(log awslogs.LogGroup) awsiam.PolicyStatement {
+	return allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, *log.LogGroupArn())
+}
+
+// inVPC is what Lambda needs to put a function into a network. EC2 offers nothing narrower: the interfaces have no
+// names before they are made.
+func inVPC() awsiam.PolicyStatement {
+	return allow([]string{
+		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+	}, "*")
+}
+
+func acceptVPC(role awsiam.Role) {
+	accept(role, "AwsSolutions-IAM5", "Lambda makes network interfaces, which have no names before.", "Resource::*")
+}

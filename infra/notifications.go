@@ -1,0 +1,56 @@
+package infra
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
+	"github.com/aws/jsii-runtime-go"
+
+	sm "lockstep/statemachine"
+)
+
+// metricsNamespace is where the weight is, which is counted from the transitions.
+const metricsNamespace = "Lockstep"
+
+// notifications bring every transition to a topic, for people, and to a log, for the dashboard.
+func (l *Lockstep) notifications() {
+	l.Topic = awssns.NewTopic(l.scope, jsii.String("Transitions"), &awssns.TopicProps{
+		TopicName: jsii.String("lockstep-" + l.config.App), DisplayName: jsii.String("Releases of " + l.config.App), EnforceSSL: jsii.Bool(true),
+	})
+	for _, email := range l.config.Notifications.Emails {
+		l.Topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&email, nil))
+	}
+	log := l.logGroup(l.scope, "TransitionsLog", l.transitionsLog())
+	text := awsevents.RuleTargetInput_FromText(jsii.String(*awsevents.EventField_FromPath(jsii.String("$.detail.app")) + ": " +
+		*awsevents.EventField_FromPath(jsii.String("$.detail.text"))))
+	awsevents.NewRule(l.scope, jsii.String("TransitionRule"), &awsevents.RuleProps{
+		RuleName: jsii.String(l.ruleName("transition")),
+		EventPattern: &awsevents.EventPattern{Source: jsii.Strings(sm.Source), DetailType: jsii.Strings(sm.DetailStateChange),
+			Detail: &map[string]any{"app": []string{l.config.App}}},
+		Targets: &[]awsevents.IRuleTarget{
+			awseventstargets.NewSnsTopic(l.Topic, &awseventstargets.SnsTopicProps{Message: text}),
+		},
+	})
+	awsevents.NewCfnRule(l.scope, jsii.String("TransitionLogRule"), &awsevents.CfnRuleProps{
+		Name: jsii.String(l.ruleName("transition-log")),
+		EventPattern: map[string]any{"source": []string{sm.Source}, "detail-type": []string{sm.DetailStateChange},
+			"detail": map[string]any{"app": []string{l.config.App}}},
+		Targets: []any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("log"), Arn: jsii.String(arn("logs", "log-group:"+l.transitionsLog()))}},
+	})
+	policy := map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
+		"Effect": "Allow", "Principal": map[string]any{"Service": []string{"events.amazonaws.com", "delivery.logs.amazonaws.com"}},
+		"Action": []string{"logs:CreateLogStream", "logs:PutLogEvents"}, "Resource": *log.LogGroupArn(),
+	}}}
+	awslogs.NewCfnResourcePolicy(l.scope, jsii.String("TransitionLogPolicy"), &awslogs.CfnResourcePolicyProps{
+		PolicyName: jsii.String(l.ruleName("transition-log")), PolicyDocument: awscdk.Stack_Of(l.scope).ToJsonString(policy, nil),
+	})
+	awslogs.NewMetricFilter(l.scope, jsii.String("Weight"), &awslogs.MetricFilterProps{
+		LogGroup: log, FilterPattern: awslogs.FilterPattern_Exists(jsii.String("$.detail.weight")),
+		MetricNamespace: jsii.String(metricsNamespace), MetricName: jsii.String("Weight-" + l.config.App), MetricValue: jsii.String("$.detail.weight"),
+	})
+}
+
+func (l *Lockstep) transitionsLog() string { return "/aws/events/" + l.ruleName("transitions") }

@@ -1,0 +1,106 @@
+package infra
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+
+	"lockstep/infra/config"
+	sm "lockstep/statemachine"
+)
+
+// permissions are what a step may do: the calls of its adapters, on the resources of its settings.
+func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
+	const begin, sync, deploy, rollback = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback
+	var list []awsiam.PolicyStatement
+	add := func(of []sm.Task, statements ...awsiam.PolicyStatement) {
+		for _, t := range of {
+			if t == task {
+				list = append(list, statements...)
+			}
+		}
+	}
+	state, release := *l.state.BucketArn(), sm.ReleasesPrefix+"*"
+	add(sm.Functions(),
+		allow([]string{"s3:GetObject"}, state+"/"+sm.SettingsKey),
+		allow([]string{"s3:GetObject", "s3:PutObject"}, state+"/ledger/*"),
+		// Without it S3 does not say that an object is missing.
+		allow([]string{"s3:ListBucket"}, state),
+	)
+	add(sm.Functions(),
+		when(allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus)), "StringEquals", "events:source", sm.Source))
+	add([]sm.Task{begin, sync, sm.Expand, deploy, sm.Probe, sm.Contract, rollback}, allow([]string{"s3:GetObject"}, state+"/"+release))
+
+	control := arn("ssm", "parameter"+sm.ControlParameter(l.config.App))
+	add([]sm.Task{begin}, allow([]string{"ssm:GetParameter"}, control))
+	add([]sm.Task{sm.Promote, rollback}, allow([]string{"ssm:PutParameter"}, control))
+
+	answers := allow([]string{"states:SendTaskSuccess", "states:SendTaskFailure"}, l.machineARN())
+	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover}, answers)
+	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()))
+
+	add([]sm.Task{begin, sm.CheckAlarms}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
+	add([]sm.Task{sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
+
+	for _, e := range sm.Environments() {
+		site := *l.sites[e].BucketArn()
+		add([]sm.Task{sync, deploy, rollback}, allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
+		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
+		add([]sm.Task{sync, deploy, rollback}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
+	}
+	if lambdas := l.lambdaARNs(); len(lambdas) > 0 {
+		add([]sm.Task{sync, deploy, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
+		add([]sm.Task{deploy}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
+	}
+	add([]sm.Task{sm.Ramp, sm.Promote, rollback}, allow([]string{
+		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
+	}, l.settings.KeyValue))
+
+	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
+	add([]sm.Task{sm.Ramp, sm.Signal}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
+		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
+	add([]sm.Task{sm.Signal, rollback}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+
+	if l.database != nil {
+		add([]sm.Task{sm.Expand, sm.Contract}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
+	}
+	return list
+}
+
+// machineARN is known before the machine is: its Lambdas may answer it, and it calls them.
+func (l *Lockstep) machineARN() string { return arn("states", "stateMachine:lockstep-"+l.config.App) }
+
+func (l *Lockstep) stageARN(e sm.Environment) string {
+	return "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() + "::/restapis/" + l.settings.API + "/stages/" + e.Stage()
+}
+
+// lambdaARNs are the application's functions with their versions and aliases. Those that Lockstep made are
+// covered by the prefix of their names: a policy holds 10,240 characters, which 200 ARNs exceed.
+func (l *Lockstep) lambdaARNs() []string {
+	var list []string
+	made := false
+	for _, f := range l.config.Functions {
+		if f.Existing == "" {
+			made = true
+			continue
+		}
+		list = append(list, l.functionARN(f), l.functionARN(f)+":*")
+	}
+	if made {
+		list = append(list, arn("lambda", "function:"+config.FunctionName(l.config.App, "*")))
+	}
+	return list
+}
+
+// acceptWide says why a step's policy has resources with a star.
+func acceptWide(role awsiam.Role) {
+	for _, wide := range []struct{ finding, reason string }{
+		{"/^Resource::.*ledger\\/\\*$/g", "The ledger has an object for each release."},
+		{"/^Resource::.*releases\\/\\*$/g", "Each release has objects of its own."},
+		{"/^Resource::<.*Site[AB].*>\\/\\*$/g", "A site has the files that it has."},
+		{"/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' to make; by prefix, since a policy has no room for 200 names."},
+		{"/^Resource::arn:.*:schedule\\/.*\\*$/g", "Each bake has a schedule of its own."},
+		{"Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for; Lambda's network interfaces have no names before they are made."},
+	} {
+		accept(role, "AwsSolutions-IAM5", wide.reason, wide.finding)
+	}
+}

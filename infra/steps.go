@@ -1,0 +1,47 @@
+package infra
+
+import (
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"lockstep/infra/config"
+	sm "lockstep/statemachine"
+)
+
+// steps makes Lockstep's Lambdas. Each publishes a version with every change of its code or configuration, and
+// old versions stay: a release under way goes on with those that it began with.
+func (l *Lockstep) steps() {
+	for _, task := range sm.Functions() {
+		scope := constructs.NewConstruct(l.scope, jsii.String(string(task)))
+		name := config.LambdaName(l.config.App, task)
+		log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
+		statements := append([]awsiam.PolicyStatement{writesLog(log)}, l.permissions(task)...)
+		environment := map[string]*string{sm.EnvironmentStateKey: &l.settings.StateBucket}
+		inside := l.database != nil && (task == sm.Expand || task == sm.Contract)
+		if inside {
+			statements = append(statements, inVPC())
+			// RDS has its own certificate authority, which no system trusts unasked.
+			environment["PGSSLMODE"] = jsii.String("require")
+		}
+		role := lambdaRole(scope, "Lockstep's "+string(task)+" for "+l.config.App+".", statements)
+		acceptWide(role)
+		function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
+			FunctionName: &name, Description: jsii.String("Lockstep: " + string(task) + "."),
+			Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
+			Code: l.code.of(strings.ToLower(string(task))), Role: role, LogGroup: log, Environment: &environment,
+			MemorySize: jsii.Number(512), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
+			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
+		})
+		if inside {
+			function.Node().DefaultChild().(awslambda.CfnFunction).SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
+				SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups,
+			})
+		}
+		l.lambdas[task] = function
+	}
+}

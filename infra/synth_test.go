@@ -1,0 +1,178 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/cxapi"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"lockstep/infra/config"
+	sm "lockstep/statemachine"
+)
+
+// template is a synthesized CloudFormation template.
+type template struct {
+	Resources map[string]resource
+	Outputs   map[string]any
+}
+
+type resource struct {
+	Type       string
+	Properties map[string]any
+	DependsOn  any
+	raw        json.RawMessage
+}
+
+// app is one of the four, synthesized.
+type app struct {
+	config    config.Config
+	templates map[string]template // by file
+	findings  []string            // what cdk-nag finds
+}
+
+var apps = map[string]func(t *testing.T) app{
+	"smallest":   synthOnce(`{"app":"shop"}`),
+	"everything": synthOnce(everything),
+	"adopted":    synthOnce(adopted),
+	"large":      synthOnce(large()),
+}
+
+const everything = `{
+	"app": "shop",
+	"functions": [
+		{"name": "catalog", "runtime": "provided.al2023", "handler": "bootstrap", "routes": ["/catalog"], "environment": {"CURRENCY": "EUR"}},
+		{"name": "orders", "runtime": "nodejs22.x", "handler": "index.handler", "routes": ["/orders", "/baskets"], "memory": 1024, "timeout": "20s", "architecture": "x86_64"}
+	],
+	"site": {"pages": "single"},
+	"database": {"new": {"name": "shop", "maxCapacity": 8}},
+	"domains": {
+		"site": {"name": "shop.example.com", "certificate": "arn:aws:acm:us-east-1:123456789012:certificate/11111111-1111-1111-1111-111111111111"},
+		"api": {"name": "api.example.com", "certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/22222222-2222-2222-2222-222222222222"}
+	},
+	"windows": [{"days": ["mon", "tue"], "from": "09:00", "to": "16:00", "zone": "Europe/Berlin"}],
+	"notifications": {"emails": ["releases@example.com"]},
+	"trigger": "upload",
+	"github": {"repository": "example/shop"},
+	"logDays": 90
+}`
+
+const adopted = `{
+	"app": "shop",
+	"functions": [
+		{"name": "catalog", "existing": "catalog-production", "routes": ["/catalog"]},
+		{"name": "orders", "existing": "arn:aws:lambda:eu-west-1:123456789012:function:orders-production", "routes": ["/orders"]}
+	],
+	"database": {
+		"secret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders-AbCdEf",
+		"vpc": {"id": "vpc-0123456789abcdef0", "subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"], "securityGroups": ["sg-0123456789abcdef0"]}
+	},
+	"github": {"repository": "example/shop", "branch": "production", "provider": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}
+}`
+
+func large() string {
+	var functions []string
+	for i := range 200 {
+		functions = append(functions, fmt.Sprintf(`{"name":"f%03d","runtime":"provided.al2023","handler":"bootstrap","routes":["/f%03d"]}`, i, i))
+	}
+	return `{"app":"shop","functions":[` + strings.Join(functions, ",") + `]}`
+}
+
+// synthOnce synthesizes when a test first asks: a synth takes seconds.
+func synthOnce(source string) func(*testing.T) app {
+	synthesized := sync.OnceValues(func() (app, error) { return synth(source) })
+	return func(t *testing.T) app {
+		t.Helper()
+		a, err := synthesized()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+}
+
+func TestMain(m *testing.M) {
+	os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")
+	code := m.Run()
+	jsii.Close()
+	for _, dir := range temporary {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+var temporary []string
+
+func synth(source string) (app, error) {
+	c, err := config.Parse([]byte(source))
+	if err != nil {
+		return app{}, err
+	}
+	dir, err := os.MkdirTemp("", "lockstep-infra-")
+	if err != nil {
+		return app{}, err
+	}
+	temporary = append(temporary, dir)
+	code, err := fakeCode(filepath.Join(dir, "code"))
+	if err != nil {
+		return app{}, err
+	}
+	out := filepath.Join(dir, "out")
+	cdk := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: jsii.Bool(false), Context: &map[string]any{
+		"aws:cdk:enable-asset-metadata": false, "aws:cdk:disable-stack-trace": true,
+	}})
+	stack := awscdk.NewStack(cdk, jsii.String("lockstep-shop"), nil)
+	NewLockstep(stack, "Lockstep", Props{Config: c, Code: code})
+	awscdk.Aspects_Of(cdk).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
+	assembly := cdk.Synth(nil)
+	a := app{config: c, templates: map[string]template{}}
+	for _, m := range *assembly.GetStackArtifact(stack.ArtifactId()).Messages() {
+		if m.Level == cxapi.SynthesisMessageLevel_ERROR || m.Level == cxapi.SynthesisMessageLevel_WARNING {
+			a.findings = append(a.findings, fmt.Sprintf("%s: %v", *m.Id, m.Entry.Data))
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(out, "*.template.json"))
+	if err != nil {
+		return a, err
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return a, err
+		}
+		var t template
+		if err := json.Unmarshal(data, &t); err != nil {
+			return a, err
+		}
+		a.templates[filepath.Base(file)] = t
+	}
+	if keep := os.Getenv("LOCKSTEP_KEEP_TEMPLATES"); keep != "" {
+		_ = os.CopyFS(filepath.Join(keep, fmt.Sprint(len(source))), os.DirFS(out))
+	}
+	return a, nil
+}
+
+// fakeCode is a folder as Build leaves it, always with the same bytes, so that the templates are the same too.
+func fakeCode(dir string) (Code, error) {
+	c := CodeIn(dir)
+	names := []string{provisioner}
+	for _, task := range sm.Functions() {
+		names = append(names, strings.ToLower(string(task)))
+	}
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return c, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "bootstrap"), []byte(name), 0o755); err != nil {
+			return c, err
+		}
+	}
+	return c, c.writePlaceholder()
+}
