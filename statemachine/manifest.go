@@ -1,11 +1,8 @@
 package statemachine
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"regexp"
 	"sort"
@@ -158,35 +155,4 @@ func inside(p string) bool {
 	clean := path.Clean(p)
 	return !strings.ContainsAny(p, "\\\x00") && !path.IsAbs(p) && clean != ".." && !strings.HasPrefix(clean, "../") &&
 		(clean == p || clean+"/" == p)
-}
-
-// DecodeStrict reads exactly one JSON value and refuses what it does not know.
-func DecodeStrict(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return describeJSON(data, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("found more after the JSON value, expected its end")
-	}
-	return nil
-}
-
-func describeJSON(data []byte, err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fmt.Errorf("line %d: not JSON: %w", line, err)
-	case errors.As(err, &kind):
-		return fmt.Errorf("%s: found a %s, expected a %s", kind.Field, kind.Value, kind.Type)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("not JSON: it ends too early")
-	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("%s: found a field that is not known; is it misspelled?", strings.Trim(field, `"`))
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package statemachine
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,8 @@ type DrainPlan struct {
 // Duration is a time.Duration that reads and writes as "1m30s".
 type Duration time.Duration
 
+const aDuration = `a duration like "90s", "5m" or "1h30m"`
+
 // Std is the duration as the standard library has it.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
@@ -99,9 +102,19 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil || parsed < 0 {
-		return fmt.Errorf("found %q, expected a duration like \"90s\", \"5m\" or \"1h30m\"", text)
+		return fmt.Errorf("found %q, expected %s", text, aDuration)
 	}
 	*d = Duration(parsed)
+	return nil
+}
+
+// UnmarshalJSON reads "1m30s" in JSON. Only to an error of its own kind does encoding/json add the field
+// that it was reading.
+func (d *Duration) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil || d.UnmarshalText([]byte(text)) != nil {
+		return &json.UnmarshalTypeError{Value: "value " + string(data), Type: reflect.TypeFor[Duration]()}
+	}
 	return nil
 }
 
