@@ -50,7 +50,7 @@ type Lockstep struct {
 	distribution awscloudfront.Distribution
 	api          awsapigateway.CfnRestApi
 	database     *database
-	machine      awsstepfunctions.StateMachine
+	machine      awsstepfunctions.IStateMachine
 	lambdas      map[sm.Task]awslambda.Function
 	scheduler    awsiam.Role
 }
@@ -62,6 +62,8 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 		config: props.Config, code: props.Code, settings: props.Config.Settings(),
 		sites: map[sm.Environment]awss3.Bucket{}, lambdas: map[sm.Task]awslambda.Function{},
 	}
+	// Access logs come by the bucket's policy, not by its list, wherever the construct stands.
+	l.scope.Node().SetContext(jsii.String("@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy"), true)
 	l.buckets()
 	l.newDatabase()
 	l.newAPI()

@@ -36,17 +36,30 @@ func (l *Lockstep) newMachine() {
 		callable = append(callable, *l.lambdas[task].FunctionArn()+":*")
 	}
 	role := awsiam.NewRole(l.scope, jsii.String("MachineRole"), &awsiam.RoleProps{
-		AssumedBy:      awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
-		Description:    jsii.String("The state machine of " + l.config.App + "."),
-		InlinePolicies: inline([]awsiam.PolicyStatement{allow([]string{"lambda:InvokeFunction"}, callable...)}),
-	})
-	l.machine = awsstepfunctions.NewStateMachine(l.scope, jsii.String("Machine"), &awsstepfunctions.StateMachineProps{
-		StateMachineName: &name, Role: role, StateMachineType: awsstepfunctions.StateMachineType_STANDARD,
-		DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(sm.Definition)),
-		DefinitionSubstitutions: &substitutions, TracingEnabled: jsii.Bool(true),
-		Logs: &awsstepfunctions.LogOptions{Destination: log, Level: awsstepfunctions.LogLevel_ALL, IncludeExecutionData: jsii.Bool(true)},
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
+		Description: jsii.String("The state machine of " + l.config.App + "."),
+		InlinePolicies: inline([]awsiam.PolicyStatement{
+			allow([]string{"lambda:InvokeFunction"}, callable...),
+			allow([]string{
+				"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
+				"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+				"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
+			}, "*"),
+		}),
 	})
 	accept(role, "AwsSolutions-IAM5", "A release under way calls the versions that it began with.", "/^Resource::<.*Function.*Arn>:\\*$/g")
 	accept(role, "AwsSolutions-IAM5", "Neither the delivery of logs nor X-Ray knows resources.", "Resource::*")
+	machine := awsstepfunctions.NewCfnStateMachine(l.scope, jsii.String("Machine"), &awsstepfunctions.CfnStateMachineProps{
+		StateMachineName: &name, StateMachineType: jsii.String("STANDARD"), RoleArn: role.RoleArn(),
+		DefinitionString: jsii.String(sm.Definition), DefinitionSubstitutions: substitutions,
+		TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
+		LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
+			Level: jsii.String("ALL"), IncludeExecutionData: true,
+			Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
+				CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: log.LogGroupArn()},
+			}},
+		},
+	})
+	l.machine = awsstepfunctions.StateMachine_FromStateMachineArn(l.scope, jsii.String("Released"), machine.Ref())
 	l.settings.Machine = l.machineARN()
 }

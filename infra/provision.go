@@ -36,6 +36,7 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) {
 		Code: l.code.of(provisioner), Role: role, LogGroup: log,
 		MemorySize: jsii.Number(256), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
 	})
+	function.Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn"))
 	first := awscdk.NewCustomResource(scope, jsii.String("First"), &awscdk.CustomResourceProps{
 		ResourceType: jsii.String("Custom::Lockstep"), ServiceToken: function.FunctionArn(),
 		Properties: &map[string]any{

@@ -37,8 +37,10 @@ func (l *Lockstep) steps() {
 			MemorySize: jsii.Number(512), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
 			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
 		})
+		cfn := function.Node().DefaultChild().(awslambda.CfnFunction)
+		cfn.AddDeletionOverride(jsii.String("DependsOn")) // the role, which the function names anyway
 		if inside {
-			function.Node().DefaultChild().(awslambda.CfnFunction).SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
+			cfn.SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
 				SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups,
 			})
 		}

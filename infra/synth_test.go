@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/cxapi"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
@@ -99,7 +100,7 @@ func synthOnce(source string) func(*testing.T) app {
 }
 
 func TestMain(m *testing.M) {
-	os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")
+	os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20")
 	code := m.Run()
 	jsii.Close()
 	for _, dir := range temporary {
@@ -131,12 +132,10 @@ func synth(source string) (app, error) {
 	stack := awscdk.NewStack(cdk, jsii.String("lockstep-shop"), nil)
 	NewLockstep(stack, "Lockstep", Props{Config: c, Code: code})
 	awscdk.Aspects_Of(cdk).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
-	assembly := cdk.Synth(nil)
+	cdk.Synth(nil)
 	a := app{config: c, templates: map[string]template{}}
-	for _, m := range *assembly.GetStackArtifact(stack.ArtifactId()).Messages() {
-		if m.Level == cxapi.SynthesisMessageLevel_ERROR || m.Level == cxapi.SynthesisMessageLevel_WARNING {
-			a.findings = append(a.findings, fmt.Sprintf("%s: %v", *m.Id, m.Entry.Data))
-		}
+	if a.findings, err = findings(out); err != nil {
+		return a, err
 	}
 	files, err := filepath.Glob(filepath.Join(out, "*.template.json"))
 	if err != nil {
@@ -175,4 +174,29 @@ func fakeCode(dir string) (Code, error) {
 		}
 	}
 	return c, c.writePlaceholder()
+}
+
+// findings reads the reports that cdk-nag leaves for each stack.
+func findings(dir string) ([]string, error) {
+	reports, err := filepath.Glob(filepath.Join(dir, "AwsSolutions-*-NagReport.csv"))
+	if err != nil || reports == nil {
+		return nil, fmt.Errorf("find the reports of cdk-nag in %s: found none: %w", dir, err)
+	}
+	var list []string
+	for _, report := range reports {
+		data, err := os.ReadFile(report)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", report, err)
+		}
+		for _, row := range rows[1:] {
+			if row[2] != "Compliant" && row[2] != "Suppressed" {
+				list = append(list, strings.Join(row, " | "))
+			}
+		}
+	}
+	return list, nil
 }

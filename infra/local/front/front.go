@@ -1,5 +1,5 @@
 // Package front is the distribution and the API on one machine: what a viewer's request meets first. The
-// site's behaviour runs edge/router.js, the very file that CloudFront runs; the behaviours /api-a/* and
+// site's behaviour runs edge/router.js as it is built for CloudFront; the behaviours /api-a/* and
 // /api-b/* are the stages of a REST API whose integrations are Lambda proxies.
 package front
 
@@ -61,7 +61,11 @@ type distribution struct {
 
 // New makes the front. It panics if the router cannot be loaded, which is a mistake in the program.
 func New(options Options) http.Handler {
-	function, err := NewFunction(edge.Router)
+	source, err := edge.CloudFront(edge.Options{})
+	if err != nil {
+		panic(err)
+	}
+	function, err := NewFunction(source)
 	if err != nil {
 		panic(err)
 	}

@@ -2,10 +2,13 @@ package front
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"sync"
 
 	"github.com/grafana/sobek"
@@ -29,12 +32,13 @@ func NewFunction(source string) (*Function, error) {
 	return f, nil
 }
 
-// Result is what a function made of an event: a request to go on with (and the origin it selected, if it
-// did), or a response.
+// Result is what a function made of an event: a request to go on with, or a response.
 type Result struct {
 	Request  *Request
 	Response *Response
-	Origin   string
+	// Origins are what the function selected: none, one, or a group of two, of which the second is asked where the
+	// first does not have the object.
+	Origins []string
 }
 
 // Run hands an event to the function; read reads its key-value store.
@@ -57,9 +61,9 @@ func (f *Function) Run(event Event, read func(key string) (string, bool)) (Resul
 type runtime struct {
 	vm     *sobek.Runtime
 	handle sobek.Callable
-	// read and origin belong to the call that is under way.
-	read   func(key string) (string, bool)
-	origin string
+	// read and origins belong to the call that is under way.
+	read    func(key string) (string, bool)
+	origins []string
 }
 
 // The modules that a function may import; what they stand on is set by newRuntime.
@@ -69,7 +73,11 @@ var modules = map[string]string{
 			const value = __read(key);
 			return options && options.format === 'json' ? JSON.parse(value) : value;
 		} }),
-		selectRequestOriginById: __select,
+		selectRequestOriginById: id => __select(id),
+		createRequestOriginGroup: group => {
+			if (group.failoverCriteria.statusCodes.join() !== '403') throw new Error('expected failover at 403 and nothing else');
+			__select(...group.originIds.map(origin => origin.originId));
+		},
 	};`,
 	"crypto": `export default { createHash: __createHash };`,
 }
@@ -125,7 +133,7 @@ func resolver() sobek.HostResolveImportedModuleFunc {
 }
 
 func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, error) {
-	r.read, r.origin = read, ""
+	r.read, r.origins = read, nil
 	input, err := json.Marshal(event)
 	if err != nil {
 		return Result{}, err
@@ -148,7 +156,7 @@ func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, er
 	if err := json.Unmarshal(output, &kind); err != nil {
 		return Result{}, fmt.Errorf("the handler returned %s: %w", output, err)
 	}
-	result := Result{Origin: r.origin}
+	result := Result{Origins: r.origins}
 	if kind.StatusCode != nil {
 		return result, json.Unmarshal(output, &result.Response)
 	}
@@ -164,17 +172,25 @@ func (r *runtime) get(key string) string {
 	return value
 }
 
-func (r *runtime) selectOrigin(id string) { r.origin = id }
+func (r *runtime) selectOrigin(ids ...string) { r.origins = ids }
 
 // createHash is as much of require('crypto') as the router uses.
 func (r *runtime) createHash(algorithm string) *sobek.Object {
-	if algorithm != "md5" {
+	var hash hash.Hash
+	switch algorithm {
+	case "md5":
+		hash = md5.New()
+	case "sha256":
+		hash = sha256.New()
+	default:
 		panic(r.vm.NewTypeError("no stand-in for the hash %q", algorithm))
 	}
-	hash := md5.New()
 	object := r.vm.NewObject()
-	digest := func() *sobek.Object {
+	digest := func(encoding string) any {
 		sum := hash.Sum(nil)
+		if encoding == "hex" {
+			return hex.EncodeToString(sum)
+		}
 		buffer := r.vm.NewObject()
 		_ = buffer.Set("readUInt32BE", func(offset int) uint32 { return binary.BigEndian.Uint32(sum[offset:]) })
 		return buffer

@@ -27,7 +27,7 @@ func (d *distribution) serveSite(w http.ResponseWriter, r *http.Request, v visit
 		write(w, r, *asked.Response, nil)
 		return
 	}
-	response, body := d.fetch(*asked.Request, asked.Origin)
+	response, body := d.fetch(*asked.Request, asked.Origins)
 	if response.StatusCode >= http.StatusBadRequest { // CloudFront calls no viewer-response for these
 		write(w, r, response, body)
 		return
@@ -90,9 +90,22 @@ func (c Cookies) parse(lines []string) {
 	}
 }
 
-// fetch asks the origin that the router selected, or the one that the behaviour names. Documents are not
-// cached, so there is always an origin to ask.
-func (d *distribution) fetch(request Request, origin string) (Response, []byte) {
+// fetch asks the origins that the router selected one after the other, or the one that the behaviour names.
+// Documents are not cached, so there is always an origin to ask.
+func (d *distribution) fetch(request Request, origins []string) (response Response, body []byte) {
+	if len(origins) == 0 {
+		origins = []string{OriginID(statemachine.A)}
+	}
+	for _, origin := range origins {
+		response, body = d.ask(request, origin)
+		if response.StatusCode != http.StatusForbidden {
+			break
+		}
+	}
+	return response, body
+}
+
+func (d *distribution) ask(request Request, origin string) (Response, []byte) {
 	environment := statemachine.A
 	if origin == OriginID(statemachine.B) {
 		environment = statemachine.B
