@@ -40,9 +40,10 @@ func OpenArchive(name string, data []byte, sha256hex string) (*zip.Reader, error
 		if err := checkEntry(f); err != nil {
 			return nil, fmt.Errorf("%s: %q: %w", name, f.Name, err)
 		}
-		if unpacked += f.UncompressedSize64; unpacked > MaxUnpacked {
+		if f.UncompressedSize64 > MaxUnpacked-unpacked { // a sum could overflow
 			return nil, fmt.Errorf("%s: found more than %d bytes unpacked, expected less", name, int64(MaxUnpacked))
 		}
+		unpacked += f.UncompressedSize64
 	}
 	return archive, nil
 }
@@ -58,7 +59,8 @@ func checkEntry(f *zip.File) error {
 	return nil
 }
 
-// Unpack reads one file of a checked archive, no further than its declared size: a zip can lie about it.
+// Unpack reads one file of a checked archive. A zip can lie about sizes: archive/zip reads no further than
+// the declared one, and fails where it is not met.
 func Unpack(f *zip.File) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {

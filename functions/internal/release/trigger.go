@@ -25,12 +25,12 @@ type Trigger struct {
 // ParseTrigger reads the input of an execution: a merge event, the S3 event of a new manifest, or what
 // was typed into the console.
 func ParseTrigger(event json.RawMessage, app string) (Trigger, error) {
-	var envelope struct {
+	var envelope *struct { // a pointer, since null is no object
 		DetailType *string         `json:"detail-type"`
 		Source     string          `json:"source"`
 		Detail     json.RawMessage `json:"detail"`
 	}
-	if err := json.Unmarshal(event, &envelope); err != nil {
+	if err := json.Unmarshal(event, &envelope); err != nil || envelope == nil {
 		return Trigger{}, statemachine.Errorf(statemachine.InvalidRelease, "execution input: found %.80s, expected a JSON object", event)
 	}
 	var (
@@ -92,7 +92,7 @@ func uploaded(detail json.RawMessage) (Trigger, error) {
 		return Trigger{}, fmt.Errorf("detail: %w", err)
 	}
 	id := strings.TrimSuffix(strings.TrimPrefix(created.Object.Key, statemachine.ReleasesPrefix), "/release.json")
-	if created.Object.Key != statemachine.ManifestKey(id) {
+	if id == "" || created.Object.Key != statemachine.ManifestKey(id) {
 		return Trigger{}, fmt.Errorf("detail.object.key: found %q, expected releases/<id>/release.json", created.Object.Key)
 	}
 	return Trigger{Release: id}, nil
