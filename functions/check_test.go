@@ -237,3 +237,17 @@ func (w *world) weighed(release string, want ...int) {
 		w.t.Errorf("%s had the weights %v, expected %v\n%s", release, got, want, w.story())
 	}
 }
+
+// snapshot is all that a release could change, but for the ledger.
+func (w *world) snapshot() string {
+	w.lock.Lock()
+	writes := 0
+	for place, n := range w.writes {
+		if place != "ledger" {
+			writes += n
+		}
+	}
+	w.lock.Unlock()
+	roles, _ := w.stack.Cloud.SSM.Get("/lockstep/shop/environments")
+	return fmt.Sprintf("%s, %+v, %d writes", roles, w.route(), writes)
+}

@@ -32,7 +32,7 @@ type chronicle struct {
 	// guarded is the environment that must not be written now, "" for none; violations are writes to it.
 	guarded    sm.Environment
 	violations []string
-	writes     int
+	writes     map[string]int // to "ledger", "bus", "machine" and "else"
 }
 
 type announcement struct {
@@ -46,7 +46,7 @@ type routed struct {
 }
 
 func (c *chronicle) keep(w *world) {
-	c.world, c.base = w, map[string]string{}
+	c.world, c.base, c.writes = w, map[string]string{}, map[string]int{}
 	w.stack.Cloud.Events.Subscribe(events.DefaultBus, c.hear)
 	w.stack.Cloud.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func (c *chronicle) keep(w *world) {
 				return
 			}
 			if write {
-				c.note(r)
+				c.note(r, cloud.CallOf(r.Context()).Service)
 			}
 			next.ServeHTTP(rw, r)
 			if write {
@@ -106,10 +106,15 @@ func isWrite(operation string) bool {
 // The places that belong to one environment.
 var ofEnvironment = regexp.MustCompile(`^(?:/` + app + `-site-([ab])/|/restapis/[^/]+/stages/api-([ab])$|/2015-03-31/functions/[^/]+/aliases/([ab])$)`)
 
-func (c *chronicle) note(r *http.Request) {
+func (c *chronicle) note(r *http.Request, service string) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	c.writes++
+	switch {
+	case strings.Contains(r.URL.Path, "/ledger/"), service == "states", service == "events":
+		c.writes["ledger"]++
+	default:
+		c.writes["else"]++
+	}
 	if found := ofEnvironment.FindStringSubmatch(r.URL.Path); found != nil {
 		if e := sm.Environment(found[1] + found[2] + found[3]); e == c.guarded {
 			c.violations = append(c.violations, fmt.Sprintf("%s %s %s", time.Now().Format(time.TimeOnly), r.Method, r.URL.Path))

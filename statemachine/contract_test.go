@@ -194,6 +194,9 @@ func TestContract_Paths(t *testing.T) {
 			}
 		}
 		for _, c := range s.Catch {
+			if name == "Begin" && c.ResultPath == "$" {
+				continue // the input need not be an object that takes a failure in
+			}
 			if found, ok := documentField(c.ResultPath); !ok || found.of != failure {
 				t.Errorf("%s: a Catch writes to %q, expected a Failure in Document", name, c.ResultPath)
 			}
