@@ -44,7 +44,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		carries.Functions = map[string]sm.Carried{}
 	}
 	for _, name := range m.FunctionNames() {
-		if err := d.Versions.Point(ctx, name, doc.Active, published[name].Version); err != nil {
+		if err := d.point(ctx, doc, name, published[name].Version); err != nil {
 			return "", err
 		}
 		carries.Functions[name] = published[name]
@@ -52,14 +52,14 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	if m.Site != nil {
 		carries.Site = &sm.CarriedSite{Release: doc.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
 	}
-	if err := d.site(ctx, carries.Site, doc.Active, doc.Release); err != nil {
+	if err := d.site(ctx, doc, carries.Site, doc.Release); err != nil {
 		return "", err
 	}
-	if err := d.Stages.Set(ctx, doc.Active, doc.Active, doc.Release); err != nil {
+	if err := d.stage(ctx, doc, doc.Active, doc.Release); err != nil {
 		return "", err
 	}
 	carries.Release, carries.Sequence, carries.Settled = doc.Release, doc.Sequence, true
-	if err := d.Book.Carry(ctx, carries); err != nil {
+	if err := d.carry(ctx, doc, carries); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, layers(m)), nil

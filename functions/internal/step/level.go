@@ -50,57 +50,85 @@ type Leveler struct {
 // sideBySide is how many functions are worked on at once; the adapter keeps to Lambda's quotas.
 const sideBySide = 16
 
-// functions points every alias of an environment to the version that the other's names.
-func (l Leveler) functions(ctx context.Context, from, to sm.Environment) (moved int, err error) {
+// What follows writes into active, and looks before each write whether the lock is still held: stopping an
+// execution does not stop the Lambda that it called, which may come back when active is somebody else's.
+// Only assets are written without a look, since they are the same whoever writes them.
+
+func (l Leveler) point(ctx context.Context, doc sm.Document, name, version string) error {
+	if err := l.Book.Hold(ctx, doc); err != nil {
+		return err
+	}
+	return l.Versions.Point(ctx, name, doc.Active, version)
+}
+
+func (l Leveler) stage(ctx context.Context, doc sm.Document, alias sm.Environment, releaseID string) error {
+	if err := l.Book.Hold(ctx, doc); err != nil {
+		return err
+	}
+	return l.Stages.Set(ctx, doc.Active, alias, releaseID)
+}
+
+func (l Leveler) carry(ctx context.Context, doc sm.Document, c sm.Carries) error {
+	if err := l.Book.Hold(ctx, doc); err != nil {
+		return err
+	}
+	return l.Book.Carry(ctx, c)
+}
+
+// functions points every alias of active to the version that fallback's names.
+func (l Leveler) functions(ctx context.Context, doc sm.Document) (moved int, err error) {
 	var count atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sideBySide)
 	for _, f := range l.Settings.Functions {
 		group.Go(func() error {
-			want, err := l.Versions.At(ctx, f.Name, from)
+			want, err := l.Versions.At(ctx, f.Name, doc.Fallback)
 			if err != nil {
 				return err
 			}
-			have, err := l.Versions.At(ctx, f.Name, to)
+			have, err := l.Versions.At(ctx, f.Name, doc.Active)
 			if err != nil || have.Version == want.Version {
 				return err
 			}
 			count.Add(1)
-			return l.Versions.Point(ctx, f.Name, to, want.Version)
+			return l.point(ctx, doc, f.Name, want.Version)
 		})
 	}
 	err = group.Wait()
 	return int(count.Load()), err
 }
 
-// site writes a site bundle into an environment under a release's name: assets first, entry pages last,
-// and then takes away the entry pages that the bundle does not have. Old assets stay for open tabs.
-func (l Leveler) site(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string) error {
+// site writes a site bundle into active under a release's name: assets first, entry pages last, and then
+// takes away the entry pages that the bundle does not have. Old assets stay for open tabs.
+func (l Leveler) site(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string) error {
 	if site == nil {
 		return nil
 	}
-	assets, entries, err := l.render(ctx, site, e, releaseID)
+	assets, entries, err := l.render(ctx, site, doc.Active, releaseID)
 	if err != nil {
 		return err
 	}
 	for _, page := range assets {
-		if err := l.Sites.Put(ctx, e, page.Stamped(site.Release)); err != nil {
+		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
 			return err
 		}
 	}
-	return l.entries(ctx, site, e, releaseID, entries)
+	return l.entries(ctx, doc, site, releaseID, entries)
 }
 
 // entries writes only the entry pages: what a rollback does first.
-func (l Leveler) entries(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string, pages []release.Page) error {
+func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string, pages []release.Page) error {
+	if err := l.Book.Hold(ctx, doc); err != nil {
+		return err
+	}
 	keep := map[string]bool{}
 	for _, page := range pages {
 		keep[page.Path] = true
-		if err := l.Sites.Put(ctx, e, page.Stamped(releaseID)); err != nil {
+		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(releaseID)); err != nil {
 			return err
 		}
 	}
-	there, err := l.Sites.List(ctx, e)
+	there, err := l.Sites.List(ctx, doc.Active)
 	if err != nil {
 		return err
 	}
@@ -108,7 +136,7 @@ func (l Leveler) entries(ctx context.Context, site *sm.CarriedSite, e sm.Environ
 		if keep[path] || strings.HasPrefix(path, site.Assets) {
 			continue
 		}
-		if err := l.Sites.Delete(ctx, e, path); err != nil {
+		if err := l.Sites.Delete(ctx, doc.Active, path); err != nil {
 			return err
 		}
 	}

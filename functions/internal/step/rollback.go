@@ -65,7 +65,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		_, err := r.Book.unsettle(ctx, doc.Active)
 		return fmt.Sprintf("nobody is sent to %s; there is no release to go back to", doc.Active), err
 	}
-	if err := r.Stages.Set(ctx, doc.Active, doc.Fallback, from.Release); err != nil {
+	if err := r.stage(ctx, doc, doc.Fallback, from.Release); err != nil {
 		return "", err
 	}
 	api := time.Since(began)
@@ -77,7 +77,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 	if from.Site != nil {
-		if err := r.entries(ctx, from.Site, doc.Active, from.Release, entries); err != nil {
+		if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {
 			return "", err
 		}
 	}
@@ -85,7 +85,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err := r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback}); err != nil {
 		return "", err
 	}
-	moved, err := r.functions(ctx, doc.Fallback, doc.Active)
+	moved, err := r.functions(ctx, doc)
 	if err != nil {
 		return "", err
 	}
@@ -94,10 +94,10 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 			return "", err
 		}
 	}
-	if err := r.Stages.Set(ctx, doc.Active, doc.Active, from.Release); err != nil {
+	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := r.Book.Carry(ctx, carried(from, doc.Active)); err != nil {
+	if err := r.carry(ctx, doc, carried(from, doc.Active)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", from.Release,

@@ -39,20 +39,20 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if _, err := s.Book.unsettle(ctx, doc.Active); err != nil {
 		return "", err
 	}
-	moved, err := s.functions(ctx, doc.Fallback, doc.Active)
+	moved, err := s.functions(ctx, doc)
 	if err != nil {
 		return "", err
 	}
 	// Also a site of the same bundle is written anew: its entry pages name the release.
 	if !before.Settled || before.Release != from.Release {
-		if err := s.site(ctx, from.Site, doc.Active, from.Release); err != nil {
+		if err := s.site(ctx, doc, from.Site, from.Release); err != nil {
 			return "", err
 		}
 	}
-	if err := s.Stages.Set(ctx, doc.Active, doc.Active, from.Release); err != nil {
+	if err := s.stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := s.Book.Carry(ctx, carried(from, doc.Active)); err != nil {
+	if err := s.carry(ctx, doc, carried(from, doc.Active)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, from.Release, aliases(moved)), nil
