@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
@@ -107,4 +108,17 @@ func (w *world) rings(input string) {
 	if err := w.stack.Cloud.States.SendTaskSuccess(in.TaskToken, in.Output); err == nil {
 		w.t.Error("a token was good twice")
 	}
+}
+
+// lingers lets a step's next call of an operation take so long.
+func (w *world) lingers(task sm.Task, operation string, d time.Duration) {
+	var lingered atomic.Bool // a mutex would hold the clock
+	w.stack.Cloud.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if cloud.CallOf(r.Context()).Operation == operation && w.isIn(string(task)) && !lingered.Swap(true) {
+				time.Sleep(d)
+			}
+			next.ServeHTTP(rw, r)
+		})
+	})
 }

@@ -10,7 +10,7 @@ import (
 
 func TestOperator_PausesAndResumes(t *testing.T) {
 	story(t, func(w *world) {
-		w.live()
+		w.quietlyLive()
 		w.second()
 		w.bakes("v2", 500)
 		time.Sleep(30 * time.Second)
@@ -28,11 +28,8 @@ func TestOperator_PausesAndResumes(t *testing.T) {
 		w.ends("v2", sm.Released)
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
-	}, fewViewers)
+	})
 }
-
-// fewViewers is for stories that last.
-func fewViewers(o *stack.Options) { o.Ramp.MinimumRequests = 1 }
 
 func TestOperator_PausesBetweenSteps(t *testing.T) {
 	story(t, func(w *world) {

@@ -54,9 +54,11 @@ type Record struct {
 	// Signals are what arrived from outside, also while nobody waited.
 	Signals []SignalNote `json:"signals,omitempty"`
 	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.
-	Ringing    []string `json:"ringing,omitempty"`
-	Recoveries int      `json:"recoveries,omitempty"`
-	Story      []Entry  `json:"story,omitempty"`
+	Ringing []string `json:"ringing,omitempty"`
+	// Recovered is the dead execution that was taken over last, Recoveries how many were.
+	Recovered  string  `json:"recovered,omitempty"`
+	Recoveries int     `json:"recoveries,omitempty"`
+	Story      []Entry `json:"story,omitempty"`
 }
 
 // Wait is a ramp step that bakes: whoever holds the token decides once.
@@ -87,6 +89,8 @@ type SignalNote struct {
 	Kind   SignalKind `json:"kind"`
 	Reason string     `json:"reason"`
 	At     time.Time  `json:"at"`
+	// Bake is the schedule of the bake that it found, if it found one: told again, it is not about the next.
+	Bake string `json:"bake,omitempty"`
 }
 
 // Entry is a line of the release's story.

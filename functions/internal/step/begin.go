@@ -209,8 +209,8 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	adopt := func(r *sm.Record) {
 		if r.Execution != in.Execution {
 			r.Release, r.Sequence = doc.Release, doc.Sequence
-			r.Execution, r.Fence, r.Recoveries = in.Execution, lock.Fence, r.Recoveries+1
-			r.Wait, r.Outcome, r.Cause, r.Ended = nil, "", "", nil
+			r.Execution, r.Fence = in.Execution, lock.Fence
+			r.Outcome, r.Cause, r.Ended = "", "", nil // Wait stays: the rollback cancels its schedule
 		}
 	}
 	if _, err := b.Book.Tell(ctx, doc, sm.Recover, cause+"; going on with "+string(doc.Next), adopt); err != nil {

@@ -31,6 +31,9 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		// The machine's last states read the cause, and fail for want of one.
 		doc.Failure = &sm.Failure{Error: "Unexplained", Cause: "no step said why"}
 	}
+	if err := f.unfinished(ctx, doc); err != nil {
+		return doc, err
+	}
 	record, err := f.record(ctx, doc)
 	if err != nil {
 		return doc, fmt.Errorf("record that %s was %s: %w", doc.Release, doc.Outcome, err)
@@ -47,6 +50,26 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		return doc, err
 	}
 	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))
+}
+
+// unfinished is an error where Begin took a dead execution's lock over and could not go on: to let go of it now
+// would leave the release as it lies. The execution fails with the lock held, and Recover tries again.
+func (f *Finish) unfinished(ctx context.Context, doc sm.Document) error {
+	if doc.Fence > 0 {
+		return nil
+	}
+	var lock sm.Lock
+	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return fmt.Errorf("read the lock: %w", err)
+	}
+	if lock.Holder == nil || lock.Holder.Execution != doc.Execution {
+		return nil
+	}
+	record, err := f.Book.Record(ctx, lock.Holder.Release)
+	if err == nil && record.Execution != "" && record.Execution != doc.Execution && record.Ended == nil {
+		err = fmt.Errorf("take %s over from %s: %s", record.Release, record.Execution, doc.Failure.Message())
+	}
+	return err
 }
 
 // record writes the end where it belongs. A refusal or a superseded merge must not write over the record

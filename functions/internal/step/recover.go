@@ -52,12 +52,18 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 	if lock.Holder == nil || lock.Holder.Execution != change.Execution {
 		return change.Execution + " left nothing undone", settleQueue(ctx, r.Book, r.Answers)
 	}
-	record, err := r.Book.Record(ctx, lock.Holder.Release)
+	doc := sm.Document{Execution: change.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
+	// Counted here and not by the execution that takes over: it may die before it can write.
+	record, err := r.Book.Update(ctx, doc, func(record *sm.Record) error {
+		if record.Recovered != change.Execution {
+			record.Recovered, record.Recoveries = change.Execution, record.Recoveries+1
+		}
+		return nil
+	})
 	if err != nil {
 		return "", err
 	}
-	if change.Error == sm.RollbackFailed || record.Recoveries >= tries {
-		doc := sm.Document{Execution: change.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
+	if change.Error == sm.RollbackFailed || record.Recoveries > tries {
 		_, err := r.Book.Tell(ctx, doc, sm.Recover, "stopped with the lock held: a person must look at this release")
 		return "stopped with the lock held", err
 	}

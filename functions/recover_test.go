@@ -1,0 +1,186 @@
+package functions_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+const recovered = "Begin Rollback UndoExpand Finish RolledBack"
+
+// StopExecution runs no Catch: Recover finishes what the machine could not, and hands the lock on.
+func TestStop_BeforeContract_IsRolledBack(t *testing.T) {
+	for name, stopped := range map[string]struct {
+		when func(w *world, stop func())
+		way  string
+	}{
+		"in sync":    {func(w *world, stop func()) { w.after(sm.Sync, stop) }, "Begin Sync"},
+		"in deploy":  {func(w *world, stop func()) { w.after(sm.Deploy, stop) }, strings.TrimSpace(deployed[:len(deployed)-len("Probe ")])},
+		"at 25 %":    {func(w *world, stop func()) { w.bakes("v2", 2500); stop() }, deployed + baked + "Ramp"},
+		"in promote": {func(w *world, stop func()) { w.after(sm.Promote, stop) }, deployed + baked + baked + baked + "Promote"},
+		"in drain":   {func(w *world, stop func()) { w.reaches("OldTabsOpen"); stop() }, deployed + baked + baked + baked + "Promote Drain"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				stopped.when(w, func() { w.stop("v2"); time.Sleep(time.Second) })
+				w.ends("v2", sm.RolledBack)
+				w.tookTimes("v2", stopped.way, recovered)
+				w.stands("a", "v1", "v1")
+
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v3", sm.Released)
+				w.stands("b", "v1", "v3")
+			})
+		})
+	}
+}
+
+func TestStop_AtFivePercent_UnderViewers(t *testing.T) {
+	story(t, func(w *world) {
+		w.live()
+		w.second()
+		w.bakes("v2", 2500)
+		w.merge(w.release("v3", 3, everything)) // waits meanwhile, and follows
+		time.Sleep(time.Minute)
+		w.stop("v2")
+		w.ends("v2", sm.RolledBack)
+		w.ends("v3", sm.Released)
+		w.stands("b", "v1", "v3")
+	})
+}
+
+// The point of no return is passed: there is only one way.
+func TestStop_InContract_IsFinished(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.after(sm.Contract, func() { w.stop("v2"); time.Sleep(time.Second) })
+		w.ends("v2", sm.Released)
+		w.tookTimes("v2", deployed+baked+baked+baked+"Promote Drain Contract", "Begin Contract Finish Released")
+		w.stands("b", "v1", "v2")
+	})
+}
+
+func TestStop_InFinish(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.before(sm.Finish, func() { w.stop("v2"); time.Sleep(time.Second) })
+		w.ends("v2", sm.Released)
+		w.stands("b", "v1", "v2")
+	})
+}
+
+func TestStop_InRollback_IsRolledBackAgain(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.after(sm.Rollback, func() { w.stop("v2"); time.Sleep(time.Second) })
+		w.operator(sm.SignalRollback)
+		w.ends("v2", sm.RolledBack)
+		w.tookTimes("v2", deployed+"Ramp Rollback", recovered)
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// Recovery itself can be stopped.
+func TestStop_InRecovery(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.stop("v2")
+		w.reaches("CallsInFlight")
+		w.stop("v2")
+		time.Sleep(time.Second)
+		w.ends("v2", sm.RolledBack)
+		w.tookTimes("v2", deployed+"Ramp", "Begin Rollback", recovered)
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// A merge that waits and is stopped is taken out of the queue; the others go on.
+func TestStop_InTheQueue(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(10 * time.Second)
+		w.stop("v3")
+		w.ends("v2", sm.Released)
+		time.Sleep(time.Minute)
+		w.took("v3", "Begin")
+		w.stands("b", "v1", "v2")
+	})
+}
+
+// Stopping an execution does not stop the Lambda that it called: what a dead execution's Deploy does when it
+// comes back must not land on the release that follows.
+func TestStop_WhileDeployLingers(t *testing.T) {
+	for _, operation := range []string{"UpdateFunctionCode", "UpdateAlias", "PutObject"} {
+		t.Run(operation, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.live()
+				w.lingers(sm.Deploy, operation, 4*time.Minute)
+				w.second()
+				w.reaches("Deploy")
+				time.Sleep(2 * time.Second)
+				w.stop("v2")
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v2", sm.RolledBack)
+				w.ends("v3", sm.Released)
+				w.stands("b", "v1", "v3")
+			})
+		})
+	}
+}
+
+// A rollback that can't be done keeps the lock, so that nothing runs over the wreck.
+func TestRollback_ThatFails_KeepsTheLock(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.refuses(sm.Rollback, "UpdateStage", "api-b")
+		w.bakes("v2", 500)
+		w.operator(sm.SignalRollback)
+		w.eventually("v2 has failed", time.Hour, func() bool { return !w.running("v2") })
+		time.Sleep(time.Minute)
+		w.took("v2", deployed+"Ramp Rollback RollbackFailed")
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(time.Hour)
+		var lock sm.Lock
+		w.read("ledger/lock.json", &lock)
+		if lock.Holder == nil || lock.Holder.Release != "v2" || len(lock.Queue) != 1 {
+			t.Errorf("the lock is %+v, expected v2 to hold it and v3 to wait", lock)
+		}
+		if r := w.route(); r.Weight != 0 {
+			t.Errorf("the route is %+v, expected nobody to be sent to b", r)
+		}
+	})
+}
+
+// A recovery that can't begin is not tried for ever, and does not let go of what it could not roll back.
+func TestRecovery_ThatCannotBegin_KeepsTheLock(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.refuses(sm.Begin, "PutObject", "/ledger/releases/v2.json")
+		w.stop("v2")
+		time.Sleep(time.Hour)
+		var lock sm.Lock
+		w.read("ledger/lock.json", &lock)
+		if n := len(w.executions("v2")); lock.Holder == nil || lock.Holder.Release != "v2" || n != 4 {
+			t.Errorf("the lock is %+v after %d executions, expected v2 to hold it, and 3 tries", lock, n)
+		}
+		if story := w.record("v2").Story; !strings.Contains(story[len(story)-1].Text, "a person must look") {
+			t.Errorf("the record ends with %q", story[len(story)-1].Text)
+		}
+	})
+}
