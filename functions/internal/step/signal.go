@@ -103,6 +103,9 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 	if err != nil || !noted {
 		return "too late, or noted before", err
 	}
+	if outdated(record, note.ID) {
+		return "told again, and done with", nil
+	}
 	switch request.Action {
 	case sm.SignalRollback:
 		return s.interrupt(ctx, record, sm.OperatorRollback, reason)
@@ -120,6 +123,9 @@ func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, 
 		seen := slices.ContainsFunc(r.Signals, func(n sm.SignalNote) bool { return n.ID == note.ID })
 		noted = seen
 		if r.Ended == nil && !r.Contracted && !seen && concerns(*r) {
+			if r.Wait != nil {
+				note.Bake = r.Wait.Schedule
+			}
 			r.Signals, noted = append(r.Signals, note), true
 		}
 		return nil
@@ -128,6 +134,20 @@ func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, 
 		return record, noted, fmt.Errorf("note %s of %s: %w", note.Kind, doc.Release, err)
 	}
 	return record, noted, nil
+}
+
+// outdated tells whether a word that comes again has nothing left to do: it was about a bake that is over, or
+// another word came after it. A word to roll back never is.
+func outdated(r sm.Record, id string) bool {
+	i := slices.IndexFunc(r.Signals, func(n sm.SignalNote) bool { return n.ID == id })
+	switch note := r.Signals[i]; note.Kind {
+	case sm.SignalAdvance, sm.SignalPromote:
+		return r.Wait != nil && r.Wait.Schedule != note.Bake
+	case sm.SignalPause, sm.SignalResume:
+		last, _ := lastOf(r, sm.SignalPause, sm.SignalResume)
+		return last.ID != id
+	}
+	return false
 }
 
 // interrupt fails the waiting ramp; where none waits the next step reads the note.
