@@ -30,7 +30,7 @@ var forbidden = []struct {
 	{"eval, a timer or the network", regexp.MustCompile(`\b(eval|Function|setTimeout|setInterval|setImmediate|fetch|XMLHttpRequest)\s*\(`), nil},
 	{"the environment", regexp.MustCompile(`\bprocess\s*\.`), nil},
 	{"an import that the runtime lacks", regexp.MustCompile(`^\s*import\b(.*['"](fs|xml|zlib|webcrypto)['"]|\s*[*{(])`), nil},
-	{"an await that is not a statement of its own: const x = await ...;", regexp.MustCompile(`\bawait\b`), regexp.MustCompile(`^\s*const \w+ = await [^;]*;\s*$`)},
+	{"an await that is not a statement of its own: const x = await ...;", regexp.MustCompile(`\bawait\b`), regexp.MustCompile(`^\s*const \w+\s*=\s*await [^;]*;\s*$`)},
 	{"an async function within another", regexp.MustCompile(`^.+\basync\b`), nil},
 }
 
@@ -62,8 +62,11 @@ func dialect(file, source string) []string {
 }
 
 func TestRouter_KeepsToTheDialect(t *testing.T) {
-	for _, found := range dialect("router.js", edge.Router) {
-		t.Error(found)
+	// What is shipped has few lines, but the same syntax.
+	for file, source := range map[string]string{"router.js": edge.Router, "router.js as shipped": strings.NewReplacer(";", ";\n", "{", "{\n").Replace(shipped(t))} {
+		for _, found := range dialect(file, source) {
+			t.Error(found)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package edge_test
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +14,10 @@ import (
 	"lockstep/infra/local/front"
 )
 
-// engines are those that must agree: the rule in Go, the engine of infra/local, and njs, which speaks
-// CloudFront's dialect.
+// engines are those that must agree: the rule in Go, the engine of infra/local, njs, which speaks CloudFront's
+// dialect, and Node with the modules of Lambda@Edge.
 func engines() map[string]func(*testing.T, []visit) []outcome {
-	return map[string]func(*testing.T, []visit) []outcome{"rule": runRule, "sobek": runSobek, "njs": runNJS}
+	return map[string]func(*testing.T, []visit) []outcome{"rule": runRule, "sobek": runSobek, "njs": runNJS, "lambda": runLambda}
 }
 
 func runRule(_ *testing.T, visits []visit) []outcome {
@@ -29,58 +30,73 @@ func runRule(_ *testing.T, visits []visit) []outcome {
 
 func runSobek(t *testing.T, visits []visit) []outcome {
 	t.Helper()
-	function, err := front.NewFunction(edge.Router)
+	function, err := front.NewFunction(shipped(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	outcomes := make([]outcome, len(visits))
 	for i, v := range visits {
-		o := &outcomes[i]
-		read := func(key string) (string, bool) {
-			o.Reads++
-			if v.Route == nil || key != "route" {
-				return "", false
-			}
-			return *v.Route, true
-		}
-		asked, err := function.Run(v.Event, read)
-		if err != nil {
+		if outcomes[i], err = outcomeOf(function, v); err != nil {
 			t.Fatalf("%+v: %v", v, err)
-		}
-		o.Environment = asked.Origin[len("site-"):]
-		o.Header = asked.Request.Headers["x-lockstep-env"].Value
-		o.URI = asked.Request.URI
-		_, o.Validators = asked.Request.Headers["if-none-match"]
-
-		served := o.Environment
-		if v.Served != nil {
-			served = *v.Served
-		}
-		// Whether viewer-response sees the request as it came or as viewer-request left it is not known.
-		for _, request := range []front.Request{v.Event.Request, *asked.Request} {
-			event := v.Event
-			event.Context.EventType = "viewer-response"
-			event.Request = request
-			event.Response = &front.Response{StatusCode: 200, Headers: front.Values{}, Cookies: front.Cookies{}}
-			if served != "" {
-				event.Response.Headers["x-amz-meta-lockstep-env"] = front.Value{Value: served}
-			}
-			reads := o.Reads
-			answered, err := function.Run(event, read)
-			if err != nil {
-				t.Fatalf("%+v: %v", v, err)
-			}
-			if o.Reads != reads {
-				t.Fatalf("%+v: viewer-response reads the store", v)
-			}
-			cookie := answered.Response.Cookies["lockstep"]
-			if o.Cookie != "" && o.Cookie != cookie.Value {
-				t.Fatalf("%+v: viewer-response depends on what viewer-request did", v)
-			}
-			o.Cookie, o.Attributes = cookie.Value, cookie.Attributes
 		}
 	}
 	return outcomes
+}
+
+// outcomeOf plays one visit through the function of infra/local.
+func outcomeOf(function *front.Function, v visit) (o outcome, err error) {
+	read := func(key string) (string, bool) {
+		o.Reads++
+		if v.Route == nil || key != "route" {
+			return "", false
+		}
+		return *v.Route, true
+	}
+	asked, err := function.Run(v.Event, read)
+	if err != nil {
+		return o, err
+	}
+	if asked.Response != nil {
+		cookie := asked.Response.Cookies["lockstep"]
+		o.Redirect = asked.Response.StatusCode == 302 && asked.Response.Headers["location"].Value == "?"
+		o.Cookie, o.Attributes = cookie.Value, cookie.Attributes
+		return o, nil
+	}
+	o.Environment = asked.Origins[0][len("site-"):]
+	o.Failover = len(asked.Origins) == 2 && asked.Origins[0] != asked.Origins[1]
+	o.Header = asked.Request.Headers["x-lockstep-env"].Value
+	o.URI = asked.Request.URI
+	_, o.Validators = asked.Request.Headers["if-none-match"]
+
+	served := o.Environment
+	if v.Served != nil {
+		served = *v.Served
+	}
+	reads := o.Reads
+	// Whether viewer-response sees the request as it came or as viewer-request left it is not known.
+	for i, request := range []front.Request{v.Event.Request, *asked.Request} {
+		event := v.Event
+		event.Context.EventType = "viewer-response"
+		event.Request = request
+		event.Response = &front.Response{StatusCode: 200, Headers: front.Values{}, Cookies: front.Cookies{}}
+		if served != "" {
+			event.Response.Headers["x-amz-meta-lockstep-env"] = front.Value{Value: served}
+		}
+		answered, err := function.Run(event, read)
+		if err != nil {
+			return o, err
+		}
+		if o.Reads != reads {
+			return o, errors.New("viewer-response reads the store")
+		}
+		cookie := answered.Response.Cookies["lockstep"]
+		_, outdated := answered.Response.Headers["x-lockstep-outdated"]
+		if i > 0 && (o.Cookie != cookie.Value || o.Outdated != outdated) {
+			return o, errors.New("viewer-response depends on what viewer-request did")
+		}
+		o.Cookie, o.Attributes, o.Outdated = cookie.Value, cookie.Attributes, outdated
+	}
+	return o, nil
 }
 
 // njsDriver follows the router in main.mjs: it reads the visits and writes what becomes of them.
@@ -102,32 +118,55 @@ func runNJS(t *testing.T, visits []visit) []outcome {
 		}
 		t.Skip("njs is missing (Debian package njs): the router is not checked in CloudFront's dialect")
 	}
-	// It collects no garbage, so a long run is a slow one.
+	// It collects no garbage, so a long run is a slow one. And it has but one cf, whose name is made short.
 	var outcomes []outcome
 	for batch := range slices.Chunk(visits, 1000) {
-		outcomes = append(outcomes, runNJSBatch(t, binary, batch)...)
+		files := map[string]string{"cloudfront": njsCloudFront, "main.mjs": shipped(t) + njsDriver}
+		outcomes = append(outcomes, runScript(t, batch, files, binary, "-p", ".", "main.mjs")...)
 	}
 	return outcomes
 }
 
-func runNJSBatch(t *testing.T, binary string, visits []visit) []outcome {
+// nodeDriver follows the module of Lambda@Edge.
+//
+//go:embed testdata/lambda.js
+var nodeDriver string
+
+func runLambda(t *testing.T, visits []visit) []outcome {
+	t.Helper()
+	binary, err := exec.LookPath("node")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("node is missing: it runs the router as Lambda@Edge does")
+		}
+		t.Skip("node is missing: the router is not checked as Lambda@Edge runs it")
+	}
+	module, err := edge.LambdaEdge(edge.Options{}, "eu-west-1", "shop-state", [2]string{"shop-a.s3.amazonaws.com", "shop-b.s3.amazonaws.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runScript(t, visits, map[string]string{"index.mjs": module, "main.mjs": nodeDriver}, binary, "main.mjs")
+}
+
+// runScript hands visits to a script, and takes what it makes of them.
+func runScript(t *testing.T, visits []visit, files map[string]string, binary string, arguments ...string) []outcome {
 	t.Helper()
 	input, err := json.Marshal(visits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	files := map[string]string{"cloudfront": njsCloudFront, "main.mjs": edge.Router + njsDriver, "visits.json": string(input)}
+	files["visits.json"] = string(input)
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	command := exec.Command(binary, "-p", dir, "main.mjs")
+	command := exec.Command(binary, arguments...)
 	command.Dir = dir
 	printed, err := command.CombinedOutput()
 	if err != nil || len(printed) > 0 {
-		t.Fatalf("njs: %v\n%s", err, printed)
+		t.Fatalf("%s: %v\n%s", command, err, printed)
 	}
 	output, err := os.ReadFile(filepath.Join(dir, "outcomes.json"))
 	if err != nil {
@@ -135,7 +174,7 @@ func runNJSBatch(t *testing.T, binary string, visits []visit) []outcome {
 	}
 	var outcomes []outcome
 	if err := json.Unmarshal(output, &outcomes); err != nil || len(outcomes) != len(visits) {
-		t.Fatalf("njs wrote %d outcomes for %d visits: %v", len(outcomes), len(visits), err)
+		t.Fatalf("%s wrote %d outcomes for %d visits: %v", command, len(outcomes), len(visits), err)
 	}
 	return outcomes
 }

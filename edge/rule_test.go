@@ -1,14 +1,17 @@
 package edge_test
 
 import (
+	"cmp"
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"path"
-	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"lockstep/infra/local/front"
 )
@@ -24,71 +27,131 @@ type route struct {
 	Weight                    float64
 }
 
-var viewerCookie = regexp.MustCompile(`(?s)\A([ab])\.(.{12})\z`)
+// visitor is what a cookie says; the zero value is a viewer who has none.
+type visitor struct{ page, id, secret string }
+
+func readCookie(value string) visitor {
+	units := utf16.Encode([]rune(value))
+	text := func(from, to int) string { return string(utf16.Decode(units[from:to])) }
+	switch n := len(units); {
+	case n == 14:
+	case n > 15 && n < 80 && units[14] == '.':
+	default:
+		return visitor{}
+	}
+	if units[0] != 'a' && units[0] != 'b' {
+		return visitor{}
+	}
+	v := visitor{page: text(0, 1), id: text(2, 14)}
+	if len(units) > 15 {
+		v.secret = text(15, len(units))
+	}
+	return v
+}
 
 // rule says what the router does, in another language and in another order.
 func rule(v visit) outcome {
-	id, page := v.Event.Context.RequestID[:12], ""
-	if m := viewerCookie.FindStringSubmatch(v.Event.Request.Cookies["lockstep"].Value); m != nil {
-		page, id = m[1], m[2]
+	request := v.Event.Request
+	who := readCookie(request.Cookies["lockstep"].Value)
+	r, fallback, preview := readRoute(v.Route)
+	id := who.id
+	if who.page == "" {
+		id = v.Event.Context.RequestID[:12]
 	}
-	r, fallback := readRoute(v.Route)
-	document := opensPage(v.Event.Request)
+	asset := slices.Contains(strings.Fields("audio font image manifest script style track video"), request.Headers["sec-fetch-dest"].Value)
+	opens := opensPage(request)
+	_, prefetch := request.Headers["sec-purpose"]
+	document := opens && !(prefetch && request.Headers["sec-fetch-dest"].Value == "document")
+	byWeight := document || request.Method == "HEAD" && !asset
 
-	o := outcome{URI: object(v.Event.Request.URI)}
-	if document || page == "" {
+	o := outcome{URI: request.URI}
+	if byWeight || who.page == "" {
 		o.Reads = 1
 	}
+	if secret, asked := request.QueryString["lockstep-preview"]; asked && document {
+		kept := outcome{Reads: 1, Redirect: true, Attributes: attributes}
+		kept.Cookie = cmp.Or(who.page, fallback) + "." + id
+		if secret.Value == "off" && who.secret != "" {
+			return kept
+		}
+		if secret.Value != "" && len(utf16.Encode([]rune(secret.Value))) < 65 && hashed(secret.Value) == preview {
+			kept.Cookie += "." + secret.Value
+			return kept
+		}
+	}
 	switch {
-	case !document && page != "":
-		o.Environment = page
-	case r == nil && page != "":
-		o.Environment = page
-	case document && r != nil && float64(bucket(id, r.Release)) < r.Weight:
+	case who.page != "" && (!byWeight || r == nil):
+		o.Environment = who.page
+	case byWeight && r != nil && (who.secret != "" && hashed(who.secret) == preview || float64(bucket(id, r.Release)) < r.Weight):
 		o.Environment = r.Active
 	default:
 		o.Environment = fallback
 	}
+	if !asset {
+		o.URI = object(request.URI)
+	}
+	o.Failover = asset || !byWeight && !strings.HasSuffix(o.URI, ".html")
 	o.Header = o.Environment
-	_, conditional := v.Event.Request.Headers["if-none-match"]
-	o.Validators = conditional && (!document || o.Environment == page)
+	_, conditional := request.Headers["if-none-match"]
+	o.Validators = conditional && (!byWeight || o.Environment == who.page)
 
 	served := o.Environment
 	if v.Served != nil {
 		served = *v.Served
 	}
-	if document && (served == "a" || served == "b") && served != page {
+	switch {
+	case served != "a" && served != "b" || served == who.page:
+	case opens:
 		o.Cookie, o.Attributes = served+"."+id, attributes
+		if tail := readTail(request.Cookies["lockstep"].Value); who.page != "" {
+			o.Cookie = served + tail
+		}
+	case who.page != "":
+		o.Outdated = true
 	}
 	return o
 }
 
-// readRoute gives the route, nil where it makes no sense, and the fallback as far as it is known.
-func readRoute(value *string) (*route, string) {
+// readTail is a cookie but for its environment.
+func readTail(cookie string) string {
+	if cookie == "" {
+		return ""
+	}
+	return cookie[1:]
+}
+
+func hashed(secret string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(secret))) }
+
+// readRoute gives the route, nil where it makes no sense, the fallback as far as it is known, and the hash of the
+// secret that opens the preview.
+func readRoute(value *string) (r *route, fallback, preview string) {
 	if value == nil {
-		return nil, "a"
+		return nil, "a", ""
 	}
 	var fields map[string]any
-	if json.Unmarshal([]byte(*value), &fields) != nil {
-		return nil, "a"
+	decoder := json.NewDecoder(strings.NewReader(*value))
+	decoder.UseNumber() // a number of any size is JSON
+	if decoder.Decode(&fields) != nil || decoder.More() {
+		return nil, "a", ""
 	}
 	active, _ := fields["active"].(string)
-	fallback, _ := fields["fallback"].(string)
+	fallback, _ = fields["fallback"].(string)
 	release, named := fields["release"].(string)
-	weight, weighed := fields["weight"].(float64)
+	number, weighed := fields["weight"].(json.Number)
+	weight, _ := number.Float64()
+	preview, _ = fields["preview"].(string)
 	if fallback != "a" && fallback != "b" {
-		return nil, "a"
+		return nil, "a", preview
 	}
 	if active != "a" && active != "b" || active == fallback || !named || !weighed || weight < 0 || weight > 10000 {
-		return nil, fallback
+		return nil, fallback, preview
 	}
-	return &route{active, fallback, release, weight}, fallback
+	return &route{active, fallback, release, weight}, fallback, preview
 }
 
 func opensPage(r front.Request) bool {
 	if dest, ok := r.Headers["sec-fetch-dest"]; ok {
-		_, prefetch := r.Headers["sec-purpose"]
-		return dest.Value == "document" && !prefetch
+		return dest.Value == "document"
 	}
 	if accept, ok := r.Headers["accept"]; ok {
 		return strings.Contains(accept.Value, "text/html")
@@ -100,10 +163,10 @@ func opensPage(r front.Request) bool {
 func object(uri string) string {
 	dir, name := path.Split(uri)
 	switch {
+	case strings.Contains(name, "."), strings.HasPrefix(uri, "/."):
+		return uri
 	case name == "":
 		return dir + "index.html"
-	case strings.Contains(name, "."), strings.HasPrefix(uri, "/.well-known/"):
-		return uri
 	}
 	return uri + "/index.html"
 }
@@ -120,13 +183,13 @@ func randomVisits(n int) []visit {
 		return string(letters)
 	}
 	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-	const odd = safe + `+/=.;,%"\ {}[]:é` + "\x00\n\u2028"
+	const odd = safe + `+/=.,%"\ {}[]:é` + "\x00\u2028" // a semicolon or a line's end is in no cookie
 
 	visits := make([]visit, n)
 	for i := range visits {
 		headers := map[string]string{}
 		for name, values := range map[string][]string{
-			"sec-fetch-dest":    {"document", "document", "document", "iframe", "script", "empty", ""},
+			"sec-fetch-dest":    {"document", "document", "document", "iframe", "script", "style", "empty", "", "constructor"},
 			"accept":            {"text/html,*/*", "*/*", "image/*", "application/json", ""},
 			"sec-purpose":       {"prefetch"},
 			"x-lockstep-env":    {"a", "b", "c"},
@@ -146,12 +209,23 @@ func randomVisits(n int) []visit {
 			value := pick("", "a", "b", "c", word(odd, 5))
 			served = &value
 		}
-		uri := pick("/", "/about", "/about/", "/a.b/c", "/index.html", "/assets/app.1f3c.js", "/.well-known/x", "/"+word(safe+"/.", 20))
+		if random.IntN(10) == 0 { // a tester's, right or wrong
+			value := pick("a", "b") + "." + word(safe, 12) + "." + pick("let-me-see", "let-me-see", "", word(odd, random.IntN(70)))
+			cookie = &value
+		}
+		if cookie != nil {
+			*cookie = strings.TrimSpace(*cookie)
+		}
+		uri := pick("/", "/about", "/about/", "/a.b/c", "/index.html", "/assets/app.1f3c.js", "/.well-known/x", "/.well-known/a.b/c", "/.x/", "/"+word(safe+"/.", 20))
 		v := visit{Event: request(word(safe, 54)+"==", uri, headers, cookie), Served: served}
+		v.Event.Request.Method = pick("GET", "GET", "GET", "HEAD")
+		if random.IntN(10) == 0 {
+			v.Event.Request.QueryString["lockstep-preview"] = front.Value{Value: pick("let-me-see", "off", "", word(safe, random.IntN(80)))}
+		}
 		if random.IntN(10) > 0 {
 			active := pick("a", "b")
-			value := fmt.Sprintf(`{"active":%q,"fallback":%q,"weight":%d,"release":%q}`,
-				active, map[string]string{"a": "b", "b": "a"}[active], random.IntN(10001), word(safe, 3))
+			value := fmt.Sprintf(`{"active":%q,"fallback":%q,"weight":%d,"release":%q,"preview":%q}`,
+				active, map[string]string{"a": "b", "b": "a"}[active], random.IntN(10001), word(safe, 3), hashed("let-me-see"))
 			if random.IntN(6) == 0 {
 				value = pick("", "null", "[]", "{}", "7", `"a"`, value[1:], strings.Replace(value, "a", "b", 1),
 					strings.Replace(value, "weight", "wait", 1), strings.Replace(value, `"weight":`, `"weight":-`, 1))

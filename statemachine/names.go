@@ -83,6 +83,9 @@ type Route struct {
 	Fallback Environment `json:"fallback"`
 	Weight   int         `json:"weight"`
 	Release  string      `json:"release"`
+	// Preview is the SHA-256, in hex, of the secret with which a tester is served by active at any weight. A write
+	// of a route without it keeps what is there.
+	Preview string `json:"preview,omitempty"`
 }
 
 // FullWeight is the weight at which active serves everyone.

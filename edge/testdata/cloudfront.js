@@ -1,5 +1,5 @@
 // What `import cf from 'cloudfront'` gives under njs. Rejecting is many times faster here than throwing.
-const state = { route: null, reads: 0, origin: '' };
+const state = { route: null, reads: 0, origins: [] };
 
 function get(key, options) {
     state.reads++;
@@ -17,11 +17,15 @@ function get(key, options) {
 }
 
 function selectRequestOriginById(id) {
-    state.origin = id;
+    state.origins = [id];
+}
+
+function createRequestOriginGroup(group) {
+    state.origins = group.originIds.map(origin => origin.originId);
 }
 
 function kvs() {
     return { get };
 }
 
-export default { kvs, selectRequestOriginById, state };
+export default { kvs, selectRequestOriginById, createRequestOriginGroup, state };

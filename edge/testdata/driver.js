@@ -1,24 +1,34 @@
 
 // The driver: it stands behind the router in one module, since a function's handler is not exported.
 import fs from 'fs';
+import cloudfront from 'cloudfront';
 
 async function outcome(visit) {
-    const state = cf.state;
+    const state = cloudfront.state;
     state.route = visit.route;
     state.reads = 0;
     const original = JSON.stringify(visit.event.request);
     const asked = await handler(visit.event);
     const result = {
-        environment: state.origin.slice('site-'.length),
+        redirect: asked.statusCode === 302 && asked.headers.location.value === '?',
+        reads: state.reads,
+    };
+    if (asked.statusCode) {
+        result.cookie = asked.cookies.lockstep.value;
+        result.attributes = asked.cookies.lockstep.attributes;
+        return result;
+    }
+    Object.assign(result, {
+        environment: state.origins[0].slice('site-'.length),
+        failover: state.origins.length === 2 && state.origins[0] !== state.origins[1],
         header: asked.headers['x-lockstep-env'].value,
         uri: asked.uri,
-        reads: state.reads,
         validators: asked.headers['if-none-match'] !== undefined,
-    };
+    });
     const served = visit.served === null ? result.environment : visit.served;
     const first = await cookie(visit.event, JSON.parse(original), served);
     const second = await cookie(visit.event, asked, served);
-    if (first.value !== second.value) {
+    if (first.value !== second.value || first.outdated !== second.outdated) {
         throw new Error('viewer-response depends on what viewer-request did: ' + original);
     }
     if (state.reads !== result.reads) {
@@ -26,6 +36,7 @@ async function outcome(visit) {
     }
     result.cookie = first.value;
     result.attributes = first.attributes;
+    result.outdated = first.outdated;
     return result;
 }
 
@@ -37,7 +48,9 @@ async function cookie(event, request, served) {
         event.response.headers['x-amz-meta-lockstep-env'] = { value: served };
     }
     const answered = await handler(event);
-    return answered.cookies.lockstep || { value: '', attributes: '' };
+    const kept = answered.cookies.lockstep || { value: '', attributes: '' };
+    kept.outdated = answered.headers['x-lockstep-outdated'] !== undefined;
+    return kept;
 }
 
 async function main() {

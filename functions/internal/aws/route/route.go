@@ -43,21 +43,29 @@ func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 	return r, true, nil
 }
 
-// Put writes the route, unless it is there already. The ETag is taken before the comparison, so a write
+// Put writes the route, unless it is there already, and keeps the preview of the one before. The ETag is taken before the comparison, so a write
 // that somebody makes in between loses neither: ours gets StaleWrite.
 func (s *Store) Put(ctx context.Context, r statemachine.Route) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("write key %q of %s: %w", statemachine.RouteKey, s.arn, err)
-	}
-	value := string(data)
 	store, err := s.client.DescribeKeyValueStore(ctx, &kvs.DescribeKeyValueStoreInput{KvsARN: &s.arn})
 	if err != nil {
 		return awserr.Wrap(err, "look at %s", s.arn)
 	}
 	old, err := s.value(ctx)
-	if err != nil || old == value {
+	if err != nil {
 		return err
+	}
+	if r.Preview == "" {
+		var before statemachine.Route
+		_ = json.Unmarshal([]byte(old), &before) // what is no route has no preview
+		r.Preview = before.Preview
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write key %q of %s: %w", statemachine.RouteKey, s.arn, err)
+	}
+	value := string(data)
+	if old == value {
+		return nil
 	}
 	_, err = s.client.PutKey(ctx, &kvs.PutKeyInput{
 		KvsARN: &s.arn, IfMatch: store.ETag, Key: aws.String(statemachine.RouteKey), Value: &value,
