@@ -14,16 +14,3 @@ func TestTemplates_AwsSolutions(t *testing.T) {
 		})
 	}
 }
-
-func TestTemplates_Limits(t *testing.T) {
-	for name, synthesized := range apps {
-		t.Run(name, func(t *testing.T) {
-			for file, template := range synthesized(t).templates {
-				t.Logf("%s: %d resources", file, len(template.Resources))
-				if len(template.Resources) > 500 {
-					t.Errorf("%s: found %d resources, expected at most 500", file, len(template.Resources))
-				}
-			}
-		})
-	}
-}

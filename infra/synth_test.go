@@ -23,13 +23,13 @@ import (
 type template struct {
 	Resources map[string]resource
 	Outputs   map[string]any
+	size      int
 }
 
 type resource struct {
 	Type       string
 	Properties map[string]any
-	DependsOn  any
-	raw        json.RawMessage
+	DependsOn  any `json:",omitempty"`
 }
 
 // app is one of the four, synthesized.
@@ -150,6 +150,7 @@ func synth(source string) (app, error) {
 		if err := json.Unmarshal(data, &t); err != nil {
 			return a, err
 		}
+		t.size = len(data)
 		a.templates[filepath.Base(file)] = t
 	}
 	if keep := os.Getenv("LOCKSTEP_KEEP_TEMPLATES"); keep != "" {

@@ -1,0 +1,171 @@
+package infra
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lockstep/infra/config"
+	sm "lockstep/statemachine"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestTemplates_Golden shows in a diff what a change does to a template. The router and the definition are
+// tested at home: here they stand by their names.
+func TestTemplates_Golden(t *testing.T) {
+	for name, synthesized := range apps {
+		t.Run(name, func(t *testing.T) {
+			got := render(t, name, synthesized(t))
+			file := filepath.Join("testdata", name+".golden.json")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: line %d differs; if that is meant, run go test ./infra -update and read the diff", file, firstDifference(got, want))
+			}
+		})
+	}
+}
+
+// render is a template as a person compares it; of the large application only what is where.
+func render(t *testing.T, name string, a app) []byte {
+	t.Helper()
+	stacks := map[string]any{}
+	for file, template := range a.templates {
+		if name != "large" {
+			stacks[file] = map[string]any{"Resources": template.Resources, "Outputs": template.Outputs}
+			continue
+		}
+		types := map[string]int{}
+		for _, r := range template.Resources {
+			types[r.Type]++
+		}
+		stacks[file] = types
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(stacks); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for title, long := range map[string]string{"definition": sm.Definition, "router": Router(a.config.Site.Pages)} {
+		var inJSON bytes.Buffer
+		quoting := json.NewEncoder(&inJSON)
+		quoting.SetEscapeHTML(false)
+		if err := quoting.Encode(long); err != nil {
+			t.Fatal(err)
+		}
+		text = strings.ReplaceAll(text, strings.TrimSpace(inJSON.String()), `"the `+title+`"`)
+	}
+	return []byte(text)
+}
+
+func firstDifference(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return 1 + bytes.Count(a[:i], []byte("\n"))
+		}
+	}
+	return 1 + bytes.Count(a[:min(len(a), len(b))], []byte("\n"))
+}
+
+func TestTemplates_Limits(t *testing.T) {
+	for name, synthesized := range apps {
+		t.Run(name, func(t *testing.T) {
+			for file, template := range synthesized(t).templates {
+				if n := len(template.Resources); n > 500 {
+					t.Errorf("%s: found %d resources, expected at most 500", file, n)
+				}
+				if template.size > 1<<20 {
+					t.Errorf("%s: found %d bytes, expected at most %d", file, template.size, 1<<20)
+				}
+			}
+		})
+	}
+}
+
+// TestTemplates_NewFunction_TouchesOneStack: a function's stack depends on its name alone, and no stack takes a
+// value from another function's.
+func TestTemplates_NewFunction_TouchesOneStack(t *testing.T) {
+	seen := map[uint32]bool{}
+	for _, f := range apps["large"](t).config.Functions {
+		seen[shelfOf(f.Name)] = true
+	}
+	if len(seen) != shelves {
+		t.Errorf("200 functions lie on %d shelves, expected all %d", len(seen), shelves)
+	}
+	if shelfOf("catalog") != 8 || shelfOf("orders") != 12 {
+		t.Error("functions moved to other stacks: they would be made there before they are gone from where they are")
+	}
+	for file, template := range apps["large"](t).templates {
+		for id, r := range template.Resources {
+			if r.Type == "AWS::CloudFormation::Stack" && r.Properties["Parameters"] != nil {
+				t.Errorf("%s: %s takes %v from elsewhere", file, id, r.Properties["Parameters"])
+			}
+		}
+	}
+}
+
+// TestTemplates_OwnNothingOfARelease: a deployment in the middle of a release, or after a hundred, moves no traffic,
+// because the template says nothing of what a release moves.
+func TestTemplates_OwnNothingOfARelease(t *testing.T) {
+	for name, synthesized := range apps {
+		t.Run(name, func(t *testing.T) {
+			a := synthesized(t)
+			functions := map[string]bool{}
+			for _, f := range a.config.Functions {
+				functions[config.FunctionName(a.config.App, f.Name)] = true
+			}
+			codes := map[string]bool{}
+			for file, template := range a.templates {
+				for _, id := range slices.Sorted(maps.Keys(template.Resources)) {
+					r := template.Resources[id]
+					at := file + ": " + id
+					switch r.Type {
+					case "AWS::Lambda::Alias", "AWS::SSM::Parameter", "AWS::Lambda::EventInvokeConfig":
+						t.Errorf("%s: a %s is a release's to change", at, r.Type)
+					case "AWS::Lambda::Version":
+						if strings.Contains(file, "nested") {
+							t.Errorf("%s: versions of the application's functions are a release's", at)
+						}
+					case "AWS::ApiGateway::Stage":
+						if r.Properties["Variables"] != nil {
+							t.Errorf("%s: found the variables %v, which are a release's", at, r.Properties["Variables"])
+						}
+					case "AWS::CloudFront::KeyValueStore":
+						if r.Properties["ImportSource"] != nil {
+							t.Errorf("%s: found an ImportSource: the route is a release's", at)
+						}
+					case "AWS::Lambda::Function":
+						if fn, _ := r.Properties["FunctionName"].(string); functions[fn] {
+							codes[fmt.Sprint(r.Properties["Code"])] = true
+						}
+					case "Custom::Lockstep":
+						if keys := slices.Sorted(maps.Keys(r.Properties)); !slices.Equal(keys, []string{"Caller", "ServiceToken", "Settings"}) {
+							t.Errorf("%s: found the properties %v, expected what no release changes", at, keys)
+						}
+					}
+				}
+			}
+			if len(codes) > 1 {
+				t.Errorf("the functions have %d codes, expected the one placeholder, which never changes", len(codes))
+			}
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/cfn"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	kvs "github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"lockstep/infra/local/cloud"
+	local "lockstep/infra/local/cloud/lambda"
+	sm "lockstep/statemachine"
+)
+
+// functions are Lambda's stand-in, and the resource policies that it lacks.
+type functions struct {
+	*lambda.Client
+	permissions map[string]string
+}
+
+func (f functions) AddPermission(_ context.Context, in *lambda.AddPermissionInput, _ ...func(*lambda.Options)) (*lambda.AddPermissionOutput, error) {
+	key := *in.FunctionName + ":" + *in.Qualifier
+	if f.permissions[key] != "" {
+		return nil, &types.ResourceConflictException{}
+	}
+	f.permissions[key] = *in.SourceArn
+	return &lambda.AddPermissionOutput{}, nil
+}
+
+// account is one as CloudFormation leaves it: everything is there but what the releases own.
+type account struct {
+	*cloud.Cloud
+	provisioner
+	settings    sm.Settings
+	permissions map[string]string
+}
+
+func fresh(t *testing.T) *account {
+	t.Helper()
+	c := cloud.New(local.NewInProcess(nil), local.Limits{})
+	a := &account{Cloud: c, permissions: map[string]string{}}
+	c.S3.CreateBucket("state", true)
+	for _, e := range sm.Environments() {
+		c.APIGateway.CreateStage("api", e.Stage(), map[string]string{})
+	}
+	for _, name := range []string{"shop-catalog", "shop-orders"} {
+		if _, err := c.Lambda.Create(local.Function{Name: name, Zip: zipped(t)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.settings = sm.Settings{App: "shop", StateBucket: "state", API: "api", KeyValue: c.KeyValue.Create("shop"),
+		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders"}}}
+	config := c.Config()
+	a.provisioner = provisioner{
+		objects: s3.NewFromConfig(config), parameters: ssm.NewFromConfig(config), routes: kvs.NewFromConfig(config),
+		stages: apigateway.NewFromConfig(config), functions: functions{lambda.NewFromConfig(config), a.permissions},
+	}
+	return a
+}
+
+func zipped(t *testing.T) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	if _, err := w.Create("bootstrap"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+func (a *account) deploy(t *testing.T, request cfn.RequestType) {
+	t.Helper()
+	id, _, err := a.handle(t.Context(), cfn.Event{RequestType: request, PhysicalResourceID: "lockstep-shop",
+		ResourceProperties: map[string]any{"Settings": string(a.settings.JSON()), "Caller": "arn:api/api-*"}})
+	if err != nil || id != "lockstep-shop" {
+		t.Fatalf("%s: %s, %v", request, id, err)
+	}
+}
+
+// state is all that a release may move.
+func (a *account) state(t *testing.T) map[string]string {
+	t.Helper()
+	state := map[string]string{}
+	state["control"], _ = a.SSM.Get(sm.ControlParameter("shop"))
+	state["route"], _ = a.KeyValue.Read(a.settings.KeyValue, sm.RouteKey, time.Now())
+	for _, e := range sm.Environments() {
+		stage, _ := a.APIGateway.Stage("api", e.Stage())
+		for key, value := range stage.Variables {
+			state[e.Stage()+" "+key] = value
+		}
+		for _, f := range a.settings.Functions {
+			alias, err := a.functions.GetAlias(t.Context(), &lambda.GetAliasInput{FunctionName: &f.Lambda, Name: aws.String(e.Alias())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			state[f.Lambda+":"+e.Alias()] = *alias.FunctionVersion
+		}
+	}
+	return state
+}
+
+func TestProvision_FirstDeployment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		a.deploy(t, cfn.RequestCreate)
+		want := map[string]string{
+			"control": `{"active":"a","fallback":"b"}`, "route": `{"active":"a","fallback":"b","weight":0,"release":""}`,
+			"api-a alias": "a", "api-a release": "-", "api-b alias": "b", "api-b release": "-",
+			"shop-catalog:a": "1", "shop-catalog:b": "1", "shop-orders:a": "1", "shop-orders:b": "1",
+		}
+		if got := a.state(t); !maps.Equal(got, want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+		if got := slices.Sorted(maps.Keys(a.permissions)); !slices.Equal(got, []string{"shop-catalog:a", "shop-catalog:b", "shop-orders:a", "shop-orders:b"}) {
+			t.Errorf("the API may call %v", got)
+		}
+		object, _ := a.S3.Get("state", sm.SettingsKey)
+		if settings, err := sm.ParseSettings(object.Body); err != nil || settings.App != "shop" {
+			t.Errorf("settings.json: %+v, %v", settings, err)
+		}
+	})
+}
+
+// Whatever a release has moved stays where it is, through an update, a deletion and all over again.
+func TestProvision_AfterARelease_MovesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		a.deploy(t, cfn.RequestCreate)
+		control, _ := json.Marshal(sm.Control{Active: sm.B, Fallback: sm.A})
+		route, _ := json.Marshal(sm.Route{Active: sm.B, Fallback: sm.A, Weight: 2500, Release: "v7"})
+		if err := a.SSM.Put(sm.ControlParameter("shop"), string(control)); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.KeyValue.Put(a.settings.KeyValue, sm.RouteKey, string(route)); err != nil {
+			t.Fatal(err)
+		}
+		a.APIGateway.CreateStage("api", "api-b", map[string]string{sm.StageVariableAlias: "a", sm.StageVariableRelease: "v6"})
+		before := a.state(t)
+		for _, request := range []cfn.RequestType{cfn.RequestUpdate, cfn.RequestDelete, cfn.RequestCreate} {
+			a.deploy(t, request)
+			if after := a.state(t); !maps.Equal(after, before) {
+				t.Errorf("%s: found %v, expected %v", request, after, before)
+			}
+		}
+	})
+}
+
+// A control parameter from before a destroy decides the route of the store that is made anew.
+func TestProvision_NewStore_FollowsTheControlParameter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		if err := a.SSM.Put(sm.ControlParameter("shop"), `{"active":"b","fallback":"a"}`); err != nil {
+			t.Fatal(err)
+		}
+		a.deploy(t, cfn.RequestCreate)
+		if got := a.state(t)["route"]; got != `{"active":"b","fallback":"a","weight":0,"release":""}` {
+			t.Errorf("the route is %s", got)
+		}
+	})
+}
+
+func TestProvision_RefusesSettingsItCannotRead(t *testing.T) {
+	_, _, err := provisioner{}.handle(t.Context(), cfn.Event{RequestType: cfn.RequestCreate, ResourceProperties: map[string]any{"Settings": `{"ap":"shop"}`}})
+	if err == nil {
+		t.Error("took settings with an unknown field")
+	}
+}

@@ -1,0 +1,374 @@
+package infra
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+
+	"lockstep/infra/config"
+	"lockstep/infra/local/cloud/events"
+	"lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/cloud/wire"
+	"lockstep/infra/local/stack"
+	sm "lockstep/statemachine"
+)
+
+// settingsOf are the settings that the custom resource of a template writes, with values for what AWS fills in.
+func settingsOf(t *testing.T, a app) sm.Settings {
+	t.Helper()
+	_, first := one(t, a, "Custom::Lockstep")
+	s, err := sm.ParseSettings([]byte(resolve(first.Properties["Settings"])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// one is the only resource of a type in the main stack.
+func one(t *testing.T, a app, kind string) (string, resource) {
+	t.Helper()
+	var ids []string
+	main := a.templates["lockstep-shop.template.json"]
+	for id, r := range main.Resources {
+		if r.Type == kind {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) != 1 {
+		t.Fatalf("found %d of %s, expected one", len(ids), kind)
+	}
+	return ids[0], main.Resources[ids[0]]
+}
+
+// resolve renders the functions of CloudFormation: a reference as the logical id, without its hash.
+func resolve(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case map[string]any:
+		if ref, ok := v["Ref"].(string); ok {
+			pseudo := map[string]string{"AWS::Partition": "aws", "AWS::Region": wire.Region, "AWS::AccountId": wire.Account, "AWS::URLSuffix": "amazonaws.com"}
+			if known, ok := pseudo[ref]; ok {
+				return known
+			}
+			return plain(ref)
+		}
+		if get, ok := v["Fn::GetAtt"].([]any); ok {
+			return plain(get[0].(string)) + "." + get[1].(string)
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			var parts []string
+			for _, part := range join[1].([]any) {
+				parts = append(parts, resolve(part))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+	}
+	return fmt.Sprint(value)
+}
+
+// plain is a logical id without the hash that CDK appends.
+func plain(id string) string { return id[:max(0, len(id)-8)] }
+
+// resolveAll renders the functions of CloudFormation anywhere in a value.
+func resolveAll(value any) any {
+	switch v := value.(type) {
+	case []any:
+		list := make([]any, len(v))
+		for i, one := range v {
+			list[i] = resolveAll(one)
+		}
+		return list
+	case map[string]any:
+		for key := range v {
+			if key == "Ref" || strings.HasPrefix(key, "Fn::") {
+				return resolve(v)
+			}
+		}
+		object := map[string]any{}
+		for key, one := range v {
+			object[key] = resolveAll(one)
+		}
+		return object
+	}
+	return value
+}
+
+// standUp is the same application on the stand-ins.
+func standUp(t *testing.T) *stack.Stack {
+	t.Helper()
+	options := stack.Options{
+		App: "shop", SiteURL: "https://shop.example", Functions: map[string]string{"catalog": "/catalog", "orders": "/orders"},
+		Code: map[sm.Task][]byte{}, Placeholder: zipped(t), Runner: lambda.NewInProcess(nil), Secret: "{}",
+		Alarm: stack.AlarmPlan{Errors: 1, Period: time.Minute},
+	}
+	for _, task := range sm.Functions() {
+		options.Code[task] = options.Placeholder
+	}
+	s, err := stack.Up(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func zipped(t *testing.T) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	if _, err := w.Create("bootstrap"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+// TestWiring_Settings holds what AWS gets against what a run on one machine gets: the same fields filled, and
+// the same names for what has a name.
+func TestWiring_Settings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		local := standUp(t)
+		defer local.Close()
+		here, there := local.Settings, settingsOf(t, apps["everything"](t))
+		for _, same := range []struct {
+			what        string
+			here, there any
+		}{
+			{"app", here.App, there.App},
+			{"apiName", here.APIName, there.APIName},
+			{"bus", here.Bus, there.Bus},
+			{"functions", here.Functions, there.Functions},
+			{"stateMachine", here.Machine, there.Machine},
+			{"schedules.group", here.Schedules.Group, there.Schedules.Group},
+			{"siteBuckets", slices.Sorted(maps.Keys(here.SiteBuckets)), slices.Sorted(maps.Keys(there.SiteBuckets))},
+		} {
+			if fmt.Sprint(same.here) != fmt.Sprint(same.there) {
+				t.Errorf("%s: here %v, on AWS %v", same.what, same.here, same.there)
+			}
+		}
+		for _, alarm := range here.Alarms {
+			if !slices.Contains(there.Alarms, alarm) {
+				t.Errorf("alarms: %v is here and not on AWS, which has %v", alarm, there.Alarms)
+			}
+		}
+		filled := func(s sm.Settings) (fields []string) {
+			var object map[string]any
+			if err := json.Unmarshal(s.JSON(), &object); err != nil {
+				t.Fatal(err)
+			}
+			for key, value := range object {
+				if value != nil && value != "" {
+					fields = append(fields, key)
+				}
+			}
+			return slices.Sorted(slices.Values(fields))
+		}
+		if !slices.Equal(filled(here), filled(there)) {
+			t.Errorf("fields: here %v\non AWS %v", filled(here), filled(there))
+		}
+	})
+}
+
+// TestWiring_Names holds the template against the settings that its Lambdas will read: every name in there is made.
+func TestWiring_Names(t *testing.T) {
+	for name, synthesized := range apps {
+		t.Run(name, func(t *testing.T) {
+			a := synthesized(t)
+			made := map[string]bool{}
+			for _, template := range a.templates {
+				for id, r := range template.Resources {
+					made[plain(id)] = true
+					for _, key := range []string{"FunctionName", "AlarmName", "Name", "StateMachineName"} {
+						made[r.Type+" "+resolve(r.Properties[key])] = true
+					}
+				}
+			}
+			s := settingsOf(t, a)
+			needed := []string{s.StateBucket, s.SiteBuckets[sm.A], s.SiteBuckets[sm.B], s.API,
+				"AWS::Scheduler::ScheduleGroup " + s.Schedules.Group, strings.TrimSuffix(s.Schedules.Role, ".Arn"), strings.TrimSuffix(s.KeyValue, ".Arn"),
+				"AWS::StepFunctions::StateMachine " + s.Machine[strings.LastIndex(s.Machine, ":")+1:]}
+			for _, alarm := range s.Alarms {
+				needed = append(needed, "AWS::CloudWatch::Alarm "+alarm.Name)
+			}
+			for i, f := range s.Functions {
+				if a.config.Functions[i].Existing == "" {
+					needed = append(needed, "AWS::Lambda::Function "+f.Lambda)
+				}
+			}
+			for _, task := range sm.Functions() {
+				if config.LambdaName(s.App, task) != stack.LambdaName(s.App, task) {
+					t.Errorf("the Lambda of %s is %s here and %s on AWS", task, stack.LambdaName(s.App, task), config.LambdaName(s.App, task))
+				}
+				needed = append(needed, "AWS::Lambda::Function "+config.LambdaName(s.App, task))
+			}
+			for _, name := range needed {
+				if !made[name] {
+					t.Errorf("settings name %s, which the template does not make", name)
+				}
+			}
+		})
+	}
+}
+
+// TestWiring_Environment: the variables that the mains read are those that the template sets.
+func TestWiring_Environment(t *testing.T) {
+	for name, synthesized := range apps {
+		a := synthesized(t)
+		s := settingsOf(t, a)
+		for _, r := range a.templates["lockstep-shop.template.json"].Resources {
+			fn, _ := r.Properties["FunctionName"].(string)
+			if r.Type != "AWS::Lambda::Function" || strings.HasSuffix(fn, "-provision") {
+				continue
+			}
+			want := map[string]string{sm.EnvironmentStateKey: s.StateBucket}
+			inside := s.Database != nil && (fn == config.LambdaName(s.App, sm.Expand) || fn == config.LambdaName(s.App, sm.Contract))
+			if inside {
+				want["PGSSLMODE"] = "require"
+			}
+			got := map[string]string{}
+			environment, _ := r.Properties["Environment"].(map[string]any)
+			variables, _ := environment["Variables"].(map[string]any)
+			for key, value := range variables {
+				got[key] = resolve(value)
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%s: %s has the variables %v, expected %v", name, fn, got, want)
+			}
+			if (r.Properties["VpcConfig"] != nil) != inside {
+				t.Errorf("%s: %s is in a network: %v, expected %v", name, fn, r.Properties["VpcConfig"] != nil, inside)
+			}
+			if r.Properties["Timeout"] != 900.0 || fmt.Sprint(r.Properties["Architectures"]) != "[arm64]" || r.Properties["Runtime"] != "provided.al2023" {
+				t.Errorf("%s: %s runs as %v %v for %v s", name, fn, r.Properties["Runtime"], r.Properties["Architectures"], r.Properties["Timeout"])
+			}
+		}
+	}
+}
+
+// TestWiring_Definition: the machine runs the one definition, calls each Lambda by its version, and no other.
+func TestWiring_Definition(t *testing.T) {
+	a := apps["everything"](t)
+	_, machine := one(t, a, "AWS::StepFunctions::StateMachine")
+	if machine.Properties["DefinitionString"] != sm.Definition {
+		t.Error("the machine's definition is not release.asl.json")
+	}
+	substitutions := machine.Properties["DefinitionSubstitutions"].(map[string]any)
+	if len(substitutions) != len(sm.Tasks()) {
+		t.Errorf("found %d substitutions, expected %d", len(substitutions), len(sm.Tasks()))
+	}
+	for _, task := range sm.Tasks() {
+		id, _ := substitutions[string(task)].(map[string]any)["Ref"].(string)
+		version := a.templates["lockstep-shop.template.json"].Resources[id]
+		if version.Type != "AWS::Lambda::Version" || !strings.HasPrefix(id, "Lockstep"+string(task)+"Function") {
+			t.Errorf("%s stands for %s, expected a version of its Lambda", task, id)
+		}
+	}
+}
+
+// rulesOf are the event patterns of a template by the rules' names.
+func rulesOf(a app) map[string]string {
+	rules := map[string]string{}
+	for _, r := range a.templates["lockstep-shop.template.json"].Resources {
+		if r.Type == "AWS::Events::Rule" {
+			pattern, _ := json.Marshal(resolveAll(r.Properties["EventPattern"]))
+			rules[r.Properties["Name"].(string)] = string(pattern)
+		}
+	}
+	return rules
+}
+
+// rulesHere are those of a run on one machine, which starts a release on a merge only and shows its page itself.
+func rulesHere(t *testing.T) map[string]string {
+	t.Helper()
+	rules := map[string]string{}
+	synctest.Test(t, func(t *testing.T) {
+		local := standUp(t)
+		defer local.Close()
+		listed, err := eventbridge.NewFromConfig(local.Cloud.Config()).ListRules(t.Context(), &eventbridge.ListRulesInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range listed.Rules {
+			rules[*rule.Name] = *rule.EventPattern
+		}
+	})
+	if len(rules) != 4 {
+		t.Fatalf("found the rules %v here, expected merge, alarm, operator and dead", rules)
+	}
+	return rules
+}
+
+// matching are the rules that an event matches, by EventBridge's stand-in.
+func matching(t *testing.T, rules map[string]string, source, detailType, detail string) (matched []string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		service := events.New(func(_ context.Context, target, _ string, _ []byte) error {
+			matched = append(matched, target)
+			return nil
+		})
+		defer service.Close()
+		for name, pattern := range rules {
+			if err := service.PutRule(events.Rule{Name: name, Pattern: pattern, Targets: []events.Target{{ID: "x", ARN: name}}}); err != nil {
+				t.Fatalf("rule %s: %s: %v", name, pattern, err)
+			}
+		}
+		service.Emit(source, detailType, nil, json.RawMessage(detail))
+		synctest.Wait()
+	})
+	slices.Sort(matched)
+	return matched
+}
+
+func TestWiring_EventPatterns(t *testing.T) {
+	rules := rulesOf(apps["everything"](t))
+	here := rulesHere(t)
+	const machine = "arn:aws:states:" + wire.Region + ":" + wire.Account + ":stateMachine:"
+	for _, c := range []struct{ name, source, detailType, detail, rule string }{
+		{"merge", sm.SourceCI, sm.DetailMerge, `{"app":"shop","release":"v2","sequence":2}`, "merge"},
+		{"merge of another application", sm.SourceCI, sm.DetailMerge, `{"app":"shop2","release":"v2","sequence":2}`, ""},
+		{"merge that another tool put", "my.ci", sm.DetailMerge, `{"app":"shop","release":"v2","sequence":2}`, ""},
+		{"upload", "aws.s3", "Object Created", `{"bucket":{"name":"LockstepState"},"object":{"key":"releases/v2/release.json","size":1}}`, "upload"},
+		{"upload of a zip", "aws.s3", "Object Created", `{"bucket":{"name":"LockstepState"},"object":{"key":"releases/v2/site.zip","size":1}}`, ""},
+		{"upload elsewhere", "aws.s3", "Object Created", `{"bucket":{"name":"other"},"object":{"key":"releases/v2/release.json","size":1}}`, ""},
+		{"manifest deleted", "aws.s3", "Object Deleted", `{"bucket":{"name":"LockstepState"},"object":{"key":"releases/v2/release.json"}}`, ""},
+		{"ledger written", "aws.s3", "Object Created", `{"bucket":{"name":"LockstepState"},"object":{"key":"ledger/releases/v2.json"}}`, ""},
+		{"alarm", "aws.cloudwatch", "CloudWatch Alarm State Change", `{"alarmName":"shop-a-api-5xx","state":{"value":"ALARM"}}`, "alarm"},
+		{"alarm over", "aws.cloudwatch", "CloudWatch Alarm State Change", `{"alarmName":"shop-b-api-5xx","state":{"value":"OK"}}`, "alarm"},
+		{"alarm of another application", "aws.cloudwatch", "CloudWatch Alarm State Change", `{"alarmName":"shop2-a-api-5xx","state":{"value":"ALARM"}}`, ""},
+		{"alarm reconfigured", "aws.cloudwatch", "CloudWatch Alarm Configuration Change", `{"alarmName":"shop-a-api-5xx"}`, ""},
+		{"operator", sm.SourceOperator, sm.DetailOperator, `{"app":"shop","action":"pause"}`, "operator"},
+		{"operator of another application", sm.SourceOperator, sm.DetailOperator, `{"app":"shop2","action":"pause"}`, ""},
+		{"failed", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"FAILED"}`, "dead"},
+		{"aborted", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"ABORTED"}`, "dead"},
+		{"timed out", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"TIMED_OUT"}`, "dead"},
+		{"succeeded", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"SUCCEEDED"}`, ""},
+		{"failed elsewhere", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop2","status":"FAILED"}`, ""},
+		{"transition", sm.Source, sm.DetailStateChange, `{"app":"shop","release":"v2","weight":500}`, "transition transition-log"},
+		{"transition of another application", sm.Source, sm.DetailStateChange, `{"app":"shop2","release":"v2","weight":500}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var want []string
+			for _, rule := range strings.Fields(c.rule) {
+				want = append(want, "lockstep-shop-"+rule)
+			}
+			if got := matching(t, rules, c.source, c.detailType, c.detail); !slices.Equal(got, want) {
+				t.Errorf("matched %v, expected %v", got, want)
+			}
+			want = slices.DeleteFunc(want, func(rule string) bool { return here[rule] == "" })
+			if got := matching(t, here, c.source, c.detailType, c.detail); !slices.Equal(got, want) {
+				t.Errorf("on one machine it matched %v, expected %v", got, want)
+			}
+		})
+	}
+}
