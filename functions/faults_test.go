@@ -110,12 +110,13 @@ func (w *world) rings(input string) {
 	}
 }
 
-// lingers lets a step's next call of an operation take so long.
-func (w *world) lingers(task sm.Task, operation string, d time.Duration) {
+// lingers lets a step's next call of an operation, on a path with this part, take so long.
+func (w *world) lingers(task sm.Task, operation, path string, d time.Duration) {
 	var lingered atomic.Bool // a mutex would hold the clock
 	w.stack.Cloud.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if cloud.CallOf(r.Context()).Operation == operation && w.isIn(string(task)) && !lingered.Swap(true) {
+			meant := cloud.CallOf(r.Context()).Operation == operation && strings.Contains(r.URL.Path, path) && w.isIn(string(task))
+			if meant && !lingered.Swap(true) {
 				time.Sleep(d)
 			}
 			next.ServeHTTP(rw, r)

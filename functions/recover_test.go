@@ -123,11 +123,11 @@ func TestStop_InTheQueue(t *testing.T) {
 // Stopping an execution does not stop the Lambda that it called: what a dead execution's Deploy does when it
 // comes back must not land on the release that follows.
 func TestStop_WhileDeployLingers(t *testing.T) {
-	for _, operation := range []string{"UpdateFunctionCode", "UpdateAlias", "PutObject"} {
+	for operation, path := range map[string]string{"UpdateFunctionCode": "", "UpdateAlias": "", "PutObject": "/shop-site-b/assets/"} {
 		t.Run(operation, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.live()
-				w.lingers(sm.Deploy, operation, 4*time.Minute)
+				w.lingers(sm.Deploy, operation, path, 4*time.Minute)
 				w.second()
 				w.reaches("Deploy")
 				time.Sleep(2 * time.Second)

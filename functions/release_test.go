@@ -106,3 +106,30 @@ func TestRelease_RampOfAMonth(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has an old page open calls the old environment, and is waited for, but not for ever.
+func TestDrain_WaitsForOpenTabs(t *testing.T) {
+	for name, tabs := range map[string]struct{ open, atLeast, atMost time.Duration }{
+		"for ten minutes": {10 * time.Minute, 12 * time.Minute, 15 * time.Minute},
+		"for ever":        {24 * time.Hour, 30 * time.Minute, 32 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.reaches("OldTabsOpen")
+				promoted := time.Now()
+				for time.Since(promoted) < tabs.open && w.running("v2") {
+					w.measure("a", "Count", 1)
+					time.Sleep(30 * time.Second)
+				}
+				w.ends("v2", sm.Released)
+				r := w.record("v2")
+				if took := r.Ended.Sub(*r.Promoted); took < tabs.atLeast || took > tabs.atMost {
+					t.Errorf("contract came %s after the promotion, expected %s to %s", took, tabs.atLeast, tabs.atMost)
+				}
+				w.stands("b", "v1", "v2")
+			})
+		})
+	}
+}

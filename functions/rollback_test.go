@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"lockstep/infra/local/cloud/events"
 	sm "lockstep/statemachine"
 )
 
@@ -78,6 +79,30 @@ func TestRollback_OfTheFirst(t *testing.T) {
 	})
 }
 
+// However long the aliases take, the first second brings the API and the pages back, wherever an edge that has
+// not heard of it still sends people.
+func TestRollback_IsFast(t *testing.T) {
+	story(t, func(w *world) {
+		w.live()
+		w.second()
+		w.bakes("v2", 10000)
+		time.Sleep(convergence)
+		w.lingers(sm.Rollback, "UpdateAlias", "", 5*time.Minute)
+		w.operator(sm.SignalRollback)
+		time.Sleep(time.Second)
+		page, api := w.get("/", "b.0123456789ab"), w.get("/api-b/orders", "")
+		if got := page.Header.Get("x-amz-meta-lockstep-release"); got != "v1" {
+			t.Errorf("a second later a viewer gets the page of %s", got)
+		}
+		if got := api.Header.Get("x-lockstep-release"); got != "v1" {
+			t.Errorf("a second later a viewer in b gets the API of %s", got)
+		}
+		w.ends("v2", sm.RolledBack)
+		w.took("v2", deployed+baked+baked+"Ramp"+undone)
+		w.stands("a", "v1", "v1")
+	})
+}
+
 func TestRollback_InDrain_BringsEveryoneBack(t *testing.T) {
 	story(t, func(w *world) {
 		w.live()
@@ -131,6 +156,23 @@ func TestRollback_AlarmWhileNobodyWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where the alarm's event was lost, the next look at the metrics finds it.
+func TestRollback_AlarmThatNobodyToldOf(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-alarm", Disabled: true, Pattern: `{"source":["aws.cloudwatch"]}`}); err != nil {
+			t.Fatal(err)
+		}
+		w.second()
+		w.bakes("v2", 500)
+		hush := w.keepsRinging("b")
+		w.ends("v2", sm.RolledBack)
+		hush()
+		w.took("v2", deployed+baked+strings.TrimSpace(undone))
+		w.stands("a", "v1", "v1")
+	})
 }
 
 // Too late is too late: from contract on the new version stays.
