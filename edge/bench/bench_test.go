@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os/exec"
+	"testing"
+
+	"lockstep/edge"
+)
+
+func TestBench_RouterKeepsToItsBudget(t *testing.T) {
+	for _, tool := range []string{"njs", "valgrind"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is missing (a Debian package of that name): instructions are not counted", tool)
+		}
+	}
+	shipped, err := edge.CloudFront(edge.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	budget := map[string]float64{"document": 45_000, "first document": 45_000, "asset": 17_000, "response": 20_000}
+	for _, k := range kinds() {
+		n, err := perRequest(shipped, k, 100, 300)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > budget[k.name] {
+			t.Errorf("a %s takes %.0f instructions, expected at most %.0f", k.name, n, budget[k.name])
+		}
+		nothing, err := perRequest(design("nothing"), k, 100, 300)
+		if err != nil || nothing < 5_000 || nothing > n/1.4 {
+			t.Errorf("doing nothing for a %s takes %.0f instructions, %v: this counts something else", k.name, nothing, err)
+		}
+	}
+}

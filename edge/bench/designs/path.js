@@ -1,0 +1,23 @@
+// A path from the store: one folder for everyone, changed for all at once. There is no ramp, and whatever an open
+// page asks for next comes from the new release.
+import cf from 'cloudfront';
+
+async function handler(event) {
+    if (event.response) {
+        return event.response;
+    }
+    const request = event.request;
+    let path = '';
+    try {
+        const value = await cf.kvs().get('path');
+        path = value;
+    } catch (e) {
+        path = '/current';
+    }
+    let uri = request.uri;
+    if (!uri.includes('.')) {
+        uri = uri.endsWith('/') ? uri + 'index.html' : uri + '/index.html';
+    }
+    request.uri = path + uri;
+    return request;
+}

@@ -1,0 +1,54 @@
+// Bench counts what the router costs at the edge, side by side with a handler that does nothing and with the decision
+// rules of three published designs, which are written here from their descriptions. It prints the table of
+// edge/README.md. Instructions are counted by callgrind under njs, so the figures don't depend on the machine's mood.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"lockstep/edge"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	shipped, err := edge.CloudFront(edge.Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("shipped: %d bytes (%d as written); CloudFront takes 10,240\n\n", len(shipped), len(edge.Router))
+	fmt.Println("| instructions per request | document | first document | asset | response |")
+	fmt.Println("| --- | ---: | ---: | ---: | ---: |")
+	rows := []struct{ name, handler string }{
+		{"nothing", design("nothing")},
+		{"**Lockstep**", shipped},
+		{"random per request", design("random")},
+		{"pinned environment, three reads", design("pinned")},
+		{"path from the store", design("path")},
+	}
+	for _, row := range rows {
+		fmt.Printf("| %s |", row.name)
+		for _, k := range kinds() {
+			n, err := perRequest(row.handler, k, 300, 1300)
+			if err != nil {
+				return err
+			}
+			fmt.Printf(" %s |", thousands(int(n+0.5)))
+		}
+		fmt.Println()
+	}
+	return nil
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+)
+
+// kind is a request that is counted: what a viewer asks, or what an origin answered.
+type kind struct {
+	name  string
+	event map[string]any
+}
+
+func value(v string) map[string]any { return map[string]any{"value": v} }
+
+// kinds are of a viewer who has been here before, but for the first document. The response is the one that costs most: it moves the viewer.
+func kinds() []kind {
+	event := func(eventType, uri, destination string) map[string]any {
+		return map[string]any{
+			"context": map[string]any{"eventType": eventType, "requestId": "EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE=="},
+			"request": map[string]any{
+				"method": "GET", "uri": uri, "querystring": map[string]any{},
+				"headers": map[string]any{"sec-fetch-dest": value(destination)},
+				"cookies": map[string]any{"lockstep": value("a.carolcarol03"), "environment": value("a")},
+			},
+		}
+	}
+	response := event("viewer-response", "/products", "document")
+	response["response"] = map[string]any{
+		"statusCode": 200, "headers": map[string]any{"x-amz-meta-lockstep-env": value("b")}, "cookies": map[string]any{},
+	}
+	first := event("viewer-request", "/products", "document")
+	first["request"].(map[string]any)["cookies"] = map[string]any{}
+	return []kind{
+		{"document", event("viewer-request", "/products", "document")},
+		{"first document", first},
+		{"asset", event("viewer-request", "/assets/app.1f3c.js", "script")},
+		{"response", response},
+	}
+}
+
+//go:embed designs
+var designs embed.FS
+
+func design(name string) string {
+	source, err := designs.ReadFile("designs/" + name + ".js")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(source)
+}
+
+// loop calls the handler so many times with one event, whose uri is set anew for each.
+const loop = `
+const shared = %s;
+const sharedURI = shared.request.uri;
+async function bench() {
+  for (let n = 0; n < %d; n++) {
+    shared.request.uri = sharedURI;
+    const answer = await handler(shared);
+  }
+}
+bench();
+`
+
+// perRequest is how many instructions a handler takes for a request under njs: the difference between two counts of
+// requests, so that the start is out.
+func perRequest(handler string, k kind, few, many int) (float64, error) {
+	least, err := instructions(handler, k, few)
+	if err != nil {
+		return 0, err
+	}
+	most, err := instructions(handler, k, many)
+	return float64(most-least) / float64(many-few), err
+}
+
+var collected = regexp.MustCompile(`Collected : (\d+)`)
+
+func instructions(handler string, k kind, requests int) (int, error) {
+	dir, err := os.MkdirTemp("", "edge-bench-")
+	if err != nil {
+		return 0, fmt.Errorf("make a folder for njs: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	event, err := json.Marshal(k.event)
+	if err != nil {
+		return 0, fmt.Errorf("write the event of the %s: %w", k.name, err)
+	}
+	main := handler + fmt.Sprintf(loop, event, requests)
+	for name, content := range map[string]string{"main.mjs": main, "cloudfront": design("cloudfront")} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			return 0, fmt.Errorf("write %s for njs: %w", name, err)
+		}
+	}
+	command := exec.Command("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "njs", "-p", ".", "main.mjs")
+	command.Dir = dir
+	output, err := command.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("count the instructions of njs (Debian packages njs and valgrind): %w\n%s", err, output)
+	}
+	count := collected.FindSubmatch(output)
+	if count == nil {
+		return 0, fmt.Errorf("count the instructions of njs: callgrind printed no total:\n%s", output)
+	}
+	return strconv.Atoi(string(count[1]))
+}
