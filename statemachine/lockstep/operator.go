@@ -22,7 +22,10 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 		return err
 	}
 	if lock.Holder == nil {
-		return invalid("%s: no release is under way; to go back to an older version, release it again under a new id", action)
+		if action == statemachine.SignalRollback {
+			return invalid("%s: no release is under way; to go back to an older version, release it again under a new id", action)
+		}
+		return invalid("%s: no release is under way", action)
 	}
 	if under := lock.Holder.Release; c.Release != "" && c.Release != under {
 		return invalid("%s --release: found %q, but %s is under way", action, c.Release, under)

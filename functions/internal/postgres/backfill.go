@@ -133,16 +133,20 @@ func (b backfill) settle(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// fill runs a backfill until no row is left, and counts the rows over all runs of it. It passes over the
+// fill runs a backfill until no row is left, and counts the rows over all runs of it; one that an earlier
+// release finished has nothing to count. It passes over the
 // table by key; rows that somebody else has locked are left to the next pass, so that it waits for no
 // one and can be part of no deadlock.
 func (s *session) fill(ctx context.Context, release string, b backfill) (rows int64, err error) {
-	var settled bool
+	var settled, ours bool
 	err = s.QueryRowContext(ctx, `
 		INSERT INTO lockstep_backfills (name, release) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET name = $1 RETURNING rows, settled`, b.Name, release).Scan(&rows, &settled)
+		ON CONFLICT (name) DO UPDATE SET name = $1 RETURNING rows, settled, release = $2`, b.Name, release).Scan(&rows, &settled, &ours)
 	if err != nil {
 		return 0, fmt.Errorf("%s: read its progress: %w", b.file, err)
+	}
+	if settled && !ours {
+		return 0, nil
 	}
 	if settled {
 		return rows, nil

@@ -22,7 +22,7 @@ type Report struct {
 
 // String says it in a few words.
 func (r Report) String() string {
-	words := []string{fmt.Sprintf("version %d", r.To)}
+	words := []string{"nothing new"}
 	if r.From != r.To {
 		words[0] = fmt.Sprintf("version %d to %d", r.From, r.To)
 	}
@@ -30,6 +30,9 @@ func (r Report) String() string {
 		words = append(words, strings.Join(r.Applied, ", "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Backfilled)) {
+		if r.Backfilled[name] == 0 {
+			continue
+		}
 		words = append(words, fmt.Sprintf("%d rows backfilled by %s", r.Backfilled[name], name))
 	}
 	if len(r.Untried) > 0 {

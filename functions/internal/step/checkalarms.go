@@ -58,12 +58,19 @@ func (c *CheckAlarms) evidence(ctx context.Context, doc sm.Document, record sm.R
 	if record.Wait != nil {
 		since = record.Wait.Since
 	}
-	requests, failed, err := c.Traffic.Calls(ctx, doc.Active, since, time.Now())
-	if err != nil {
-		return release.Evidence{}, fmt.Errorf("count the calls of %s: %w", doc.Active, err)
+	evidence := release.Evidence{Minimum: c.Settings.Ramp.MinimumRequests}
+	for _, name := range ringing {
+		if slices.Contains(record.Ringing, name) {
+			evidence.Muted = append(evidence.Muted, name)
+		} else {
+			evidence.Ringing = append(evidence.Ringing, name)
+		}
 	}
-	return release.Evidence{
-		Ringing:  slices.DeleteFunc(ringing, func(name string) bool { return slices.Contains(record.Ringing, name) }),
-		Requests: requests, Errors: failed, Minimum: c.Settings.Ramp.MinimumRequests,
-	}, nil
+	now := time.Now()
+	for e, calls := range map[sm.Environment]*release.Calls{doc.Active: &evidence.Active, doc.Fallback: &evidence.Fallback} {
+		if calls.Requests, calls.Errors, err = c.Traffic.Calls(ctx, e, since, now); err != nil {
+			return release.Evidence{}, fmt.Errorf("count the calls of %s: %w", e, err)
+		}
+	}
+	return evidence, nil
 }

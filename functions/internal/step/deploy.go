@@ -93,7 +93,7 @@ func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.Carr
 func layers(m sm.Manifest) string {
 	text := "no new functions"
 	if n := len(m.Functions); n > 0 {
-		text = aliases(n) + " moved to new versions"
+		text = fmt.Sprintf("functions: %d", n)
 	}
 	if m.Site != nil {
 		return text + ", a new site"

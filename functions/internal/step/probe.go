@@ -49,7 +49,7 @@ func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 			return doc, sm.Wrap(sm.ProbeFailed, fmt.Sprintf("probes[%d] of %s", i, doc.Release), err)
 		}
 	}
-	_, err = p.Book.Tell(ctx, doc, sm.Probe, fmt.Sprintf("%s answers in %s as it should: %d calls", doc.Release, doc.Active, len(m.Probes)))
+	_, err = p.Book.Tell(ctx, doc, sm.Probe, fmt.Sprintf("%s answers in %s as it should; probes: %d", doc.Release, doc.Active, len(m.Probes)))
 	return doc, err
 }
 

@@ -33,7 +33,7 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 		return doc, fmt.Errorf("swap the roles: %w", err)
 	}
 	now := time.Now().UTC()
-	_, err = p.Book.Tell(ctx, doc, sm.Promote, fmt.Sprintf("%s in %s is the one to fall back on now", doc.Release, doc.Active), func(r *sm.Record) {
+	_, err = p.Book.Tell(ctx, doc, sm.Promote, fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s waits to be left", doc.Release, doc.Active, doc.Fallback), func(r *sm.Record) {
 		if r.Promoted == nil {
 			r.Promoted = &now
 		}
