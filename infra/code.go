@@ -29,18 +29,27 @@ func CodeIn(dir string) Code { return Code{dir} }
 // Build compiles Lockstep's Lambdas below dir with plain `go build`, wherever the CDK app is, if its
 // module requires Lockstep's. The same source gives the same bytes, so that what did not change is not deployed.
 func Build(dir string) (Code, error) {
-	c := Code{dir}
-	targets := map[string]string{provisioner: "lockstep/infra/provision"}
+	c, bin := Code{dir}, filepath.Join(dir, "bin")
+	names, targets := []string{provisioner}, []string{"lockstep/infra/provision"}
 	for _, task := range sm.Functions() {
 		name := strings.ToLower(string(task))
-		targets[name] = "lockstep/functions/" + name
+		names, targets = append(names, name), append(targets, "lockstep/functions/"+name)
 	}
-	for name, target := range targets {
-		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=",
-			"-o", filepath.Join(dir, name, "bootstrap"), target)
-		build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
-		if output, err := build.CombinedOutput(); err != nil {
-			return c, fmt.Errorf("compile %s for AWS Lambda: %w\n%s", target, err, output)
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return c, fmt.Errorf("make a folder for Lockstep's Lambdas: %w", err)
+	}
+	build := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=",
+		"-o", bin + string(filepath.Separator)}, targets...)...)
+	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return c, fmt.Errorf("compile Lockstep's Lambdas for AWS: %w\n%s", err, output)
+	}
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return c, fmt.Errorf("make a folder for Lockstep's Lambdas: %w", err)
+		}
+		if err := os.Rename(filepath.Join(bin, name), filepath.Join(dir, name, "bootstrap")); err != nil {
+			return c, fmt.Errorf("lay out the Lambda %s: %w", name, err)
 		}
 	}
 	return c, c.writePlaceholder()
