@@ -39,8 +39,8 @@ type world struct {
 
 	objects map[string]json.RawMessage
 	tags    map[string]int
-	// beforePut is what somebody else does just before a conditional write is decided.
-	beforePut func(key string)
+	// meanwhile is what somebody else does just before a write.
+	meanwhile func(write string)
 
 	bundles    map[string][]byte
 	aliases    map[string]string // "catalog a" to the version
@@ -65,6 +65,9 @@ var errKilled = errors.New("killed")
 
 // call is one call to the outside; write says what it writes, or "" for nothing.
 func (w *world) call(write string, effect func() error) error {
+	if other := w.meanwhile; other != nil && write != "" {
+		other(write)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls++
@@ -105,10 +108,6 @@ func (l ledger) Get(_ context.Context, key string, into any) (tag string, err er
 }
 
 func (l ledger) Put(_ context.Context, key string, value any, tag string) (string, error) {
-	if rival := l.beforePut; rival != nil {
-		l.beforePut = nil
-		rival(key)
-	}
 	return tag, l.call("ledger "+key, func() error {
 		now := ""
 		if l.tags[key] != 0 {

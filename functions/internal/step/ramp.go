@@ -67,7 +67,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
-	if promoted(record) && next.Weight == sm.FullWeight {
+	if promoted(record) { // also where the word came just now: the next step then goes all the way
 		next.Waived = true
 		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
 		return next, err
@@ -75,7 +75,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if wait.Paused != nil {
 		return next, nil
 	}
-	return next, r.Schedules.At(ctx, wait.Schedule, wait.Until, in.TaskToken, next)
+	return next, wind(ctx, r.Book, r.Schedules, doc.Release)
 }
 
 // next is the document after this step, how long it bakes, and what to say.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -38,6 +39,9 @@ func (s *Signal) Run(ctx context.Context, event Event) (string, error) {
 	if lock.Holder == nil {
 		return "no release is under way", nil
 	}
+	if event.Time.IsZero() { // somebody invoked the Lambda by hand
+		event.Time = time.Now().UTC()
+	}
 	doc := sm.Document{Execution: lock.Holder.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
 	switch event.DetailType {
 	case "CloudWatch Alarm State Change":
@@ -66,12 +70,16 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	if change.State.Value != "ALARM" {
 		// It is over: should it ring again, that is this release's doing.
 		_, err := s.Book.Update(ctx, doc, func(r *sm.Record) error {
+			if late, err := misses(*r, doc, event.Time); late || err != nil {
+				return err
+			}
 			r.Ringing = slices.DeleteFunc(r.Ringing, func(name string) bool { return name == change.AlarmName })
 			return nil
 		})
 		return change.AlarmName + " is " + change.State.Value, err
 	}
-	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, change.State.Reason)}
+	reason, _, _ := strings.Cut(change.State.Reason, " (minimum ") // how CloudWatch counts is no news
+	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
 		return s.Settings.Alarms[i].Environment == r.Active && !slices.Contains(r.Ringing, change.AlarmName)
 	})
@@ -112,7 +120,7 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 	case sm.SignalPause:
 		return s.pause(ctx, doc, record)
 	case sm.SignalResume:
-		return s.resume(ctx, doc)
+		return s.resume(ctx, doc, record)
 	}
 	return s.goOn(ctx, record)
 }
@@ -120,9 +128,13 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 // note keeps a signal that concerns the release and still can change it.
 func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, concerns func(sm.Record) bool) (record sm.Record, noted bool, err error) {
 	record, err = s.Book.Update(ctx, doc, func(r *sm.Record) error {
+		late, err := misses(*r, doc, note.At)
+		if err != nil {
+			return err
+		}
 		seen := slices.ContainsFunc(r.Signals, func(n sm.SignalNote) bool { return n.ID == note.ID })
 		noted = seen
-		if r.Ended == nil && !r.Contracted && !seen && concerns(*r) {
+		if r.Ended == nil && !r.Contracted && !late && !seen && concerns(*r) {
 			if r.Wait != nil {
 				note.Bake = r.Wait.Schedule
 			}
@@ -134,6 +146,15 @@ func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, 
 		return record, noted, fmt.Errorf("note %s of %s: %w", note.Kind, doc.Release, err)
 	}
 	return record, noted, nil
+}
+
+// misses tells whether an event is from before the release, and delivered late: EventBridge takes up to a day, and
+// writes times to the second. Where the record is not open yet the event must be delivered again.
+func misses(r sm.Record, doc sm.Document, at time.Time) (bool, error) {
+	if r.Execution != doc.Execution {
+		return false, sm.Errorf(sm.StaleWrite, "release %s: its record is not open yet for %s: deliver the event again", doc.Release, doc.Execution)
+	}
+	return at.Before(r.Began.Truncate(time.Second)), nil
 }
 
 // outdated tells whether a word that comes again has nothing left to do: it was about a bake that is over, or
@@ -179,32 +200,36 @@ func (s *Signal) goOn(ctx context.Context, r sm.Record) (string, error) {
 }
 
 func (s *Signal) pause(ctx context.Context, doc sm.Document, r sm.Record) (string, error) {
-	if r.Wait == nil || r.Wait.Paused != nil {
+	if r.Wait == nil {
 		return "noted: the next bake is paused", nil
 	}
-	if err := s.Schedules.Cancel(ctx, r.Wait.Schedule); err != nil {
-		return "", fmt.Errorf("pause %s: %w", r.Release, err)
-	}
-	_, err := s.Book.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", percent(r.Weight)), func(r *sm.Record) {
-		if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil {
-			r.Wait.Paused = &now
+	if r.Wait.Paused == nil {
+		if _, err := s.Book.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", percent(r.Weight)), func(r *sm.Record) {
+			if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil && paused(*r) {
+				r.Wait.Paused = &now
+			}
+		}); err != nil {
+			return "", err
 		}
-	})
-	return "paused", err
+	}
+	return "paused", wind(ctx, s.Book, s.Schedules, r.Release)
 }
 
 // resume gives the bake the time that was left when it was paused.
-func (s *Signal) resume(ctx context.Context, doc sm.Document) (string, error) {
-	record, err := s.Book.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
-		if r.Wait == nil || r.Wait.Paused == nil {
-			return
-		}
-		left := r.Wait.Until.Sub(*r.Wait.Paused)
-		r.Wait.Until, r.Wait.Paused = time.Now().UTC().Add(left), nil
-	})
-	if err != nil || record.Wait == nil {
-		return "nothing was paused", err
+func (s *Signal) resume(ctx context.Context, doc sm.Document, r sm.Record) (string, error) {
+	if r.Wait == nil {
+		return "noted: no bake is paused", nil
 	}
-	w := record.Wait
-	return "resumed", s.Schedules.At(ctx, w.Schedule, w.Until, w.TaskToken, w.Document)
+	if r.Wait.Paused != nil {
+		if _, err := s.Book.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
+			if r.Wait == nil || r.Wait.Paused == nil || paused(*r) {
+				return
+			}
+			left := r.Wait.Until.Sub(*r.Wait.Paused)
+			r.Wait.Until, r.Wait.Paused = time.Now().UTC().Add(left), nil
+		}); err != nil {
+			return "", err
+		}
+	}
+	return "resumed", wind(ctx, s.Book, s.Schedules, r.Release)
 }

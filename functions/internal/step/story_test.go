@@ -142,12 +142,16 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 }
 
 func (w *world) signal(id, detailType string, detail any) (string, error) {
+	return w.signalAt(time.Now().UTC(), id, detailType, detail)
+}
+
+func (w *world) signalAt(at time.Time, id, detailType string, detail any) (string, error) {
 	data, err := json.Marshal(detail)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	s := Signal{Book: w.book(), Settings: w.settings, Answers: answers{w}, Schedules: schedules{w}}
-	return s.Run(w.t.Context(), Event{ID: id, DetailType: detailType, Time: time.Now().UTC(), Detail: data})
+	return s.Run(w.t.Context(), Event{ID: id, DetailType: detailType, Time: at, Detail: data})
 }
 
 func (w *world) operator(id string, action sm.SignalKind) (string, error) {
@@ -155,7 +159,7 @@ func (w *world) operator(id string, action sm.SignalKind) (string, error) {
 }
 
 func (w *world) alarm(id, name, state string) (string, error) {
-	return w.signal(id, "CloudWatch Alarm State Change", map[string]any{"alarmName": name, "state": map[string]string{"value": state, "reason": "too many"}})
+	return w.signal(id, "CloudWatch Alarm State Change", rings(name, state))
 }
 
 func (w *world) died(execution, status, name string) (string, error) {

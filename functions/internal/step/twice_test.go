@@ -194,18 +194,17 @@ func TestSteps_LosesARace(t *testing.T) {
 		for n := range writes {
 			in(func(w *world, attempt func() error) {
 				left := n
-				var rival func(key string)
-				rival = func(key string) {
-					if left--; left >= 0 {
-						w.beforePut = rival
-						return
+				w.meanwhile = func(write string) {
+					key, ok := strings.CutPrefix(write, "ledger ")
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if left--; left == -1 && ok {
+						if w.tags[key] == 0 {
+							w.objects[key] = []byte("{}")
+						}
+						w.tags[key]++
 					}
-					if w.tags[key] == 0 {
-						w.objects[key] = []byte("{}")
-					}
-					w.tags[key]++
 				}
-				w.beforePut = rival
 				if err := attempt(); err != nil {
 					w.t.Fatalf("race %d: %v", n, err)
 				}

@@ -1,0 +1,283 @@
+package step
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// bakes has v2 wait at 5 %, and gives the name of the schedule that ends the bake.
+func bakes(t *testing.T) (w *world, schedule string) {
+	w = newWorld(t)
+	w.release(sm.CheckAlarms)
+	schedule = w.record("v2").Wait.Schedule
+	if w.schedules[schedule] != "ramp 2000-01-01T00:10:00Z" {
+		t.Fatalf("the bake ends %q", w.schedules[schedule])
+	}
+	return w, schedule
+}
+
+// virtual runs each test in time of its own.
+func virtual(t *testing.T, tests map[string]func(t *testing.T)) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+	}
+}
+
+func TestSignal_Alarm(t *testing.T) {
+	virtual(t, map[string]func(t *testing.T){
+		"stops the bake": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-a: too many" {
+				t.Errorf("the ramp was told %q", got)
+			}
+		},
+		"is noted once": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			if n := len(w.record("v2").Signals); n != 1 {
+				t.Errorf("noted %d times", n)
+			}
+		},
+		"is kept where nobody waits": func(t *testing.T) {
+			w := newWorld(t)
+			doc := w.release(sm.Probe)
+			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			doc = must[sm.Document](t)(w.run(sm.Probe, doc))
+			_, err := w.run(sm.Ramp, doc)
+			named(t, err, sm.AlarmBreached, "errors-a")
+			if w.route.Weight != 0 {
+				t.Errorf("the weight is %d", w.route.Weight)
+			}
+		},
+		"of the fallback does not count": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.alarm("1", "errors-b", "ALARM"))
+			w.untouched(t)
+		},
+		"of somebody else does not count": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.alarm("1", "blog-errors", "ALARM"))
+			w.untouched(t)
+		},
+		"that rang before does not count, until it rings anew": func(t *testing.T) {
+			w := newWorld(t)
+			w.ringing = []string{"errors-a"}
+			w.release(sm.CheckAlarms)
+			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			w.untouched(t)
+			must[string](t)(w.alarm("2", "errors-a", "OK"))
+			must[string](t)(w.alarm("3", "errors-a", "ALARM"))
+			if w.answers["ramp"] == "" {
+				t.Error("the ramp was not told")
+			}
+		},
+		"from before the release comes late": func(t *testing.T) {
+			w := newWorld(t)
+			w.ringing = []string{"slow-a"}
+			w.release(sm.CheckAlarms)
+			past := time.Now().Add(-time.Minute)
+			must[string](t)(w.signalAt(past, "1", "CloudWatch Alarm State Change", rings("errors-a", "ALARM")))
+			must[string](t)(w.signalAt(past, "2", "CloudWatch Alarm State Change", rings("slow-a", "OK")))
+			must[string](t)(w.signalAt(past, "3", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalRollback}))
+			w.untouched(t)
+			if got := w.record("v2").Ringing; len(got) != 1 {
+				t.Errorf("rang before: %q", got)
+			}
+		},
+		"of the second in which the release began counts": func(t *testing.T) {
+			time.Sleep(900 * time.Millisecond)
+			w := newWorld(t)
+			w.release(sm.CheckAlarms)
+			must[string](t)(w.signalAt(time.Now().Truncate(time.Second), "1", "CloudWatch Alarm State Change", rings("errors-a", "ALARM")))
+			if w.answers["ramp"] == "" {
+				t.Error("the ramp was not told")
+			}
+		},
+		"before the record is open is told again": func(t *testing.T) {
+			w := newWorld(t)
+			w.store(sm.LockKey, sm.Lock{Fence: 2, Holder: &sm.Holder{Release: "v2", Execution: two}})
+			_, err := w.alarm("1", "errors-a", "ALARM")
+			named(t, err, sm.StaleWrite, "v2")
+			_, err = w.operator("2", sm.SignalRollback)
+			named(t, err, sm.StaleWrite, "v2")
+			if w.tags[sm.RecordKey("v2")] != 0 {
+				t.Error("a record was made of it")
+			}
+		},
+		"after the lock moved": func(t *testing.T) {
+			w, _ := bakes(t)
+			w.change(func(r *sm.Record) { r.Fence++ })
+			_, err := w.alarm("1", "errors-a", "ALARM")
+			named(t, err, sm.LockLost)
+		},
+		"after contract comes too late": func(t *testing.T) {
+			w, _ := bakes(t)
+			w.change(func(r *sm.Record) { r.Contracted = true })
+			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[string](t)(w.operator("2", sm.SignalRollback))
+			w.untouched(t)
+		},
+		"with nothing under way": func(t *testing.T) {
+			w := newWorld(t)
+			if said := must[string](t)(w.alarm("1", "errors-a", "ALARM")); said != "no release is under way" || len(w.writes) > 0 {
+				t.Errorf("said %q, wrote %q", said, w.writes)
+			}
+		},
+	})
+}
+
+func rings(name, state string) any {
+	return map[string]any{"alarmName": name, "state": map[string]string{"value": state, "reason": "too many"}}
+}
+
+// untouched fails the test where a signal that must not count did.
+func (w *world) untouched(t *testing.T) {
+	t.Helper()
+	if r := w.record("v2"); len(r.Signals) > 0 || w.answers["ramp"] != "" {
+		t.Errorf("noted %v, answered %q", r.Signals, w.answers["ramp"])
+	}
+}
+
+func TestSignal_Operator(t *testing.T) {
+	virtual(t, map[string]func(t *testing.T){
+		"rolls back": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.signal("1", sm.DetailOperator, sm.Operator{App: "shop", Release: "v2", Action: sm.SignalRollback, Reason: "it is ugly"}))
+			if got := w.answers["ramp"]; got != "fail OperatorRollback: the operator asked for it: it is ugly" {
+				t.Errorf("the ramp was told %q", got)
+			}
+		},
+		"ends a bake": func(t *testing.T) {
+			w, schedule := bakes(t)
+			must[string](t)(w.operator("1", sm.SignalAdvance))
+			if doc := w.answered("ramp"); !doc.Waived || doc.Weight != 500 || w.schedules[schedule] != "" {
+				t.Errorf("went on with %+v, schedule %q", doc, w.schedules[schedule])
+			}
+		},
+		"speaks of another": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.signal("1", sm.DetailOperator, sm.Operator{App: "shop", Release: "v1", Action: sm.SignalRollback}))
+			must[string](t)(w.signal("2", sm.DetailOperator, sm.Operator{App: "blog", Action: sm.SignalRollback}))
+			w.untouched(t)
+		},
+		"says nonsense": func(t *testing.T) {
+			w, _ := bakes(t)
+			for detail, says := range map[string]string{`{"app":"shop","action":"stop"}`: `detail.action: found "stop", expected pause`, `{"app":"shop","verb":"pause"}`: "detail.verb"} {
+				_, err := (&Signal{Book: w.book(), Settings: w.settings}).Run(t.Context(), Event{ID: "e7", DetailType: sm.DetailOperator, Detail: []byte(detail)})
+				if err == nil || !strings.Contains(err.Error(), "event e7: ") || !strings.Contains(err.Error(), says) {
+					t.Errorf("%s: found %v, expected the event and %q", detail, err, says)
+				}
+			}
+			if _, err := w.signal("1", "Scheduled Event", nil); err == nil || !strings.Contains(err.Error(), `detail-type: found "Scheduled Event"`) {
+				t.Errorf("found %v", err)
+			}
+			w.untouched(t)
+		},
+	})
+}
+
+func TestSignal_PauseAndResume(t *testing.T) {
+	virtual(t, map[string]func(t *testing.T){
+		"keep the time that was left": func(t *testing.T) {
+			w, schedule := bakes(t)
+			time.Sleep(4 * time.Minute)
+			must[string](t)(w.operator("1", sm.SignalPause))
+			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
+				t.Errorf("paused, but the bake ends %q", w.schedules[schedule])
+			}
+			time.Sleep(time.Hour)
+			must[string](t)(w.operator("2", sm.SignalResume))
+			if got := w.schedules[schedule]; got != "ramp 2000-01-01T01:10:00Z" { // 4 min + 1 h + the 6 min that were left
+				t.Errorf("resumed, the bake ends %q", got)
+			}
+		},
+		"told again change nothing": func(t *testing.T) {
+			w, schedule := bakes(t)
+			must[string](t)(w.operator("1", sm.SignalPause))
+			must[string](t)(w.operator("2", sm.SignalResume))
+			must[string](t)(w.operator("1", sm.SignalPause))
+			if w.schedules[schedule] == "" || w.record("v2").Wait.Paused != nil {
+				t.Error("an old pause came late and counts")
+			}
+			must[string](t)(w.operator("3", sm.SignalPause))
+			must[string](t)(w.operator("2", sm.SignalResume))
+			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
+				t.Error("an old resume came late and counts")
+			}
+		},
+		"without a bake are for the next": func(t *testing.T) {
+			w := newWorld(t)
+			doc := w.release(sm.Ramp)
+			must[string](t)(w.operator("1", sm.SignalPause))
+			must[sm.Document](t)(w.run(sm.Ramp, doc))
+			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
+				t.Errorf("not paused: %v", w.schedules)
+			}
+			must[string](t)(w.operator("2", sm.SignalResume))
+			if len(w.schedules) != 1 {
+				t.Error("not resumed")
+			}
+		},
+		"pause just before the ramp sets its schedule": func(t *testing.T) {
+			w := newWorld(t)
+			doc := w.release(sm.Ramp)
+			w.just("schedule", func() { must[string](t)(w.operator("1", sm.SignalPause)) })
+			must[sm.Document](t)(w.run(sm.Ramp, doc))
+			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
+				t.Errorf("paused, but the bake ends %v", w.schedules)
+			}
+		},
+		"resume just before a pause cancels": func(t *testing.T) {
+			w, schedule := bakes(t)
+			w.just("cancel", func() { must[string](t)(w.operator("2", sm.SignalResume)) })
+			must[string](t)(w.operator("1", sm.SignalPause))
+			if w.record("v2").Wait.Paused != nil || w.schedules[schedule] == "" {
+				t.Error("resumed, but nothing ends the bake")
+			}
+		},
+	})
+}
+
+// just does something right before the next write of a kind.
+func (w *world) just(before string, do func()) {
+	w.meanwhile = func(write string) {
+		if strings.HasPrefix(write, before) {
+			w.meanwhile = nil
+			do()
+		}
+	}
+}
+
+func TestSignal_AdvanceToldAgain_IsNotAboutTheNextBake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := bakes(t)
+		must[string](t)(w.operator("1", sm.SignalAdvance))
+		doc := must[sm.Document](t)(w.run(sm.CheckAlarms, w.answered("ramp")))
+		must[sm.Document](t)(w.ramp("next", doc))
+		must[string](t)(w.operator("1", sm.SignalAdvance))
+		if got := w.answers["next"]; got != "" {
+			t.Errorf("the next bake was answered %q", got)
+		}
+	})
+}
+
+// The word comes between Ramp's look at the record and its own write, when there is no token to answer.
+func TestSignal_PromoteWhileRampSetsTheWeight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		doc := w.release(sm.Ramp)
+		w.just("route", func() { must[string](t)(w.operator("1", sm.SignalPromote)) })
+		must[sm.Document](t)(w.run(sm.Ramp, doc))
+		doc = must[sm.Document](t)(w.run(sm.CheckAlarms, w.answered("ramp")))
+		must[sm.Document](t)(w.ramp("next", doc))
+		if w.route.Weight != sm.FullWeight || !w.answered("next").Waived {
+			t.Errorf("the weight is %d", w.route.Weight)
+		}
+	})
+}
