@@ -10,6 +10,7 @@ import (
 type environment struct {
 	Name    sm.Environment `json:"name"`
 	Role    string         `json:"role"`
+	Duty    string         `json:"duty"`  // what the role means just now
 	Share   int            `json:"share"` // of the viewers, in basis points
 	Release string         `json:"release"`
 	Settled bool           `json:"settled"`
@@ -38,7 +39,10 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 		e := environment{Name: name, Release: carries.Release, Settled: carries.Settled, Layers: []layer{}}
 		switch name {
 		case s.Control.Active:
-			e.Role = "active"
+			e.Role, e.Duty = "active", "receives the next release"
+			if current.Release != "" && current.Outcome == "" && current.Active == name {
+				e.Duty = "receives " + current.Release
+			}
 		case s.Control.Fallback:
 			e.Role = "fallback"
 		}
@@ -47,6 +51,16 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 			e.Share = s.Route.Weight
 		case s.Route.Fallback:
 			e.Share = sm.FullWeight - s.Route.Weight
+		}
+		if e.Role == "fallback" {
+			switch e.Share {
+			case sm.FullWeight:
+				e.Duty = "serves everyone"
+			case 0:
+				e.Duty = "stands by"
+			default:
+				e.Duty = "serves everyone else"
+			}
 		}
 		site := layer{Kind: "site", Name: "site"}
 		if carries.Site != nil {

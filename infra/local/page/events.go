@@ -11,11 +11,12 @@ import (
 // pace is how often the page is told how things stand.
 const pace = 500 * time.Millisecond
 
-// latest keeps the last view for one pace, so that a second viewer costs nothing.
+// latest keeps the last view for one pace, so that a second viewer costs nothing, and the colours for good.
 type latest struct {
-	mu   sync.Mutex
-	at   time.Time
-	data []byte
+	mu      sync.Mutex
+	at      time.Time
+	data    []byte
+	colours colours
 }
 
 func (p *page) view() ([]byte, error) {
@@ -24,7 +25,10 @@ func (p *page) view() ([]byte, error) {
 	if p.latest.data != nil && time.Since(p.latest.at) < pace*9/10 {
 		return p.latest.data, nil
 	}
-	data, err := json.Marshal(viewOf(p.options.Snapshot()))
+	s := p.options.Snapshot()
+	v := viewOf(s)
+	v.Colours = p.latest.colours.see(s)
+	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("write the snapshot for the page: %w", err)
 	}

@@ -16,6 +16,9 @@ type headline struct {
 
 func headlineOf(s Snapshot, r sm.Record) headline {
 	stable := s.Carries[s.Control.Fallback].Release
+	if s.Control == (sm.Control{}) {
+		return headline{"Setting the stack up", "Postgres is starting and the Lambdas are being compiled; the first release follows by itself.", "going"}
+	}
 	if r.Release == "" {
 		return headline{"Nothing has been released yet", "The first release appears here by itself.", "calm"}
 	}

@@ -83,6 +83,11 @@ func machineOf(r sm.Record, path []string, plan sm.RampPlan) machine {
 	if len(path) > 0 && m.Fork < 0 && (current == "Finish" || m.Good) {
 		m.Furthest = len(mainLine) - 1
 	}
+	for _, station := range within {
+		if current != station {
+			delete(notes, station)
+		}
+	}
 	if current == "Ramp" || current == "CheckAlarms" {
 		notes["Ramp"] = rampNote(r, plan)
 	}

@@ -64,6 +64,16 @@ func TestMachine_Path(t *testing.T) {
 	}
 }
 
+func TestMachine_OldTabsAreOpenOnlyWhileItDrains(t *testing.T) {
+	path := []string{"Begin", "Promote", "Drain", "Drained", "OldTabsOpen"}
+	for _, next := range [][]string{nil, {"Drain", "Drained"}, {"Drain", "Drained", "Contract"}, {"Drain", "Drained", "Contract", "Finish", "Ended", "Released"}} {
+		note := machineOf(sm.Record{}, slices.Concat(path, next), sm.RampPlan{}).Main[slices.Index(mainLine, "Drain")].Note
+		if draining := len(next) < 3; draining != (note != "") {
+			t.Errorf("and then %v: Drain says %q", next, note)
+		}
+	}
+}
+
 func TestMachine_PathFromStory(t *testing.T) {
 	full := run.at(70)
 	story := pathOf(full.Records[2])

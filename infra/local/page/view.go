@@ -1,7 +1,6 @@
 package page
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,22 +12,22 @@ import (
 // view is what the page draws: a snapshot made ready, and without what a browser should not have, such as
 // task tokens.
 type view struct {
-	App          string        `json:"app"`
-	Now          time.Time     `json:"now"`
-	Headline     headline      `json:"headline"`
-	Machine      machine       `json:"machine"`
-	Ramp         ramp          `json:"ramp"`
-	Environments []environment `json:"environments"`
-	Schema       schema        `json:"schema"`
-	Traffic      []Series      `json:"traffic"`
-	Visitors     Visitors      `json:"visitors"`
-	Alarms       []Alarm       `json:"alarms"`
-	Story        []line        `json:"story"`
-	Releases     []past        `json:"releases"`
-	Queue        []string      `json:"queue"`
-	Colours      []string      `json:"colours"` // releases in the order in which they get their colours
-	Actions      []string      `json:"actions"`
-	Offers       []string      `json:"offers"`
+	App          string         `json:"app"`
+	Now          time.Time      `json:"now"`
+	Headline     headline       `json:"headline"`
+	Machine      machine        `json:"machine"`
+	Ramp         ramp           `json:"ramp"`
+	Environments []environment  `json:"environments"`
+	Schema       schema         `json:"schema"`
+	Traffic      []Series       `json:"traffic"`
+	Visitors     Visitors       `json:"visitors"`
+	Alarms       []Alarm        `json:"alarms"`
+	Story        []line         `json:"story"`
+	Releases     []past         `json:"releases"`
+	Queue        []string       `json:"queue"`
+	Colours      map[string]int `json:"colours"` // which of the palette each release has
+	Actions      []string       `json:"actions"`
+	Offers       []string       `json:"offers"`
 }
 
 // line is a line of the story of all releases.
@@ -70,7 +69,7 @@ func viewOf(s Snapshot) view {
 	v := view{
 		App: s.App, Now: s.Now, Headline: headlineOf(s, current), Machine: machineOf(current, path, s.Plan), Ramp: rampOf(current, s.Plan),
 		Environments: environmentsOf(s, current), Schema: schemaOf(records), Traffic: some(s.Traffic), Visitors: s.Visitors,
-		Alarms: some(s.Alarms), Story: storyOf(records), Releases: pastOf(records, s.Now), Queue: []string{}, Colours: coloursOf(records),
+		Alarms: some(s.Alarms), Story: storyOf(records), Releases: pastOf(records, s.Now), Queue: []string{}, Colours: map[string]int{},
 		Actions: actionsOf(current), Offers: some(s.Offers),
 	}
 	for _, parked := range s.Lock.Queue {
@@ -155,19 +154,6 @@ func pastOf(records []sm.Record, now time.Time) []past {
 		}
 	}
 	return list
-}
-
-// coloursOf orders releases by sequence, so that a release keeps its colour whatever happens to it.
-func coloursOf(records []sm.Record) []string {
-	sorted := slices.Clone(records)
-	slices.SortFunc(sorted, func(a, b sm.Record) int {
-		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Release, b.Release))
-	})
-	names := []string{}
-	for _, r := range sorted {
-		names = append(names, r.Release)
-	}
-	return names
 }
 
 // some makes an empty list of none: the page has nothing to say about null.

@@ -30,6 +30,29 @@ func TestView_Headline(t *testing.T) {
 	}
 }
 
+func TestView_HeadlineBeforeTheFirstRelease(t *testing.T) {
+	if got := viewOf(Snapshot{App: "shop"}).Headline; !strings.Contains(got.Detail, "Postgres is starting") {
+		t.Errorf("no stack yet: got %+v, want that it is being set up", got)
+	}
+	s := Snapshot{App: "shop", Control: sm.Control{Active: sm.A, Fallback: sm.B}}
+	if got := viewOf(s).Headline.Text; got != "Nothing has been released yet" {
+		t.Errorf("a stack without a release: got %q", got)
+	}
+}
+
+func TestView_Duties(t *testing.T) {
+	for at, want := range map[float64][2]string{
+		16: {"serves everyone else", "receives v2"},
+		28: {"stands by", "receives v2"},
+		40: {"receives the next release", "serves everyone"},
+	} {
+		e := viewOf(run.at(at)).Environments
+		if got := [2]string{e[0].Duty, e[1].Duty}; got != want {
+			t.Errorf("at %g: got %q, want %q", at, got, want)
+		}
+	}
+}
+
 func TestView_OfNothing(t *testing.T) {
 	data, err := json.Marshal(viewOf(Snapshot{}))
 	if err != nil {

@@ -18,21 +18,19 @@ export function svg(tag, attributes = {}, ...children) {
 
 // once calls build only where the data differs from what the node was last built of.
 export function once(node, data, build) {
-  const key = JSON.stringify(data);
+  const key = JSON.stringify([data, colours]);
   if (node.dataset.key === key) return;
   node.dataset.key = key;
   build(node);
 }
 
-const palette = 6;
-let order = [];
+let colours = {};
 
-export function setColours(releases) { order = releases; }
+export function setColours(ofReleases) { colours = ofReleases; }
 
 // colour is the class that gives a release its colour, the same all over the page.
 export function colour(release) {
-  const index = order.indexOf(release);
-  return index < 0 ? 'r-none' : `r${index % palette}`;
+  return release in colours ? `r${colours[release]}` : 'r-none';
 }
 
 export function chip(release) {
