@@ -49,6 +49,9 @@ type beat struct {
 	text    string
 }
 
+// ringing is what CloudWatch says of an alarm.
+const ringing = "alarm shop-a-errors: Threshold Crossed: 2 out of the last 3 datapoints [38.0 (02/01/30 12:00:55), 23.0 (02/01/30 12:00:50)] were greater than the threshold (5.0) (minimum 2 datapoints for OK -> ALARM transition)."
+
 var beats = []beat{
 	{-58, "v1", "Begin", 0, "v1 begins in a; nothing stays with b"},
 	{-57, "v1", "Sync", 0, "b carries nothing yet: nothing to sync"},
@@ -88,12 +91,18 @@ var beats = []beat{
 	{51, "v3", "Ramp", 500, "5 % of the viewers go to a for 4s"},
 	{55, "v3", "CheckAlarms", 500, "healthy at 5 %: 22 calls, 1 failed; b failed 0 of 512"},
 	{55.4, "v3", "Ramp", 2500, "25 % of the viewers go to a for 5s"},
-	{59, "v3", "Rollback", 0, "rolling back: alarm shop-a-errors is in ALARM: 38 of 61 calls failed"},
+	{59, "v3", "Rollback", 0, "rolling back: " + ringing},
 	{60, "v3", "Rollback", 0, "everyone is back on v2: the API after 41ms, the pages after 66ms, 2 aliases after 203ms"},
 	{60.5, "v3", "CallsInFlight", 0, ""},
 	{63, "v3", "UndoExpand", 0, "the schema is back at version 2"},
-	{64, "v3", "Finish", 0, "v3 is rolled back: alarm shop-a-errors is in ALARM: 38 of 61 calls failed"},
+	{64, "v3", "Finish", 0, "v3 is rolled back: " + ringing},
 }
+
+// words are the operator's, during v2.
+var words = []struct {
+	at   float64
+	kind sm.SignalKind
+}{{15.5, sm.SignalPause}, {16.5, sm.SignalPause}, {18.5, sm.SignalResume}, {21, sm.SignalPause}, {24, sm.SignalResume}, {26, sm.SignalPromote}}
 
 func (d demo) time(at float64) time.Time { return d.zero.Add(time.Duration(at * float64(time.Second))) }
 
@@ -115,9 +124,9 @@ func (d demo) at(now float64) Snapshot {
 	if r := s.Records[len(s.Records)-1]; s.Control.Active == r.Active {
 		s.Route.Weight = r.Weight
 	}
-	ringing := now > 58.6 && now < 68
+	rings := now > 58.6 && now < 68
 	s.Alarms = []Alarm{{"shop-a-errors", sm.A, "OK", ""}, {"shop-a-latency", sm.A, "OK", ""}, {"shop-b-errors", sm.B, "OK", ""}, {"shop-b-latency", sm.B, "OK", ""}}
-	if ringing {
+	if rings {
 		s.Alarms[0].State = "ALARM"
 	}
 	if now < 9 {
@@ -125,8 +134,13 @@ func (d demo) at(now float64) Snapshot {
 	}
 	if now > 58.6 {
 		r := &s.Records[len(s.Records)-1]
-		r.Signals = append(r.Signals, sm.SignalNote{ID: "1", Kind: sm.SignalAlarm, Reason: "shop-a-errors: 38 of 61 calls failed", At: d.time(58.6)})
+		r.Signals = append(r.Signals, sm.SignalNote{ID: "1", Kind: sm.SignalAlarm, Reason: ringing, At: d.time(58.6)})
 		s.Visitors.StraddledRollback, s.Visitors.Failed = 3, 41
+	}
+	for _, word := range words {
+		if i := slices.IndexFunc(s.Records, func(r sm.Record) bool { return r.Release == "v2" }); i >= 0 && word.at <= now {
+			s.Records[i].Signals = append(s.Records[i].Signals, sm.SignalNote{Kind: word.kind, Reason: "the operator asked for it: on the page", At: d.time(word.at)})
+		}
 	}
 	s.Traffic = d.traffic(now)
 	return s
@@ -160,7 +174,7 @@ func (d demo) play(s *Snapshot, b beat) {
 	case "Contract":
 		r.Contracted = true
 	case "Rollback":
-		r.Cause = "alarm shop-a-errors is in ALARM: 38 of 61 calls failed"
+		r.Cause = ringing
 		s.Carries[r.Active], s.Stages[r.Active] = carry("v2", "2"), Stage{"b", "v2"}
 	case "UndoExpand":
 		task = sm.Expand

@@ -11,32 +11,37 @@ import (
 type headline struct {
 	Text   string `json:"text"`
 	Detail string `json:"detail"`
+	Full   string `json:"full,omitempty"` // where Detail is shortened
 	Tone   string `json:"tone"`
 }
 
 func headlineOf(s Snapshot, r sm.Record) headline {
 	stable := s.Carries[s.Control.Fallback].Release
-	if s.Control == (sm.Control{}) {
-		return headline{"Setting the stack up", "Postgres is starting and the Lambdas are being compiled; the first release follows by itself.", "going"}
+	if r.Release == "" && s.Control == (sm.Control{}) {
+		return headline{Text: "Setting the stack up", Detail: "Postgres is starting and the Lambdas are being compiled; the first release follows by itself.", Tone: "going"}
 	}
 	if r.Release == "" {
-		return headline{"Nothing has been released yet", "The first release appears here by itself.", "calm"}
+		return headline{Text: "Nothing has been released yet", Detail: "The first release appears here by itself.", Tone: "calm"}
 	}
 	switch r.Outcome {
 	case sm.Released:
-		return headline{"Everyone has " + r.Release, took(r) + fellBehind(r), "good"}
+		return headline{Text: "Everyone has " + r.Release, Detail: took(r) + fellBehind(r), Tone: "good"}
 	case sm.RolledBack:
 		text := r.Release + " was rolled back"
 		if stable != "" {
 			text += ", everyone has " + stable
 		}
-		return headline{text, r.Cause, "bad"}
+		return because(text, r.Cause, "bad")
 	case sm.Refused:
-		return headline{r.Release + " was refused, nothing was changed", r.Cause, "bad"}
+		return because(r.Release+" was refused, nothing was changed", r.Cause, "bad")
 	case sm.Superseded:
-		return headline{r.Release + " gave way to a newer release", r.Cause, "calm"}
+		return because(r.Release+" gave way to a newer release", r.Cause, "calm")
 	}
 	return underWay(r, stable)
+}
+
+func because(text, cause, tone string) headline {
+	return headline{text, brief(cause), cause, tone}
 }
 
 func underWay(r sm.Record, stable string) headline {
@@ -67,12 +72,12 @@ func underWay(r sm.Record, stable string) headline {
 	case sm.Contract:
 		h.Text, h.Detail = "Narrowing the schema for "+r.Release, "This is the point of no return."
 	case sm.Rollback:
-		return headline{"Rolling " + r.Release + " back", r.Cause, "bad"}
+		return because("Rolling "+r.Release+" back", r.Cause, "bad")
 	default:
 		h.Text = fmt.Sprintf("%s is in %s", r.Release, r.State)
 	}
 	if slices.ContainsFunc(attempt(r), func(e sm.Entry) bool { return e.State == sm.Rollback }) {
-		return headline{"Rolling " + r.Release + " back", r.Cause, "bad"}
+		return because("Rolling "+r.Release+" back", r.Cause, "bad")
 	}
 	return h
 }

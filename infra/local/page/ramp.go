@@ -1,7 +1,6 @@
 package page
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ type ramp struct {
 	Plan    []int      `json:"plan"`  // the weights of the steps
 	Bakes   []float64  `json:"bakes"` // how long each is watched, in seconds
 	Wait    *bake      `json:"wait"`
+	Pauses  []span     `json:"pauses"`
 }
 
 // point is the share from a moment on, in basis points.
@@ -33,6 +33,12 @@ type mark struct {
 	Text string    `json:"text"`
 }
 
+// span is a time on the ramp; one without an end lasts.
+type span struct {
+	From time.Time  `json:"from"`
+	To   *time.Time `json:"to"`
+}
+
 // bake is the pause that a step of the ramp is watched for.
 type bake struct {
 	Since  time.Time `json:"since"`
@@ -41,7 +47,7 @@ type bake struct {
 }
 
 func rampOf(r sm.Record, plan sm.RampPlan) ramp {
-	v := ramp{Release: r.Release, Ended: r.Ended, Points: []point{}, Marks: []mark{}, Plan: []int{}, Bakes: []float64{}}
+	v := ramp{Release: r.Release, Ended: r.Ended, Points: []point{}, Marks: []mark{}, Plan: []int{}, Bakes: []float64{}, Pauses: []span{}}
 	for _, step := range plan.Steps {
 		v.Plan = append(v.Plan, int(step.Percent*100))
 		v.Bakes = append(v.Bakes, step.Bake.Std().Seconds())
@@ -80,14 +86,55 @@ func rampOf(r sm.Record, plan sm.RampPlan) ramp {
 		}
 	}
 	for _, s := range r.Signals {
-		if !s.At.Before(r.Began) {
-			v.Marks = append(v.Marks, mark{s.At, string(s.Kind), fmt.Sprintf("%s: %s", s.Kind, s.Reason)})
+		if s.At.Before(r.Began) {
+			continue
 		}
+		switch s.Kind {
+		case sm.SignalPause, sm.SignalResume:
+			continue // drawn as spans
+		case sm.SignalPromote:
+			if promoted {
+				continue // the step says it
+			}
+		case sm.SignalRollback:
+			if back {
+				continue
+			}
+		}
+		v.Marks = append(v.Marks, mark{s.At, string(s.Kind), said(s)})
 	}
+	v.Pauses = pausesOf(r, v.Marks)
 	if r.Wait != nil {
 		v.Wait = &bake{r.Wait.Since, r.Wait.Until, r.Wait.Paused != nil}
 	}
 	return v
+}
+
+// pausesOf pairs the operator's pauses with what ended them: a resume, a promotion, or the end of the ramp.
+func pausesOf(r sm.Record, marks []mark) []span {
+	ended := r.Ended
+	for _, m := range marks {
+		if (m.Kind == "promote" || m.Kind == "rollback" || m.Kind == "alarm") && (ended == nil || m.At.Before(*ended)) {
+			ended = &m.At
+		}
+	}
+	list := []span{}
+	for _, s := range r.Signals {
+		if s.At.Before(r.Began) || ended != nil && s.At.After(*ended) {
+			continue
+		}
+		open := len(list) > 0 && list[len(list)-1].To == nil
+		switch {
+		case s.Kind == sm.SignalPause && !open:
+			list = append(list, span{From: s.At})
+		case (s.Kind == sm.SignalResume || s.Kind == sm.SignalPromote) && open:
+			list[len(list)-1].To = &s.At
+		}
+	}
+	if n := len(list); n > 0 && list[n-1].To == nil {
+		list[n-1].To = ended
+	}
+	return list
 }
 
 // verdictOf reads the verdict that CheckAlarms puts first into its line.

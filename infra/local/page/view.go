@@ -36,6 +36,7 @@ type line struct {
 	Release string    `json:"release"`
 	State   sm.Task   `json:"state"`
 	Text    string    `json:"text"`
+	Full    string    `json:"full,omitempty"` // where Text is shortened
 	Tone    string    `json:"tone"`
 }
 
@@ -47,6 +48,7 @@ type past struct {
 	Seconds float64    `json:"seconds"`
 	Outcome sm.Outcome `json:"outcome"`
 	Cause   string     `json:"cause"`
+	Brief   string     `json:"brief"` // the cause in few words
 	Peak    int        `json:"peak"`
 }
 
@@ -96,20 +98,34 @@ func currentRecord(records []sm.Record, lock sm.Lock) sm.Record {
 func storyOf(records []sm.Record) []line {
 	lines := []line{}
 	for _, r := range records {
+		var own []line
 		for _, e := range r.Story {
-			lines = append(lines, line{e.At, r.Release, e.State, e.Text, toneOf(e, r)})
+			own = append(own, line{At: e.At, Release: r.Release, State: e.State, Text: e.Text, Tone: toneOf(e, r)})
 		}
 		for _, s := range r.Signals {
 			tone := "plain"
 			if s.Kind == sm.SignalAlarm || s.Kind == sm.SignalRollback {
 				tone = "bad"
 			}
-			lines = append(lines, line{s.At, r.Release, sm.Signal, fmt.Sprintf("%s: %s", s.Kind, s.Reason), tone})
+			own = append(own, line{At: s.At, Release: r.Release, State: sm.Signal, Text: said(s), Tone: tone})
 		}
+		slices.SortStableFunc(own, byTime)
+		tellOnce(own, r)
+		lines = append(lines, own...)
 	}
-	slices.SortStableFunc(lines, func(a, b line) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(lines, byTime)
 	slices.Reverse(lines)
 	return lines[:min(len(lines), storyLines)]
+}
+
+func byTime(a, b line) int { return a.At.Compare(b.At) }
+
+// said is a signal in words; an alarm's reason begins with the word already.
+func said(s sm.SignalNote) string {
+	if s.Kind == sm.SignalAlarm && strings.HasPrefix(s.Reason, string(s.Kind)+" ") {
+		return s.Reason
+	}
+	return fmt.Sprintf("%s: %s", s.Kind, s.Reason)
 }
 
 func toneOf(e sm.Entry, r sm.Record) string {
@@ -139,7 +155,7 @@ func pastOf(records []sm.Record, now time.Time) []past {
 		if r.Ended != nil {
 			end = *r.Ended
 		}
-		p := past{Release: r.Release, Attempt: r.Attempt, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause}
+		p := past{Release: r.Release, Attempt: r.Attempt, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause, Brief: brief(r.Cause)}
 		if r.Began.IsZero() {
 			p.Seconds = 0
 		}

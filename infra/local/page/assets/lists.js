@@ -50,6 +50,7 @@ export function drawStory(list, story) {
   once(list, story, () => list.replaceChildren(...story.map(line => {
     const item = element('li', '', element('time', '', clock(line.at)), chip(line.release), element('span', 'text', line.text));
     item.dataset.tone = line.tone;
+    if (line.full) item.title = line.full;
     return item;
   })));
 }
@@ -63,9 +64,13 @@ export function drawReleases(list, releases) {
   once(list, rows, () => list.replaceChildren(...rows.map(r => {
     const outcome = element('span', 'outcome', outcomes[r.outcome] || 'under way');
     outcome.dataset.outcome = r.outcome || 'going';
-    const item = element('li', '', chip(r.release), outcome, element('span', 'took', seconds(r.seconds)));
+    const item = element('li', '', chip(r.release), outcome);
     if (r.attempt > 1) outcome.append(element('small', '', ` attempt ${r.attempt}`));
-    if (r.cause) item.append(element('p', '', r.cause));
+    if (r.cause) {
+      item.title = r.cause;
+      item.append(element('p', '', r.brief));
+    }
+    item.append(element('span', 'took', seconds(r.seconds)));
     return item;
   })));
 }

@@ -19,6 +19,7 @@ function draw() {
   byId('hero').dataset.tone = view.headline.tone;
   byId('headline').textContent = view.headline.text;
   byId('detail').textContent = view.headline.detail || '\u00a0';
+  byId('detail').title = view.headline.full || view.headline.detail;
   document.title = `${view.headline.text} · Lockstep`;
   once(byId('machine-release'), view.machine.release, node => node.replaceWith(named(chip(view.machine.release), 'machine-release')));
   drawMachine(byId('machine'), view.machine);

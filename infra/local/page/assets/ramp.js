@@ -3,13 +3,15 @@
 import { colour, percent, seconds } from './dom.js';
 import { gridline, nice, plot } from './plot.js';
 
-const shown = { healthy: 'healthy', inconclusive: 'not sure yet', breached: 'breached' };
-const flags = { alarm: 'alarm', rollback: 'rollback', promote: 'promote', contract: 'contract', pause: 'paused', resume: 'resumed' };
+const verdicts = ['healthy', 'inconclusive', 'breached'];
+// Flags by weight: where there is room for one only, the first has it.
+const flags = ['rollback', 'alarm', 'promote', 'contract', 'advance'];
+const flagNames = { advance: 'next step' };
 
 export function drawRamp(box, aside, ramp, nowText) {
   const now = Date.parse(nowText);
   aside.textContent = bakeText(ramp, now);
-  const p = plot(box, { left: 48, top: 30 });
+  const p = plot(box, { left: 48, top: 36 });
   const y = p.y(0, 10000);
   for (const share of [0, 2500, 5000, 7500, 10000]) gridline(p, y(share), share % 5000 ? '' : percent(share));
   if (!ramp.began) return p.show();
@@ -25,6 +27,7 @@ export function drawRamp(box, aside, ramp, nowText) {
 
   p.root.classList.add(colour(ramp.release));
   if (ghost.length) p.add('path', { d: steps([{ at: now, share: points.at(-1).share }, ...ghost], ghost.at(-1).at, x, y), class: 'ghost' });
+  for (const pause of ramp.pauses) paused(p, x(Date.parse(pause.from)), x(pause.to ? Date.parse(pause.to) : until));
   const line = steps(points, until, x, y);
   p.add('path', { d: `${line}V${y(0)}H${x(points[0].at)}Z`, class: 'area' });
   p.add('path', { d: line, class: 'curve' });
@@ -34,11 +37,13 @@ export function drawRamp(box, aside, ramp, nowText) {
     p.add('path', { d: `M${x(at)} ${y(before)}V${y(0)}H${x(until)}`, class: 'curve bad' });
   }
   const shareAt = at => points.filter(point => point.at <= at).at(-1)?.share ?? 0;
-  let taken = [];
-  for (const mark of ramp.marks) {
+  const taken = [];
+  for (const kind of flags) {
+    for (const mark of ramp.marks.filter(m => m.kind === kind)) flag(p, x(Date.parse(mark.at)), mark, taken);
+  }
+  for (const mark of ramp.marks.filter(m => verdicts.includes(m.kind))) {
     const at = Date.parse(mark.at);
-    if (shown[mark.kind]) verdict(p, x(at), y(shareAt(at - 1)), mark);
-    else if (flags[mark.kind]) taken = flag(p, x(at), mark, taken);
+    verdict(p, x(at), y(shareAt(at - 1)), mark);
   }
   if (!ramp.ended) {
     const share = points.at(-1).share;
@@ -88,18 +93,24 @@ function verdict(p, x, y, mark) {
   dot.append(title(mark.text));
 }
 
-// flag writes a word at the top; one that would cover another goes to the other side of its staff.
+// paused shades the time that the operator held the ramp, and says so where the word fits.
+function paused(p, from, to) {
+  p.add('rect', { x: from, y: p.frame.top, width: Math.max(2, to - from), height: p.frame.bottom - p.frame.top, class: 'pause' }).append(title('paused'));
+  if (to - from > 52) p.add('text', { x: (from + to) / 2, y: p.frame.bottom - 8, class: 'flag', 'text-anchor': 'middle' }, 'paused');
+}
+
+// flag writes a word at the top, on whichever side of its staff and in whichever of two rows it covers no other.
 function flag(p, x, mark, taken) {
   const bad = mark.kind === 'alarm' || mark.kind === 'rollback' ? ' bad' : '';
-  const width = flags[mark.kind].length * 7 + 8;
-  const free = (from, to) => to < p.frame.right + 14 && from > p.frame.left && !taken.some(t => from < t.to && to > t.from);
-  const right = free(x, x + width);
-  const left = !right && free(x - width, x);
-  const staff = p.add('path', { d: `M${x} ${right || left ? 10 : p.frame.top}V${p.frame.bottom}`, class: `staff${bad}` });
+  const word = flagNames[mark.kind] || mark.kind;
+  const width = word.length * 7 + 10;
+  const places = [14, 29].flatMap(y => [{ y, from: x, to: x + width, anchor: 'start' }, { y, from: x - width, to: x, anchor: 'end' }]);
+  const place = places.find(({ y, from, to }) => to < p.frame.right + 14 && from > p.frame.left && !taken.some(t => t.y === y && from < t.to && to > t.from));
+  const staff = p.add('path', { d: `M${x} ${place ? place.y - 6 : p.frame.top}V${p.frame.bottom}`, class: `staff${bad}` });
   staff.append(title(mark.text));
-  if (!right && !left) return taken;
-  p.add('text', { x: right ? x + 5 : x - 5, y: 16, class: `flag${bad}`, 'text-anchor': right ? 'start' : 'end' }, flags[mark.kind]);
-  return [...taken, right ? { from: x, to: x + width } : { from: x - width, to: x }];
+  if (!place) return;
+  taken.push(place);
+  p.add('text', { x: place.anchor === 'start' ? x + 5 : x - 5, y: place.y, class: `flag${bad}`, 'text-anchor': place.anchor }, word);
 }
 
 function title(text) {
