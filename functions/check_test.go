@@ -72,6 +72,25 @@ func (w *world) checkEnvironment(report reporter, e sm.Environment, release stri
 		}
 	}
 	w.checkSite(report, e, release)
+	w.checkCarries(report, e, release)
+}
+
+// checkCarries holds what the ledger says of an environment against what the stories put there.
+func (w *world) checkCarries(report reporter, e sm.Environment, release string) {
+	var c sm.Carries
+	w.read("ledger/environments/"+string(e)+".json", &c)
+	if release == "" {
+		return
+	}
+	if !c.Settled || c.Release != release || c.Site == nil || c.Site.Release != w.built(release, "site") {
+		report("ledger: %s carries %+v, expected %s", e, c, release)
+	}
+	for _, f := range w.stack.Settings.Functions {
+		builder := w.built(release, f.Name)
+		if got := c.Functions[f.Name]; builder != "none" && (got.Release != builder || got.SHA256 != w.releases[builder].manifest.Functions[f.Name].SHA256) {
+			report("ledger: %s carries %+v as %s, expected that of %s", e, got, f.Name, builder)
+		}
+	}
 }
 
 func (w *world) checkSite(report reporter, e sm.Environment, release string) {

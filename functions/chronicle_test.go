@@ -187,7 +187,7 @@ func (c *chronicle) built(release, layer string) string {
 		if r == nil {
 			break
 		}
-		if _, ok := r.manifest.Functions[layer]; ok || layer == "site" && r.manifest.Site != nil {
+		if _, ok := r.manifest.Functions[layer]; ok || (layer == "site" || layer == "assets") && r.manifest.Site != nil {
 			return release
 		}
 		c.lock.Lock()

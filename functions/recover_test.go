@@ -126,7 +126,7 @@ func TestStop_WhileDeployLingers(t *testing.T) {
 	for operation, path := range map[string]string{"UpdateFunctionCode": "", "UpdateAlias": "", "PutObject": "/shop-site-b/assets/"} {
 		t.Run(operation, func(t *testing.T) {
 			story(t, func(w *world) {
-				w.live()
+				w.quietlyLive()
 				w.lingers(sm.Deploy, operation, path, 4*time.Minute)
 				w.second()
 				w.reaches("Deploy")

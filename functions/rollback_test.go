@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"lockstep/infra/local/cloud/events"
@@ -167,7 +169,7 @@ func TestRollback_AlarmThatNobodyToldOf(t *testing.T) {
 		}
 		w.second()
 		w.bakes("v2", 500)
-		hush := w.keepsRinging("b")
+		hush := w.keepsRinging("b", "5XXError")
 		w.ends("v2", sm.RolledBack)
 		hush()
 		w.took("v2", deployed+baked+strings.TrimSpace(undone))
@@ -193,7 +195,8 @@ func TestRollback_NotAfterContract(t *testing.T) {
 func TestAlarm_ThatRangBefore_DoesNotCount(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
-		hush := w.keepsRinging("b")
+		w.judgesBy("Temperature", "b")
+		hush := w.keepsRinging("b", "Temperature")
 		time.Sleep(90 * time.Second)
 		w.second()
 		w.ends("v2", sm.Released)
@@ -206,7 +209,8 @@ func TestAlarm_ThatRangBefore_DoesNotCount(t *testing.T) {
 func TestAlarm_ThatRangBefore_CountsWhenItRingsAnew(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
-		hush := w.keepsRinging("b")
+		w.judgesBy("Temperature", "b")
+		hush := w.keepsRinging("b", "Temperature")
 		time.Sleep(90 * time.Second)
 		w.second()
 		w.bakes("v2", 500)
@@ -215,6 +219,20 @@ func TestAlarm_ThatRangBefore_CountsWhenItRingsAnew(t *testing.T) {
 		w.alarm("b", types.StateValueAlarm)
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", deployed+baked+baked+"Ramp"+undone)
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// An alarm that does not count must not hide that the new version is worse than the old one.
+func TestAlarm_ThatRangBefore_DoesNotHideABadVersion(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		hush := w.keepsRinging("b", "5XXError")
+		time.Sleep(90 * time.Second)
+		w.second()
+		w.ends("v2", sm.RolledBack)
+		hush()
+		w.took("v2", deployed+baked+strings.TrimSpace(undone))
 		w.stands("a", "v1", "v1")
 	})
 }
@@ -232,12 +250,25 @@ func TestAlarm_OfTheFallback_DoesNotCount(t *testing.T) {
 	})
 }
 
-// keepsRinging measures failures of an environment until it is hushed.
-func (w *world) keepsRinging(e sm.Environment) (hush func()) {
+// judgesBy makes the alarm of an environment watch something that has nothing to do with its calls.
+func (w *world) judgesBy(metric string, e sm.Environment) {
+	w.t.Helper()
+	if err := w.stack.Cloud.Metrics.PutAlarm(&cloudwatch.PutMetricAlarmInput{
+		AlarmName: sdk.String(app + "-" + string(e) + "-api-5xx"), Namespace: sdk.String("AWS/ApiGateway"), MetricName: &metric,
+		Dimensions: []types.Dimension{{Name: sdk.String("ApiName"), Value: sdk.String(app)}, {Name: sdk.String("Stage"), Value: sdk.String("api-" + string(e))}},
+		Statistic:  types.StatisticSum, Period: sdk.Int32(60), EvaluationPeriods: sdk.Int32(1), Threshold: sdk.Float64(1),
+		ComparisonOperator: types.ComparisonOperatorGreaterThanOrEqualToThreshold, TreatMissingData: sdk.String("notBreaching"),
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// keepsRinging measures what makes an environment's alarm ring, until it is hushed.
+func (w *world) keepsRinging(e sm.Environment, metric string) (hush func()) {
 	stop := make(chan struct{})
 	go func() {
 		for {
-			w.measure(e, "5XXError", 2)
+			w.measure(e, metric, 2)
 			select {
 			case <-stop:
 				return

@@ -100,6 +100,7 @@ func settle(t *testing.T, settings ...setting) *world {
 	w.stack = up
 	w.config = up.Cloud.Config()
 	w.config.HTTPClient = &http.Client{Transport: network{visitors.InProcess(up.Front), up.Cloud.Client().Transport}}
+	recordCalls(up)
 	w.chronicle.keep(w)
 	w.installLockstep()
 	for name := range options.Functions {
