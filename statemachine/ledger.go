@@ -13,10 +13,12 @@ type Lock struct {
 
 // Holder is the execution that holds the lock.
 type Holder struct {
-	Release   string    `json:"release"`
-	Sequence  int64     `json:"sequence"`
-	Execution string    `json:"execution"`
-	Since     time.Time `json:"since"`
+	Release   string `json:"release"`
+	Sequence  int64  `json:"sequence"`
+	Execution string `json:"execution"`
+	// Fence is the one under which the release began; whoever takes the lock over has a newer one.
+	Fence int64     `json:"fence"`
+	Since time.Time `json:"since"`
 }
 
 // Parked is an execution that waits for the lock on a task token.

@@ -56,7 +56,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 		return b.takeOver(ctx, in, trigger)
 	}
 	if trigger.Release == "" {
-		if trigger.Release, err = b.Bundles.Newest(ctx); err != nil {
+		if trigger.Release, err = b.newest(ctx, in.Execution); err != nil {
 			return sm.Document{}, sm.Wrap(sm.InvalidRelease, "look for the newest release", err)
 		}
 	}
@@ -74,6 +74,18 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 	return b.start(ctx, in, manifest, lock.Fence)
 }
 
+// newest is the release that was uploaded last, unless the execution holds the lock for one that was.
+func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
+	var lock sm.Lock
+	if _, err := b.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return "", err
+	}
+	if lock.Holder != nil && lock.Holder.Execution == execution {
+		return lock.Holder.Release, nil
+	}
+	return b.Bundles.Newest(ctx)
+}
+
 // line takes the lock if it is free, or joins the queue.
 func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest) (sm.Lock, error) {
 	return b.Book.Lock(ctx, func(l *sm.Lock) error {
@@ -87,7 +99,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == in.Execution })
 		if l.Holder == nil {
 			l.Fence++
-			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Since: time.Now().UTC()}
+			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: time.Now().UTC()}
 			return nil
 		}
 		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
@@ -189,31 +201,37 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	if err != nil {
 		return sm.Document{}, err
 	}
-	record, err := b.Book.Record(ctx, lock.Holder.Release)
-	if err != nil {
-		return sm.Document{}, err
-	}
-	doc := sm.Document{
-		Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence,
-		Active: record.Active, Fallback: record.Fallback, Next: sm.NextRollback, Weight: record.Weight,
-	}
-	if record.Active == "" { // it died before it opened its record: there is nothing to undo
-		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
-	}
-	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
-	if record.Contracted {
-		doc.Next = sm.NextContract
-	} else {
-		doc.Failure = &sm.Failure{Error: "ExecutionDied", Cause: cause}
-	}
-	adopt := func(r *sm.Record) {
-		if r.Execution != in.Execution {
-			r.Release, r.Sequence = doc.Release, doc.Sequence
+	doc := sm.Document{Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence}
+	// Adopted before anything is made of it: once the record has our fence, no Lambda that lingers can change it.
+	opened := false
+	record, err := b.Book.Update(ctx, doc, func(r *sm.Record) error {
+		// A record with an older fence is of an earlier attempt, and its roles may have been swapped since.
+		if opened = r.Execution != "" && r.Fence >= lock.Holder.Fence; opened && r.Execution != in.Execution {
 			r.Execution, r.Fence = in.Execution, lock.Fence
 			r.Outcome, r.Cause, r.Ended = "", "", nil // Wait stays: the rollback cancels its schedule
 		}
+		return nil
+	})
+	if err != nil {
+		return sm.Document{}, err
 	}
-	if _, err := b.Book.Tell(ctx, doc, sm.Recover, cause+"; going on with "+string(doc.Next), adopt); err != nil {
+	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
+	switch {
+	case !opened: // there is nothing to undo
+		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
+		cause = trigger.Recover + " ended before it began"
+	case record.Contracted:
+		doc.Next = sm.NextContract
+	default:
+		doc.Next = sm.NextRollback
+	}
+	if opened {
+		doc.Active, doc.Fallback, doc.Weight = record.Active, record.Fallback, record.Weight
+	}
+	if doc.Next != sm.NextContract {
+		doc.Failure = &sm.Failure{Error: "ExecutionDied", Cause: cause}
+	}
+	if _, err := b.Book.Tell(ctx, doc, sm.Recover, cause+"; going on with "+string(doc.Next)); err != nil {
 		return sm.Document{}, err
 	}
 	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)
