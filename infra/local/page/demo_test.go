@@ -35,7 +35,7 @@ func TestDemo(t *testing.T) {
 	})))
 }
 
-// demo is an invented run: v1 is there, v2 goes up, v3 is rolled back.
+// demo is an invented run: the stack is set up (-from -70), v1 is there, v2 goes up, v3 is rolled back.
 type demo struct{ zero time.Time }
 
 // run is the demo for tests, which need no present.
@@ -107,6 +107,9 @@ var words = []struct {
 func (d demo) time(at float64) time.Time { return d.zero.Add(time.Duration(at * float64(time.Second))) }
 
 func (d demo) at(now float64) Snapshot {
+	if now < beats[0].at {
+		return Snapshot{App: "shop", Now: d.time(now)}
+	}
 	s := Snapshot{
 		App: "shop", Now: d.time(now), Offers: []string{"v2", "v3"},
 		Plan:     sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(4 * time.Second)}, {Percent: 25, Bake: sm.Duration(5 * time.Second)}, {Percent: 50, Bake: sm.Duration(5 * time.Second)}, {Percent: 100, Bake: sm.Duration(4 * time.Second)}}},

@@ -1,14 +1,15 @@
-// The machine, drawn like a line of an underground: the way up as the line, the way back below it. On a
-// narrow screen the line runs downwards.
+// The machine, drawn like a line of an underground: the way up as the line, the way back below it. Where there
+// is less room the stops move together and their names take two rows; on a narrow screen the line runs downwards.
 import { colour, svg } from './dom.js';
 
-const narrow = 760;
+const narrow = 712;
+const roomy = 1366;
 const widest = 480;
 
 export function drawMachine(box, machine) {
   const upright = box.clientWidth < narrow;
-  const width = Math.min(widest, box.clientWidth);
-  const shape = `${upright}-${upright ? width : 0}`;
+  const width = Math.min(upright ? widest : roomy, box.clientWidth);
+  const shape = `${upright}-${width}`;
   if (box.dataset.shape !== shape) {
     box.dataset.shape = shape;
     box.replaceChildren(build(machine, upright, width));
@@ -18,19 +19,25 @@ export function drawMachine(box, machine) {
 
 // Along the line and across it, whichever way it runs.
 function geometry(machine, upright, width) {
-  const gap = upright ? 42 : 98;
-  const g = upright
-    ? { upright, gap, start: 26, main: 44, rail: width - 22, bend: 12, arc: 24 }
-    : { upright, gap, start: 54, main: 70, rail: 146, bend: 16, arc: 44 };
   const last = machine.main.length - 1;
-  const contract = g.start + (last - 1) * gap;
-  g.back = machine.back.map((_, i) => contract + (upright ? 40 + i * 42 : 72 + i * 106));
-  g.finish = g.back[g.back.length - 1] + (upright ? 48 : 82);
+  const share = upright ? 1 : width / roomy;
+  // Of the way back: from contract to its first stop, from stop to stop, and home.
+  const [first, leg, home] = upright ? [40, 42, 48] : [72 * share, Math.max(86, 106 * share), Math.max(64, 82 * share)];
+  const [start, margin] = upright ? [26, 34] : [Math.max(30, 54 * share), 64];
+  const gap = upright ? 42 : (width - start - margin - first - 2 * leg - home) / (last - 1);
+  const g = upright
+    ? { gap, start, main: 44, rail: width - 22, bend: 12, arc: 24 }
+    : { gap, start, main: 70, rail: 146, bend: 16, arc: 44, rows: gap < 88 ? 2 : 1 };
+  g.upright = upright;
+  if (g.rows === 2) g.rail += 14;
+  const contract = start + (last - 1) * gap;
+  g.back = machine.back.map((_, i) => contract + first + i * leg);
+  g.finish = g.back.at(-1) + home;
   g.at = i => i === last ? g.finish : g.start + i * gap;
   g.p = (along, across) => upright ? `${across} ${along}` : `${along} ${across}`;
   g.xy = (along, across) => upright ? [across, along] : [along, across];
-  g.width = upright ? width : g.finish + 64;
-  g.height = upright ? g.finish + 34 : 182;
+  g.width = width;
+  g.height = upright ? g.finish + margin : g.rail + 36;
   return g;
 }
 
@@ -71,8 +78,8 @@ function build(machine, upright, width) {
   if (!upright) root.append(text(at(0) + 22, rail + 5, 'rail-label', 'any failure before contract leads back', 'start'));
 
   const stations = svg('g', { class: 'stations' });
-  machine.main.forEach((s, i) => stations.append(stop(g, s, at(i), main, i === last)));
-  machine.back.forEach((s, i) => stations.append(stop(g, s, g.back[i], rail, false)));
+  machine.main.forEach((s, i) => stations.append(stop(g, s, at(i), main, i === last, i % 2)));
+  machine.back.forEach((s, i) => stations.append(stop(g, s, g.back[i], rail, false, 0)));
   root.append(stations);
   const [fx, fy] = g.xy(g.finish, main);
   root.append(upright ? text(fx + 92, fy + 5, 'end', '', 'start') : text(fx, fy - 26, 'end', '', 'middle'));
@@ -80,14 +87,14 @@ function build(machine, upright, width) {
   return root;
 }
 
-function stop(g, station, along, across, terminal) {
+function stop(g, station, along, across, terminal, odd) {
   const [x, y] = g.xy(along, across);
   const onRail = across === g.rail;
   const node = svg('g', { class: 'stop', 'data-state': station.state });
   node.append(svg('circle', { cx: x, cy: y, r: 9, class: 'halo' }), svg('circle', { cx: x, cy: y, r: terminal ? 11 : 8, class: 'dot' }));
   if (terminal) node.append(svg('circle', { cx: x, cy: y, r: 4.5, class: 'core' }));
   node.append(svg('path', { class: 'cross', d: `M${x - 3} ${y - 3}l6 6m0-6l-6 6` }));
-  const [lx, ly, anchor] = !g.upright ? [x, y + (onRail ? 28 : 32), 'middle'] : onRail ? [x - 20, y + 5, 'end'] : [x + 20, y + 5, 'start'];
+  const [lx, ly, anchor] = !g.upright ? [x, y + (onRail ? 28 : g.rows === 2 && odd ? 48 : 32), 'middle'] : onRail ? [x - 20, y + 5, 'end'] : [x + 20, y + 5, 'start'];
   node.append(text(lx, ly, 'name', station.state, anchor));
   const loops = station.state === 'Ramp' && !g.upright;
   const beside = station.state === 'Drain'; // the edge stands at its other side

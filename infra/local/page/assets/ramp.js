@@ -27,7 +27,8 @@ export function drawRamp(box, aside, ramp, nowText) {
 
   p.root.classList.add(colour(ramp.release));
   if (ghost.length) p.add('path', { d: steps([{ at: now, share: points.at(-1).share }, ...ghost], ghost.at(-1).at, x, y), class: 'ghost' });
-  for (const pause of ramp.pauses) paused(p, x(Date.parse(pause.from)), x(pause.to ? Date.parse(pause.to) : until));
+  const held = ramp.pauses.map(pause => [x(Date.parse(pause.from)), x(pause.to ? Date.parse(pause.to) : until)]);
+  for (const [from, to] of held) shade(p, from, to);
   const line = steps(points, until, x, y);
   p.add('path', { d: `${line}V${y(0)}H${x(points[0].at)}Z`, class: 'area' });
   p.add('path', { d: line, class: 'curve' });
@@ -41,6 +42,7 @@ export function drawRamp(box, aside, ramp, nowText) {
   for (const kind of flags) {
     for (const mark of ramp.marks.filter(m => m.kind === kind)) flag(p, x(Date.parse(mark.at)), mark, taken);
   }
+  for (const [from, to] of held) note(p, (from + to) / 2, 'paused', taken);
   for (const mark of ramp.marks.filter(m => verdicts.includes(m.kind))) {
     const at = Date.parse(mark.at);
     verdict(p, x(at), y(shareAt(at - 1)), mark);
@@ -93,25 +95,36 @@ function verdict(p, x, y, mark) {
   dot.append(title(mark.text));
 }
 
-// paused shades the time that the operator held the ramp, and says so where the word fits.
-function paused(p, from, to) {
+// shade marks the time that the operator held the ramp.
+function shade(p, from, to) {
   p.add('rect', { x: from, y: p.frame.top, width: Math.max(2, to - from), height: p.frame.bottom - p.frame.top, class: 'pause' }).append(title('paused'));
-  if (to - from > 52) p.add('text', { x: (from + to) / 2, y: p.frame.bottom - 8, class: 'flag', 'text-anchor': 'middle' }, 'paused');
 }
 
 // flag writes a word at the top, on whichever side of its staff and in whichever of two rows it covers no other.
 function flag(p, x, mark, taken) {
   const bad = mark.kind === 'alarm' || mark.kind === 'rollback' ? ' bad' : '';
   const word = flagNames[mark.kind] || mark.kind;
-  const width = word.length * 7 + 10;
+  const width = room(word);
   const places = [14, 29].flatMap(y => [{ y, from: x, to: x + width, anchor: 'start' }, { y, from: x - width, to: x, anchor: 'end' }]);
-  const place = places.find(({ y, from, to }) => to < p.frame.right + 14 && from > p.frame.left && !taken.some(t => t.y === y && from < t.to && to > t.from));
+  const place = places.find(place => free(p, place, taken));
   const staff = p.add('path', { d: `M${x} ${place ? place.y - 6 : p.frame.top}V${p.frame.bottom}`, class: `staff${bad}` });
   staff.append(title(mark.text));
   if (!place) return;
   taken.push(place);
   p.add('text', { x: place.anchor === 'start' ? x + 5 : x - 5, y: place.y, class: `flag${bad}`, 'text-anchor': place.anchor }, word);
 }
+
+// note writes a word above the plot, if nothing else is there.
+function note(p, x, word, taken) {
+  const place = { y: 29, from: x - room(word) / 2, to: x + room(word) / 2 };
+  if (!free(p, place, taken)) return;
+  taken.push(place);
+  p.add('text', { x, y: place.y, class: 'flag', 'text-anchor': 'middle' }, word);
+}
+
+const room = word => word.length * 7 + 10;
+
+const free = (p, { y, from, to }, taken) => to < p.frame.right + 14 && from > p.frame.left && !taken.some(t => t.y === y && from < t.to && to > t.from);
 
 function title(text) {
   const node = document.createElementNS('http://www.w3.org/2000/svg', 'title');
