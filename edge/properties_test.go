@@ -21,6 +21,7 @@ func buckets(release string) []int {
 }
 
 func TestRouter_SharesFollowTheWeight(t *testing.T) {
+	t.Parallel()
 	all := buckets("v2")
 	for _, weight := range []int{1, 100, 1000, 5000, 9999} {
 		active := 0
@@ -37,6 +38,7 @@ func TestRouter_SharesFollowTheWeight(t *testing.T) {
 }
 
 func TestRouter_BucketsAreIndependentBetweenReleases(t *testing.T) {
+	t.Parallel()
 	const parts = 20
 	var table [parts][parts]float64
 	v2, v3 := buckets("v2"), buckets("v3")
@@ -58,6 +60,7 @@ func TestRouter_BucketsAreIndependentBetweenReleases(t *testing.T) {
 
 // Each step of a ramp, seen by the engine that ships the same file: nobody moves back, and a reload moves nobody.
 func TestRouter_RampIsMonotonicAndReloadsNeverFlip(t *testing.T) {
+	t.Parallel()
 	const some = 150
 	weights := []int{0, 1, 100, 1000, 2500, 5000, 7500, 9999, 10000}
 	cookies := make([]string, some)

@@ -123,6 +123,7 @@ func TestRouter_Table(t *testing.T) {
 }
 
 func TestRouter_RandomRequestsAgree(t *testing.T) {
+	t.Parallel()
 	visits := randomVisits(10_000)
 	expected := runRule(t, visits)
 	seen := map[outcome]bool{}
@@ -135,6 +136,7 @@ func TestRouter_RandomRequestsAgree(t *testing.T) {
 	}
 	for engine, run := range engines() {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			for i, got := range run(t, visits) {
 				if got != expected[i] {
 					event, _ := json.Marshal(visits[i])

@@ -79,14 +79,11 @@ func rule(v visit) outcome {
 			return kept
 		}
 	}
-	switch {
-	case who.page != "" && (!byWeight || r == nil):
-		o.Environment = who.page
-	case byWeight && r != nil && (who.secret != "" && hashed(who.secret) == preview || float64(bucket(id, r.Release)) < r.Weight):
-		o.Environment = r.Active
-	default:
-		o.Environment = fallback
+	stands := 0
+	if r != nil {
+		stands = bucket(id, r.Release)
 	}
+	o.Environment = choose(r, fallback, who.page, stands, byWeight, who.secret != "" && hashed(who.secret) == preview)
 	if !asset {
 		o.URI = object(request.URI)
 	}
@@ -110,6 +107,17 @@ func rule(v visit) outcome {
 		o.Outdated = true
 	}
 	return o
+}
+
+// choose is the environment for a viewer who stands in a bucket and whose page, if one is open, is from page.
+func choose(r *route, fallback, page string, bucket int, byWeight, tester bool) string {
+	switch {
+	case page != "" && (!byWeight || r == nil):
+		return page
+	case byWeight && r != nil && (tester || float64(bucket) < r.Weight):
+		return r.Active
+	}
+	return fallback
 }
 
 // readTail is a cookie but for its environment.
