@@ -2,12 +2,12 @@
 // is less room the stops move together and their names take two rows; on a narrow screen the line runs downwards.
 import { colour, svg } from './dom.js';
 
-const narrow = 712;
+const narrow = matchMedia('(max-width: 760px)'); // page.css goes to one column there
 const roomy = 1366;
 const widest = 480;
 
 export function drawMachine(box, machine) {
-  const upright = box.clientWidth < narrow;
+  const upright = narrow.matches;
   const width = Math.min(upright ? widest : roomy, box.clientWidth);
   const shape = `${upright}-${width}`;
   if (box.dataset.shape !== shape) {

@@ -92,5 +92,5 @@ function follow() {
   };
 }
 
-new ResizeObserver(draw).observe(document.body);
+new ResizeObserver(() => requestAnimationFrame(draw)).observe(document.body);
 follow();
