@@ -34,8 +34,8 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	add([]sm.Task{begin}, allow([]string{"ssm:GetParameter"}, control))
 	add([]sm.Task{sm.Promote, rollback}, allow([]string{"ssm:PutParameter"}, control))
 
-	answers := allow([]string{"states:SendTaskSuccess", "states:SendTaskFailure"}, l.machineARN())
-	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover}, answers)
+	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover}, allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
+	add([]sm.Task{sm.Signal}, allow([]string{"states:SendTaskFailure"}, l.machineARN()))
 	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()))
 
 	add([]sm.Task{begin, sm.CheckAlarms}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
