@@ -118,7 +118,7 @@ func runNJS(t *testing.T, visits []visit) []outcome {
 		}
 		t.Skip("njs is missing (Debian package njs): the router is not checked in CloudFront's dialect")
 	}
-	// It collects no garbage, so a long run is a slow one. And it has but one cf, whose name is made short.
+	// It collects no garbage, so a long run is a slow one.
 	var outcomes []outcome
 	for batch := range slices.Chunk(visits, 1000) {
 		files := map[string]string{"cloudfront": njsCloudFront, "main.mjs": shipped(t) + njsDriver}
@@ -134,18 +134,25 @@ var nodeDriver string
 
 func runLambda(t *testing.T, visits []visit) []outcome {
 	t.Helper()
-	binary, err := exec.LookPath("node")
+	node, module := lambdaEdge(t)
+	return runScript(t, visits, map[string]string{"index.mjs": module, "main.mjs": nodeDriver}, node, "main.mjs")
+}
+
+// lambdaEdge is the module of Lambda@Edge, and the Node that runs it.
+func lambdaEdge(t *testing.T) (node, module string) {
+	t.Helper()
+	node, err := exec.LookPath("node")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("node is missing: it runs the router as Lambda@Edge does")
 		}
 		t.Skip("node is missing: the router is not checked as Lambda@Edge runs it")
 	}
-	module, err := edge.LambdaEdge(edge.Options{}, "eu-west-1", "shop-state", [2]string{"shop-a.s3.amazonaws.com", "shop-b.s3.amazonaws.com"})
+	module, err = edge.LambdaEdge(edge.Options{}, "eu-west-1", "shop-state", [2]string{"shop-a.s3.amazonaws.com", "shop-b.s3.amazonaws.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return runScript(t, visits, map[string]string{"index.mjs": module, "main.mjs": nodeDriver}, binary, "main.mjs")
+	return node, module
 }
 
 // runScript hands visits to a script, and takes what it makes of them.
@@ -177,4 +184,22 @@ func runScript(t *testing.T, visits []visit, files map[string]string, binary str
 		t.Fatalf("%s wrote %d outcomes for %d visits: %v", command, len(outcomes), len(visits), err)
 	}
 	return outcomes
+}
+
+//go:embed testdata/lambda-cache.js
+var cacheScript string
+
+func TestLambdaEdge_KeepsTheRouteForSeconds(t *testing.T) {
+	node, module := lambdaEdge(t)
+	dir := t.TempDir()
+	for name, content := range map[string]string{"index.mjs": module, "main.mjs": cacheScript} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := exec.Command(node, "main.mjs")
+	command.Dir = dir
+	if printed, err := command.CombinedOutput(); err != nil || len(printed) > 0 {
+		t.Fatalf("%v\n%s", err, printed)
+	}
 }

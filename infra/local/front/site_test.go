@@ -1,6 +1,7 @@
 package front_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -131,6 +132,41 @@ func TestSite_MissingRouteServes(t *testing.T) {
 	r := get(site(""), "/", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=b."+viewer)
 	if got := body(t, r); got != "index.html of b" {
 		t.Errorf("%q, expected the page of b, which has served before", got)
+	}
+}
+
+func TestSite_Preview(t *testing.T) {
+	h := site(`{"active":"b","fallback":"a","weight":0,"release":"v2","preview":"f00d5ce93e4d3c1b3ac9ed2f1dc5f5cb3e1bbf02c3c0a5c5f4f1bc9bb3e0a3ad"}`)
+	wrong := get(h, "/?lockstep-preview=let-me-see", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer)
+	if got := body(t, wrong); wrong.StatusCode != 200 || got != "index.html of a" {
+		t.Errorf("a wrong secret: %d %q, expected the page of a", wrong.StatusCode, got)
+	}
+	secret := fmt.Sprintf("%x", sha256.Sum256([]byte("let-me-see")))
+	h = site(`{"active":"b","fallback":"a","weight":0,"release":"v2","preview":"` + secret + `"}`)
+	right := get(h, "/?lockstep-preview=let-me-see", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer)
+	cookie, _, _ := strings.Cut(right.Header.Get("Set-Cookie"), ";")
+	if right.StatusCode != http.StatusFound || right.Header.Get("Location") != "?" || cookie != "lockstep=a."+viewer+".let-me-see" {
+		t.Errorf("the right secret: %d to %q with %q, expected the cookie of a tester", right.StatusCode, right.Header.Get("Location"), cookie)
+	}
+	if got := body(t, get(h, "/", "Sec-Fetch-Dest", "document", "Cookie", cookie)); got != "index.html of b" {
+		t.Errorf("a tester at weight 0: %q, expected the page of b", got)
+	}
+}
+
+func TestSite_OlderTabs(t *testing.T) {
+	h := front.New(front.Options{
+		Locations: 1,
+		Route:     func(int, string) (string, bool) { return route(0), true },
+		Object: func(e statemachine.Environment, key string) (front.Object, bool) {
+			return front.Object{Body: []byte(key), Metadata: map[string]string{"lockstep-env": string(e)}}, e == "b"
+		},
+	})
+	asset := get(h, "/assets/late.js", "Sec-Fetch-Dest", "script", "Cookie", "lockstep=a."+viewer)
+	if asset.StatusCode != 200 || asset.Header.Get("X-Lockstep-Outdated") != "true" {
+		t.Errorf("an asset that only b has: %d %v, expected it, and word that the page is out of date", asset.StatusCode, asset.Header)
+	}
+	if page := get(h, "/", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer); page.StatusCode != 403 {
+		t.Errorf("a page that only b has: %d, expected 403", page.StatusCode)
 	}
 }
 
