@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,14 +30,18 @@ func main() {
 		fmt.Fprintf(os.Stderr, "local: found the argument %q, expected only flags; see go run ./infra/local -h\n", flag.Arg(0))
 		os.Exit(2)
 	}
+	if o.views <= 0 {
+		fmt.Fprintf(os.Stderr, "local: --views: found %g, expected more than 0: nobody's calls are no evidence\n", o.views)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
-	case interrupted && (err == nil || errors.Is(err, context.Canceled)):
+	case interrupted:
 		if o.once {
-			os.Exit(130)
+			os.Exit(130) // not all of it happened
 		}
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "local:", err)

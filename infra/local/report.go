@@ -17,8 +17,7 @@ type report struct {
 	Releases []releaseReport   `json:"releases"`
 	Visitors visitors.Counters `json:"visitors"`
 
-	seen       visitors.Report
-	contracted []string
+	seen visitors.Report
 }
 
 type releaseReport struct {
@@ -29,27 +28,29 @@ type releaseReport struct {
 	Weights            []int      `json:"weights"`
 	Seconds            float64    `json:"seconds"`
 	AlarmToSafeSeconds *float64   `json:"alarmToSafeSeconds"` // null where no alarm rang
+
+	contracted bool
 }
 
 func (l *local) report() report {
 	seen := l.crowd.Report()
-	r := report{Visitors: seen.Counters, seen: seen}
-	for _, record := range l.records() {
-		entry := releaseReport{
-			ID: record.Release, Outcome: record.Outcome, Cause: record.Cause, Path: l.path(record.Execution), Weights: weights(record),
-		}
-		if record.Ended != nil {
-			entry.Seconds = record.Ended.Sub(record.Began).Seconds()
-		}
-		if record.Outcome == sm.RolledBack {
-			entry.AlarmToSafeSeconds = l.story.safe(record.Release)
-		}
-		if record.Contracted {
-			r.contracted = append(r.contracted, record.Release)
-		}
-		r.Releases = append(r.Releases, entry)
+	return report{Releases: l.ended, Visitors: seen.Counters, seen: seen}
+}
+
+// entry is what became of a release that has just ended.
+func (l *local) entry(id string) releaseReport {
+	var record sm.Record
+	l.object(sm.RecordKey(id), &record)
+	entry := releaseReport{
+		ID: id, Outcome: record.Outcome, Cause: record.Cause, Path: l.path(record.Execution), Weights: weights(record), contracted: record.Contracted,
 	}
-	return r
+	if record.Ended != nil {
+		entry.Seconds = record.Ended.Sub(record.Began).Seconds()
+	}
+	if record.Outcome == sm.RolledBack {
+		entry.AlarmToSafeSeconds = l.story.safe(id)
+	}
+	return entry
 }
 
 // weights are those that the release had, in order, in basis points.
@@ -89,7 +90,7 @@ func (r report) judge() error {
 			problem("%s: found no record of it", id)
 		case r.Releases[i].Outcome != want:
 			problem("%s: found that it was %s (%s), expected %s", id, r.Releases[i].Outcome, r.Releases[i].Cause, want)
-		case want == sm.Released && !slices.Contains(r.contracted, id):
+		case want == sm.Released && !r.Releases[i].contracted:
 			problem("%s: found it released but not contracted: %s", id, r.Releases[i].Cause)
 		case want == sm.RolledBack && r.Releases[i].AlarmToSafeSeconds == nil:
 			problem("%s: found it rolled back without an alarm: %s", id, r.Releases[i].Cause)
@@ -111,7 +112,7 @@ func (r report) judge() error {
 func (s *story) summary(r report) {
 	s.sayf("")
 	for _, e := range r.Releases {
-		text := fmt.Sprintf("%-3s %s in %.0f s", e.ID, e.Outcome, e.Seconds)
+		text := fmt.Sprintf("%-4s %s in %.0f s", e.ID, e.Outcome, e.Seconds)
 		if e.AlarmToSafeSeconds != nil {
 			text += fmt.Sprintf("; its last call was answered %.1f s after the alarm", *e.AlarmToSafeSeconds)
 		}

@@ -13,11 +13,10 @@ func good() report {
 	safe := 0.1
 	return report{
 		Releases: []releaseReport{
-			{ID: "v1", Outcome: sm.Released}, {ID: "v2", Outcome: sm.Released},
+			{ID: "v1", Outcome: sm.Released, contracted: true}, {ID: "v2", Outcome: sm.Released, contracted: true},
 			{ID: "v3", Outcome: sm.RolledBack, Cause: "alarm", AlarmToSafeSeconds: &safe},
 		},
-		Visitors:   visitors.Counters{PageViews: 100, Requests: 700, Failed: 5, StraddledRollback: 1},
-		contracted: []string{"v1", "v2"},
+		Visitors: visitors.Counters{PageViews: 100, Requests: 700, Failed: 5, StraddledRollback: 1},
 	}
 }
 
@@ -31,7 +30,7 @@ func TestReport_Judge(t *testing.T) {
 	}{
 		"a release is missing":      {func(r *report) { r.Releases = r.Releases[:2] }, "v3: found no record"},
 		"v2 rolled back":            {func(r *report) { r.Releases[1].Outcome = sm.RolledBack }, "v2: found that it was rolledBack"},
-		"v2 not contracted":         {func(r *report) { r.contracted = []string{"v1"} }, "v2: found it released but not contracted"},
+		"v2 not contracted":         {func(r *report) { r.Releases[1].contracted = false }, "v2: found it released but not contracted"},
 		"v3 released":               {func(r *report) { r.Releases[2].Outcome = sm.Released }, "v3: found that it was released"},
 		"v3 undone without alarm":   {func(r *report) { r.Releases[2].AlarmToSafeSeconds = nil }, "v3: found it rolled back without an alarm"},
 		"nobody looked":             {func(r *report) { r.Visitors.PageViews = 0 }, "found no page views"},

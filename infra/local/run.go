@@ -37,11 +37,13 @@ type local struct {
 	address string // host:port of everything
 	parts   parts
 
-	stack *stack.Stack
-	crowd *visitors.Crowd
-	story *story
-	meter page.Meter
-	gate  gate
+	stack  *stack.Stack
+	crowd  *visitors.Crowd
+	story  *story
+	meter  page.Meter
+	gate   gate
+	ended  []releaseReport
+	builds builds
 }
 
 // run stands everything up, plays the releases and takes everything down again.
@@ -55,11 +57,17 @@ func run(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("listen on 127.0.0.1:%d: %w", o.port, err)
 	}
 	l.address = listener.Addr().String()
+	context.AfterFunc(ctx, func() { l.story.sayf("\nEnding what was started.") })
+	if o.report != "" { // better now than after the run
+		if err := os.WriteFile(o.report, nil, 0o644); err != nil {
+			return fmt.Errorf("--report: %w", err)
+		}
+	}
 	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second}
 	defer server.Close()
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	l.story.sayf("Lockstep on this machine: watch it at http://%s%s", l.address, page.Prefix)
-	l.story.sayf("Starting a Postgres and compiling the Lambdas, which takes a minute or two the first time.")
+	l.story.sayf("Starting a Postgres and compiling the Lambdas, which takes some minutes the first time.")
 
 	dir, err := os.MkdirTemp("", "lockstep-")
 	if err != nil {
@@ -81,13 +89,13 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer l.stack.Close()
 
-	err = l.play(ctx)
-	if o.once || err != nil {
+	if err := l.play(ctx); o.once || ctx.Err() != nil {
 		return err
+	} else if err != nil {
+		l.story.sayf("Not as it should have gone: %v", err)
 	}
 	l.story.invite(l)
 	<-ctx.Done()
-	l.story.sayf("\nEnding what was started.")
 	return nil
 }
 
@@ -97,18 +105,18 @@ func (l *local) prepare(ctx context.Context, dir string) (*postgres.Server, erro
 	var database *postgres.Server
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		database, err = postgres.Start(ctx, postgres.Options{Dir: dir})
+		if database, err = postgres.Start(ctx, postgres.Options{Dir: dir}); err == nil {
+			l.story.sayf("%6.1fs  Postgres answers", time.Since(began).Seconds())
+		}
 		return err
 	})
 	group.Go(func() (err error) {
-		l.parts, err = compile(ctx)
+		if l.parts, err = compile(ctx); err == nil {
+			l.story.sayf("%6.1fs  %d Lambdas and %d releases of the shop are compiled", time.Since(began).Seconds(), len(l.parts.lambdas), len(l.parts.releases))
+		}
 		return err
 	})
-	err := group.Wait()
-	if err == nil {
-		l.story.sayf("Postgres answers and %d Lambdas are compiled, after %s", len(l.parts.lambdas), time.Since(began).Round(100*time.Millisecond))
-	}
-	return database, err
+	return database, group.Wait()
 }
 
 // up makes the stack and opens it to viewers. The ramp is the same as anywhere, with seconds for minutes.
@@ -129,7 +137,7 @@ func (l *local) up(dir string, database *postgres.Server) error {
 		Functions:   map[string]string{"catalog": "/catalog", "orders": "/orders"},
 		Environment: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(),
 		Ramp: sm.RampPlan{
-			Steps:           []sm.RampStep{{Percent: 5, Bake: seconds(12)}, {Percent: 25, Bake: seconds(8)}, {Percent: 50, Bake: seconds(6)}, {Percent: 100, Bake: seconds(6)}},
+			Steps:           []sm.RampStep{{Percent: 5, Bake: seconds(20)}, {Percent: 25, Bake: seconds(6)}, {Percent: 50, Bake: seconds(6)}, {Percent: 100, Bake: seconds(6)}},
 			MinimumRequests: 20, MaxExtensions: 3, OnInconclusive: sm.Hold,
 		},
 		Drain:       sm.DrainPlan{Quiet: seconds(3), AtMost: seconds(30)},
@@ -141,8 +149,9 @@ func (l *local) up(dir string, database *postgres.Server) error {
 	}
 	l.crowd = visitors.New(visitors.Options{
 		Origin: "https://" + l.address, Transport: visitors.Loopback(l.address), Viewers: viewers, PageViewsPerSecond: l.options.views,
-		RolledBack: l.story.rolledBack, Bad: shop.Fails,
+		RolledBack: l.story.rolledBack, Bad: shop.Fails, Built: l.builds.of,
 	})
+	l.builds.object, l.builds.carries = l.read, l.carries
 	l.story.follow(l.stack)
 	l.gate.open(l.stack.Front)
 	return nil

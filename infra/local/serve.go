@@ -25,7 +25,10 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*front).ServeHTTP(w, r)
 		return
 	}
-	http.Error(w, "starting; see "+page.Prefix, http.StatusServiceUnavailable)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Refresh", "2")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintf(w, `<!doctype html><title>Starting</title><p>The shop is being started; <a href="%s">watch</a>.`, page.Prefix)
 }
 
 // handler is everything behind the one port: the page, the AWS endpoint for whatever is signed, the shop
@@ -43,7 +46,7 @@ func (l *local) handler() http.Handler {
 			l.gate.ServeHTTP(seen, r)
 			if release := w.Header().Get("x-lockstep-release"); release != "" {
 				l.meter.Count(release, seen.status >= http.StatusInternalServerError)
-				l.story.answered(release)
+				l.story.answered(w.Header().Get("x-lockstep-build"))
 			}
 		}
 	})
@@ -74,6 +77,7 @@ func (l *local) release(ctx context.Context, id string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-ended:
+		l.ended = append(l.ended, l.entry(id))
 		return nil
 	}
 }

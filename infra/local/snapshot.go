@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"lockstep/infra/local/page"
-	"lockstep/infra/local/shop"
 	sm "lockstep/statemachine"
 )
 
@@ -16,8 +15,8 @@ func (l *local) snapshot() page.Snapshot {
 		return s
 	}
 	set := l.stack.Settings
-	s.Plan, s.Offers, s.Traffic = set.Ramp, shop.Releases(), l.meter.Series()
-	s.Carries, s.Stages = map[sm.Environment]sm.Carries{}, map[sm.Environment]page.Stage{}
+	s.Plan, s.Traffic = set.Ramp, l.meter.Series()
+	s.Carries, s.Stages = l.carries(), map[sm.Environment]page.Stage{}
 	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(app)); ok {
 		decode([]byte(control), &s.Control)
 	}
@@ -26,13 +25,11 @@ func (l *local) snapshot() page.Snapshot {
 	}
 	l.object(sm.LockKey, &s.Lock)
 	for _, e := range sm.Environments() {
-		var c sm.Carries
-		l.object(sm.CarriesKey(e), &c)
-		s.Carries[e] = c
 		stage, _ := l.stack.Cloud.APIGateway.Stage(set.API, e.Stage())
 		s.Stages[e] = page.Stage{Alias: stage.Variables[sm.StageVariableAlias], Release: stage.Variables[sm.StageVariableRelease]}
 	}
 	s.Records = l.records()
+	s.Offers = l.offers(s.Carries[s.Control.Fallback].Sequence)
 	s.Path = l.path(newest(s.Records).Execution)
 	for _, a := range l.stack.Cloud.Metrics.Alarms() {
 		for _, ours := range set.Alarms {
@@ -49,6 +46,18 @@ func (l *local) snapshot() page.Snapshot {
 	return s
 }
 
+// offers are the uploaded releases that are newer than the live one: what can be released (again).
+func (l *local) offers(live int64) []string {
+	var offers []string
+	for _, id := range l.story.releases() {
+		var m sm.Manifest
+		if l.object(sm.ManifestKey(id), &m); m.Sequence > live {
+			offers = append(offers, id)
+		}
+	}
+	return offers
+}
+
 // records reads the ledger's records of every release that was ever asked for.
 func (l *local) records() []sm.Record {
 	var records []sm.Record
@@ -61,10 +70,23 @@ func (l *local) records() []sm.Record {
 	return records
 }
 
-func (l *local) object(key string, into any) {
-	if object, ok := l.stack.Cloud.S3.Get(l.stack.Settings.StateBucket, key); ok {
-		decode(object.Body, into)
+// carries reads what each environment carries.
+func (l *local) carries() map[sm.Environment]sm.Carries {
+	carries := map[sm.Environment]sm.Carries{}
+	for _, e := range sm.Environments() {
+		var c sm.Carries
+		l.object(sm.CarriesKey(e), &c)
+		carries[e] = c
 	}
+	return carries
+}
+
+func (l *local) object(key string, into any) { decode(l.read(key), into) }
+
+// read is an object of the state bucket; empty where there is none.
+func (l *local) read(key string) []byte {
+	object, _ := l.stack.Cloud.S3.Get(l.stack.Settings.StateBucket, key)
+	return object.Body
 }
 
 // decode reads what the steps wrote; what does not parse is shown as unknown.

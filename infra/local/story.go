@@ -191,7 +191,7 @@ func (s *story) line(release, who, text string, c color) {
 		text = string(short[:wide-1]) + "…"
 	}
 	at := fmt.Sprintf("%6.1fs", time.Since(s.began).Seconds())
-	s.sayf("%s  %-3s %s %s", s.paint(dim, at), release, s.paint(c, fmt.Sprintf("%-12s", who)), s.paint(c, text))
+	s.sayf("%s  %-4s %s %s", s.paint(dim, at), release, s.paint(c, fmt.Sprintf("%-12s", who)), s.paint(c, text))
 }
 
 // invite says what there is to play with.

@@ -24,8 +24,8 @@ func buildFunctions(ctx context.Context, release, into string) error {
 	defer os.RemoveAll(compiled)
 
 	build := exec.CommandContext(ctx, "go", "build",
-		"-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
-		"-ldflags", "-s -w -buildid= -X "+module+"/api.release="+release,
+		"-buildvcs=false", "-tags", "lambda.norpc",
+		"-ldflags", "-s -w -buildid= -X "+module+"/api.mark=lockstep-build:"+release+";",
 		"-o", compiled+string(filepath.Separator), module+"/"+release+"/...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {

@@ -18,8 +18,10 @@ import (
 const requestTimeout = 35 * time.Second
 
 const (
-	// apiStamp is the header by which a function says which release it was built as.
-	apiStamp = "X-Lockstep-Release"
+	// apiStamp is the header by which the API says which release it is, and buildStamp that by which a
+	// function says which it was built as; one that gives only the first means its build.
+	apiStamp   = "X-Lockstep-Release"
+	buildStamp = "X-Lockstep-Build"
 	// siteStamp is the header by which an object says which release put it there.
 	siteStamp = "X-Amz-Meta-" + statemachine.MetadataRelease
 )
@@ -131,24 +133,25 @@ func destination(path string) string {
 // site notes what an object of the site says of itself: in its metadata, which the deployment wrote, and in its
 // body, which the build wrote.
 func (view *View) site(built func(release, layer string) string, a answer) {
-	stamps := []string{a.header.Get(siteStamp)}
-	want := view.Release
+	stamp, want := a.header.Get(siteStamp), view.Release
 	if !strings.HasSuffix(a.request, " /") {
 		want = built(view.Release, "site")
 		if found := bodyStamp.FindSubmatch(a.body); found != nil {
-			stamps = append(stamps, string(found[1]))
+			view.saw(a.request, string(found[1]))
+			view.siteDiffers = view.siteDiffers || string(found[1]) != built(view.Release, "assets")
 		}
 	}
-	for _, stamp := range stamps {
-		view.saw(a.request, stamp)
-		view.siteDiffers = view.siteDiffers || stamp != want
-	}
+	view.saw(a.request, stamp)
+	view.siteDiffers = view.siteDiffers || stamp != want
 }
 
 func (view *View) api(built func(release, layer string) string, function string, a answer) {
-	stamp := a.header.Get(apiStamp)
-	view.saw(a.request, stamp)
-	view.apiDiffers = view.apiDiffers || stamp != built(view.Release, function)
+	stamp, build := a.header.Get(apiStamp), a.header.Get(buildStamp)
+	if build == "" {
+		stamp, build = view.Release, stamp
+	}
+	view.saw(a.request, build)
+	view.apiDiffers = view.apiDiffers || stamp != view.Release || build != built(view.Release, function)
 }
 
 func (view *View) saw(request, release string) {

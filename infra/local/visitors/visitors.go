@@ -32,7 +32,7 @@ type Options struct {
 	RolledBack func(release string, opened, closed time.Time) bool
 	// Bad tells whether a release is known to have an API that fails.
 	Bad func(release string) bool
-	// Built is the release whose build a layer of a release is: "site", or the function's path below the
+	// Built is the release whose build a layer of a release is: "site", the "assets" in it, or the function's path below the
 	// API, as "catalog". Where not given each layer is the release's own, as in one that changes them all.
 	Built func(release, layer string) string
 }

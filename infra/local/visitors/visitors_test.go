@@ -100,7 +100,7 @@ func TestCrowd_Judges(t *testing.T) {
 		"a good release fails on a bad one's page": {func(s *shop) { s.status = 500; s.catalog, s.orders = "v1", "v1" }, bad, true, false, true, true},
 		"a bad release lacks an asset":             {func(s *shop) { s.noAsset = true }, bad, false, false, true, true},
 		"a function that this release left alone": {func(s *shop) { s.orders = "v1" }, visitors.Options{Built: func(release, layer string) string {
-			return map[string]string{"site": "v2", "catalog": "v2", "orders": "v1"}[layer]
+			return map[string]string{"site": "v2", "assets": "v2", "catalog": "v2", "orders": "v1"}[layer]
 		}}, false, false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,25 +3,37 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"lockstep/statemachine"
 )
 
-// Stamp is the header by which every answer says which release gave it.
-const Stamp = "x-lockstep-release"
+// Headers by which every answer says where it comes from.
+const (
+	// Stamp is the release that the API's stage carries.
+	Stamp = "x-lockstep-release"
+	// Build is the release that the function's code was built as, which may be an earlier one.
+	Build = "x-lockstep-build"
+)
 
 const foreignKeyViolation = "23503"
 
-// release is set by the linker.
-var release = "unbuilt"
+// mark is set by the linker, in a form that can be found in the binary.
+var mark = "lockstep-build:;"
+
+// release is the one that this code was built as.
+var release = strings.TrimSuffix(strings.TrimPrefix(mark, "lockstep-build:"), ";")
 
 // Handle answers one call with a value that becomes JSON.
 type Handle func(ctx context.Context, db DB, body string) (any, error)
@@ -46,7 +58,9 @@ func Refuse(format string, args ...any) error {
 func Serve(routes Routes) {
 	database := &postgres{}
 	lambda.Start(func(ctx context.Context, call events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
-		return answer(ctx, routes, database.connect, call), nil
+		response := answer(ctx, routes, database.connect, call)
+		response.Headers[Stamp] = cmp.Or(call.StageVariables[statemachine.StageVariableRelease], release)
+		return response, nil
 	})
 }
 
@@ -92,7 +106,7 @@ func respond(status int, body any) events.APIGatewayProxyResponse {
 	}
 	return events.APIGatewayProxyResponse{
 		StatusCode: status,
-		Headers:    map[string]string{"content-type": "application/json", "cache-control": "no-store", Stamp: release},
+		Headers:    map[string]string{"content-type": "application/json", "cache-control": "no-store", Build: release},
 		Body:       string(data),
 	}
 }
