@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,11 +40,13 @@ type app struct {
 	findings  []string            // what cdk-nag finds
 }
 
+var keep = flag.String("keep", "", "a folder to leave the templates in, for checkers that others wrote; empty or not there yet")
+
 var apps = map[string]func(t *testing.T) app{
-	"smallest":   synthOnce(`{"app":"shop"}`),
-	"everything": synthOnce(everything),
-	"adopted":    synthOnce(adopted),
-	"large":      synthOnce(large()),
+	"smallest":   synthOnce("smallest", `{"app":"shop"}`),
+	"everything": synthOnce("everything", everything),
+	"adopted":    synthOnce("adopted", adopted),
+	"large":      synthOnce("large", large()),
 }
 
 const everything = `{
@@ -87,8 +90,8 @@ func large() string {
 }
 
 // synthOnce synthesizes when a test first asks: a synth takes seconds.
-func synthOnce(source string) func(*testing.T) app {
-	synthesized := sync.OnceValues(func() (app, error) { return synth(source) })
+func synthOnce(name, source string) func(*testing.T) app {
+	synthesized := sync.OnceValues(func() (app, error) { return synth(name, source) })
 	return func(t *testing.T) app {
 		t.Helper()
 		a, err := synthesized()
@@ -111,7 +114,7 @@ func TestMain(m *testing.M) {
 
 var temporary []string
 
-func synth(source string) (app, error) {
+func synth(name, source string) (app, error) {
 	c, err := config.Parse([]byte(source))
 	if err != nil {
 		return app{}, err
@@ -153,8 +156,10 @@ func synth(source string) (app, error) {
 		t.size = len(data)
 		a.templates[filepath.Base(file)] = t
 	}
-	if keep := os.Getenv("LOCKSTEP_KEEP_TEMPLATES"); keep != "" {
-		_ = os.CopyFS(filepath.Join(keep, fmt.Sprint(len(source))), os.DirFS(out))
+	if *keep != "" {
+		if err := os.CopyFS(filepath.Join(*keep, name), os.DirFS(out)); err != nil {
+			return a, err
+		}
 	}
 	return a, nil
 }
