@@ -19,6 +19,9 @@ type Holder struct {
 	// Fence is the one under which the release began; whoever takes the lock over has a newer one.
 	Fence int64     `json:"fence"`
 	Since time.Time `json:"since"`
+	// Recovered is the execution that died last, Recoveries how many did.
+	Recovered  string `json:"recovered,omitempty"`
+	Recoveries int    `json:"recoveries,omitempty"`
 }
 
 // Parked is an execution that waits for the lock on a task token.
@@ -57,10 +60,7 @@ type Record struct {
 	Signals []SignalNote `json:"signals,omitempty"`
 	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.
 	Ringing []string `json:"ringing,omitempty"`
-	// Recovered is the dead execution that was taken over last, Recoveries how many were.
-	Recovered  string  `json:"recovered,omitempty"`
-	Recoveries int     `json:"recoveries,omitempty"`
-	Story      []Entry `json:"story,omitempty"`
+	Story   []Entry  `json:"story,omitempty"`
 }
 
 // Wait is a ramp step that bakes: whoever holds the token decides once.

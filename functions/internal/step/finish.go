@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"lockstep/functions/internal/release"
@@ -42,6 +43,7 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil
 		}
+		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == doc.Execution })
 		return nil
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)
@@ -62,14 +64,10 @@ func (f *Finish) unfinished(ctx context.Context, doc sm.Document) error {
 	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the lock: %w", err)
 	}
-	if lock.Holder == nil || lock.Holder.Execution != doc.Execution {
-		return nil
+	if lock.Holder != nil && lock.Holder.Execution == doc.Execution && lock.Fence > lock.Holder.Fence {
+		return fmt.Errorf("take %s over: %s", lock.Holder.Release, doc.Failure.Message())
 	}
-	record, err := f.Book.Record(ctx, lock.Holder.Release)
-	if err == nil && record.Execution != "" && record.Execution != doc.Execution && record.Ended == nil {
-		err = fmt.Errorf("take %s over from %s: %s", record.Release, record.Execution, doc.Failure.Message())
-	}
-	return err
+	return nil
 }
 
 // record writes the end where it belongs. A refusal or a superseded merge must not write over the record

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
 
@@ -35,6 +36,7 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 		Execution string `json:"executionArn"`
 		Status    string `json:"status"`
 		Error     string `json:"error"`
+		Input     string `json:"input"`
 	}
 	if err := json.Unmarshal(event.Detail, &change); err != nil {
 		return "", fmt.Errorf("event %s: detail: %w", event.ID, err)
@@ -42,36 +44,47 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 	if change.Status != "FAILED" && change.Status != "TIMED_OUT" && change.Status != "ABORTED" {
 		return change.Execution + " is " + change.Status, nil
 	}
+	// Whom it was to recover, if it is a recovery that died before it had the lock.
+	trigger, _ := release.ParseTrigger(json.RawMessage(change.Input), r.Book.App)
+	held := false
 	lock, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
-		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == change.Execution })
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if lock.Holder == nil || lock.Holder.Execution != change.Execution {
-		return change.Execution + " left nothing undone", settleQueue(ctx, r.Book, r.Answers)
-	}
-	doc := sm.Document{Execution: change.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
-	// Counted here and not by the execution that takes over: it may die before it can write.
-	record, err := r.Book.Update(ctx, doc, func(record *sm.Record) error {
-		if record.Recovered != change.Execution {
-			record.Recovered, record.Recoveries = change.Execution, record.Recoveries+1
+		held = l.Holder != nil && (l.Holder.Execution == change.Execution || l.Holder.Execution == trigger.Recover)
+		// Counted here and not by the execution that takes over: it may die before it can write.
+		if held && l.Holder.Recovered != change.Execution {
+			l.Holder.Recovered, l.Holder.Recoveries = change.Execution, l.Holder.Recoveries+1
 		}
 		return nil
 	})
 	if err != nil {
 		return "", err
 	}
-	if change.Error == sm.RollbackFailed || record.Recoveries > tries {
+	if !held {
+		return r.waited(ctx, lock, change.Execution, change.Status)
+	}
+	if change.Error == sm.RollbackFailed || lock.Holder.Recoveries > tries {
+		doc := sm.Document{Execution: change.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
 		_, err := r.Book.Tell(ctx, doc, sm.Recover, "stopped with the lock held: a person must look at this release")
 		return "stopped with the lock held", err
 	}
 	sum := sha256.Sum256([]byte(change.Execution))
 	name := fmt.Sprintf("recover-%s-%s", lock.Holder.Release, hex.EncodeToString(sum[:6]))
-	input := map[string]string{"release": lock.Holder.Release, "recover": change.Execution}
+	input := map[string]string{"release": lock.Holder.Release, "recover": lock.Holder.Execution}
 	if err := r.Executions.Start(ctx, name, input); err != nil {
 		return "", fmt.Errorf("start the recovery of %s: %w", lock.Holder.Release, err)
 	}
 	return "started " + name, nil
+}
+
+// waited does what Finish would have done for an execution that died without the lock: if it stood in the
+// queue its merge ends here, and in any case nobody must wait behind it.
+func (r *Recover) waited(ctx context.Context, lock sm.Lock, execution, status string) (string, error) {
+	i := slices.IndexFunc(lock.Queue, func(p sm.Parked) bool { return p.Execution == execution })
+	if i < 0 {
+		return execution + " left nothing undone", settleQueue(ctx, r.Book, r.Answers)
+	}
+	p := lock.Queue[i]
+	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers}
+	_, err := finish.Run(ctx, sm.Document{Execution: execution, Release: p.Release, Sequence: p.Sequence, Outcome: sm.Refused,
+		Failure: &sm.Failure{Error: "ExecutionDied", Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}})
+	return p.Release + " waits no more", err
 }

@@ -162,8 +162,8 @@ func (w *world) alarm(id, name, state string) (string, error) {
 	return w.signal(id, "CloudWatch Alarm State Change", rings(name, state))
 }
 
-func (w *world) died(execution, status, name string) (string, error) {
-	data, _ := json.Marshal(map[string]string{"executionArn": execution, "status": status, "error": name})
+func (w *world) died(execution, status, name string, input ...string) (string, error) {
+	data, _ := json.Marshal(map[string]string{"executionArn": execution, "status": status, "error": name, "input": strings.Join(input, "")})
 	return (&Recover{Book: w.book(), Executions: executions{w}, Answers: answers{w}}).Run(w.t.Context(), Event{ID: "1", Detail: data})
 }
 
