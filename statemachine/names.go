@@ -31,6 +31,8 @@ func (e Environment) Stage() string { return "api-" + string(e) }
 const (
 	// RouteKey is the one key of the key-value store.
 	RouteKey = "route"
+	// RouteObject is the same in the state bucket, for Lambda@Edge.
+	RouteObject = "route.json"
 
 	// Stage variables: which alias the stage's integrations call, and which release that is.
 	StageVariableAlias   = "alias"

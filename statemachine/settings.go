@@ -14,10 +14,10 @@ type Settings struct {
 	App          string                 `json:"app"`
 	StateBucket  string                 `json:"stateBucket"`
 	SiteBuckets  map[Environment]string `json:"siteBuckets"`
-	SiteURL      string                 `json:"siteUrl"` // where viewers go; the API is below it, at /api-a and /api-b
-	API          string                 `json:"api"`     // id of the REST API
-	APIName      string                 `json:"apiName"` // the dimension ApiName of its metrics
-	KeyValue     string                 `json:"keyValueStore"`
+	SiteURL      string                 `json:"siteUrl"`       // where viewers go; the API is below it, at /api-a and /api-b
+	API          string                 `json:"api"`           // id of the REST API
+	APIName      string                 `json:"apiName"`       // the dimension ApiName of its metrics
+	KeyValue     string                 `json:"keyValueStore"` // empty where Lambda@Edge routes: it reads route.json
 	Bus          string                 `json:"bus"`
 	Machine      string                 `json:"stateMachine"`
 	Schedules    Schedules              `json:"schedules"`

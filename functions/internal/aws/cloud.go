@@ -98,7 +98,17 @@ func (c *Cloud) Control() *control.Parameter {
 	return control.New(ssm.NewFromConfig(c.config), c.Settings.App)
 }
 
-// Route is what the edge reads.
+// Routes is wherever the edge reads its route.
+func (c *Cloud) Routes() interface {
+	Put(context.Context, statemachine.Route) error
+} {
+	if c.Settings.KeyValue == "" {
+		return route.InObject(c.Ledger())
+	}
+	return c.Route()
+}
+
+// Route is what a CloudFront Function reads.
 func (c *Cloud) Route() *route.Store {
 	return route.New(cloudfrontkeyvaluestore.NewFromConfig(c.config, route.Endpoint), c.Settings.KeyValue)
 }

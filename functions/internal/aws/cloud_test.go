@@ -46,6 +46,13 @@ func TestConnect(t *testing.T) {
 	if got, _, err := c.Route().Get(t.Context()); err != nil || got != want {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
+	c.Settings.KeyValue = "" // Lambda@Edge
+	if err := c.Routes().Put(t.Context(), want); err != nil {
+		t.Error(err)
+	}
+	if object, ok := buckets.Get("state", statemachine.RouteObject); !ok || !strings.Contains(string(object.Body), `"weight":1,`) {
+		t.Errorf("route.json is %q, expected the route", object.Body)
+	}
 	if control, err := c.Control().Get(t.Context()); err != nil || control.Active != statemachine.A {
 		t.Errorf("got %v, %v", control, err)
 	}

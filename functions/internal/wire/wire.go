@@ -33,11 +33,6 @@ func leveler(c *aws.Cloud) step.Leveler {
 	return step.Leveler{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
 }
 
-// Begin wires step.Begin.
-func Begin(c *aws.Cloud) Run[statemachine.BeginInput, statemachine.Document] {
-	return (&step.Begin{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Roles: c.Control(), Answers: c.Machine(), Alarms: c.Metrics()}).Run
-}
-
 // Sync wires step.Sync.
 func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 	return (&step.Sync{Leveler: leveler(c)}).Run
@@ -55,7 +50,7 @@ func Probe(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Ramp wires step.Ramp.
 func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
-	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Route(), Schedules: c.Schedule(), Answers: c.Machine()}).Run
+	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Routes(), Schedules: c.Schedule(), Answers: c.Machine()}).Run
 }
 
 // CheckAlarms wires step.CheckAlarms.
@@ -65,7 +60,7 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document]
 
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Promote{Book: Book(c), Routes: c.Route(), Roles: c.Control()}).Run
+	return (&step.Promote{Book: Book(c), Routes: c.Routes(), Roles: c.Control()}).Run
 }
 
 // Drain wires step.Drain.
@@ -75,7 +70,7 @@ func Drain(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Rollback wires step.Rollback.
 func Rollback(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Rollback{Leveler: leveler(c), Routes: c.Route(), Roles: c.Control(), Schedules: c.Schedule()}).Run
+	return (&step.Rollback{Leveler: leveler(c), Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run
 }
 
 // Finish wires step.Finish.

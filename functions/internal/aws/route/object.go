@@ -1,0 +1,39 @@
+package route
+
+import (
+	"context"
+	"fmt"
+
+	"lockstep/statemachine"
+)
+
+// Objects are JSON objects that change by conditional writes, as the ledger's do.
+type Objects interface {
+	Get(ctx context.Context, key string, into any) (etag string, err error)
+	Put(ctx context.Context, key string, value any, etag string) (string, error)
+}
+
+// Object is the route where Lambda@Edge reads it, which cannot read the key-value store.
+type Object struct{ objects Objects }
+
+// InObject keeps the route among objects.
+func InObject(objects Objects) *Object { return &Object{objects} }
+
+// Put writes the route as Store does: not twice, with the preview of the one before, and StaleWrite for who comes too late.
+func (o *Object) Put(ctx context.Context, r statemachine.Route) error {
+	var before statemachine.Route
+	etag, err := o.objects.Get(ctx, statemachine.RouteObject, &before)
+	if err != nil {
+		return fmt.Errorf("look at the route: %w", err)
+	}
+	if r.Preview == "" {
+		r.Preview = before.Preview
+	}
+	if r == before {
+		return nil
+	}
+	if _, err := o.objects.Put(ctx, statemachine.RouteObject, r, etag); err != nil {
+		return fmt.Errorf("write the route: %w", err)
+	}
+	return nil
+}
