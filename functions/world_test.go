@@ -130,7 +130,7 @@ func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 func (w *world) installLockstep() {
 	cloud := aws.With(w.config, w.stack.Settings)
 	for task, handler := range map[sm.Task]lambda.Handler{
-		sm.Begin: serve(wire.Begin(cloud)), sm.Sync: serve(wire.Sync(cloud)), sm.Expand: serve(database.Expand(cloud)),
+		sm.Begin: serve(database.Begin(cloud)), sm.Sync: serve(wire.Sync(cloud)), sm.Expand: serve(database.Expand(cloud)),
 		sm.Deploy: serve(wire.Deploy(cloud)), sm.Probe: serve(wire.Probe(cloud)), sm.Ramp: serve(wire.Ramp(cloud)),
 		sm.CheckAlarms: serve(wire.CheckAlarms(cloud)), sm.Promote: serve(wire.Promote(cloud)), sm.Drain: serve(wire.Drain(cloud)),
 		sm.Contract: serve(database.Contract(cloud)), sm.Rollback: serve(wire.Rollback(cloud)), sm.Finish: serve(wire.Finish(cloud)),

@@ -28,6 +28,7 @@ type story struct {
 	began     time.Time
 	ids       []string
 	ends      map[string]chan struct{}
+	finished  map[string]string // by execution: its release
 	rollbacks map[string][]span
 	rang      map[string]time.Time // by release: the alarm that ended it
 	answers   map[string]time.Time // by release: the last call it answered
@@ -41,7 +42,7 @@ func newStory(out *os.File) *story {
 	info, err := out.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
 	return &story{
-		out: out, colors: terminal, began: time.Now(), ends: map[string]chan struct{}{},
+		out: out, colors: terminal, began: time.Now(), ends: map[string]chan struct{}{}, finished: map[string]string{},
 		rollbacks: map[string][]span{}, rang: map[string]time.Time{}, answers: map[string]time.Time{},
 	}
 }
@@ -57,6 +58,8 @@ func (s *story) follow(st *stack.Stack) {
 			if json.Unmarshal(e.Detail, &change) == nil {
 				s.tell(change)
 			}
+		case e.Source == "aws.states":
+			s.over(e)
 		case e.Source == "aws.cloudwatch":
 			s.alarm(e)
 		}
@@ -83,6 +86,21 @@ func (s *story) alarm(e events.Event) {
 	}
 }
 
+// over hears that an execution has ended: if it was by its Finish, so has its release.
+func (s *story) over(e events.Event) {
+	var change struct{ ExecutionArn, Status string }
+	if json.Unmarshal(e.Detail, &change) != nil || change.Status == "RUNNING" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	release := s.finished[change.ExecutionArn]
+	if ended, ok := s.ends[release]; ok {
+		close(ended)
+		delete(s.ends, release)
+	}
+}
+
 func (s *story) tell(c sm.StateChange) {
 	s.mu.Lock()
 	again := s.last == c.Release+c.Text // the bus may deliver twice
@@ -94,10 +112,7 @@ func (s *story) tell(c sm.StateChange) {
 		s.rollback(c, time.Now())
 	}
 	if c.State == sm.Finish {
-		if ended, ok := s.ends[c.Release]; ok {
-			close(ended)
-			delete(s.ends, c.Release)
-		}
+		s.finished[c.Execution] = c.Release
 	}
 	s.mu.Unlock()
 	if again {

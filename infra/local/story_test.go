@@ -2,16 +2,18 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"lockstep/infra/local/cloud/events"
 	sm "lockstep/statemachine"
 )
 
 func told(out *bytes.Buffer) *story {
-	return &story{out: out, began: time.Now(), ends: map[string]chan struct{}{}, rollbacks: map[string][]span{},
+	return &story{out: out, began: time.Now(), ends: map[string]chan struct{}{}, finished: map[string]string{}, rollbacks: map[string][]span{},
 		rang: map[string]time.Time{}, answers: map[string]time.Time{}}
 }
 
@@ -53,7 +55,15 @@ func TestStory_TellsOnceAndEnds(t *testing.T) {
 	s := told(&out)
 	ended := s.end("v2")
 	for range 2 { // the bus delivers at least once
-		s.tell(sm.StateChange{Release: "v2", State: sm.Finish, Text: "v2 is released", Outcome: sm.Released})
+		s.tell(sm.StateChange{Release: "v2", Execution: "arn:v2", State: sm.Finish, Text: "v2 is released", Outcome: sm.Released})
+	}
+	select {
+	case <-ended:
+		t.Error("the end of v2 is seen before its execution has ended")
+	default:
+	}
+	for _, status := range []string{"RUNNING", "SUCCEEDED", "SUCCEEDED"} {
+		s.over(events.Event{Detail: json.RawMessage(`{"executionArn":"arn:v2","status":"` + status + `"}`)})
 	}
 	select {
 	case <-ended:

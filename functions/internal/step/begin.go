@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -36,14 +37,17 @@ type AlarmStates interface {
 
 // Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the
 // machine through the task token with the release document. It changes nothing but the ledger. Run twice,
-// it finds the lock or the place in the queue that it took before. It returns InvalidRelease.
+// it finds the lock or the place in the queue that it took before. It returns InvalidRelease
+// and IncompatibleMigration.
 type Begin struct {
 	Book     Book
 	Settings sm.Settings
 	Bundles  Bundles
-	Roles    Roles
-	Answers  Answers
-	Alarms   AlarmStates
+	// Migrations says what is wrong with a release's migrations without running them.
+	Migrations func(migrations fs.FS) error
+	Roles      Roles
+	Answers    Answers
+	Alarms     AlarmStates
 }
 
 // Run answers in.TaskToken when the lock is held; the returned document is only for the log.

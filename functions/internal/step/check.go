@@ -34,8 +34,15 @@ func (b *Begin) check(ctx context.Context, trigger release.Trigger) (sm.Manifest
 		if err != nil {
 			return m, sm.Wrap(sm.InvalidRelease, fmt.Sprintf("%s: %s.object", file, a.Field), err)
 		}
-		if _, err := release.OpenArchive(a.Object, data, a.SHA256); err != nil {
+		archive, err := release.OpenArchive(a.Object, data, a.SHA256)
+		if err != nil {
 			return m, sm.Errorf(sm.InvalidRelease, "%s: %s: %w", file, a.Field, err)
+		}
+		if a.Field != "migrations" {
+			continue
+		}
+		if err := b.Migrations(archive); err != nil {
+			return m, sm.Errorf(sm.IncompatibleMigration, "%s: %s: %s: %w", file, a.Field, a.Object, err)
 		}
 	}
 	return m, nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lockstep/functions/internal/postgres"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
@@ -70,7 +71,8 @@ func (w *world) upload(id string, sequence int64, spoil func(*sm.Manifest)) {
 	for _, name := range []string{"catalog", "orders"} {
 		m.Functions[name] = add(name+".zip", map[string]string{"bootstrap": name + id})
 	}
-	migrations := add("migrations.zip", map[string]string{"expand/1.sql": "select 1"})
+	migrations := add("migrations.zip", map[string]string{
+		"expand/00002_widen.sql": "-- +goose Up\nALTER TABLE orders ADD COLUMN note text;\n-- +goose Down\nALTER TABLE orders DROP COLUMN note;\n"})
 	m.Migrations = &migrations
 	if spoil != nil {
 		spoil(&m)
@@ -102,7 +104,7 @@ func (w *world) open() OpenSchema {
 // The steps, each on this world.
 
 func (w *world) begin(execution, token, event string) (sm.Document, error) {
-	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Roles: roles{w}, Answers: answers{w}, Alarms: alarms{w}}
+	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: postgres.Check, Roles: roles{w}, Answers: answers{w}, Alarms: alarms{w}}
 	return b.Run(w.t.Context(), sm.BeginInput{Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 

@@ -1,5 +1,5 @@
-// Package database wires the steps that change the schema. It stands apart so that only their Lambdas
-// carry a Postgres client.
+// Package database wires the steps that know migrations: those that change the schema, and Begin, which
+// refuses what could not run. It stands apart so that only their Lambdas carry goose and a Postgres client.
 package database
 
 import (
@@ -13,6 +13,14 @@ import (
 	"lockstep/functions/internal/wire"
 	sm "lockstep/statemachine"
 )
+
+// Begin wires step.Begin.
+func Begin(c *aws.Cloud) wire.Run[sm.BeginInput, sm.Document] {
+	return (&step.Begin{
+		Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Migrations: postgres.Check,
+		Roles: c.Control(), Answers: c.Machine(), Alarms: c.Metrics(),
+	}).Run
+}
 
 // Expand wires step.Expand.
 func Expand(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
