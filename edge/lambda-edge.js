@@ -1,5 +1,5 @@
 // Lambda@Edge around the router's handler, which stands before this in one module: what CloudFront gives to a
-// Lambda is made into what it gives to a function, and back. Each export is one version's handler, or all are of one.
+// Lambda is made into what it gives to a function, and back. The exports are the handlers of the three events.
 
 // Filled in when it is built: Lambda@Edge has no environment variables.
 const region = 'us-east-1';
