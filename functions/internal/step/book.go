@@ -70,6 +70,15 @@ func (b Book) Update(ctx context.Context, doc sm.Document, change func(*sm.Recor
 // Tell adds a line to the release's story, with whatever change to the record goes with it, and
 // announces it. Told twice in a row, it is written once and announced again: events may double.
 func (b Book) Tell(ctx context.Context, doc sm.Document, task sm.Task, text string, changes ...func(*sm.Record)) (sm.Record, error) {
+	record, err := b.note(ctx, doc, task, text, changes...)
+	if err != nil {
+		return record, err
+	}
+	return record, b.announce(ctx, record, doc, task, text)
+}
+
+// note is Tell without the announcement.
+func (b Book) note(ctx context.Context, doc sm.Document, task sm.Task, text string, changes ...func(*sm.Record)) (sm.Record, error) {
 	record, err := b.Update(ctx, doc, func(r *sm.Record) error {
 		for _, change := range changes {
 			change(r)
@@ -84,7 +93,7 @@ func (b Book) Tell(ctx context.Context, doc sm.Document, task sm.Task, text stri
 	if err != nil {
 		return record, fmt.Errorf("record %q: %w", text, err)
 	}
-	return record, b.announce(ctx, record, doc, task, text)
+	return record, nil
 }
 
 func (b Book) announce(ctx context.Context, record sm.Record, doc sm.Document, task sm.Task, text string) error {

@@ -101,9 +101,6 @@ func (l Leveler) functions(ctx context.Context, doc sm.Document) (moved int, err
 // site writes a site bundle into active under a release's name: assets first, entry pages last, and then
 // takes away the entry pages that the bundle does not have. Old assets stay for open tabs.
 func (l Leveler) site(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string) error {
-	if site == nil {
-		return nil
-	}
 	assets, entries, err := l.render(ctx, site, doc.Active, releaseID)
 	if err != nil {
 		return err
@@ -116,7 +113,8 @@ func (l Leveler) site(ctx context.Context, doc sm.Document, site *sm.CarriedSite
 	return l.entries(ctx, doc, site, releaseID, entries)
 }
 
-// entries writes only the entry pages: what a rollback does first.
+// entries writes only the entry pages: what a rollback does first. Where there is no site, only what a release
+// left is taken away: the pages may be somebody else's.
 func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string, pages []release.Page) error {
 	if err := l.Book.Hold(ctx, doc); err != nil {
 		return err
@@ -133,8 +131,17 @@ func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedS
 		return err
 	}
 	for _, path := range there {
-		if keep[path] || strings.HasPrefix(path, site.Assets) {
+		if keep[path] || strings.HasPrefix(path, assetsOf(site)) {
 			continue
+		}
+		if site == nil {
+			stamp, _, err := l.Sites.Stamp(ctx, doc.Active, path)
+			if err != nil {
+				return err
+			}
+			if stamp == "" {
+				continue
+			}
 		}
 		if err := l.Sites.Delete(ctx, doc.Active, path); err != nil {
 			return err
@@ -144,6 +151,9 @@ func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedS
 }
 
 func (l Leveler) render(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string) (assets, entries []release.Page, err error) {
+	if site == nil {
+		return nil, nil, nil
+	}
 	data, err := l.Bundles.Read(ctx, site.Key, release.MaxArtifact)
 	if err != nil {
 		return nil, nil, err
@@ -153,6 +163,13 @@ func (l Leveler) render(ctx context.Context, site *sm.CarriedSite, e sm.Environm
 		return nil, nil, err
 	}
 	return release.RenderSite(archive, site.Assets, e, releaseID)
+}
+
+func assetsOf(site *sm.CarriedSite) string {
+	if site == nil {
+		return sm.Site{}.AssetsPrefix()
+	}
+	return site.Assets
 }
 
 // carried is what an environment carries once it is level with another.

@@ -6,7 +6,6 @@ import (
 	"math"
 	"time"
 
-	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
 
@@ -30,11 +29,13 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
 	cause := doc.Failure.Message()
-	if record, err = r.Book.Tell(ctx, doc, sm.Rollback, "rolling back: "+cause, func(record *sm.Record) {
+	why := "rolling back: " + cause
+	if record, err = r.Book.note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
 		record.Cause, record.Weight = cause, 0
 	}); err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
+	_ = r.Book.announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
 	text, err := r.rollBack(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
@@ -61,10 +62,6 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err != nil {
 		return "", err
 	}
-	if from.Release == "" {
-		_, err := r.Book.unsettle(ctx, doc.Active)
-		return fmt.Sprintf("nobody is sent to %s; there is no release to go back to", doc.Active), err
-	}
 	if err := r.stage(ctx, doc, doc.Fallback, from.Release); err != nil {
 		return "", err
 	}
@@ -72,14 +69,12 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if _, err := r.Book.unsettle(ctx, doc.Active); err != nil {
 		return "", err
 	}
-	assets, entries, err := r.pages(ctx, from, doc.Active)
+	assets, entries, err := r.render(ctx, from.Site, doc.Active, from.Release)
 	if err != nil {
 		return "", err
 	}
-	if from.Site != nil {
-		if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {
-			return "", err
-		}
+	if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {
+		return "", err
 	}
 	pages := time.Since(began)
 	if err := r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback}); err != nil {
@@ -100,13 +95,6 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err := r.carry(ctx, doc, carried(from, doc.Active)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", from.Release,
+	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", orNothing(from.Release),
 		api.Round(time.Millisecond), pages.Round(time.Millisecond), aliases(moved), time.Since(began).Round(time.Millisecond)), nil
-}
-
-func (r *Rollback) pages(ctx context.Context, from sm.Carries, e sm.Environment) (assets, entries []release.Page, err error) {
-	if from.Site == nil {
-		return nil, nil, nil
-	}
-	return r.render(ctx, from.Site, e, from.Release)
 }

@@ -29,9 +29,6 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if doc.First {
-		return fmt.Sprintf("%s carries nothing yet: nothing to sync", doc.Fallback), nil
-	}
 	before, err := s.Book.Carries(ctx, doc.Active)
 	if err != nil {
 		return "", err
@@ -55,5 +52,5 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err := s.carry(ctx, doc, carried(from, doc.Active)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, from.Release, aliases(moved)), nil
+	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, orNothing(from.Release), aliases(moved)), nil
 }
