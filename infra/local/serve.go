@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"lockstep/infra/local/page"
 	sm "lockstep/statemachine"
+	"lockstep/statemachine/asl"
 )
 
 // gate holds the viewers off until there is something to serve.
@@ -104,6 +107,27 @@ func (l *local) do(ctx context.Context, action, release string) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.stack.Cloud.States.Start(l.stack.Settings.Machine, "", string(input))
-	return err
+	execution, err := l.stack.Cloud.States.Start(l.stack.Settings.Machine, "", string(input))
+	if err != nil {
+		return err
+	}
+	return l.refusal(ctx, execution)
+}
+
+// refusal waits for the moment that Begin takes to refuse a release: whoever asked wants to hear why.
+func (l *local) refusal(ctx context.Context, execution string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for tick := time.Tick(100 * time.Millisecond); ; {
+		for _, e := range l.stack.Cloud.States.Executions() {
+			if e.ARN == execution && e.Status == asl.Failed {
+				return errors.New(e.Cause)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick:
+		}
+	}
 }
