@@ -49,7 +49,7 @@ func (l *Lockstep) newDistribution() {
 	}
 	first := site(sm.A)
 	for _, event := range []awscloudfront.FunctionEventType{awscloudfront.FunctionEventType_VIEWER_REQUEST, awscloudfront.FunctionEventType_VIEWER_RESPONSE} {
-		first.FunctionAssociations = append2(first.FunctionAssociations, &awscloudfront.FunctionAssociation{EventType: event, Function: router})
+		first.FunctionAssociations = with(first.FunctionAssociations, &awscloudfront.FunctionAssociation{EventType: event, Function: router})
 	}
 	others := map[string]*awscloudfront.BehaviorOptions{
 		// No viewer asks for it: an origin that no behaviour names, the router could not select.
@@ -70,9 +70,10 @@ func (l *Lockstep) newDistribution() {
 	props := &awscloudfront.DistributionProps{
 		Comment: jsii.String(l.config.App), DefaultBehavior: first, AdditionalBehaviors: &others,
 		ErrorResponses: errorsUncached(), LogBucket: l.logs, LogFilePrefix: jsii.String("viewers/"),
-		HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3, MinimumProtocolVersion: awscloudfront.SecurityPolicyProtocol_TLS_V1_2_2021,
+		HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3,
 	}
 	if d := l.config.Domains.Site; d != nil {
+		props.MinimumProtocolVersion = awscloudfront.SecurityPolicyProtocol_TLS_V1_2_2021
 		props.DomainNames = jsii.Strings(d.Name)
 		props.Certificate = awscertificatemanager.Certificate_FromCertificateArn(l.scope, jsii.String("SiteCertificate"), &d.Certificate)
 	}
@@ -101,7 +102,7 @@ func Router(pages config.Pages) string {
 	return strings.Replace(edge.Router, "const pages = 'folder';", "const pages = '"+string(pages)+"';", 1)
 }
 
-func append2[T any](list *[]T, one T) *[]T {
+func with[T any](list *[]T, one T) *[]T {
 	if list == nil {
 		return &[]T{one}
 	}

@@ -13,6 +13,9 @@ import (
 	"lockstep/infra/config"
 )
 
+// endOfLife names the versions of Node that jsii works with and would warn of at length.
+const endOfLife = "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "lockstep:", err)
@@ -21,6 +24,9 @@ func main() {
 }
 
 func run() error {
+	if _, told := os.LookupEnv(endOfLife); !told {
+		os.Setenv(endOfLife, "18,20")
+	}
 	defer jsii.Close()
 	c, err := config.Load("cdk.json")
 	if err != nil {
