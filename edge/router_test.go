@@ -124,7 +124,7 @@ func TestRouter_Table(t *testing.T) {
 
 func TestRouter_RandomRequestsAgree(t *testing.T) {
 	t.Parallel()
-	visits := randomVisits(10_000)
+	visits := randomVisits(6_000)
 	expected := runRule(t, visits)
 	seen := map[outcome]bool{}
 	for _, o := range expected {
