@@ -18,7 +18,8 @@ type Drain struct {
 	Traffic  Traffic
 }
 
-// longestLook bounds how long a word of the operator can lie unread while the machine waits.
+// longestLook bounds how long a word of the operator can lie unread while the machine waits, unless the
+// drain may take more than a day.
 const longestLook = time.Minute
 
 func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
@@ -51,8 +52,8 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		text = fmt.Sprintf("%s was still called %.0f times in the last %s, but %s have passed", doc.Fallback, requests, plan.Quiet, plan.AtMost)
 	}
 	doc.Drained = text != ""
-	// A history has 25,000 events: what takes days is looked at less and less often.
-	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), longestLook)
+	// A history has 25,000 events: what may take weeks is looked at less often.
+	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), max(longestLook, plan.AtMost.Std()/2000))
 	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
 	if doc.Drained {
 		_, err = d.Book.Tell(ctx, doc, sm.Drain, text)
