@@ -51,11 +51,12 @@ func (l *Lockstep) aurora(d config.NewDatabase) *database {
 		Writer: awsrds.ClusterInstance_ServerlessV2(jsii.String("Writer"), nil), DefaultDatabaseName: &d.Name,
 		ServerlessV2MinCapacity: jsii.Number(0), ServerlessV2MaxCapacity: &d.MaxCapacity,
 		Vpc: vpc, VpcSubnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
-		StorageEncrypted: jsii.Bool(true), DeletionProtection: jsii.Bool(true), RemovalPolicy: awscdk.RemovalPolicy_SNAPSHOT,
+		StorageEncrypted: jsii.Bool(true), DeletionProtection: jsii.Bool(false), RemovalPolicy: awscdk.RemovalPolicy_SNAPSHOT,
 		CloudwatchLogsExports: jsii.Strings("postgresql"), Backup: &awsrds.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(14))},
 	})
 	cluster.Connections().AllowDefaultPortFrom(callers, jsii.String("Functions of the application, and migrations"))
 	accept(cluster, "AwsSolutions-RDS6", "Migrations own the schema and log in with the secret, as the functions do.")
+	accept(cluster, "AwsSolutions-RDS10", "A last snapshot keeps the data; protected, the database would stop cdk destroy half way.")
 	accept(cluster, "AwsSolutions-RDS11", "The network keeps strangers off; another port would only hide it.")
 	accept(cluster, "AwsSolutions-SMG4", "A rotation in the middle of a release would cut its migration off; rotate between releases.")
 	found := &database{secret: *cluster.Secret().SecretArn(), securityGroups: *jsii.Strings(*callers.SecurityGroupId())}
