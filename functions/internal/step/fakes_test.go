@@ -1,11 +1,7 @@
 package step
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -392,25 +388,4 @@ func (h web) Do(r *http.Request) (response *http.Response, err error) {
 		return nil
 	})
 	return response, err
-}
-
-// pack makes a zip of files and its digest.
-func pack(t testing.TB, files map[string]string) (data []byte, digest string) {
-	t.Helper()
-	var out bytes.Buffer
-	archive := zip.NewWriter(&out)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		entry, err := archive.Create(name)
-		if err == nil {
-			_, err = entry.Write([]byte(files[name]))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := archive.Close(); err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(out.Bytes())
-	return out.Bytes(), hex.EncodeToString(sum[:])
 }

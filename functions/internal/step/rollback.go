@@ -22,17 +22,17 @@ type Rollback struct {
 }
 
 func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	record, err := r.Book.Enter(ctx, doc, sm.Rollback)
-	if err != nil {
+	if _, err := r.Book.Enter(ctx, doc, sm.Rollback); err != nil {
 		return doc, err
 	}
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
 	cause := doc.Failure.Message()
 	why := "rolling back: " + cause
-	if record, err = r.Book.note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
+	record, err := r.Book.note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
 		record.Cause, record.Weight = cause, 0
-	}); err != nil {
+	})
+	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
 	_ = r.Book.announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up

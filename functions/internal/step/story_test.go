@@ -1,9 +1,15 @@
 package step
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -246,4 +252,25 @@ func difference(got, want string) string {
 		}
 	}
 	return fmt.Sprintf("%d lines, expected %d", len(g), len(w))
+}
+
+// pack makes a zip of files and its digest.
+func pack(t testing.TB, files map[string]string) (data []byte, digest string) {
+	t.Helper()
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		entry, err := archive.Create(name)
+		if err == nil {
+			_, err = entry.Write([]byte(files[name]))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(out.Bytes())
+	return out.Bytes(), hex.EncodeToString(sum[:])
 }
