@@ -44,6 +44,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	for _, e := range sm.Environments() {
 		site := *l.sites[e].BucketArn()
 		add([]sm.Task{sync, deploy, rollback}, allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
+		add([]sm.Task{rollback}, allow([]string{"s3:GetObject"}, site+"/*"))
 		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
 		add([]sm.Task{sync, deploy, rollback}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
 	}

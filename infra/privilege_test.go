@@ -24,7 +24,6 @@ var uncalled = map[string]string{
 	"Recover states:SendTaskSuccess machine":   "a dead execution that only waited leaves a queue to be called up",
 	"Sync s3:DeleteObject site/*":              "an entry page that the fallback does not have",
 	"Deploy s3:DeleteObject site/*":            "an entry page that the release does not have any more",
-	"Rollback s3:DeleteObject site/*":          "an entry page that only the new release had",
 	"logs:CreateLogStream log":                 "Lambda itself writes the log",
 	"logs:PutLogEvents log":                    "Lambda itself writes the log",
 	"ec2 network":                              "Lambda itself makes the network interfaces",
