@@ -59,7 +59,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
 	add([]sm.Task{sm.Ramp, sm.Signal}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
 		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
-	add([]sm.Task{sm.Signal, rollback}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+	add([]sm.Task{sm.Ramp, sm.Signal, rollback}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
 
 	if l.database != nil {
 		add([]sm.Task{sm.Expand, sm.Contract}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))

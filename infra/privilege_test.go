@@ -20,6 +20,7 @@ var uncalled = map[string]string{
 	"s3:ListBucket state":                      "without it S3 does not say that an object of the ledger is missing",
 	"Probe s3:ListBucket site":                 "without it S3 does not say that index.html is missing",
 	"iam:PassRole scheduler":                   "whoever makes a schedule hands it a role, which is no call of its own",
+	"Ramp scheduler:DeleteSchedule schedule":   "an operator who pauses while the schedule is made",
 	"Signal scheduler:UpdateSchedule schedule": "resuming a bake whose schedule could not be cancelled in time",
 	"Recover states:SendTaskSuccess machine":   "a dead execution that only waited leaves a queue to be called up",
 	"Sync s3:DeleteObject site/*":              "an entry page that the fallback does not have",

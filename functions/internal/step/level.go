@@ -99,8 +99,12 @@ func (l Leveler) functions(ctx context.Context, doc sm.Document) (moved int, err
 }
 
 // site writes a site bundle into active under a release's name: assets first, entry pages last, and then
-// takes away the entry pages that the bundle does not have. Old assets stay for open tabs.
+// takes away the entry pages that the bundle does not have. Old assets stay for open tabs. Where there is no
+// site there is nothing to take away either: a rollback has done that.
 func (l Leveler) site(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string) error {
+	if site == nil {
+		return nil
+	}
 	assets, entries, err := l.render(ctx, site, doc.Active, releaseID)
 	if err != nil {
 		return err
