@@ -1,7 +1,7 @@
 package infra
 
 import (
-	"strings"
+	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
@@ -99,7 +99,11 @@ func errorsUncached() *[]*awscloudfront.ErrorResponse {
 
 // Router is the function at the edge for the site's way to name files.
 func Router(pages config.Pages) string {
-	return strings.Replace(edge.Router, "const pages = 'folder';", "const pages = '"+string(pages)+"';", 1)
+	code, err := edge.CloudFront(edge.Options{SinglePage: pages == config.Single})
+	if err != nil {
+		panic(fmt.Sprintf("build the router: %v", err)) // it does not depend on what a user wrote
+	}
+	return code
 }
 
 func with[T any](list *[]T, one T) *[]T {

@@ -118,11 +118,12 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseSettings reads settings.json.
+// ParseSettings reads settings.json. A field that it does not know is let through: a release under way keeps
+// the version of Lockstep that it began with, and a newer one may have written the file.
 func ParseSettings(data []byte) (Settings, error) {
 	var s Settings
-	if err := DecodeStrict(data, &s); err != nil {
-		return Settings{}, fmt.Errorf("%s: %w", SettingsKey, err)
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Settings{}, fmt.Errorf("%s: %w", SettingsKey, describeJSON(data, err))
 	}
 	return s, nil
 }
