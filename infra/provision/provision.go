@@ -37,8 +37,8 @@ func (p provisioner) handle(ctx context.Context, event cfn.Event) (id string, da
 	}
 	text, _ := event.ResourceProperties["Settings"].(string)
 	caller, _ := event.ResourceProperties["Caller"].(string)
-	settings, err := sm.ParseSettings([]byte(text))
-	if err != nil {
+	var settings sm.Settings // written by this very version, so strictly
+	if err := sm.DecodeStrict([]byte(text), &settings); err != nil {
 		return id, nil, err
 	}
 	return "lockstep-" + settings.App, nil, p.provision(ctx, settings, caller)
