@@ -21,7 +21,7 @@ func (l *Lockstep) steps() {
 		name := config.LambdaName(l.config.App, task)
 		log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
 		statements := append([]awsiam.PolicyStatement{writesLog(log)}, l.permissions(task)...)
-		environment := map[string]*string{sm.EnvironmentStateKey: &l.settings.StateBucket}
+		environment := map[string]*string{sm.StateBucketVariable: &l.settings.StateBucket}
 		inside := l.database != nil && (task == sm.Expand || task == sm.Contract)
 		if inside {
 			statements = append(statements, inVPC())

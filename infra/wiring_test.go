@@ -232,7 +232,7 @@ func TestWiring_Environment(t *testing.T) {
 			if r.Type != "AWS::Lambda::Function" || strings.HasSuffix(fn, "-provision") {
 				continue
 			}
-			want := map[string]string{sm.EnvironmentStateKey: s.StateBucket}
+			want := map[string]string{sm.StateBucketVariable: s.StateBucket}
 			inside := s.Database != nil && (fn == config.LambdaName(s.App, sm.Expand) || fn == config.LambdaName(s.App, sm.Contract))
 			if inside {
 				want["PGSSLMODE"] = "require"

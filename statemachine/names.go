@@ -48,17 +48,22 @@ const (
 	PlaceholderEnvironment = "%LOCKSTEP_ENVIRONMENT%"
 
 	// Events on the bus.
-	Source              = "lockstep"
-	SourceCI            = "lockstep.ci"
-	SourceOperator      = "lockstep.operator"
-	DetailMerge         = "Release Merged"
-	DetailStateChange   = "Release State Change"
-	DetailOperator      = "Operator Request"
-	EnvironmentStateKey = "LOCKSTEP_STATE_BUCKET" // the one environment variable that every Lambda needs
-	SettingsKey         = "settings.json"         // the object in the state bucket that tells it the rest
-	LockKey             = "ledger/lock.json"
-	ReleasesPrefix      = "releases/"
-	RecordsPrefix       = "ledger/releases/"
+	Source            = "lockstep"
+	SourceCI          = "lockstep.ci"
+	SourceOperator    = "lockstep.operator"
+	DetailMerge       = "Release Merged"
+	DetailStateChange = "Release State Change"
+	DetailOperator    = "Operator Request"
+
+	// StateBucketVariable is the one environment variable that every Lambda needs; the object SettingsKey in
+	// that bucket tells it the rest.
+	StateBucketVariable = "LOCKSTEP_STATE_BUCKET"
+	SettingsKey         = "settings.json"
+
+	// Where things lie in the state bucket.
+	LockKey        = "ledger/lock.json"
+	ReleasesPrefix = "releases/"
+	RecordsPrefix  = "ledger/releases/"
 )
 
 // ControlParameter is the SSM parameter that says which environment is active.

@@ -71,7 +71,7 @@ func (l *local) release(ctx context.Context, id string) error {
 	ended := l.story.end(id)
 	l.story.sayf("\n$ lockstep release %s", l.short(l.parts.releases[id]))
 	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
-	command.Env = append(os.Environ(), sm.EnvironmentStateKey+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
+	command.Env = append(os.Environ(), sm.StateBucketVariable+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
 	output, err := command.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("lockstep release %s: %w\n%s", l.parts.releases[id], err, output)

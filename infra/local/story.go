@@ -220,5 +220,5 @@ It stays up. Look at http://%[1]s (the shop) and http://%[1]s%[2]s (the release)
   aws --endpoint-url $AWS_ENDPOINT_URL stepfunctions start-execution \
     --state-machine-arn %[6]s --input '{"release":"v3"}'
 
-Ctrl-C ends it.`, l.address, page.Prefix, sm.EnvironmentStateKey, l.stack.Settings.StateBucket, l.parts.command, l.stack.Settings.Machine)
+Ctrl-C ends it.`, l.address, page.Prefix, sm.StateBucketVariable, l.stack.Settings.StateBucket, l.parts.command, l.stack.Settings.Machine)
 }

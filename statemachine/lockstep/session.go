@@ -36,7 +36,7 @@ type session struct {
 func (s *session) connect() error {
 	if s.arguments.StateBucket == "" {
 		return invalid("which state bucket? Give --state-bucket, or set %s to the one that the stack names in its outputs",
-			statemachine.EnvironmentStateKey)
+			statemachine.StateBucketVariable)
 	}
 	var err error
 	if s.config, err = s.configure(s.ctx); err != nil {

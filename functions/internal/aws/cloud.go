@@ -47,10 +47,10 @@ type Cloud struct {
 // Connect reads the configuration as every AWS tool does, and the settings from the state bucket that the
 // environment variable LOCKSTEP_STATE_BUCKET names.
 func Connect(ctx context.Context) (*Cloud, error) {
-	bucket := os.Getenv(statemachine.EnvironmentStateKey)
+	bucket := os.Getenv(statemachine.StateBucketVariable)
 	if bucket == "" {
 		return nil, fmt.Errorf("read the settings: the environment variable %s is not set, expected the name of the state bucket",
-			statemachine.EnvironmentStateKey)
+			statemachine.StateBucketVariable)
 	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {

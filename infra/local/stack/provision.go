@@ -102,7 +102,7 @@ func (s *Stack) functions(o Options) error {
 	for _, task := range sm.Functions() {
 		if _, err := s.Cloud.Lambda.Create(lambda.Function{
 			Name: LambdaName(o.App, task), Zip: o.Code[task], Timeout: 15 * time.Minute, MemoryMB: 512,
-			Environment: map[string]string{sm.EnvironmentStateKey: s.Settings.StateBucket},
+			Environment: map[string]string{sm.StateBucketVariable: s.Settings.StateBucket},
 		}); err != nil {
 			return err
 		}
