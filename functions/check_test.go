@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	localambda "lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/inprocess"
 	"lockstep/infra/local/stack"
-	"lockstep/infra/local/visitors"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/asl"
 )
@@ -200,7 +200,7 @@ func (w *world) get(path, cookie string) *http.Response {
 	if cookie != "" {
 		r.AddCookie(&http.Cookie{Name: "lockstep", Value: cookie})
 	}
-	response, err := visitors.InProcess(w.stack.Front).RoundTrip(r)
+	response, err := inprocess.Transport(w.stack.Front).RoundTrip(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"lockstep/functions/internal/wire"
 	"lockstep/functions/internal/wire/database"
 	"lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/inprocess"
 	"lockstep/infra/local/postgres/postgrestest"
 	"lockstep/infra/local/stack"
 	"lockstep/infra/local/visitors"
@@ -99,7 +100,7 @@ func settle(t *testing.T, settings ...setting) *world {
 	}
 	w.stack = up
 	w.config = up.Cloud.Config()
-	w.config.HTTPClient = &http.Client{Transport: network{visitors.InProcess(up.Front), up.Cloud.Client().Transport}}
+	w.config.HTTPClient = &http.Client{Transport: network{inprocess.Transport(up.Front), up.Cloud.Client().Transport}}
 	recordCalls(up)
 	w.chronicle.keep(w)
 	w.installLockstep()
@@ -192,7 +193,7 @@ func (w *world) now(moments map[sm.Task]func(), task sm.Task) {
 // at 5 %.
 func (w *world) viewersCome() {
 	w.crowd = visitors.New(visitors.Options{
-		Origin: origin, Transport: visitors.InProcess(w.stack.Front), Viewers: 300, PageViewsPerSecond: 3, Seed: 1,
+		Origin: origin, Transport: inprocess.Transport(w.stack.Front), Viewers: 300, PageViewsPerSecond: 3, Seed: 1,
 		RolledBack: w.rolledBack, Bad: func(release string) bool { return w.broken(release) != "" }, Built: w.built,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 
@@ -10,6 +11,9 @@ import (
 func TestBench_RouterKeepsToItsBudget(t *testing.T) {
 	for _, tool := range []string{"njs", "valgrind"} {
 		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%s is missing: install the Debian package of that name, it counts the router's instructions", tool)
+			}
 			t.Skipf("%s is missing (a Debian package of that name): instructions are not counted", tool)
 		}
 	}

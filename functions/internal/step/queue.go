@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,7 +18,7 @@ func settleQueue(ctx context.Context, book Book, answers Answers) error {
 		return fmt.Errorf("read the queue: %w", err)
 	}
 	for len(lock.Queue) > 0 {
-		newest := slices.MaxFunc(lock.Queue, func(x, y sm.Parked) int { return int(x.Sequence - y.Sequence) })
+		newest := slices.MaxFunc(lock.Queue, func(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) })
 		done := map[string]bool{} // by token: an execution that parks again has a new one
 		for _, p := range lock.Queue {
 			if p.Execution == newest.Execution {

@@ -11,7 +11,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Routes reads and writes the one value that the edge reads.
+// Routes writes the one value that the edge reads.
 type Routes interface {
 	Put(ctx context.Context, route sm.Route) error
 }

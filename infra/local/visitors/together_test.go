@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lockstep/infra/local/front"
+	"lockstep/infra/local/inprocess"
 	"lockstep/infra/local/visitors"
 	"lockstep/statemachine"
 )
@@ -137,7 +138,7 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 		s.weigh(0)
 		time.Sleep(lags[2])
 		crowd := visitors.New(visitors.Options{
-			Origin: "https://shop.example", Transport: visitors.InProcess(s.front()), RolledBack: s.rolledBack,
+			Origin: "https://shop.example", Transport: inprocess.Transport(s.front()), RolledBack: s.rolledBack,
 			Viewers: 600, PageViewsPerSecond: 20, Pause: time.Second, Seed: 4,
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -182,7 +183,7 @@ func TestTogether_FindsMixedViews(t *testing.T) {
 		s := newStacks()
 		s.weigh(5000)
 		s.functions["b"] = "v1" // functions that were not deployed
-		crowd := visitors.New(visitors.Options{Origin: "https://shop.example", Transport: visitors.InProcess(s.front()), Viewers: 20})
+		crowd := visitors.New(visitors.Options{Origin: "https://shop.example", Transport: inprocess.Transport(s.front()), Viewers: 20})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		crowd.Run(ctx)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/infra/local/inprocess"
 	"lockstep/infra/local/visitors"
 )
 
@@ -106,7 +107,7 @@ func TestCrowd_Judges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := all("v2")
 			test.change(&s)
-			r := visit(t, visitors.InProcess(&s), test.options)
+			r := visit(t, inprocess.Transport(&s), test.options)
 			for counter, pair := range map[string]struct {
 				got  int64
 				want bool
@@ -125,7 +126,7 @@ func TestCrowd_Judges(t *testing.T) {
 
 func TestCrowd_KeepsThePace(t *testing.T) {
 	s := shop{page: "v2", asset: "v2", build: "v2", catalog: "v2", orders: "v2"}
-	r := visit(t, visitors.InProcess(&s), visitors.Options{})
+	r := visit(t, inprocess.Transport(&s), visitors.Options{})
 	if r.PageViews < 170 || r.PageViews > 230 { // 10 a second for 20 seconds
 		t.Errorf("%d page views, expected about 200", r.PageViews)
 	}
@@ -136,7 +137,7 @@ func TestCrowd_KeepsThePace(t *testing.T) {
 
 func TestCrowd_KeepsCookiesUntilForgotten(t *testing.T) {
 	s := shop{page: "v2", asset: "v2", build: "v2", catalog: "v2", orders: "v2", cookies: map[string]int{}}
-	r := visit(t, visitors.InProcess(&serial{handler: &s}), visitors.Options{Newcomers: 0.1})
+	r := visit(t, inprocess.Transport(&serial{handler: &s}), visitors.Options{Newcomers: 0.1})
 	if newcomers := len(s.cookies); newcomers <= 20 || newcomers > int(r.PageViews)/2 {
 		t.Errorf("%d different viewers in %d views of 20, expected some newcomers", newcomers, r.PageViews)
 	}
@@ -145,7 +146,7 @@ func TestCrowd_KeepsCookiesUntilForgotten(t *testing.T) {
 func TestCrowd_SeedDecides(t *testing.T) {
 	run := func(seed uint64) visitors.Counters {
 		s := shop{page: "v2", asset: "v2", build: "v2", catalog: "v2", orders: "v2"}
-		return visit(t, visitors.InProcess(&s), visitors.Options{Seed: seed}).Counters
+		return visit(t, inprocess.Transport(&s), visitors.Options{Seed: seed}).Counters
 	}
 	if first, second := run(1), run(1); !reflect.DeepEqual(first, second) {
 		t.Errorf("the same seed gave %+v and %+v", first, second)
