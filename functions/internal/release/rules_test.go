@@ -1,8 +1,6 @@
 package release
 
 import (
-	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -63,39 +61,5 @@ func TestRampStep(t *testing.T) {
 	}
 	if weight, _ := RampStep(statemachine.RampPlan{}, 1); weight != statemachine.FullWeight {
 		t.Errorf("a plan without steps gives %d", weight)
-	}
-}
-
-func TestJudge(t *testing.T) {
-	for name, c := range map[string]struct {
-		evidence Evidence
-		verdict  statemachine.Verdict
-		says     string
-	}{
-		"enough calls":           {Evidence{Active: Calls{20, 1}, Minimum: 20}, statemachine.Healthy, "no alarm rings; 1 of 20 calls failed"},
-		"an alarm":               {Evidence{Ringing: []string{"errors-a", "slow-a"}, Active: Calls{20, 9}, Minimum: 20}, statemachine.Breached, "alarm errors-a, slow-a rings: 9 of 20 calls failed"},
-		"an alarm without calls": {Evidence{Ringing: []string{"errors-a"}}, statemachine.Breached, "alarm errors-a rings"},
-		"no calls":               {Evidence{}, statemachine.Inconclusive, "no data is not health"},
-		"too few calls":          {Evidence{Active: Calls{19, 0}, Minimum: 20}, statemachine.Inconclusive, "19 calls were measured, 20 are needed"},
-		"worse than fallback":    {Evidence{Active: Calls{54, 15}, Fallback: Calls{900, 1}, Minimum: 20}, statemachine.Breached, "15 of 54 calls failed, and in the fallback 1 of 900 calls failed"},
-		"worse, its alarm muted": {Evidence{Muted: []string{"errors-a"}, Active: Calls{54, 15}, Fallback: Calls{900, 0}, Minimum: 20}, statemachine.Breached, "15 of 54"},
-		"an outage of both":      {Evidence{Active: Calls{50, 10}, Fallback: Calls{900, 200}, Minimum: 20}, statemachine.Healthy, "10 of 50"},
-		"one failure of many":    {Evidence{Active: Calls{200, 1}, Fallback: Calls{4000, 2}, Minimum: 20}, statemachine.Healthy, "1 of 200"},
-		"muted, nothing to compare with": {Evidence{Muted: []string{"errors-a"}, Active: Calls{900, 90}, Minimum: 20}, statemachine.Inconclusive,
-			"alarm errors-a rings as it did before"},
-	} {
-		if verdict, why := Judge(c.evidence); verdict != c.verdict || !strings.Contains(why, c.says) {
-			t.Errorf("%s: found %s, %s; expected %s, %s", name, verdict, why, c.verdict, c.says)
-		}
-	}
-}
-
-// TestJudge_NoDataIsNeverHealthy tries evidence at random.
-func TestJudge_NoDataIsNeverHealthy(t *testing.T) {
-	for range 1000 {
-		e := Evidence{Active: Calls{float64(rand.IntN(3)), float64(rand.IntN(3))}, Minimum: rand.IntN(3) - 1}
-		if verdict, why := Judge(e); verdict == statemachine.Healthy && e.Active.Requests == 0 {
-			t.Fatalf("%+v is %s: %s", e, verdict, why)
-		}
 	}
 }

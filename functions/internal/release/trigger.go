@@ -1,5 +1,6 @@
 // Package release has the rules of a release that need nothing but their arguments: what asks for one,
-// what its bundle may hold, how its site is written, how its ramp grows, and what the metrics say of it.
+// what its bundle may hold, how its site is written, how its ramp grows, and what the metrics say of it: Judge weighs
+// the evidence as a whole, Comparison is the sequential test behind it, to be fed period by period.
 package release
 
 import (

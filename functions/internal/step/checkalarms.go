@@ -37,7 +37,8 @@ func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, er
 	if err != nil {
 		return doc, err
 	}
-	verdict, why := release.Judge(evidence)
+	judgement := release.Judge(evidence)
+	verdict, why := judgement.Verdict, judgement.Why
 	if verdict == sm.Inconclusive && doc.Waived {
 		verdict, why = sm.Healthy, why+", and the operator does not wait for more"
 	}
@@ -58,7 +59,7 @@ func (c *CheckAlarms) evidence(ctx context.Context, doc sm.Document, record sm.R
 	if record.Wait != nil {
 		since = record.Wait.Since
 	}
-	evidence := release.Evidence{Minimum: c.Settings.Ramp.MinimumRequests}
+	evidence := release.Evidence{Ramp: since, Bake: since, Minimum: c.Settings.Ramp.MinimumRequests}
 	for _, name := range ringing {
 		if slices.Contains(record.Ringing, name) {
 			evidence.Muted = append(evidence.Muted, name)
@@ -66,11 +67,12 @@ func (c *CheckAlarms) evidence(ctx context.Context, doc sm.Document, record sm.R
 			evidence.Ringing = append(evidence.Ringing, name)
 		}
 	}
-	now := time.Now()
-	for e, calls := range map[sm.Environment]*release.Calls{doc.Active: &evidence.Active, doc.Fallback: &evidence.Fallback} {
-		if calls.Requests, calls.Errors, err = c.Traffic.Calls(ctx, e, since, now); err != nil {
+	now, calls := time.Now(), release.Period{At: since}
+	for e, tally := range map[sm.Environment]*release.Tally{doc.Active: &calls.Active, doc.Fallback: &calls.Fallback} {
+		if tally.Of, tally.Events, err = c.Traffic.Calls(ctx, e, since, now); err != nil {
 			return release.Evidence{}, fmt.Errorf("count the calls of %s: %w", e, err)
 		}
 	}
+	evidence.Criteria = []release.Criterion{{Name: "errors", Says: "%s of %s calls failed", Factor: 1, Periods: []release.Period{calls}}}
 	return evidence, nil
 }
