@@ -132,13 +132,13 @@ func (c *chronicle) look() {
 	}
 }
 
-// weights are the weights that a release had, in order.
+// weights are the weights that a release had, in order; that Deploy opens the preview moves nobody.
 func (c *chronicle) weights(release string) []int {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	var weights []int
 	for _, r := range c.routes {
-		if r.route.Release == release {
+		if r.route.Release == release && (r.route.Weight > 0 || r.route.Preview == "") {
 			weights = append(weights, r.route.Weight)
 		}
 	}

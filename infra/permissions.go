@@ -52,7 +52,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{sync, deploy, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
 		add([]sm.Task{deploy}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
 	}
-	add([]sm.Task{sm.Ramp, sm.Promote, rollback}, allow([]string{
+	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback}, allow([]string{
 		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
 	}, l.settings.KeyValue))
 

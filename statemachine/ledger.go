@@ -52,6 +52,8 @@ type Record struct {
 	Outcome  Outcome    `json:"outcome,omitempty"`
 	Cause    string     `json:"cause,omitempty"`
 	Weight   int        `json:"weight"`
+	// Preview is the secret with which testers reach active, from Deploy until the roles are swapped or rolled back.
+	Preview string `json:"preview,omitempty"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
 	Expanded bool `json:"expanded"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.

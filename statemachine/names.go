@@ -47,6 +47,10 @@ const (
 	PlaceholderRelease     = "%LOCKSTEP_RELEASE%"
 	PlaceholderEnvironment = "%LOCKSTEP_ENVIRONMENT%"
 
+	// PreviewQuery opens the preview with a release's secret, and closes it with PreviewOff.
+	PreviewQuery = "lockstep-preview"
+	PreviewOff   = "off"
+
 	// Events on the bus.
 	Source            = "lockstep"
 	SourceCI          = "lockstep.ci"
@@ -90,8 +94,8 @@ type Route struct {
 	Fallback Environment `json:"fallback"`
 	Weight   int         `json:"weight"`
 	Release  string      `json:"release"`
-	// Preview is the SHA-256, in hex, of the secret with which a tester is served by active at any weight. A write
-	// of a route without it keeps what is there.
+	// Preview is the SHA-256, in hex, of the secret with which a tester is served by active at any weight; empty
+	// while active has nothing to show.
 	Preview string `json:"preview,omitempty"`
 }
 

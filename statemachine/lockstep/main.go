@@ -37,6 +37,7 @@ type arguments struct {
 
 	Release  releaseCommand  `cmd:"" help:"Upload the release in a folder and start it."`
 	Status   statusCommand   `cmd:"" help:"Show the release under way, or the last one."`
+	Preview  previewCommand  `cmd:"" help:"Print the link with which testers reach the release under way at any weight."`
 	Pause    operatorCommand `cmd:"" help:"Stop the ramp where it is."`
 	Resume   operatorCommand `cmd:"" help:"Let the ramp go on."`
 	Advance  operatorCommand `cmd:"" help:"End this bake and take the next step."`

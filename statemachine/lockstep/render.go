@@ -45,6 +45,9 @@ func render(st status, now time.Time, p paint, story int) []string {
 		rows = append(rows, row(p, "verdict", st.Verdict))
 	}
 	rows = append(rows, environments(st, p)...)
+	if st.Preview {
+		rows = append(rows, row(p, "preview", "open to testers: lockstep preview prints the link"))
+	}
 	for _, w := range st.Queue {
 		rows = append(rows, row(p, "waits", fmt.Sprintf("%s, since %s", w.Release, w.Since.Local().Format(time.TimeOnly))))
 	}

@@ -38,6 +38,7 @@ type status struct {
 	BakeUntil    *time.Time                                   `json:"bakeUntil,omitempty"`
 	Paused       bool                                         `json:"paused"`
 	Verdict      string                                       `json:"verdict,omitempty"`
+	Preview      bool                                         `json:"preview"` // open to testers
 	Queue        []waiting                                    `json:"queue"`
 	Environments map[statemachine.Environment]environmentView `json:"environments"`
 	Story        []statemachine.Entry                         `json:"story"`
@@ -139,7 +140,7 @@ func (s *session) look(release string) (status, error) {
 
 func (st *status) add(r statemachine.Record) {
 	st.Sequence, st.State, st.Outcome, st.Cause, st.Weight = r.Sequence, r.State, r.Outcome, r.Cause, r.Weight
-	st.Ended = r.Ended
+	st.Ended, st.Preview = r.Ended, r.Preview != ""
 	if !r.Began.IsZero() {
 		st.Began = &r.Began
 	}

@@ -10,10 +10,16 @@ import (
 )
 
 // Deploy puts the release into active: it publishes every function and verifies them all before it moves
-// the first alias, then writes the site, then the stage's stamp. Nobody is served by active while it runs.
+// the first alias, then writes the site, then the stage's stamp, and opens the preview to testers. No viewer is
+// served by active while it runs.
 // Run twice, unchanged code publishes no new version and everything else is where it was put. It returns
 // DeployFailed.
-type Deploy struct{ Leveler }
+type Deploy struct {
+	Leveler
+	Routes Routes
+	// Secret makes a secret for testers, anew for each release.
+	Secret func() string
+}
 
 func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := d.Book.Enter(ctx, doc, sm.Deploy); err != nil {
@@ -60,6 +66,9 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	}
 	carries.Release, carries.Sequence, carries.Settled = doc.Release, doc.Sequence, true
 	if err := d.carry(ctx, doc, carries); err != nil {
+		return "", err
+	}
+	if err := d.openPreview(ctx, doc); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, layers(m)), nil

@@ -37,7 +37,7 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 		if r.Promoted == nil {
 			r.Promoted = &now
 		}
-		r.Wait = nil
+		r.Wait, r.Preview = nil, ""
 	})
 	doc.Promoted = true
 	return doc, err

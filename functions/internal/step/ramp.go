@@ -47,7 +47,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err != nil {
 		return doc, err
 	}
-	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: next.Weight, Release: doc.Release}); err != nil {
+	if err := r.Routes.Put(ctx, rampRoute(doc, next.Weight, record)); err != nil {
 		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
 	}
 	now := time.Now().UTC()

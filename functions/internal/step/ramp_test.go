@@ -15,7 +15,7 @@ func TestRamp_Steps(t *testing.T) {
 		w := newWorld(t)
 		doc := w.release(sm.Ramp)
 		must[sm.Document](t)(w.ramp("first", doc))
-		if w.route != (sm.Route{Active: sm.A, Fallback: sm.B, Weight: 500, Release: "v2"}) {
+		if w.route != (sm.Route{Active: sm.A, Fallback: sm.B, Weight: 500, Release: "v2", Preview: w.preview()}) {
 			t.Errorf("the route is %+v", w.route)
 		}
 		r := w.record("v2")

@@ -30,7 +30,7 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	cause := doc.Failure.Message()
 	why := "rolling back: " + cause
 	record, err := r.Book.note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
-		record.Cause, record.Weight = cause, 0
+		record.Cause, record.Weight, record.Preview = cause, 0, ""
 	})
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)

@@ -127,7 +127,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.Expand:
 		return (&Expand{Book: w.book(), Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
 	case sm.Deploy:
-		return (&Deploy{w.leveler()}).Run(c, doc)
+		return (&Deploy{Leveler: w.leveler(), Routes: routes{w}, Secret: func() string { return "let-me-see" }}).Run(c, doc)
 	case sm.Probe:
 		return (&Probe{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Sites: sites{w}, HTTP: web{w}}).Run(c, doc)
 	case sm.Ramp:

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"context"
+	"crypto/rand"
 	"log"
 
 	"lockstep/functions/internal/aws"
@@ -40,7 +41,7 @@ func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Deploy wires step.Deploy.
 func Deploy(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Deploy{Leveler: leveler(c)}).Run
+	return (&step.Deploy{Leveler: leveler(c), Routes: c.Routes(), Secret: rand.Text}).Run
 }
 
 // Probe wires step.Probe.

@@ -14,6 +14,7 @@ type environment struct {
 	Share   int            `json:"share"` // of the viewers, in basis points
 	Release string         `json:"release"`
 	Settled bool           `json:"settled"`
+	Preview string         `json:"preview,omitempty"` // the link for testers
 	Layers  []layer        `json:"layers"`
 }
 
@@ -42,6 +43,9 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 			e.Role, e.Duty = "active", "receives the next release"
 			if current.Release != "" && current.Outcome == "" && current.Active == name {
 				e.Duty = "receives " + current.Release
+				if current.Preview != "" {
+					e.Preview = "/?" + sm.PreviewQuery + "=" + current.Preview
+				}
 			}
 		case s.Control.Fallback:
 			e.Role = "fallback"

@@ -19,15 +19,12 @@ type Object struct{ objects Objects }
 // InObject keeps the route among objects.
 func InObject(objects Objects) *Object { return &Object{objects} }
 
-// Put writes the route as Store does: not twice, with the preview of the one before, and StaleWrite for who comes too late.
+// Put writes the route as Store does: not twice, and StaleWrite for who comes too late.
 func (o *Object) Put(ctx context.Context, r statemachine.Route) error {
 	var before statemachine.Route
 	etag, err := o.objects.Get(ctx, statemachine.RouteObject, &before)
 	if err != nil {
 		return fmt.Errorf("look at the route: %w", err)
-	}
-	if r.Preview == "" {
-		r.Preview = before.Preview
 	}
 	if r == before {
 		return nil

@@ -43,8 +43,8 @@ func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 	return r, true, nil
 }
 
-// Put writes the route, unless it is there already, and keeps the preview of the one before. The ETag is taken before the comparison, so a write
-// that somebody makes in between loses neither: ours gets StaleWrite.
+// Put writes the route, unless it is there already. The ETag is taken before the comparison, so a write that
+// somebody makes in between loses neither: ours gets StaleWrite.
 func (s *Store) Put(ctx context.Context, r statemachine.Route) error {
 	store, err := s.client.DescribeKeyValueStore(ctx, &kvs.DescribeKeyValueStoreInput{KvsARN: &s.arn})
 	if err != nil {
@@ -53,11 +53,6 @@ func (s *Store) Put(ctx context.Context, r statemachine.Route) error {
 	old, err := s.value(ctx)
 	if err != nil {
 		return err
-	}
-	if r.Preview == "" {
-		var before statemachine.Route
-		_ = json.Unmarshal([]byte(old), &before) // what is no route has no preview
-		r.Preview = before.Preview
 	}
 	data, err := json.Marshal(r)
 	if err != nil {

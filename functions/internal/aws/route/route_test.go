@@ -114,19 +114,3 @@ func TestEndpoint(t *testing.T) {
 		}
 	}
 }
-
-func TestStore_KeepsThePreview(t *testing.T) {
-	store, _, puts := open(nil)
-	set := tenPercent
-	set.Preview = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
-	next := tenPercent
-	next.Weight = 2500
-	for _, r := range []statemachine.Route{set, tenPercent, next} {
-		if err := store.Put(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, _, err := store.Get(t.Context()); err != nil || got.Preview != set.Preview || got.Weight != 2500 || *puts != 2 {
-		t.Errorf("got %+v after %d writes, %v; expected the weight of the last and the preview of the first, after 2", got, *puts, err)
-	}
-}

@@ -35,7 +35,7 @@ export function drawEnvironments(environments, schema) {
 const shownFunctions = 6;
 
 function column(e) {
-  const head = element('header', '', element('span', 'letter', e.name), element('span', `role ${e.role}`, e.role || 'no role yet', element('small', '', e.duty)), element('b', 'share', percent(e.share)));
+  const head = element('header', '', element('span', 'letter', e.name), element('span', `role ${e.role}`, e.role || 'no role yet', duty(e)), element('b', 'share', percent(e.share)));
   const functions = e.layers.filter(l => l.kind === 'function');
   const layers = e.layers.filter(l => l.kind !== 'function').concat(functions.slice(0, shownFunctions));
   const chain = element('ul', 'chain', ...layers.map(l => element('li', colour(l.release),
@@ -44,6 +44,13 @@ function column(e) {
   const node = element('article', `environment ${colour(e.release)}`, head, chain);
   node.dataset.settled = e.settled;
   return node;
+}
+
+function duty(e) {
+  if (!e.preview) return element('small', '', e.duty);
+  const link = element('a', '', 'preview');
+  Object.assign(link, { href: e.preview, target: '_blank', title: `Be a tester of ${e.release} in this browser` });
+  return element('small', '', `${e.duty}, `, link);
 }
 
 export function drawStory(list, story) {
