@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lockstep/infra/local/stack"
+	"lockstep/infra/config"
 	sm "lockstep/statemachine"
 )
 
@@ -98,7 +98,7 @@ func TestOperator_WordDeliveredTwice(t *testing.T) {
 		word := fmt.Appendf(nil, `{"id":"one","detail-type":"Operator Request","source":"lockstep.operator","time":%q,
 			"detail":{"app":"shop","action":"advance"}}`, time.Now().UTC().Format(time.RFC3339))
 		for range 3 {
-			if err := w.stack.Cloud.Lambda.InvokeAsync(stack.LambdaName(app, sm.Signal), word); err != nil {
+			if err := w.stack.Cloud.Lambda.InvokeAsync(config.LambdaName(app, sm.Signal), word); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Second)
@@ -118,7 +118,7 @@ func TestOperator_PauseDeliveredLate(t *testing.T) {
 		say := func(id, action string) {
 			word := fmt.Appendf(nil, `{"id":%q,"detail-type":"Operator Request","source":"lockstep.operator","time":%q,
 				"detail":{"app":"shop","action":%q}}`, id, time.Now().UTC().Format(time.RFC3339), action)
-			if err := w.stack.Cloud.Lambda.InvokeAsync(stack.LambdaName(app, sm.Signal), word); err != nil {
+			if err := w.stack.Cloud.Lambda.InvokeAsync(config.LambdaName(app, sm.Signal), word); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Second)

@@ -269,6 +269,9 @@ func (w *world) keepsRinging(e sm.Environment, metric string) (hush func()) {
 	go func() {
 		for {
 			w.measure(e, metric, 2)
+			if metric == "5XXError" { // a call that failed is a call
+				w.measure(e, "Count", 2)
+			}
 			select {
 			case <-stop:
 				return

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"lockstep/infra/config"
 	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
@@ -35,7 +36,7 @@ var used = struct {
 func recordCalls(s *stack.Stack) {
 	tasks := map[string]sm.Task{}
 	for _, task := range sm.Functions() {
-		tasks[stack.LambdaName(app, task)] = task
+		tasks[config.LambdaName(app, task)] = task
 	}
 	s.Cloud.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,6 +17,7 @@ import (
 	"lockstep/functions/internal/entry"
 	"lockstep/functions/internal/wire"
 	"lockstep/functions/internal/wire/database"
+	"lockstep/infra/config"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/inprocess"
 	"lockstep/infra/local/postgres/postgrestest"
@@ -69,19 +70,33 @@ func story(t *testing.T, tell func(w *world), settings ...setting) {
 	})
 }
 
+// described is the shop as cdk.json would have it. One call in a hundred that fails is one too many: of all alarms
+// it is that of the API which rings.
+func described(t *testing.T) config.Config {
+	t.Helper()
+	c, err := config.Parse([]byte(`{
+		"app": "` + app + `",
+		"functions": [
+			{"name": "catalog", "runtime": "provided.al2023", "handler": "bootstrap", "routes": ["/catalog"]},
+			{"name": "orders", "runtime": "provided.al2023", "handler": "bootstrap", "routes": ["/orders"]}
+		],
+		"ramp": {
+			"steps": [{"percent": 5, "bake": "2m"}, {"percent": 25, "bake": "2m"}, {"percent": 100, "bake": "2m"}],
+			"minimumRequests": 2, "maxExtensions": 2
+		},
+		"alarms": {"errors": 1, "minimumRequests": 1, "worse": 100, "functionErrors": 1000000},
+		"drain": {"quiet": "2m", "atMost": "30m"}
+	}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func settle(t *testing.T, settings ...setting) *world {
 	options := stack.Options{
-		App: app, SiteURL: origin,
-		Functions:   map[string]string{"catalog": "/catalog", "orders": "/orders"},
-		Code:        map[sm.Task][]byte{},
-		Placeholder: placeholder,
-		Ramp: sm.RampPlan{
-			Steps:           []sm.RampStep{{Percent: 5, Bake: minutes(2)}, {Percent: 25, Bake: minutes(2)}, {Percent: 100, Bake: minutes(2)}},
-			MinimumRequests: 2, MaxExtensions: 2, OnInconclusive: sm.Hold,
-		},
-		Drain:       sm.DrainPlan{Quiet: sm.Duration(quiet), AtMost: minutes(30)},
+		Config: described(t), SiteURL: origin, Code: map[sm.Task][]byte{}, Placeholder: placeholder,
 		CallTimeout: callTimeout, MetricPeriod: time.Minute, EdgeConvergence: convergence,
-		Alarm: stack.AlarmPlan{Errors: 1, Period: time.Minute},
 	}
 	for _, task := range sm.Functions() {
 		options.Code[task] = zipOf(map[string]string{"bootstrap": "lockstep " + string(task)})
@@ -104,8 +119,8 @@ func settle(t *testing.T, settings ...setting) *world {
 	recordCalls(up)
 	w.chronicle.keep(w)
 	w.installLockstep()
-	for name := range options.Functions {
-		w.runner.Handle(stack.FunctionName(app, name), w.answering("none", name))
+	for _, f := range options.Functions {
+		w.runner.Handle(options.Lambda(f), w.answering("none", f.Name))
 	}
 	return w
 }
@@ -137,7 +152,7 @@ func (w *world) installLockstep() {
 		sm.Contract: serve(database.Contract(cloud)), sm.Rollback: serve(wire.Rollback(cloud)), sm.Finish: serve(wire.Finish(cloud)),
 		sm.Signal: serve(wire.Signal(cloud)), sm.Recover: serve(wire.Recover(cloud)),
 	} {
-		w.runner.Handle(stack.LambdaName(app, task), w.mortal(task, handler))
+		w.runner.Handle(config.LambdaName(app, task), w.mortal(task, handler))
 	}
 }
 

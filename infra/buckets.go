@@ -5,11 +5,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
+	"lockstep/infra/config"
 	sm "lockstep/statemachine"
 )
-
-// siteMetrics is the id under which a site bucket counts its requests, which the alarms read.
-const siteMetrics = "EntireBucket"
 
 // buckets makes the state bucket, a site bucket per environment, and one for their access logs. They have no
 // names of their own: what is left behind on purpose must not be in the way of the next deployment.
@@ -34,7 +32,7 @@ func (l *Lockstep) buckets() {
 	for _, e := range sm.Environments() {
 		l.sites[e] = awss3.NewBucket(l.scope, jsii.String("Site"+letter(e)), l.bucket(awss3.BucketProps{
 			ServerAccessLogsBucket: l.logs, ServerAccessLogsPrefix: jsii.String("site-" + string(e) + "/"),
-			Metrics: &[]*awss3.BucketMetrics{{Id: jsii.String(siteMetrics)}},
+			Metrics: &[]*awss3.BucketMetrics{{Id: jsii.String(config.SiteMetrics)}},
 		}))
 		l.settings.SiteBuckets[e] = *l.sites[e].BucketName()
 	}

@@ -41,7 +41,7 @@ func (l *Lockstep) functions() []awscdk.NestedStack {
 			l.function(scope, f)
 		}
 		for _, e := range sm.Environments() {
-			l.functionAlarm(scope, f, e)
+			l.alarm(scope, l.config.FunctionAlarm(f, e))
 		}
 	}
 	var list []awscdk.NestedStack

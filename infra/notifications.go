@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/jsii-runtime-go"
 
+	"lockstep/infra/config"
 	sm "lockstep/statemachine"
 )
 
@@ -27,7 +28,7 @@ func (l *Lockstep) notifications() {
 	text := awsevents.RuleTargetInput_FromText(jsii.String(*awsevents.EventField_FromPath(jsii.String("$.detail.app")) + ": " +
 		*awsevents.EventField_FromPath(jsii.String("$.detail.text"))))
 	awsevents.NewRule(l.scope, jsii.String("TransitionRule"), &awsevents.RuleProps{
-		RuleName: jsii.String(l.ruleName("transition")),
+		RuleName: jsii.String(config.RuleName(l.config.App, "transition")),
 		EventPattern: &awsevents.EventPattern{Source: jsii.Strings(sm.Source), DetailType: jsii.Strings(sm.DetailStateChange),
 			Detail: &map[string]any{"app": []string{l.config.App}}},
 		Targets: &[]awsevents.IRuleTarget{
@@ -35,7 +36,7 @@ func (l *Lockstep) notifications() {
 		},
 	})
 	awsevents.NewCfnRule(l.scope, jsii.String("TransitionLogRule"), &awsevents.CfnRuleProps{
-		Name: jsii.String(l.ruleName("transition-log")),
+		Name: jsii.String(config.RuleName(l.config.App, "transition-log")),
 		EventPattern: map[string]any{"source": []string{sm.Source}, "detail-type": []string{sm.DetailStateChange},
 			"detail": map[string]any{"app": []string{l.config.App}}},
 		Targets: []any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("log"), Arn: jsii.String(arn("logs", "log-group:"+l.transitionsLog()))}},
@@ -45,7 +46,7 @@ func (l *Lockstep) notifications() {
 		"Action": []string{"logs:CreateLogStream", "logs:PutLogEvents"}, "Resource": *log.LogGroupArn(),
 	}}}
 	awslogs.NewCfnResourcePolicy(l.scope, jsii.String("TransitionLogPolicy"), &awslogs.CfnResourcePolicyProps{
-		PolicyName: jsii.String(l.ruleName("transition-log")), PolicyDocument: awscdk.Stack_Of(l.scope).ToJsonString(policy, nil),
+		PolicyName: jsii.String(config.RuleName(l.config.App, "transition-log")), PolicyDocument: awscdk.Stack_Of(l.scope).ToJsonString(policy, nil),
 	})
 	awslogs.NewMetricFilter(l.scope, jsii.String("Weight"), &awslogs.MetricFilterProps{
 		LogGroup: log, FilterPattern: awslogs.FilterPattern_Exists(jsii.String("$.detail.weight")),
@@ -53,4 +54,6 @@ func (l *Lockstep) notifications() {
 	})
 }
 
-func (l *Lockstep) transitionsLog() string { return "/aws/events/" + l.ruleName("transitions") }
+func (l *Lockstep) transitionsLog() string {
+	return "/aws/events/" + config.RuleName(l.config.App, "transitions")
+}

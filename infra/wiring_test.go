@@ -105,12 +105,11 @@ func resolveAll(value any) any {
 }
 
 // standUp is the same application on the stand-ins.
-func standUp(t *testing.T) *stack.Stack {
+func standUp(t *testing.T, c config.Config) *stack.Stack {
 	t.Helper()
 	options := stack.Options{
-		App: "shop", SiteURL: "https://shop.example", Functions: map[string]string{"catalog": "/catalog", "orders": "/orders"},
-		Code: map[sm.Task][]byte{}, Placeholder: zipped(t), Runner: lambda.NewInProcess(nil), Secret: "{}",
-		Alarm: stack.AlarmPlan{Errors: 1, Period: time.Minute},
+		Config: c, SiteURL: "https://shop.example.com", Code: map[sm.Task][]byte{}, Placeholder: zipped(t), Runner: lambda.NewInProcess(nil),
+		Secret: "{}", MetricPeriod: time.Minute, CallTimeout: 29 * time.Second, EdgeConvergence: 90 * time.Second,
 	}
 	for _, task := range sm.Functions() {
 		options.Code[task] = options.Placeholder
@@ -135,48 +134,71 @@ func zipped(t *testing.T) []byte {
 	return packed.Bytes()
 }
 
-// TestWiring_Settings holds what AWS gets against what a run on one machine gets: the same fields filled, and
-// the same names for what has a name.
+// named are the settings that are names which AWS, or a run on one machine, gives.
+var named = []string{"api", "database", "keyValueStore", "schedules", "siteBuckets", "stateBucket"}
+
+// TestWiring_Settings holds what AWS gets against what a run on one machine gets of the same configuration.
 func TestWiring_Settings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		local := standUp(t)
+		a := apps["everything"](t)
+		local := standUp(t, a.config)
 		defer local.Close()
-		here, there := local.Settings, settingsOf(t, apps["everything"](t))
-		for _, same := range []struct {
-			what        string
-			here, there any
-		}{
-			{"app", here.App, there.App},
-			{"apiName", here.APIName, there.APIName},
-			{"bus", here.Bus, there.Bus},
-			{"functions", here.Functions, there.Functions},
-			{"stateMachine", here.Machine, there.Machine},
-			{"schedules.group", here.Schedules.Group, there.Schedules.Group},
-			{"siteBuckets", slices.Sorted(maps.Keys(here.SiteBuckets)), slices.Sorted(maps.Keys(there.SiteBuckets))},
-		} {
-			if fmt.Sprint(same.here) != fmt.Sprint(same.there) {
-				t.Errorf("%s: here %v, on AWS %v", same.what, same.here, same.there)
+		here, there := fields(t, local.Settings), fields(t, settingsOf(t, a))
+		for _, name := range slices.Sorted(maps.Keys(here)) {
+			if there[name] == "" || slices.Contains(named, name) {
+				continue
+			}
+			if here[name] != there[name] {
+				t.Errorf("%s: here %s, on AWS %s", name, here[name], there[name])
 			}
 		}
-		for _, alarm := range here.Alarms {
-			if !slices.Contains(there.Alarms, alarm) {
-				t.Errorf("alarms: %v is here and not on AWS, which has %v", alarm, there.Alarms)
-			}
+		if h, a := slices.Sorted(maps.Keys(here)), slices.Sorted(maps.Keys(there)); !slices.Equal(h, a) {
+			t.Errorf("fields: here %v\non AWS %v", h, a)
 		}
-		filled := func(s sm.Settings) (fields []string) {
-			var object map[string]any
-			if err := json.Unmarshal(s.JSON(), &object); err != nil {
-				t.Fatal(err)
-			}
-			for key, value := range object {
-				if value != nil && value != "" {
-					fields = append(fields, key)
+		if local.Settings.Schedules.Group != settingsOf(t, a).Schedules.Group {
+			t.Errorf("schedules.group: here %s", local.Settings.Schedules.Group)
+		}
+	})
+}
+
+// fields are the settings that say something.
+func fields(t *testing.T, s sm.Settings) map[string]string {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal(s.JSON(), &object); err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for key, value := range object {
+		if value != nil && value != "" {
+			text, _ := json.Marshal(value)
+			texts[key] = string(text)
+		}
+	}
+	return texts
+}
+
+// TestWiring_Alarms: what judges on AWS judges on one machine, by the same expressions.
+func TestWiring_Alarms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := apps["everything"](t)
+		local := standUp(t, a.config)
+		defer local.Close()
+		there := map[string]string{}
+		for _, template := range a.templates {
+			for _, r := range template.Resources {
+				if r.Type == "AWS::CloudWatch::Alarm" {
+					queries := r.Properties["Metrics"].([]any)
+					there[r.Properties["AlarmName"].(string)] = fmt.Sprintln(queries[0].(map[string]any)["Expression"], r.Properties["Threshold"], len(queries))
 				}
 			}
-			return slices.Sorted(slices.Values(fields))
 		}
-		if !slices.Equal(filled(here), filled(there)) {
-			t.Errorf("fields: here %v\non AWS %v", filled(here), filled(there))
+		here := map[string]string{}
+		for _, alarm := range local.Cloud.Metrics.Alarms() {
+			here[*alarm.AlarmName] = fmt.Sprintln(*alarm.Metrics[0].Expression, *alarm.Threshold, len(alarm.Metrics))
+		}
+		if !maps.Equal(here, there) {
+			t.Errorf("here   %v\non AWS %v", here, there)
 		}
 	})
 }
@@ -208,9 +230,6 @@ func TestWiring_Names(t *testing.T) {
 				}
 			}
 			for _, task := range sm.Functions() {
-				if config.LambdaName(s.App, task) != stack.LambdaName(s.App, task) {
-					t.Errorf("the Lambda of %s is %s here and %s on AWS", task, stack.LambdaName(s.App, task), config.LambdaName(s.App, task))
-				}
 				needed = append(needed, "AWS::Lambda::Function "+config.LambdaName(s.App, task))
 			}
 			for _, name := range needed {
@@ -288,12 +307,12 @@ func rulesOf(a app) map[string]string {
 	return rules
 }
 
-// rulesHere are those of a run on one machine, which starts a release on a merge only and shows its page itself.
+// rulesHere are those of a run on one machine, whose page tells of the transitions itself.
 func rulesHere(t *testing.T) map[string]string {
 	t.Helper()
 	rules := map[string]string{}
 	synctest.Test(t, func(t *testing.T) {
-		local := standUp(t)
+		local := standUp(t, apps["everything"](t).config)
 		defer local.Close()
 		listed, err := eventbridge.NewFromConfig(local.Cloud.Config()).ListRules(t.Context(), &eventbridge.ListRulesInput{})
 		if err != nil {
@@ -303,8 +322,8 @@ func rulesHere(t *testing.T) map[string]string {
 			rules[*rule.Name] = *rule.EventPattern
 		}
 	})
-	if len(rules) != 4 {
-		t.Fatalf("found the rules %v here, expected merge, alarm, operator and dead", rules)
+	if len(rules) != 5 {
+		t.Fatalf("found the rules %v here, expected merge, upload, alarm, operator and dead", rules)
 	}
 	return rules
 }
@@ -338,11 +357,11 @@ func TestWiring_EventPatterns(t *testing.T) {
 		{"merge", sm.SourceCI, sm.DetailMerge, `{"app":"shop","release":"v2","sequence":2}`, "merge"},
 		{"merge of another application", sm.SourceCI, sm.DetailMerge, `{"app":"shop2","release":"v2","sequence":2}`, ""},
 		{"merge that another tool put", "my.ci", sm.DetailMerge, `{"app":"shop","release":"v2","sequence":2}`, ""},
-		{"upload", "aws.s3", "Object Created", `{"bucket":{"name":"LockstepState"},"object":{"key":"releases/v2/release.json","size":1}}`, "upload"},
-		{"upload of a zip", "aws.s3", "Object Created", `{"bucket":{"name":"LockstepState"},"object":{"key":"releases/v2/site.zip","size":1}}`, ""},
+		{"upload", "aws.s3", "Object Created", `{"bucket":{"name":"STATE"},"object":{"key":"releases/v2/release.json","size":1}}`, "upload"},
+		{"upload of a zip", "aws.s3", "Object Created", `{"bucket":{"name":"STATE"},"object":{"key":"releases/v2/site.zip","size":1}}`, ""},
 		{"upload elsewhere", "aws.s3", "Object Created", `{"bucket":{"name":"other"},"object":{"key":"releases/v2/release.json","size":1}}`, ""},
-		{"manifest deleted", "aws.s3", "Object Deleted", `{"bucket":{"name":"LockstepState"},"object":{"key":"releases/v2/release.json"}}`, ""},
-		{"ledger written", "aws.s3", "Object Created", `{"bucket":{"name":"LockstepState"},"object":{"key":"ledger/releases/v2.json"}}`, ""},
+		{"manifest deleted", "aws.s3", "Object Deleted", `{"bucket":{"name":"STATE"},"object":{"key":"releases/v2/release.json"}}`, ""},
+		{"ledger written", "aws.s3", "Object Created", `{"bucket":{"name":"STATE"},"object":{"key":"ledger/releases/v2.json"}}`, ""},
 		{"alarm", "aws.cloudwatch", "CloudWatch Alarm State Change", `{"alarmName":"shop-a-api-5xx","state":{"value":"ALARM"}}`, "alarm"},
 		{"alarm over", "aws.cloudwatch", "CloudWatch Alarm State Change", `{"alarmName":"shop-b-api-5xx","state":{"value":"OK"}}`, "alarm"},
 		{"alarm of another application", "aws.cloudwatch", "CloudWatch Alarm State Change", `{"alarmName":"shop2-a-api-5xx","state":{"value":"ALARM"}}`, ""},
@@ -362,11 +381,11 @@ func TestWiring_EventPatterns(t *testing.T) {
 			for _, rule := range strings.Fields(c.rule) {
 				want = append(want, "lockstep-shop-"+rule)
 			}
-			if got := matching(t, rules, c.source, c.detailType, c.detail); !slices.Equal(got, want) {
+			if got := matching(t, rules, c.source, c.detailType, strings.ReplaceAll(c.detail, "STATE", "LockstepState")); !slices.Equal(got, want) {
 				t.Errorf("matched %v, expected %v", got, want)
 			}
 			want = slices.DeleteFunc(want, func(rule string) bool { return here[rule] == "" })
-			if got := matching(t, here, c.source, c.detailType, c.detail); !slices.Equal(got, want) {
+			if got := matching(t, here, c.source, c.detailType, strings.ReplaceAll(c.detail, "STATE", "shop-lockstep-state")); !slices.Equal(got, want) {
 				t.Errorf("on one machine it matched %v, expected %v", got, want)
 			}
 		})

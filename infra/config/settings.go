@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -57,24 +56,3 @@ func LambdaName(app string, task sm.Task) string {
 
 // FunctionName is the name of one of the application's.
 func FunctionName(app, name string) string { return app + "-" + name }
-
-// The kinds of alarms that every environment has.
-const (
-	APIErrors = "api-5xx"
-	Latency   = "api-p99"
-	Worse     = "worse"
-	SiteError = "site-5xx"
-)
-
-// AlarmKinds lists them.
-func AlarmKinds() []string { return []string{APIErrors, Latency, Worse, SiteError} }
-
-// AlarmName is the name of an environment's alarm.
-func AlarmName(app string, e sm.Environment, kind string) string {
-	return fmt.Sprintf("%s-%s-%s", app, e, kind)
-}
-
-// FunctionAlarmName is the name of the alarm for one function in one environment.
-func FunctionAlarmName(app string, e sm.Environment, function string) string {
-	return AlarmName(app, e, "function-"+function)
-}

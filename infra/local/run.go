@@ -16,25 +16,23 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"lockstep/infra/config"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/page"
 	"lockstep/infra/local/postgres"
 	"lockstep/infra/local/shop"
 	"lockstep/infra/local/stack"
 	"lockstep/infra/local/visitors"
-	sm "lockstep/statemachine"
 )
 
-const (
-	app = "shop"
-	// settle lets the last views of a release close before they are counted.
-	settle = 2 * time.Second
-)
+// settle lets the last views of a release close before they are counted.
+const settle = 2 * time.Second
 
 // local is one run: what stands, who visits, and what was told of it.
 type local struct {
 	options options
-	address string // host:port of everything
+	config  config.Config // in the demo's time
+	address string        // host:port of everything
 	parts   parts
 
 	stack  *stack.Stack
@@ -48,7 +46,11 @@ type local struct {
 
 // run stands everything up, plays the releases and takes everything down again.
 func run(ctx context.Context, o options) (err error) {
-	l := &local{options: o, story: newStory(os.Stdout)}
+	asked, err := application(ctx)
+	if err != nil {
+		return err
+	}
+	l := &local{options: o, config: hastened(asked), story: newStory(os.Stdout)}
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("listen on 127.0.0.1:%d: something else does already; end it, or choose another with --port", o.port)
@@ -67,6 +69,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer server.Close()
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	l.story.sayf("Lockstep on this machine: watch it at http://%s%s", l.address, page.Prefix)
+	l.story.sayf("%s", words(asked))
 	l.story.sayf("Starting a Postgres and compiling the Lambdas, which takes some minutes the first time.")
 
 	dir, err := os.MkdirTemp("", "lockstep-")
@@ -119,7 +122,7 @@ func (l *local) prepare(ctx context.Context, dir string) (*postgres.Server, erro
 	return database, group.Wait()
 }
 
-// up makes the stack and opens it to viewers. The ramp is the same as anywhere, with seconds for minutes.
+// up makes the stack and opens it to viewers.
 func (l *local) up(dir string, database *postgres.Server) error {
 	log, err := os.Create(filepath.Join(l.parts.dir, "lambda.log"))
 	if err != nil {
@@ -131,18 +134,11 @@ func (l *local) up(dir string, database *postgres.Server) error {
 	if err != nil {
 		return err
 	}
-	seconds := func(n int) sm.Duration { return sm.Duration(time.Duration(n) * time.Second) }
+	settings := l.config.Settings()
 	l.stack, err = stack.Up(stack.Options{
-		App: app, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
-		Functions:   map[string]string{"catalog": "/catalog", "orders": "/orders"},
-		Environment: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(),
-		Ramp: sm.RampPlan{
-			Steps:           []sm.RampStep{{Percent: 5, Bake: seconds(20)}, {Percent: 25, Bake: seconds(6)}, {Percent: 50, Bake: seconds(6)}, {Percent: 100, Bake: seconds(6)}},
-			MinimumRequests: 20, MaxExtensions: 3, OnInconclusive: sm.Hold,
-		},
-		Drain:       sm.DrainPlan{Quiet: seconds(3), AtMost: seconds(30)},
-		CallTimeout: 2 * time.Second, MetricPeriod: time.Second, EdgeConvergence: 3 * time.Second,
-		Alarm: stack.AlarmPlan{Errors: 3, Period: 10 * time.Second},
+		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
+		Variables: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(), MetricPeriod: time.Second,
+		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: hasten(settings.EdgeConvergence).Std(),
 	})
 	if err != nil {
 		return err

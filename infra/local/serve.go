@@ -100,7 +100,7 @@ func (l *local) do(ctx context.Context, action, release string) error {
 	}
 	if action != "release" {
 		l.stack.Cloud.Events.Emit(sm.SourceOperator, sm.DetailOperator, nil,
-			sm.Operator{App: app, Release: release, Action: sm.SignalKind(action), Reason: "on the page"})
+			sm.Operator{App: l.config.App, Release: release, Action: sm.SignalKind(action), Reason: "on the page"})
 		return nil
 	}
 	input, err := json.Marshal(map[string]string{"release": release})

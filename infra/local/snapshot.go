@@ -10,14 +10,14 @@ import (
 
 // snapshot gathers what the page shows, from where the steps keep it.
 func (l *local) snapshot() page.Snapshot {
-	s := page.Snapshot{App: app, Now: time.Now()}
+	s := page.Snapshot{App: l.config.App, Now: time.Now()}
 	if l.gate.front.Load() == nil {
 		return s
 	}
 	set := l.stack.Settings
 	s.Plan, s.Traffic = set.Ramp, l.meter.Series()
 	s.Carries, s.Stages = l.carries(), map[sm.Environment]page.Stage{}
-	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(app)); ok {
+	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(l.config.App)); ok {
 		decode([]byte(control), &s.Control)
 	}
 	if route, ok := l.stack.Cloud.KeyValue.Read(set.KeyValue, sm.RouteKey, s.Now); ok {

@@ -25,6 +25,8 @@ const LocationHeader = "X-Edge-Location"
 type Options struct {
 	// Locations is how many edge locations there are, each with its own view of the route; 3 where not given.
 	Locations int
+	// SinglePage is how the router finds a site's pages.
+	SinglePage bool
 	// Route reads the key-value store as an edge location sees it now.
 	Route func(location int, key string) (value string, ok bool)
 	// Object reads a site bucket.
@@ -61,7 +63,7 @@ type distribution struct {
 
 // New makes the front. It panics if the router cannot be loaded, which is a mistake in the program.
 func New(options Options) http.Handler {
-	source, err := edge.CloudFront(edge.Options{})
+	source, err := edge.CloudFront(edge.Options{SinglePage: options.SinglePage})
 	if err != nil {
 		panic(err)
 	}

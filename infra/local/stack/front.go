@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"lockstep/infra/config"
 	"lockstep/infra/local/front"
 	sm "lockstep/statemachine"
 )
@@ -13,22 +14,29 @@ const locations = 3
 
 // front is the distribution and the API in front of the buckets and the functions.
 func (s *Stack) front(o Options) http.Handler {
-	resources := map[string]string{}
-	for name, resource := range o.Functions {
-		resources[resource] = FunctionName(o.App, name)
+	functions := map[string]string{}
+	for _, f := range o.Functions {
+		for _, route := range f.Routes {
+			functions[route] = o.Lambda(f)
+		}
 	}
 	return front.New(front.Options{
-		Locations: locations,
+		SinglePage: o.Site.Pages == config.Single,
+		Locations:  locations,
 		Route: func(location int, key string) (string, bool) {
 			lag := o.EdgeConvergence * time.Duration(location) / (locations - 1)
 			return s.Cloud.KeyValue.Read(s.Settings.KeyValue, key, time.Now().Add(-lag))
 		},
 		Object: func(e sm.Environment, key string) (front.Object, bool) {
-			object, ok := s.Cloud.S3.Get(s.Settings.SiteBuckets[e], key)
+			bucket := s.Settings.SiteBuckets[e]
+			object, ok := s.Cloud.S3.Get(bucket, key)
+			requests := map[string]string{"BucketName": bucket, "FilterId": config.SiteMetrics}
+			s.Cloud.Metrics.Put("AWS/S3", "AllRequests", requests, 1, "Count")
+			s.Cloud.Metrics.Put("AWS/S3", "5xxErrors", requests, 0, "Count") // memory does not fail
 			return front.Object{Body: object.Body, ContentType: object.ContentType, CacheControl: object.CacheControl,
 				ETag: object.ETag, Metadata: object.Metadata}, ok
 		},
-		API: API, Functions: resources,
+		API: API, Functions: functions,
 		Stage: func(e sm.Environment) (map[string]string, bool) {
 			stage, ok := s.Cloud.APIGateway.Stage(API, e.Stage())
 			return stage.Variables, ok

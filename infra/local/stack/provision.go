@@ -2,16 +2,14 @@ package stack
 
 import (
 	"encoding/json"
-	"fmt"
-	"slices"
-	"time"
-
 	"maps"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"lockstep/infra/config"
 	"lockstep/infra/local/cloud/events"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/cloud/s3"
@@ -56,69 +54,28 @@ func (s *Stack) provision(o Options) error {
 	return s.rules(o)
 }
 
+// settings are the configuration's, with the names that AWS would give.
 func settings(o Options) sm.Settings {
-	set := sm.Settings{
-		App: o.App, StateBucket: o.App + "-lockstep-state", SiteURL: o.SiteURL, API: API, APIName: o.App, Bus: "default",
-		SiteBuckets:  map[sm.Environment]string{sm.A: o.App + "-site-a", sm.B: o.App + "-site-b"},
-		Schedules:    sm.Schedules{Group: "lockstep-" + o.App, Role: role(o.App, "scheduler")},
-		Ramp:         o.Ramp,
-		Drain:        o.Drain,
-		CallTimeout:  sm.Duration(o.CallTimeout),
-		MetricPeriod: sm.Duration(o.MetricPeriod), EdgeConvergence: sm.Duration(o.EdgeConvergence),
-	}
-	for _, name := range slices.Sorted(maps.Keys(o.Functions)) {
-		set.Functions = append(set.Functions, sm.AppFunction{Name: name, Lambda: FunctionName(o.App, name)})
-	}
-	for _, e := range sm.Environments() {
-		set.Alarms = append(set.Alarms, sm.Alarm{Name: alarmName(o.App, e), Environment: e})
-	}
+	set := o.Settings()
+	set.StateBucket, set.SiteURL, set.API = o.App+"-lockstep-state", o.SiteURL, API
+	set.SiteBuckets = map[sm.Environment]string{sm.A: o.App + "-site-a", sm.B: o.App + "-site-b"}
+	set.Schedules = sm.Schedules{Group: "lockstep-" + o.App, Role: role(o.App, "scheduler")}
+	set.CallTimeout, set.MetricPeriod, set.EdgeConvergence = sm.Duration(o.CallTimeout), sm.Duration(o.MetricPeriod), sm.Duration(o.EdgeConvergence)
 	return set
 }
-
-func alarmName(app string, e sm.Environment) string { return fmt.Sprintf("%s-%s-api-5xx", app, e) }
 
 func role(app, of string) string {
 	return "arn:aws:iam::" + wire.Account + ":role/lockstep-" + app + "-" + of
 }
 
-// alarms ring for an environment whose API answers too many calls with 5xx.
 func (s *Stack) alarms(o Options) error {
-	for _, a := range s.Settings.Alarms {
-		if err := s.Cloud.Metrics.PutAlarm(&cloudwatch.PutMetricAlarmInput{
-			AlarmName: &a.Name, AlarmDescription: aws.String("calls of " + a.Environment.Stage() + " that the API answered with 5xx"),
-			Namespace: aws.String("AWS/ApiGateway"), MetricName: aws.String("5XXError"), Statistic: types.StatisticSum,
-			Dimensions: []types.Dimension{{Name: aws.String("ApiName"), Value: &o.App}, {Name: aws.String("Stage"), Value: aws.String(a.Environment.Stage())}},
-			Period:     aws.Int32(int32(o.Alarm.Period.Seconds())), EvaluationPeriods: aws.Int32(1), Threshold: &o.Alarm.Errors,
-			ComparisonOperator: types.ComparisonOperatorGreaterThanOrEqualToThreshold, TreatMissingData: aws.String("notBreaching"),
-		}); err != nil {
-			return err
+	for _, e := range sm.Environments() {
+		judges := o.AlarmsOf(e, s.Settings.SiteBuckets[e])
+		for _, f := range o.Functions {
+			judges = append(judges, o.FunctionAlarm(f, e))
 		}
-	}
-	return nil
-}
-
-// functions makes Lockstep's Lambdas and the application's, with a published version behind each alias.
-func (s *Stack) functions(o Options) error {
-	for _, task := range sm.Functions() {
-		if _, err := s.Cloud.Lambda.Create(lambda.Function{
-			Name: LambdaName(o.App, task), Zip: o.Code[task], Timeout: 15 * time.Minute, MemoryMB: 512,
-			Environment: map[string]string{sm.StateBucketVariable: s.Settings.StateBucket},
-		}); err != nil {
-			return err
-		}
-	}
-	for _, f := range s.Settings.Functions {
-		if _, err := s.Cloud.Lambda.Create(lambda.Function{
-			Name: f.Lambda, Zip: o.Placeholder, Timeout: 10 * time.Second, Environment: o.Environment,
-		}); err != nil {
-			return err
-		}
-		version, err := s.Cloud.Lambda.Publish(f.Lambda)
-		if err != nil {
-			return err
-		}
-		for _, e := range sm.Environments() {
-			if err := s.Cloud.Lambda.Alias(f.Lambda, e.Alias(), version); err != nil {
+		for _, a := range judges {
+			if err := s.alarm(a, o.Alarms.Period.Std()); err != nil {
 				return err
 			}
 		}
@@ -126,29 +83,69 @@ func (s *Stack) functions(o Options) error {
 	return nil
 }
 
-// rules start the machine on a merge and bring alarms, operators and dead executions to their Lambdas.
-func (s *Stack) rules(o Options) error {
-	function := func(task sm.Task) string { return wire.ARN("lambda", "function:"+LambdaName(o.App, task)) }
-	rules := []struct {
-		name    string
-		pattern map[string]any
-		target  string
-	}{
-		{"merge", map[string]any{"source": []string{sm.SourceCI}, "detail-type": []string{sm.DetailMerge},
-			"detail": map[string]any{"app": []string{o.App}}}, s.Settings.Machine},
-		{"alarm", map[string]any{"source": []string{"aws.cloudwatch"}, "detail-type": []string{"CloudWatch Alarm State Change"},
-			"detail": map[string]any{"alarmName": s.Settings.AlarmNames()}}, function(sm.Signal)},
-		{"operator", map[string]any{"source": []string{sm.SourceOperator}, "detail-type": []string{sm.DetailOperator},
-			"detail": map[string]any{"app": []string{o.App}}}, function(sm.Signal)},
-		{"dead", map[string]any{"source": []string{"aws.states"}, "detail-type": []string{"Step Functions Execution Status Change"},
-			"detail": map[string]any{"stateMachineArn": []string{s.Settings.Machine}, "status": []string{"FAILED", "TIMED_OUT", "ABORTED"}}}, function(sm.Recover)},
+func (s *Stack) alarm(a config.Alarm, period time.Duration) error {
+	queries := []types.MetricDataQuery{{Id: aws.String("judged"), Expression: &a.Expression, Label: &a.Description, ReturnData: aws.Bool(true)}}
+	for _, m := range a.Metrics {
+		metric := types.Metric{Namespace: &m.Namespace, MetricName: &m.Name}
+		for _, d := range m.Dimensions {
+			metric.Dimensions = append(metric.Dimensions, types.Dimension{Name: &d[0], Value: &d[1]})
+		}
+		queries = append(queries, types.MetricDataQuery{Id: &m.ID, ReturnData: aws.Bool(false),
+			MetricStat: &types.MetricStat{Metric: &metric, Stat: &m.Stat, Period: aws.Int32(int32(period.Seconds()))}})
 	}
-	for _, r := range rules {
-		pattern, err := json.Marshal(r.pattern)
+	return s.Cloud.Metrics.PutAlarm(&cloudwatch.PutMetricAlarmInput{
+		AlarmName: &a.Name, AlarmDescription: &a.Description, Metrics: queries, Threshold: &a.Threshold, EvaluationPeriods: aws.Int32(1),
+		ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold, TreatMissingData: aws.String("notBreaching"),
+	})
+}
+
+// functions makes Lockstep's Lambdas and the application's, with a published version behind each alias.
+func (s *Stack) functions(o Options) error {
+	for _, task := range sm.Functions() {
+		if _, err := s.Cloud.Lambda.Create(lambda.Function{
+			Name: config.LambdaName(o.App, task), Zip: o.Code[task], Timeout: 15 * time.Minute, MemoryMB: 512,
+			Environment: map[string]string{sm.StateBucketVariable: s.Settings.StateBucket},
+		}); err != nil {
+			return err
+		}
+	}
+	for _, f := range o.Functions {
+		name, variables := o.Lambda(f), maps.Clone(f.Environment)
+		if variables == nil {
+			variables = map[string]string{}
+		}
+		maps.Copy(variables, o.Variables)
+		if _, err := s.Cloud.Lambda.Create(lambda.Function{
+			Name: name, Zip: o.Placeholder, Handler: f.Handler, Timeout: f.Timeout.Std(), MemoryMB: f.Memory, Environment: variables,
+		}); err != nil {
+			return err
+		}
+		version, err := s.Cloud.Lambda.Publish(name)
 		if err != nil {
 			return err
 		}
-		rule := events.Rule{Name: "lockstep-" + o.App + "-" + r.name, Pattern: string(pattern), Targets: []events.Target{{ID: "lockstep", ARN: r.target, RoleARN: role(o.App, "events")}}}
+		for _, e := range sm.Environments() {
+			if err := s.Cloud.Lambda.Alias(name, e.Alias(), version); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rules are those of the template; the transitions' own are left out, since the page tells of them here.
+func (s *Stack) rules(o Options) error {
+	for _, r := range o.Rules(s.Settings.StateBucket, s.Settings.Machine) {
+		pattern, err := json.Marshal(r.Pattern())
+		if err != nil {
+			return err
+		}
+		target := s.Settings.Machine
+		if r.Task != "" {
+			target = wire.ARN("lambda", "function:"+config.LambdaName(o.App, r.Task))
+		}
+		rule := events.Rule{Name: config.RuleName(o.App, r.Name), Pattern: string(pattern), Disabled: !r.Enabled,
+			Targets: []events.Target{{ID: "lockstep", ARN: target, RoleARN: role(o.App, "events")}}}
 		if err := s.Cloud.Events.PutRule(rule); err != nil {
 			return err
 		}

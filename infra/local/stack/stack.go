@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"lockstep/infra/config"
 	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/cloud/wire"
@@ -18,35 +19,25 @@ import (
 // API is the id of the REST API.
 const API = "shopapi001"
 
-// Options say what is stood up.
+// Options say what is stood up: the application as cdk.json describes it, and what is not for a file to say.
 type Options struct {
-	App     string
+	config.Config
+
 	SiteURL string
-	// Functions are the application's, by name, with the resource of the API that each serves.
-	Functions map[string]string
 	// Code is the zip of each of Lockstep's Lambdas.
 	Code map[sm.Task][]byte
 	// Placeholder is what the application's functions are before the first release.
 	Placeholder []byte
-	// Environment is that of the application's functions.
-	Environment map[string]string
+	// Variables are those of the application's functions beside their own.
+	Variables map[string]string
 	// Secret is the database's, as RDS keeps it; empty for an application without one.
 	Secret string
 	Runner lambda.Runner
 	Limits lambda.Limits
 
-	Ramp            sm.RampPlan
-	Drain           sm.DrainPlan
 	CallTimeout     time.Duration
 	MetricPeriod    time.Duration
 	EdgeConvergence time.Duration
-	Alarm           AlarmPlan
-}
-
-// AlarmPlan is when an environment's alarm rings: so many failed calls within a period.
-type AlarmPlan struct {
-	Errors float64
-	Period time.Duration
 }
 
 // Stack is what stands.
@@ -70,19 +61,11 @@ func Up(o Options) (*Stack, error) {
 // Close ends every execution, schedule and process.
 func (s *Stack) Close() { s.Cloud.Close() }
 
-// LambdaName is the name of one of Lockstep's Lambdas.
-func LambdaName(app string, task sm.Task) string {
-	return "lockstep-" + app + "-" + strings.ToLower(string(task))
-}
-
-// FunctionName is the name of one of the application's.
-func FunctionName(app, name string) string { return app + "-" + name }
-
 // Definition is the definition with the ARNs of an application's Lambdas.
 func Definition(app string) string {
 	var pairs []string
 	for _, task := range sm.Tasks() {
-		pairs = append(pairs, "${"+string(task)+"}", wire.ARN("lambda", "function:"+LambdaName(app, task)))
+		pairs = append(pairs, "${"+string(task)+"}", wire.ARN("lambda", "function:"+config.LambdaName(app, task)))
 	}
 	return strings.NewReplacer(pairs...).Replace(sm.Definition)
 }

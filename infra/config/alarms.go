@@ -1,0 +1,92 @@
+package config
+
+import (
+	"fmt"
+
+	sm "lockstep/statemachine"
+)
+
+// Alarm judges one environment: it rings when the expression over its metrics exceeds the threshold in a period.
+type Alarm struct {
+	Name, Description string
+	Environment       sm.Environment
+	Expression        string
+	Metrics           []Metric
+	Threshold         float64
+}
+
+// Metric is one of CloudWatch's, by the id that it has in an expression.
+type Metric struct {
+	ID, Namespace, Name, Stat string
+	Dimensions                [][2]string
+}
+
+// SiteMetrics is the id under which a site bucket counts its requests.
+const SiteMetrics = "EntireBucket"
+
+// The kinds of alarms that every environment has.
+const (
+	APIErrors = "api-5xx"
+	Latency   = "api-p99"
+	Worse     = "worse"
+	SiteError = "site-5xx"
+)
+
+// AlarmKinds lists them.
+func AlarmKinds() []string { return []string{APIErrors, Latency, Worse, SiteError} }
+
+// AlarmName is the name of an environment's alarm.
+func AlarmName(app string, e sm.Environment, kind string) string {
+	return fmt.Sprintf("%s-%s-%s", app, e, kind)
+}
+
+// FunctionAlarmName is the name of the alarm for one function in one environment.
+func FunctionAlarmName(app string, e sm.Environment, function string) string {
+	return AlarmName(app, e, "function-"+function)
+}
+
+// AlarmsOf are the alarms of an environment, of all kinds. Too few requests say nothing, and no data is not what
+// rings: the verdict at the end of a bake asks for evidence. FILL, because what never happened has no data points.
+func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
+	a := c.Alarms
+	enough := fmt.Sprintf("calls >= %d", a.MinimumRequests)
+	calls, failed := c.api("calls", "Count", "Sum", e), c.api("failed", "5XXError", "Sum", e)
+	alarm := func(kind, description, expression string, threshold float64, metrics ...Metric) Alarm {
+		return Alarm{AlarmName(c.App, e, kind), description, e, expression, metrics, threshold}
+	}
+	return []Alarm{
+		alarm(APIErrors, "percent of the calls of "+e.Stage()+" that the API answered with 5xx",
+			fmt.Sprintf("IF(%s, 100 * FILL(failed, 0) / calls, 0)", enough), a.Errors, calls, failed),
+		alarm(Latency, "milliseconds within which "+e.Stage()+" answers 99 of 100 calls",
+			fmt.Sprintf("IF(%s, p99, 0)", enough), float64(a.Latency.Std().Milliseconds()), calls, c.api("p99", "Latency", "p99", e)),
+		alarm(Worse, "percentage points by which more calls fail than in the other environment over the same minutes",
+			fmt.Sprintf("IF(%s AND others >= %d, 100 * FILL(failed, 0) / calls - 100 * FILL(otherFailed, 0) / others, 0)", enough, a.MinimumRequests), a.Worse,
+			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError", "Sum", e.Other())),
+		// CloudFront counts for all environments in one, and in us-east-1 only; the buckets count for each.
+		alarm(SiteError, "percent of the edge's requests that the site bucket answered with 5xx",
+			fmt.Sprintf("IF(%s, 100 * FILL(failed, 0) / calls, 0)", enough), a.Errors,
+			site("calls", "AllRequests", siteBucket), site("failed", "5xxErrors", siteBucket)),
+	}
+}
+
+// FunctionAlarm rings for one function in one environment.
+func (c Config) FunctionAlarm(f Function, e sm.Environment) Alarm {
+	return Alarm{
+		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) + " that failed or were throttled", e,
+		"FILL(failed, 0) + FILL(throttled, 0)",
+		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e)}, c.Alarms.FunctionErrors,
+	}
+}
+
+func (c Config) api(id, name, stat string, e sm.Environment) Metric {
+	return Metric{id, "AWS/ApiGateway", name, stat, [][2]string{{"ApiName", c.App}, {"Stage", e.Stage()}}}
+}
+
+func site(id, name, bucket string) Metric {
+	return Metric{id, "AWS/S3", name, "Sum", [][2]string{{"BucketName", bucket}, {"FilterId", SiteMetrics}}}
+}
+
+func (c Config) function(id, name string, f Function, e sm.Environment) Metric {
+	lambda := c.Lambda(f)
+	return Metric{id, "AWS/Lambda", name, "Sum", [][2]string{{"FunctionName", lambda}, {"Resource", lambda + ":" + e.Alias()}}}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lockstep/infra/config"
+	"lockstep/infra/local/shop"
+	sm "lockstep/statemachine"
+)
+
+// minute is how long a minute of cdk.json takes here: bakes, drains and whatever else waits goes that much faster.
+const minute = 2 * time.Second
+
+// shortestPeriod is what an alarm looks at: a minute of the demo's viewers is too few calls to judge by, and
+// CloudWatch evaluates nothing more often.
+const shortestPeriod = 10 * time.Second
+
+// application is what cdk.json asks for, if the sample shop can be released to it.
+func application(ctx context.Context) (config.Config, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return config.Config{}, err
+	}
+	file := filepath.Join(root, "cdk.json")
+	if here, err := os.Getwd(); err == nil {
+		if short, err := filepath.Rel(here, file); err == nil {
+			file = short
+		}
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		return c, err
+	}
+	if err := shop.Fits(c); err != nil {
+		return c, fmt.Errorf("%s: lockstep.%w", file, err)
+	}
+	return c, nil
+}
+
+// hastened is the configuration in the demo's time. What a function or a person takes is as ever.
+func hastened(c config.Config) config.Config {
+	c.Ramp.Steps = slices.Clone(c.Ramp.Steps)
+	for i := range c.Ramp.Steps {
+		c.Ramp.Steps[i].Bake = hasten(c.Ramp.Steps[i].Bake)
+	}
+	c.Drain = sm.DrainPlan{Quiet: hasten(c.Drain.Quiet), AtMost: hasten(c.Drain.AtMost)}
+	period := max(hasten(c.Alarms.Period).Std(), shortestPeriod)
+	if period > 30*time.Second { // CloudWatch takes whole minutes
+		period = (period + time.Minute - 1).Truncate(time.Minute)
+	}
+	c.Alarms.Period = sm.Duration(period.Truncate(shortestPeriod))
+	return c
+}
+
+// hasten rounds to seconds, since metrics come by the second.
+func hasten(d sm.Duration) sm.Duration {
+	return sm.Duration(max(time.Second, (d.Std() / (time.Minute / minute)).Round(time.Second)))
+}
+
+// words say what is stood up.
+func words(c config.Config) string {
+	var functions, ramp []string
+	for _, f := range c.Functions {
+		text := f.Name
+		if len(f.Routes) > 0 {
+			text += " (" + strings.Join(f.Routes, ", ") + ")"
+		}
+		functions = append(functions, text)
+	}
+	for _, s := range c.Ramp.Steps {
+		ramp = append(ramp, fmt.Sprintf("%g %% for %s", s.Percent, s.Bake))
+	}
+	return fmt.Sprintf("cdk.json: %s: functions %s; ramp %s, where a minute takes %s here", c.App, strings.Join(functions, ", "), strings.Join(ramp, ", "), minute)
+}
