@@ -146,6 +146,21 @@ func TestRelease_SameIDWithOtherContent(t *testing.T) {
 }
 
 // Killed before the manifest was there, an upload is repeated whole.
+func TestRelease_MigrationThatBreaksTheOldVersion(t *testing.T) {
+	a := newAccount(t)
+	dir := releaseFolder(t, "<h1>")
+	file := filepath.Join(dir, "migrations", "expand", "00002_rename.sql")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("-- +goose Up\nALTER TABLE t RENAME a TO b;\n-- +goose Down\nALTER TABLE t RENAME b TO a;\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := a.expect(exitRefused, "release", dir); !strings.Contains(text, "expand/00002_rename.sql:2: rename: ") {
+		t.Errorf("got %s", text)
+	}
+}
+
 func TestRelease_KilledHalfWay(t *testing.T) {
 	a := newAccount(t)
 	if err := a.s3.Put("state", "releases/v2/site.zip", s3.Object{Body: []byte("half")}); err != nil {

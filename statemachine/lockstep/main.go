@@ -79,7 +79,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, configure
 		return exitInterrupted
 	}
 	fmt.Fprintln(stderr, "lockstep:", explain(err))
-	if statemachine.Name(err) == statemachine.InvalidRelease {
+	switch statemachine.Name(err) {
+	case statemachine.InvalidRelease, statemachine.IncompatibleMigration:
 		return exitRefused
 	}
 	return exitUnreachable

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +14,7 @@ import (
 
 	"lockstep/statemachine"
 	"lockstep/statemachine/bundle"
+	"lockstep/statemachine/migration/lint"
 )
 
 // releaseCommand is lockstep release.
@@ -43,6 +46,11 @@ func (c *releaseCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if m := manifest.Migrations; m != nil {
+		if err := checkMigrations(filepath.Join(c.Dir, "migrations"), objects[m.Object]); err != nil {
+			return err
+		}
+	}
 	if err := s.connect(); err != nil {
 		return err
 	}
@@ -64,6 +72,18 @@ func (c *releaseCommand) Run(s *session) error {
 	s.say("%s is merged; lockstep status --watch shows how it goes", manifest.Release)
 	if c.Wait {
 		return s.follow(manifest.Release)
+	}
+	return nil
+}
+
+// checkMigrations refuses before the upload what Begin would refuse after it.
+func checkMigrations(dir string, packed []byte) error {
+	files, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	if err != nil {
+		return fmt.Errorf("read %s as it was packed: %w", dir, err)
+	}
+	if err := lint.Check(files); err != nil {
+		return statemachine.Errorf(statemachine.IncompatibleMigration, "%s: %w", dir, err)
 	}
 	return nil
 }

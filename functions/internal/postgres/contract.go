@@ -11,12 +11,14 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"lockstep/statemachine/migration"
 )
 
 // Contract narrows the schema to what the release needs: the point of no return. Before it, nothing is
 // changed while a backfill of the bundle has rows left, which is ErrRowsLeft, or an expand has not run.
 func (d *Database) Contract(ctx context.Context, release string, migrations fs.FS) (r Report, err error) {
-	b, err := load(migrations)
+	b, err := migration.Load(migrations)
 	if err != nil {
 		return r, err
 	}
@@ -24,7 +26,7 @@ func (d *Database) Contract(ctx context.Context, release string, migrations fs.F
 		if err := s.settle(ctx, b); err != nil {
 			return err
 		}
-		r, err = s.apply(ctx, release, contracting, b.files[contracting])
+		r, err = s.apply(ctx, release, migration.Contract, b.Files[migration.Contract])
 		return err
 	})
 	return r, err
@@ -32,14 +34,14 @@ func (d *Database) Contract(ctx context.Context, release string, migrations fs.F
 
 // settle checks that all is filled in and then closes the way back. From then on no backfill is counted
 // again: its columns may go.
-func (s *session) settle(ctx context.Context, b bundle) error {
-	versions, _, err := s.applied(ctx, expanding)
+func (s *session) settle(ctx context.Context, b migration.Bundle) error {
+	versions, _, err := s.applied(ctx, migration.Expand)
 	if err != nil {
 		return err
 	}
-	for _, f := range b.files[expanding] {
-		if !versions[f.version] {
-			return fmt.Errorf("%s: found it not applied, expected Expand before Contract", f.name)
+	for _, f := range b.Files[migration.Expand] {
+		if !versions[f.Version] {
+			return fmt.Errorf("%s: found it not applied, expected Expand before Contract", f.Name)
 		}
 	}
 	tx, err := s.BeginTx(ctx, nil)
@@ -47,8 +49,8 @@ func (s *session) settle(ctx context.Context, b bundle) error {
 		return err
 	}
 	defer tx.Rollback()
-	for _, fill := range b.backfills {
-		if err := fill.settle(ctx, tx); err != nil {
+	for _, declared := range b.Backfills {
+		if err := (backfill{declared}).settle(ctx, tx); err != nil {
 			return err
 		}
 	}
@@ -61,20 +63,20 @@ func (s *session) settle(ctx context.Context, b bundle) error {
 // rehearse runs the contract in a transaction that is rolled back: what would fail after the traffic has
 // moved, fails while there is a way back. It stops before a file without a transaction, on which the next
 // ones may build, and gives up what takes longer than the application may be kept waiting.
-func (s *session) rehearse(ctx context.Context, files []file) (untried []string, err error) {
-	versions, _, err := s.applied(ctx, contracting)
+func (s *session) rehearse(ctx context.Context, files []migration.File) (untried []string, err error) {
+	versions, _, err := s.applied(ctx, migration.Contract)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.unchanged(ctx, contracting, files, versions); err != nil {
+	if err := s.unchanged(ctx, migration.Contract, files, versions); err != nil {
 		return nil, err
 	}
-	files = slices.DeleteFunc(slices.Clone(files), func(f file) bool { return versions[f.version] })
+	files = slices.DeleteFunc(slices.Clone(files), func(f migration.File) bool { return versions[f.Version] })
 	names := make([]string, len(files))
 	for i, f := range files {
-		names[i] = f.name
+		names[i] = f.Name
 	}
-	end := slices.IndexFunc(files, func(f file) bool { return !f.transaction })
+	end := slices.IndexFunc(files, func(f migration.File) bool { return !f.Transaction })
 	if end < 0 {
 		end = len(files)
 	}
@@ -89,7 +91,7 @@ func (s *session) rehearse(ctx context.Context, files []file) (untried []string,
 	return append(untried, names[end:]...), err
 }
 
-func (s *session) rehearseAll(ctx context.Context, files []file) error {
+func (s *session) rehearseAll(ctx context.Context, files []migration.File) error {
 	// A context that ends would have database/sql roll back from aside, under the statement that is running.
 	tx, err := s.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
@@ -105,12 +107,12 @@ func (s *session) rehearseAll(ctx context.Context, files []file) error {
 	stage.SetMaxOpenConns(1)
 	defer stage.Close()
 	for _, f := range files {
-		p, err := provider(stage, f.phase, f.alone())
+		p, err := provider(stage, f.Phase, f.Alone())
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
-		if _, err := p.ApplyVersion(ctx, f.version, true); err != nil {
-			return fmt.Errorf("%s would fail: %w", f.name, plain(err))
+		if _, err := p.ApplyVersion(ctx, f.Version, true); err != nil {
+			return fmt.Errorf("%s would fail: %w", f.Name, plain(err))
 		}
 	}
 	if _, err := tx.ExecContext(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil { // else checked at a commit that never comes

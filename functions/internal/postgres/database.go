@@ -20,6 +20,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"lockstep/statemachine/migration"
 )
 
 var (
@@ -83,16 +85,16 @@ func (d *Database) Close() error { return d.db.Close() }
 
 // Versions is the newest version that each phase has applied, 0 for none.
 func (d *Database) Versions(ctx context.Context) (expand, contract int64, err error) {
-	for phase, version := range map[phase]*int64{expanding: &expand, contracting: &contract} {
+	for phase, version := range map[migration.Phase]*int64{migration.Expand: &expand, migration.Contract: &contract} {
 		var there bool
-		if err := d.db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", phase.table()).Scan(&there); err != nil {
-			return 0, 0, fmt.Errorf("look for %s: %w", phase.table(), err)
+		if err := d.db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table(phase)).Scan(&there); err != nil {
+			return 0, 0, fmt.Errorf("look for %s: %w", table(phase), err)
 		}
 		if !there {
 			continue
 		}
-		if err := d.db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+phase.table()).Scan(version); err != nil {
-			return 0, 0, fmt.Errorf("read %s: %w", phase.table(), err)
+		if err := d.db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+table(phase)).Scan(version); err != nil {
+			return 0, 0, fmt.Errorf("read %s: %w", table(phase), err)
 		}
 	}
 	return expand, contract, nil

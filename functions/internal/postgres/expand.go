@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"io/fs"
+
+	"lockstep/statemachine/migration"
 )
 
 // Expand widens the schema for a release: it applies what the bundle has and the database lacks, fills
@@ -10,21 +12,22 @@ import (
 //
 // The bundle may hold the release's own files or all that ever were.
 func (d *Database) Expand(ctx context.Context, release string, migrations fs.FS) (r Report, err error) {
-	b, err := load(migrations)
+	b, err := migration.Load(migrations)
 	if err != nil {
 		return r, err
 	}
 	err = d.locked(ctx, func(ctx context.Context, s *session) error {
-		if r, err = s.apply(ctx, release, expanding, b.files[expanding]); err != nil {
+		if r, err = s.apply(ctx, release, migration.Expand, b.Files[migration.Expand]); err != nil {
 			return err
 		}
 		r.Backfilled = map[string]int64{}
-		for _, fill := range b.backfills {
+		for _, declared := range b.Backfills {
+			fill := backfill{declared}
 			if r.Backfilled[fill.Name], err = s.fill(ctx, release, fill); err != nil {
 				return err
 			}
 		}
-		r.Untried, err = s.rehearse(ctx, b.files[contracting])
+		r.Untried, err = s.rehearse(ctx, b.Files[migration.Contract])
 		return err
 	})
 	return r, err

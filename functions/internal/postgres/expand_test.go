@@ -219,3 +219,15 @@ func TestContract_BeforeExpand_IsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestExpand_BadBundle_RunsNothing(t *testing.T) {
+	d, _ := shop(t, 1)
+	before := schema(t, d)
+	_, err := d.Expand(t.Context(), "v3", all(v3, bundleOf("expand/00004_x.sql", "-- +goose Up\nSELECT 1")))
+	if err == nil || !strings.Contains(err.Error(), "expand/00004_x.sql") {
+		t.Errorf("got %v", err)
+	}
+	if after := schema(t, d); after != before {
+		t.Errorf("it changed\n%s\nto\n%s", before, after)
+	}
+}

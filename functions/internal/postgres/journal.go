@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+
+	"lockstep/statemachine/migration"
 )
 
 // prepare makes the tables that go with goose's own.
@@ -33,60 +36,68 @@ func (s *session) prepare(ctx context.Context) error {
 
 // note writes a file into the journal before it runs. A file without a transaction may get stuck half
 // way, and only the journal then knows that there is something to undo.
-func (s *session) note(ctx context.Context, release string, f file) error {
+func (s *session) note(ctx context.Context, release string, f migration.File) error {
 	_, err := s.ExecContext(ctx, `
 		INSERT INTO lockstep_journal (phase, version, file, body, release) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (phase, version) DO UPDATE SET file = $3, body = $4, release = $5`,
-		f.phase, f.version, f.name, string(f.body), release)
+		f.Phase, f.Version, f.Name, string(f.Body), release)
 	if err != nil {
-		return fmt.Errorf("note %s: %w", f.name, err)
+		return fmt.Errorf("note %s: %w", f.Name, err)
 	}
 	return nil
 }
 
 // unchanged refuses files that ran in another form than they have now: nobody would get what they say.
-func (s *session) unchanged(ctx context.Context, p phase, files []file, applied map[int64]bool) error {
+func (s *session) unchanged(ctx context.Context, p migration.Phase, files []migration.File, applied map[int64]bool) error {
 	for _, f := range files {
-		if !applied[f.version] {
+		if !applied[f.Version] {
 			continue
 		}
 		var ran, release, body string
 		err := s.QueryRowContext(ctx, "SELECT file, release, body FROM lockstep_journal WHERE phase = $1 AND version = $2",
-			p, f.version).Scan(&ran, &release, &body)
+			p, f.Version).Scan(&ran, &release, &body)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // goose's own command ran it
 		}
 		if err != nil {
-			return fmt.Errorf("look up %s in the journal: %w", f.name, err)
+			return fmt.Errorf("look up %s in the journal: %w", f.Name, err)
 		}
-		if body != string(f.body) {
-			return fmt.Errorf("%s: %w: release %s ran it as %s; give the change a file and a number of its own", f.name, ErrChanged, release, ran)
+		then, err := migration.Parse(p, f.Version, ran, []byte(body))
+		if err != nil {
+			return fmt.Errorf("%s, as the journal has it: %w", ran, err)
+		}
+		// Comments between statements may change: nobody ran them.
+		if !slices.Equal(then.Up, f.Up) || !slices.Equal(then.Down, f.Down) || then.Transaction != f.Transaction {
+			return fmt.Errorf("%s: %w: release %s ran it as %s; give the change a file and a number of its own", f.Name, ErrChanged, release, ran)
 		}
 	}
 	return nil
 }
 
 // undoable lists the expand files that a release ran or began, the last one first.
-func (s *session) undoable(ctx context.Context, release string) ([]file, error) {
+func (s *session) undoable(ctx context.Context, release string) ([]migration.File, error) {
 	rows, err := s.QueryContext(ctx, `
 		SELECT version, file, body, settled FROM lockstep_journal
-		WHERE phase = $1 AND release = $2 ORDER BY id DESC`, expanding, release)
+		WHERE phase = $1 AND release = $2 ORDER BY id DESC`, migration.Expand, release)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	defer rows.Close()
-	var files []file
+	var files []migration.File
 	for rows.Next() {
-		f := file{phase: expanding}
+		var version int64
+		var name string
+		var body []byte
 		var settled bool
-		if err := rows.Scan(&f.version, &f.name, &f.body, &settled); err != nil {
+		if err := rows.Scan(&version, &name, &body, &settled); err != nil {
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
 		if settled {
-			return nil, fmt.Errorf("%s: %w", f.name, ErrContracted)
+			return nil, fmt.Errorf("%s: %w", name, ErrContracted)
 		}
-		if err := f.parse(); err != nil {
-			return nil, fmt.Errorf("%s, as the journal has it: %w", f.name, err)
+		f, err := migration.Parse(migration.Expand, version, name, body)
+		if err != nil {
+			return nil, fmt.Errorf("%s, as the journal has it: %w", name, err)
 		}
 		files = append(files, f)
 	}

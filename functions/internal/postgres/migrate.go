@@ -11,10 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+
+	"lockstep/statemachine/migration"
 )
 
-func store(p phase) database.Store {
-	s, err := database.NewStore(database.DialectPostgres, p.table())
+// table is the phase's version table.
+func table(p migration.Phase) string { return "lockstep_" + string(p) }
+
+func store(p migration.Phase) database.Store {
+	s, err := database.NewStore(database.DialectPostgres, table(p))
 	if err != nil {
 		panic(err) // only an empty name can be wrong
 	}
@@ -22,19 +27,19 @@ func store(p phase) database.Store {
 }
 
 // applied is what the phase's version table holds, and its newest version.
-func (s *session) applied(ctx context.Context, p phase) (versions map[int64]bool, newest int64, err error) {
+func (s *session) applied(ctx context.Context, p migration.Phase) (versions map[int64]bool, newest int64, err error) {
 	conn, err := s.Conn(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer conn.Close()
 	var there bool
-	if err := conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", p.table()).Scan(&there); err != nil || !there {
+	if err := conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table(p)).Scan(&there); err != nil || !there {
 		return nil, 0, err
 	}
 	list, err := store(p).ListMigrations(ctx, conn)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read %s: %w", p.table(), err)
+		return nil, 0, fmt.Errorf("read %s: %w", table(p), err)
 	}
 	versions = map[int64]bool{}
 	for _, m := range list {
@@ -46,7 +51,7 @@ func (s *session) applied(ctx context.Context, p phase) (versions map[int64]bool
 
 // apply runs the files that the phase's version table lacks, whichever their numbers: merges don't end in
 // the order in which their numbers were given. It tells what it did also where it fails.
-func (s *session) apply(ctx context.Context, release string, p phase, files []file) (Report, error) {
+func (s *session) apply(ctx context.Context, release string, p migration.Phase, files []migration.File) (Report, error) {
 	versions, newest, err := s.applied(ctx, p)
 	r := Report{From: newest, To: newest}
 	if err != nil {
@@ -56,7 +61,7 @@ func (s *session) apply(ctx context.Context, release string, p phase, files []fi
 		return r, err
 	}
 	for _, f := range files {
-		if versions[f.version] {
+		if versions[f.Version] {
 			continue
 		}
 		if err := s.note(ctx, release, f); err != nil {
@@ -66,38 +71,38 @@ func (s *session) apply(ctx context.Context, release string, p phase, files []fi
 			return r, err
 		}
 		s.worked = true
-		r.Applied = append(r.Applied, f.name)
-		r.To = max(r.To, f.version)
+		r.Applied = append(r.Applied, f.Name)
+		r.To = max(r.To, f.Version)
 	}
 	return r, nil
 }
 
 // run applies a file or undoes it, again and again while the application holds what it needs.
-func (s *session) run(ctx context.Context, f file, up bool) error {
-	p, err := provider(s, f.phase, f.alone())
+func (s *session) run(ctx context.Context, f migration.File, up bool) error {
+	p, err := provider(s, f.Phase, f.Alone())
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.name, err)
+		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	err = s.patiently(ctx, func() error {
-		if up && !f.transaction {
+		if up && !f.Transaction {
 			if err := s.dropInvalidIndexes(ctx, f); err != nil {
 				return err
 			}
 		}
-		_, err := p.ApplyVersion(ctx, f.version, up)
+		_, err := p.ApplyVersion(ctx, f.Version, up)
 		return plain(err)
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.name, err)
+		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	// What a file set for itself, a search path or a timeout, is not meant for the next one.
 	if _, err := s.ExecContext(ctx, "RESET ALL"); err != nil {
-		return fmt.Errorf("after %s: %w", f.name, err)
+		return fmt.Errorf("after %s: %w", f.Name, err)
 	}
 	return nil
 }
 
-func provider(s *session, p phase, files fs.FS) (*goose.Provider, error) {
+func provider(s *session, p migration.Phase, files fs.FS) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectCustom, s.DB, files, goose.WithStore(store(p)),
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }
@@ -137,7 +142,7 @@ func busy(err error) bool {
 
 // dropInvalidIndexes removes what an index build that was cut off has left behind, of the indexes that
 // the file names: IF NOT EXISTS would take the wreck for the index.
-func (s *session) dropInvalidIndexes(ctx context.Context, f file) error {
+func (s *session) dropInvalidIndexes(ctx context.Context, f migration.File) error {
 	rows, err := s.QueryContext(ctx, `
 		SELECT c.relname, c.oid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 		WHERE NOT i.indisvalid AND c.relkind = 'i'`)
@@ -151,7 +156,7 @@ func (s *session) dropInvalidIndexes(ctx context.Context, f file) error {
 		if err := rows.Scan(&name, &qualified); err != nil {
 			return fmt.Errorf("look for invalid indexes: %w", err)
 		}
-		if regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(f.body) {
+		if regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(f.Body) {
 			wrecks = append(wrecks, qualified)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/pressly/goose/v3/database"
+
+	"lockstep/statemachine/migration"
 )
 
 // UndoExpand takes back what Expand did for a release, the last file first, with the Down of the files as
@@ -15,7 +17,7 @@ func (d *Database) UndoExpand(ctx context.Context, release string) (r Report, er
 		if err != nil {
 			return err
 		}
-		versions, newest, err := s.applied(ctx, expanding)
+		versions, newest, err := s.applied(ctx, migration.Expand)
 		if err != nil {
 			return err
 		}
@@ -25,13 +27,13 @@ func (d *Database) UndoExpand(ctx context.Context, release string) (r Report, er
 			return fmt.Errorf("forget the backfills of %s: %w", release, err)
 		}
 		for _, f := range files {
-			if err := s.undo(ctx, f, versions[f.version]); err != nil {
+			if err := s.undo(ctx, f, versions[f.Version]); err != nil {
 				return err
 			}
 			s.worked = true
-			r.Applied = append(r.Applied, f.name)
+			r.Applied = append(r.Applied, f.Name)
 		}
-		_, r.To, err = s.applied(ctx, expanding)
+		_, r.To, err = s.applied(ctx, migration.Expand)
 		return err
 	})
 	return r, err
@@ -39,39 +41,39 @@ func (d *Database) UndoExpand(ctx context.Context, release string) (r Report, er
 
 // undo runs a file's Down. One that was cut off before its mark in the version table left nothing if it
 // had a transaction; without one it may have left a part, so it is marked first for its Down to run.
-func (s *session) undo(ctx context.Context, f file, applied bool) error {
-	if !applied && !f.transaction {
+func (s *session) undo(ctx context.Context, f migration.File, applied bool) error {
+	if !applied && !f.Transaction {
 		if err := s.mark(ctx, f); err != nil {
 			return err
 		}
 	}
-	if applied || !f.transaction {
+	if applied || !f.Transaction {
 		if err := s.run(ctx, f, false); err != nil {
 			return fmt.Errorf("undo %w", err)
 		}
 	}
-	_, err := s.ExecContext(ctx, "DELETE FROM lockstep_journal WHERE phase = $1 AND version = $2", f.phase, f.version)
+	_, err := s.ExecContext(ctx, "DELETE FROM lockstep_journal WHERE phase = $1 AND version = $2", f.Phase, f.Version)
 	if err != nil {
-		return fmt.Errorf("take %s out of the journal: %w", f.name, err)
+		return fmt.Errorf("take %s out of the journal: %w", f.Name, err)
 	}
 	return nil
 }
 
-func (s *session) mark(ctx context.Context, f file) error {
-	p, err := provider(s, f.phase, f.alone())
+func (s *session) mark(ctx context.Context, f migration.File) error {
+	p, err := provider(s, f.Phase, f.Alone())
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.name, err)
+		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	if _, err := p.GetDBVersion(ctx); err != nil { // makes the table
-		return fmt.Errorf("%s: %w", f.name, err)
+		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	conn, err := s.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := store(f.phase).Insert(ctx, conn, database.InsertRequest{Version: f.version}); err != nil {
-		return fmt.Errorf("mark %s: %w", f.name, err)
+	if err := store(f.Phase).Insert(ctx, conn, database.InsertRequest{Version: f.Version}); err != nil {
+		return fmt.Errorf("mark %s: %w", f.Name, err)
 	}
 	return nil
 }

@@ -10,9 +10,9 @@ import (
 	"io/fs"
 	"testing"
 
-	"lockstep/functions/internal/postgres"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
+	"lockstep/statemachine/migration/lint"
 )
 
 // objects are a bucket with a release in it.
@@ -52,7 +52,7 @@ func TestBegin_RefusesMigrationsThatCouldNotRun(t *testing.T) {
 			}
 			begin := &Begin{
 				Bundles:    objects{"releases/v2/release.json": manifest, "releases/v2/migrations.zip": packed.Bytes()},
-				Migrations: postgres.Check, Settings: sm.Settings{App: "shop", Database: &sm.Database{}},
+				Migrations: lint.Check, Settings: sm.Settings{App: "shop", Database: &sm.Database{}},
 			}
 			_, err = begin.check(t.Context(), release.Trigger{Release: "v2"})
 			if sm.Name(err) != sm.IncompatibleMigration || !bytes.Contains([]byte(err.Error()), []byte(file.path)) {

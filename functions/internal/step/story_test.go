@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"lockstep/functions/internal/postgres"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
+	"lockstep/statemachine/migration/lint"
 )
 
 const (
@@ -110,7 +110,7 @@ func (w *world) open() OpenSchema {
 // The steps, each on this world.
 
 func (w *world) begin(execution, token, event string) (sm.Document, error) {
-	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: postgres.Check, Roles: roles{w}, Answers: answers{w}, Alarms: alarms{w}}
+	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Answers: answers{w}, Alarms: alarms{w}}
 	return b.Run(w.t.Context(), sm.BeginInput{Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 

@@ -12,12 +12,13 @@ import (
 	"lockstep/functions/internal/step"
 	"lockstep/functions/internal/wire"
 	sm "lockstep/statemachine"
+	"lockstep/statemachine/migration/lint"
 )
 
 // Begin wires step.Begin.
 func Begin(c *aws.Cloud) wire.Run[sm.BeginInput, sm.Document] {
 	return (&step.Begin{
-		Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Migrations: postgres.Check,
+		Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Migrations: lint.Check,
 		Roles: c.Control(), Answers: c.Machine(), Alarms: c.Metrics(),
 	}).Run
 }

@@ -1,4 +1,4 @@
-package postgres
+package migration
 
 import (
 	"archive/zip"
@@ -13,32 +13,37 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// parse finds a file's statements. Goose keeps its parser to itself, so it is given a database that only
+// Parse finds a file's statements. Goose keeps its parser to itself, so it is given a database that only
 // listens: what we check is then what will run.
-func (f *file) parse() error {
-	for up, statements := range map[bool]*[]string{true: &f.up, false: &f.down} {
+func Parse(p Phase, version int64, name string, body []byte) (File, error) {
+	f := File{Phase: p, Version: version, Name: name, Body: body}
+	if bytes.Contains(body, []byte("+goose ENVSUB ON")) {
+		return f, errors.New("found ENVSUB, expected the whole statement: the environment that it would be taken from is a Lambda's")
+	}
+	for up, statements := range map[bool]*[]string{true: &f.Up, false: &f.Down} {
 		l := new(listener)
 		db := sql.OpenDB(l)
 		defer db.Close()
-		provider, err := goose.NewProvider(goose.DialectPostgres, db, f.alone(), goose.WithDisableVersioning(true),
+		provider, err := goose.NewProvider(goose.DialectPostgres, db, f.Alone(), goose.WithDisableVersioning(true),
 			goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 		if err != nil {
-			return err
+			return f, err
 		}
-		if _, err := provider.ApplyVersion(context.Background(), f.version, up); err != nil {
-			return err
+		if _, err := provider.ApplyVersion(context.Background(), version, up); err != nil {
+			return f, err
 		}
-		*statements, f.transaction = l.heard, l.transaction
+		*statements = l.heard
+		f.Transaction = f.Transaction || l.transaction
 	}
-	return nil
+	return f, nil
 }
 
-// alone is the file as a file system of its own.
-func (f *file) alone() fs.FS {
+// Alone is the file as a file system of its own.
+func (f File) Alone() fs.FS {
 	var buffer bytes.Buffer
 	w := zip.NewWriter(&buffer)
-	entry, _ := w.Create(path.Base(f.name)) // writing to memory does not fail
-	_, _ = entry.Write(f.body)
+	entry, _ := w.Create(path.Base(f.Name)) // writing to memory does not fail
+	_, _ = entry.Write(f.Body)
 	_ = w.Close()
 	r, err := zip.NewReader(bytes.NewReader(buffer.Bytes()), int64(buffer.Len()))
 	if err != nil {
