@@ -1,10 +1,13 @@
 package functions_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
 )
 
@@ -34,6 +37,129 @@ func TestQueue_TheNewestFollows_TheOlderIsSuperseded(t *testing.T) {
 		w.took("v4", waited+good)
 		w.stands("a", "v4", "v2")
 	})
+}
+
+// A merge that could not be released takes nobody's place: it is refused before it joins the queue.
+func TestQueue_WhatIsRefusedSupersedesNobody(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(10 * time.Second)
+		broken := w.release("v4", 4, everything)
+		broken.objects["site.zip"] = []byte("another")
+		w.merge(broken)
+		w.merge(w.release("v5", 3, everything)) // no newer than v3
+		time.Sleep(10 * time.Second)
+		for id, says := range map[string]string{"v4": "SHA-256", "v5": "which v3 has already"} {
+			if r := w.record(id); r.Outcome != sm.Refused || !strings.Contains(r.Cause, says) {
+				t.Errorf("%s was %s: %s", id, r.Outcome, r.Cause)
+			}
+		}
+		w.ends("v2", sm.Released)
+		w.ends("v3", sm.Released)
+		w.took("v3", waited+good)
+		w.stands("a", "v3", "v2")
+	})
+}
+
+// One runs, the newest follows, each of the others is told that it is superseded; none is lost.
+func TestQueue_AHundredMergesWithinAMinute(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		const last = 101
+		order := rand.New(rand.NewPCG(1, 2)).Perm(last - 1)
+		for _, n := range order { // each delivered twice, in any order
+			r := w.release(fmt.Sprintf("v%d", n+2), int64(n+2), brings{site: true})
+			w.upload(r)
+			for range 2 {
+				go w.announceMerge(r.manifest.Release, r.manifest.Sequence)
+			}
+			time.Sleep(time.Minute / last)
+		}
+		w.endsWithin(12*time.Hour, fmt.Sprintf("v%d", last), sm.Released)
+		first, outcomes := fmt.Sprintf("v%d", order[0]+2), map[sm.Outcome]int{}
+		for n := 2; n <= last; n++ {
+			id := fmt.Sprintf("v%d", n)
+			w.eventually(id+" has ended", time.Hour, func() bool { return w.record(id).Outcome != "" && !w.running(id) })
+			r := w.record(id)
+			if outcomes[r.Outcome]++; r.Outcome == sm.Superseded && !strings.Contains(r.Cause, "which is newer") {
+				t.Errorf("%s: %s", id, r.Cause)
+			}
+		}
+		if outcomes[sm.Released] != 2 || outcomes[sm.Superseded] != 98 || w.record(first).Outcome != sm.Released {
+			t.Errorf("of a hundred merges: %v; the first, %s, was %s", outcomes, first, w.record(first).Outcome)
+		}
+	})
+}
+
+func TestQueue_InTurn(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		for _, n := range []int64{5, 3, 4} {
+			w.merge(w.release(fmt.Sprintf("v%d", n), n, everything))
+			time.Sleep(10 * time.Second)
+		}
+		for _, id := range []string{"v2", "v3", "v4", "v5"} {
+			w.ends(id, sm.Released)
+		}
+		for id, before := range map[string]string{"v3": "v2", "v4": "v3", "v5": "v4"} {
+			if began, ended := w.record(id).Began, w.record(before).Ended; began.Before(*ended) {
+				t.Errorf("%s began at %s, before %s ended at %s", id, began, before, ended)
+			}
+		}
+		w.stands("a", "v5", "v4")
+	}, func(o *stack.Options) { o.Queue = sm.InTurn })
+}
+
+// Whose turn it is keeps it, also where a newer merge finds the lock free at the moment; and one that is stopped
+// holds nobody up.
+func TestQueue_InTurn_NobodyJumpsIt(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		w.merge(w.release("v4", 4, everything))
+		w.upload(w.release("v5", 5, everything))
+		time.Sleep(10 * time.Second)
+		w.stop("v3")
+		w.after(sm.Finish, func() { // of v2: v4 was woken, and has not asked yet
+			w.before(sm.Begin, func() {
+				w.announceMerge("v5", 5)
+				time.Sleep(5 * time.Second)
+			})
+		})
+		w.ends("v2", sm.Released)
+		w.ends("v4", sm.Released)
+		w.ends("v5", sm.Released)
+		if r := w.record("v3"); r.Outcome != sm.Refused {
+			t.Errorf("v3 was %s: %s", r.Outcome, r.Cause)
+		}
+		w.stands("b", "v4", "v5")
+	}, func(o *stack.Options) { o.Queue = sm.InTurn })
+}
+
+func TestQueue_Refuses(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(10 * time.Second)
+		if r := w.record("v3"); r.Outcome != sm.Refused || !strings.Contains(r.Cause, "v2 is under way") {
+			t.Errorf("v3 was %s: %s", r.Outcome, r.Cause)
+		}
+		w.ends("v2", sm.Released)
+		w.announceMerge("v3", 3)
+		time.Sleep(10 * time.Second)
+		w.ends("v3", sm.Released)
+		w.tookTimes("v3", refused, good)
+		w.stands("a", "v3", "v2")
+	}, func(o *stack.Options) { o.Queue = sm.RefuseNew })
 }
 
 // A rollback hands the lock on, too, and the next release builds on what is live then.

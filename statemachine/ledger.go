@@ -31,6 +31,8 @@ type Parked struct {
 	Execution string    `json:"execution"`
 	TaskToken string    `json:"taskToken"`
 	Since     time.Time `json:"since"`
+	// Woken says that it was told to ask for the lock, and keeps its turn until it does.
+	Woken bool `json:"woken,omitempty"`
 }
 
 // Record is ledger/releases/<id>.json: what happened to a release.

@@ -26,6 +26,7 @@ type Settings struct {
 	Database     *Database              `json:"database,omitempty"`
 	Ramp         RampPlan               `json:"ramp"`
 	Drain        DrainPlan              `json:"drain"`
+	Queue        QueuePolicy            `json:"queue"`
 	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight
 	MetricPeriod Duration               `json:"metricPeriod"` // the resolution of the metrics: a minute on AWS
 	// EdgeConvergence is how long a new route takes to reach every edge location.
@@ -77,6 +78,15 @@ type OnInconclusive string
 const (
 	Hold           OnInconclusive = "hold"
 	RollBackUnsure OnInconclusive = "rollback"
+)
+
+// QueuePolicy is what becomes of merges while a release is under way; empty is Supersede.
+type QueuePolicy string
+
+const (
+	Supersede QueuePolicy = "supersede" // the newest waits, and takes the place of older ones
+	InTurn    QueuePolicy = "queue"     // all wait, in the order of their sequence
+	RefuseNew QueuePolicy = "refuse"    // none waits
 )
 
 // DrainPlan is when the old environment counts as left: quiet for Quiet, or AtMost passed.

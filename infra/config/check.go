@@ -48,6 +48,9 @@ func (c Config) check() error {
 	if c.Trigger != OnMerge && c.Trigger != OnUpload {
 		return found("trigger", string(c.Trigger), "%q or %q", OnMerge, OnUpload)
 	}
+	if c.Queue != sm.Supersede && c.Queue != sm.InTurn && c.Queue != sm.RefuseNew {
+		return found("queue", string(c.Queue), "%q, %q or %q", sm.Supersede, sm.InTurn, sm.RefuseNew)
+	}
 	if c.Site.Pages != Folder && c.Site.Pages != Single {
 		return found("site.pages", string(c.Site.Pages), "%q or %q", Folder, Single)
 	}

@@ -14,20 +14,21 @@ import (
 
 // Config is the context "lockstep" of cdk.json.
 type Config struct {
-	App           string        `json:"app"`
-	Functions     []Function    `json:"functions"`
-	Site          Site          `json:"site"`
-	Database      *Database     `json:"database"`
-	Domains       Domains       `json:"domains"`
-	Ramp          sm.RampPlan   `json:"ramp"`
-	Windows       []Window      `json:"windows"`
-	Alarms        Alarms        `json:"alarms"`
-	Drain         sm.DrainPlan  `json:"drain"`
-	Notifications Notifications `json:"notifications"`
-	Router        Router        `json:"router"`
-	Trigger       Trigger       `json:"trigger"`
-	GitHub        *GitHub       `json:"github"`
-	LogDays       int           `json:"logDays"` // how long logs are kept
+	App           string         `json:"app"`
+	Functions     []Function     `json:"functions"`
+	Site          Site           `json:"site"`
+	Database      *Database      `json:"database"`
+	Domains       Domains        `json:"domains"`
+	Ramp          sm.RampPlan    `json:"ramp"`
+	Windows       []Window       `json:"windows"`
+	Alarms        Alarms         `json:"alarms"`
+	Drain         sm.DrainPlan   `json:"drain"`
+	Queue         sm.QueuePolicy `json:"queue"`
+	Notifications Notifications  `json:"notifications"`
+	Router        Router         `json:"router"`
+	Trigger       Trigger        `json:"trigger"`
+	GitHub        *GitHub        `json:"github"`
+	LogDays       int            `json:"logDays"` // how long logs are kept
 }
 
 // Function is a function of the application. Existing names one that is there already, by name or ARN, and
@@ -131,7 +132,7 @@ const minute = sm.Duration(time.Minute)
 // defaults are what an application gets that says nothing.
 func defaults() Config {
 	return Config{
-		Site: Site{Pages: Folder}, Router: CloudFrontFunction, Trigger: OnMerge, LogDays: 30,
+		Site: Site{Pages: Folder}, Router: CloudFrontFunction, Trigger: OnMerge, LogDays: 30, Queue: sm.Supersede,
 		Ramp: sm.RampPlan{
 			MinimumRequests: 20, MaxExtensions: 6, OnInconclusive: sm.Hold,
 		},

@@ -34,6 +34,7 @@ func TestParse_Refuses(t *testing.T) {
 		"unknown key":       {`{"app":"shop","functons":[]}`, "lockstep.functons: found a key that is not known, expected one of app, functions"},
 		"unknown key below": {function(`"rutes":[]`), "lockstep.functions[0].rutes: found a key that is not known, expected one of name, existing"},
 		"wrong kind":        {function(`"routes":"/x"`), `lockstep.functions[0].routes: found "/x", expected a list`},
+		"queue":             {`{"app":"shop","queue":"wait"}`, `lockstep.queue: found "wait", expected "supersede", "queue" or "refuse"`},
 		"fraction":          {function(`"memory":1.5`), "lockstep.functions[0].memory: found 1.5, expected a whole number"},
 		"duration":          {`{"app":"shop","drain":{"quiet":"soon"}}`, `lockstep.drain.quiet: found "soon", expected a duration like`},
 		"two on one route": {`{"app":"shop","functions":[{"name":"f",` + plain + `,"routes":["/x"]},{"name":"g",` + plain + `,"routes":["/x"]}]}`,

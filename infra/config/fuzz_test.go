@@ -38,7 +38,7 @@ func FuzzParse(f *testing.F) {
 		}
 		before := 0.0
 		for _, step := range s.Ramp.Steps {
-			if !(step.Percent > before) || step.Percent > 100 {
+			if !(step.Percent > 0 && step.Percent >= before) || step.Percent > 100 {
 				t.Errorf("took a ramp of %+v", s.Ramp.Steps)
 			}
 			before = step.Percent

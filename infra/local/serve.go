@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lockstep/infra/local/loopback"
 	"lockstep/infra/local/page"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/asl"
@@ -35,14 +36,15 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // handler is everything behind the one port: the page, the AWS endpoint for whatever is signed, the shop
-// for the rest.
+// for the rest. All of it answers to this machine's own names only, but for a client of AWS that uses the endpoint
+// as its proxy: such a request has another's name, and the form that browsers use for no site.
 func (l *local) handler() http.Handler {
 	watched := page.New(page.Options{Snapshot: l.snapshot, Do: l.do})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	parts := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == page.Prefix || strings.HasPrefix(r.URL.Path, page.Prefix+"/"):
 			watched.ServeHTTP(w, r)
-		case strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") && l.gate.front.Load() != nil:
+		case signed(r) && l.gate.front.Load() != nil:
 			l.stack.Cloud.ServeHTTP(w, r)
 		default:
 			seen := &stamped{ResponseWriter: w, status: http.StatusOK}
@@ -53,7 +55,18 @@ func (l *local) handler() http.Handler {
 			}
 		}
 	})
+	own := loopback.Only(parts)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if signed(r) && r.URL.IsAbs() {
+			parts.ServeHTTP(w, r)
+			return
+		}
+		own.ServeHTTP(w, r)
+	})
 }
+
+// signed tells whether a request is a client of AWS's.
+func signed(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") }
 
 // stamped remembers the status of a response.
 type stamped struct {

@@ -101,10 +101,14 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			return err
 		}
 		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == in.Execution })
-		if l.Holder == nil {
+		if l.Holder == nil && b.Book.turn(*l, m.Sequence) {
 			l.Fence++
 			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: time.Now().UTC()}
 			return nil
+		}
+		if b.Book.Queue == sm.RefuseNew {
+			return sm.Errorf(sm.InvalidRelease, "release %s is under way in %s, and queue is %q: release %s again once it has ended",
+				l.Holder.Release, l.Holder.Execution, b.Book.Queue, m.Release)
 		}
 		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
 			TaskToken: in.TaskToken, Since: time.Now().UTC()})
@@ -117,9 +121,16 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 	if lock.Holder != nil && lock.Holder.Release == m.Release {
 		return sm.Errorf(sm.InvalidRelease, "release %s is under way already, in %s: nothing to do", m.Release, lock.Holder.Execution)
 	}
+	if lock.Holder != nil && lock.Holder.Sequence == m.Sequence {
+		return taken(m, lock.Holder.Release)
+	}
 	for _, p := range lock.Queue {
-		if p.Release == m.Release && p.Execution != execution {
+		switch {
+		case p.Execution == execution:
+		case p.Release == m.Release:
 			return sm.Errorf(sm.InvalidRelease, "release %s waits in the queue already, in %s: nothing to do", m.Release, p.Execution)
+		case p.Sequence == m.Sequence:
+			return taken(m, p.Release)
 		}
 	}
 	control, err := b.Roles.Get(ctx)
@@ -141,13 +152,18 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 		return sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, expected more than %d, which is live as %s: release a newer one",
 			sm.ManifestKey(m.Release), m.Sequence, live.Sequence, live.Release)
 	case m.Sequence == live.Sequence:
-		return sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, which %s has already, expected a number of its own",
-			sm.ManifestKey(m.Release), m.Sequence, live.Release)
+		return taken(m, live.Release)
 	case record.Outcome != "" && record.Outcome != sm.Refused && !trigger.Deliberate:
 		return sm.Errorf(sm.InvalidRelease, "release %s was %s before; to try it again, start an execution with {\"release\":%q}",
 			m.Release, record.Outcome, m.Release)
 	}
 	return nil
+}
+
+// taken refuses a sequence that another release has: neither would be the newer one.
+func taken(m sm.Manifest, by string) error {
+	return sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, which %s has already, expected a number of its own",
+		sm.ManifestKey(m.Release), m.Sequence, by)
 }
 
 // start opens the record and sends the machine on its way.

@@ -31,6 +31,7 @@ type Book struct {
 	App    string
 	Ledger Ledger
 	Bus    Bus
+	Queue  sm.QueuePolicy
 }
 
 // Hold makes sure that this execution still has the lock under its fence; LockLost if not.

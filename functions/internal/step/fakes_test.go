@@ -24,6 +24,7 @@ import (
 type world struct {
 	t        testing.TB
 	settings sm.Settings
+	policy   sm.QueuePolicy
 
 	mu       sync.Mutex
 	calls    int

@@ -9,43 +9,55 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// settleQueue leaves the newest merge in the queue: the older ones are told that they are superseded,
-// and, where the lock is free, the newest is told to ask for it again. A token is answered before its
-// place in the queue is given up, so that whoever dies in between leaves nobody unanswered.
+// turn tells whether a release may take the lock that it found free: where all wait in turn, only before those
+// that have waited for it.
+func (b Book) turn(lock sm.Lock, sequence int64) bool {
+	return b.Queue != sm.InTurn || !slices.ContainsFunc(lock.Queue, func(p sm.Parked) bool { return p.Sequence < sequence })
+}
+
+// settleQueue tells those who wait what to do. Where the newest supersedes, the older ones are told that they are
+// superseded: every one in the queue was checked to the last digest before it got there, so none gives way to a
+// release that could not be made. Where the lock is free, whose turn it is is told to ask for it again. A token is
+// answered before its place in the queue is given up, so that whoever dies in between leaves nobody unanswered.
 func settleQueue(ctx context.Context, book Book, answers Answers) error {
 	lock := sm.Lock{}
 	if _, err := book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the queue: %w", err)
 	}
 	for len(lock.Queue) > 0 {
-		newest := slices.MaxFunc(lock.Queue, func(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) })
+		next := book.next(lock)
 		done := map[string]bool{} // by token: an execution that parks again has a new one
 		for _, p := range lock.Queue {
-			if p.Execution == newest.Execution {
+			if book.Queue == sm.InTurn || p.Execution == next.Execution {
 				continue
 			}
 			doc := sm.Document{Execution: p.Execution, Release: p.Release, Sequence: p.Sequence, Next: sm.NextFinish, Outcome: sm.Superseded,
-				Failure: &sm.Failure{Error: "Superseded", Cause: fmt.Sprintf("%s, which is newer, waits in its place", newest.Release)}}
+				Failure: &sm.Failure{Error: "Superseded", Cause: fmt.Sprintf("%s, which is newer, waits in its place", next.Release)}}
 			if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {
 				return fmt.Errorf("tell %s that it is superseded: %w", p.Release, err)
 			}
 			done[p.TaskToken] = true
 		}
 		woken := false
-		if lock.Holder == nil {
-			again := sm.Document{Execution: newest.Execution, Release: newest.Release, Sequence: newest.Sequence, Next: sm.NextBegin}
-			delivered, err := answers.Succeed(ctx, newest.TaskToken, again)
+		if lock.Holder == nil && !next.Woken {
+			again := sm.Document{Execution: next.Execution, Release: next.Release, Sequence: next.Sequence, Next: sm.NextBegin}
+			delivered, err := answers.Succeed(ctx, next.TaskToken, again)
 			if err != nil {
-				return fmt.Errorf("wake %s: %w", newest.Release, err)
+				return fmt.Errorf("wake %s: %w", next.Release, err)
 			}
-			// Undelivered, it is dead or was woken already; either way its place is free for the next.
-			done[newest.TaskToken], woken = true, delivered
+			// Undelivered, it was woken already or is dead. Where all wait in turn it keeps its place: from the dead
+			// Recover takes it. Else the place is free for the next.
+			woken = delivered || book.Queue == sm.InTurn
+			done[next.TaskToken] = book.Queue != sm.InTurn
 		}
 		if len(done) == 0 {
 			return nil
 		}
 		left, err := book.Lock(ctx, func(l *sm.Lock) error {
 			l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return done[p.TaskToken] })
+			for i := range l.Queue {
+				l.Queue[i].Woken = l.Queue[i].Woken || woken && l.Queue[i].TaskToken == next.TaskToken
+			}
 			return nil
 		})
 		if err != nil || woken {
@@ -54,4 +66,13 @@ func settleQueue(ctx context.Context, book Book, answers Answers) error {
 		lock = left
 	}
 	return nil
+}
+
+// next is who follows on the release under way.
+func (b Book) next(lock sm.Lock) sm.Parked {
+	bySequence := func(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) }
+	if b.Queue == sm.InTurn {
+		return slices.MinFunc(lock.Queue, bySequence)
+	}
+	return slices.MaxFunc(lock.Queue, bySequence)
 }

@@ -97,7 +97,9 @@ func (w *world) manifest(id string) (m sm.Manifest) {
 	return m
 }
 
-func (w *world) book() Book { return Book{App: "shop", Ledger: ledger{w}, Bus: bus{w}} }
+func (w *world) book() Book {
+	return Book{App: "shop", Ledger: ledger{w}, Bus: bus{w}, Queue: w.policy}
+}
 
 func (w *world) leveler() Leveler {
 	return Leveler{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Versions: versions{w}, Stages: stages{w}, Sites: sites{w}}

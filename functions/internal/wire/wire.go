@@ -27,7 +27,7 @@ func Start[In, Out any](build func(*aws.Cloud) Run[In, Out]) {
 
 // Book is the ledger as the steps use it.
 func Book(c *aws.Cloud) step.Book {
-	return step.Book{App: c.Settings.App, Ledger: c.Ledger(), Bus: c.Bus()}
+	return step.Book{App: c.Settings.App, Ledger: c.Ledger(), Bus: c.Bus(), Queue: c.Settings.Queue}
 }
 
 func leveler(c *aws.Cloud) step.Leveler {

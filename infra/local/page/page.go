@@ -9,10 +9,11 @@ import (
 	"encoding/json"
 	"io/fs"
 	"mime"
-	"net"
 	"net/http"
 	"path"
 	"strings"
+
+	"lockstep/infra/local/loopback"
 )
 
 // Prefix is where the page is served.
@@ -40,7 +41,7 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("GET "+Prefix+"/events", p.events)
 	mux.HandleFunc("GET "+Prefix+"/snapshot", p.snapshot)
 	mux.HandleFunc("POST "+Prefix+"/do", p.do)
-	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
+	return loopback.Only(http.NewCrossOriginProtection().Handler(mux))
 }
 
 type page struct {
@@ -98,19 +99,4 @@ func refuse(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
-}
-
-// loopbackOnly refuses names that merely resolve to this machine: behind them is another site's script.
-func loopbackOnly(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = strings.Trim(r.Host, "[]")
-		}
-		if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
-			http.Error(w, "this page answers to localhost only", http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"lockstep/infra/local/cloud/wire"
+	"lockstep/infra/local/loopback"
 )
 
 // runtimeAPI is what a custom runtime talks to, version 2018-06-01.
@@ -30,7 +31,7 @@ func (p *process) runtimeAPI() http.Handler {
 		}
 		w.WriteHeader(http.StatusAccepted)
 	})
-	return mux
+	return loopback.Only(mux)
 }
 
 // next ends the call that was answered, says that the process is idle, and blocks until it is given work.
