@@ -103,7 +103,9 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 		}
 	}
 	_, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
-		if r.Execution == "" || r.Execution == doc.Execution {
+		// What a copy of the merge was refused for gives way to what became of the merge.
+		copied := r.Began.IsZero() && r.Outcome == sm.Refused && doc.Outcome == sm.Superseded
+		if r.Execution == "" || r.Execution == doc.Execution || copied {
 			end(r)
 		}
 		return nil

@@ -70,3 +70,18 @@ func TestBegin_SequenceTaken(t *testing.T) {
 		})
 	}
 }
+
+// A copy of a merge that is refused while the merge gives way to a newer one: the record says what became of the merge.
+func TestFinish_OfTheMergeAndItsCopy(t *testing.T) {
+	for name, order := range map[string][]sm.Outcome{"the copy first": {sm.Refused, sm.Superseded}, "the merge first": {sm.Superseded, sm.Refused}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for _, outcome := range order {
+				must[sm.Document](t)(w.run(sm.Finish, sm.Document{Execution: "arn:exec:" + string(outcome), Release: "v3", Sequence: 3, Outcome: outcome}))
+			}
+			if r := w.record("v3"); r.Outcome != sm.Superseded || r.Execution != "arn:exec:superseded" {
+				t.Errorf("v3 was %s in %s", r.Outcome, r.Execution)
+			}
+		})
+	}
+}
