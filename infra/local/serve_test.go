@@ -4,7 +4,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"testing"
+	"time"
 
+	"lockstep/infra/config"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
@@ -17,7 +19,11 @@ func TestHandler_RefusesWebPages(t *testing.T) {
 	for _, task := range sm.Functions() {
 		code[task] = placeholder()
 	}
-	up, err := stack.Up(stack.Options{App: app, Runner: lambda.NewInProcess(nil), Code: code, Placeholder: placeholder(), Alarm: stack.AlarmPlan{Errors: 1, Period: 60e9}})
+	described, err := config.Parse([]byte(`{"app":"shop"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := stack.Up(stack.Options{Config: described, Runner: lambda.NewInProcess(nil), Code: code, Placeholder: placeholder(), MetricPeriod: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
