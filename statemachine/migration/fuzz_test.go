@@ -1,4 +1,4 @@
-package postgres
+package migration
 
 import (
 	"io/fs"
@@ -8,7 +8,7 @@ import (
 )
 
 // A bundle's migrations are others' SQL: whatever it is, it is taken or refused by the name of its file.
-func FuzzCheck(f *testing.F) {
+func FuzzLoad(f *testing.F) {
 	for _, sql := range []string{
 		"-- +goose Up\nALTER TABLE orders ADD COLUMN note text;\n-- +goose Down\nALTER TABLE orders DROP COLUMN note;\n",
 		"-- +goose Up\n-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS int AS $$ SELECT 1; $$ LANGUAGE sql;\n-- +goose StatementEnd\n-- +goose Down\nDROP FUNCTION f;\n",
@@ -25,7 +25,7 @@ func FuzzCheck(f *testing.F) {
 		if !fs.ValidPath(name) || name == "." {
 			t.Skip("no such name in a zip")
 		}
-		err := Check(fstest.MapFS{name: {Data: []byte(content)}})
+		_, err := Load(fstest.MapFS{name: {Data: []byte(content)}})
 		if folder, _, _ := strings.Cut(name, "/"); err != nil && !strings.Contains(err.Error(), folder) {
 			t.Errorf("%q is refused without its name: %v", name, err)
 		}
