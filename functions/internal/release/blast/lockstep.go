@@ -1,0 +1,119 @@
+package main
+
+import (
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// lockstep goes by the rules that ship, with the defaults of cdk.json: release.Budget says the share, release.Judge the
+// verdict at every look, and an alarm rolls back between looks. All that is here is time: edges take 46 to 83 s to go by
+// a new weight, a schedule comes within a minute of its time, a rollback is one call.
+type lockstep struct {
+	budget release.Budget
+	look   time.Duration
+	weight int
+	full   time.Duration // since when all edges send everyone
+	ended  time.Duration // when it was promoted; 0 before
+}
+
+const (
+	converges = 90 * time.Second // what Lockstep reckons with
+	drain     = 15 * time.Minute // until contract there is a way back
+)
+
+func newLockstep(rate float64) policy {
+	return &lockstep{budget: release.Budget{
+		Harm: 50, Within: time.Hour, Minimum: 20, Traffic: rate, Period: time.Minute, Converges: converges,
+	}}
+}
+
+func (p *lockstep) name() string { return "Lockstep" }
+
+var began = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (p *lockstep) act(w *world) state {
+	published := w.published()
+	if p.rings(w, published) {
+		return rolledBack
+	}
+	switch {
+	case p.ended > 0 && w.now >= p.ended+drain:
+		return left
+	case p.ended > 0:
+		return watched
+	case w.now < p.look:
+		return going
+	case w.now > 0:
+		switch release.Judge(p.evidence(w, published)).Verdict {
+		case sm.Breached:
+			return rolledBack
+		case sm.Healthy:
+			if p.weight == sm.FullWeight {
+				p.ended = w.now
+				return watched
+			}
+			p.grow(w, published)
+		}
+	default:
+		p.grow(w, published)
+	}
+	p.look = w.now + p.budget.Look(p.weight) + w.upTo(time.Minute)
+	return going
+}
+
+func (p *lockstep) grow(w *world, published []minute) {
+	seen := 0.0
+	for _, m := range published {
+		seen += m.active.requests
+	}
+	weight := p.budget.Weight(seen)
+	if weight <= p.weight {
+		return
+	}
+	p.weight, p.full = weight, w.now+converges
+	w.move(float64(weight)/sm.FullWeight, 46*time.Second+w.upTo(37*time.Second))
+}
+
+func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
+	errors := release.Criterion{Name: "errors", Says: "%s of %s calls failed", Factor: 1, Drift: 2}
+	latency := release.Criterion{Name: "latency", Says: "%s of %s calls were slow", Factor: 1, Drift: 2}
+	add := func(m minute) {
+		period := func(active, fallback float64) release.Period {
+			return release.Period{
+				At: began.Add(m.began), From: m.from, To: m.to,
+				Active: release.Tally{Events: active, Of: m.active.requests}, Fallback: release.Tally{Events: fallback, Of: m.fallback.requests},
+			}
+		}
+		errors.Periods = append(errors.Periods, period(m.active.errors, m.fallback.errors))
+		latency.Periods = append(latency.Periods, period(m.active.slow, m.fallback.slow))
+	}
+	for at := -time.Hour; at < 0; at += time.Minute {
+		n := w.rate * 60
+		add(minute{began: at, fallback: calls{requests: n, errors: n * baseline, slow: n * slow}})
+	}
+	for _, m := range published {
+		add(m)
+	}
+	e := release.Evidence{Criteria: []release.Criterion{errors, latency}, Ramp: began, Bake: began, Minimum: p.budget.Minimum}
+	if p.weight == sm.FullWeight {
+		e.Bake = began.Add(p.full)
+	}
+	return e
+}
+
+// rings tells whether an alarm of active rings.
+func (p *lockstep) rings(w *world, published []minute) bool {
+	for _, m := range published {
+		if m.published <= w.now-tick {
+			continue
+		}
+		if ill(m.active) && !ill(m.fallback) {
+			return true
+		}
+	}
+	return false
+}
+
+func ill(c calls) bool { return c.errors >= 3 && c.errors > 0.05*c.requests }

@@ -1,0 +1,101 @@
+package release
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lockstep/statemachine"
+)
+
+func budget(traffic float64) Budget {
+	return Budget{Harm: 50, Within: time.Hour, Minimum: 20, Traffic: traffic, Period: time.Minute, Converges: 90 * time.Second}
+}
+
+func TestBudget_FirstShare(t *testing.T) {
+	for _, c := range []struct {
+		says            string
+		traffic, budget float64
+		weight          int
+	}{
+		{"as many calls as the budget within four minutes", 500, 50, 4},
+		{"half of the traffic, twice the share", 250, 50, 8},
+		{"the least there is, where it is too much", 5000, 50, 1},
+		{"low traffic: as many as a verdict needs in a fifth of the time", 1, 50, 277},
+		{"lower traffic: never more than a quarter of the viewers", 0.01, 50, 2500},
+		{"a small budget holds at low traffic too", 1, 1, 41},
+		{"no traffic: nobody to harm, nobody to learn from", 0, 50, 1},
+	} {
+		b := budget(c.traffic)
+		b.Harm = c.budget
+		if weight := b.Weight(0); weight != c.weight {
+			t.Errorf("%s: %g calls a second: found %d, expected %d", c.says, c.traffic, weight, c.weight)
+		}
+	}
+}
+
+// Before anybody can know of it, a release that fails every call harms no more than the budget, whatever the traffic.
+func TestBudget_HarmsTheSame(t *testing.T) {
+	for _, traffic := range []float64{0.01, 0.1, 1, 5, 20, 100, 500, 1000} {
+		b := budget(traffic)
+		if harmed := traffic * float64(b.Weight(0)) / statemachine.FullWeight * b.delay().Seconds(); harmed > 50 {
+			t.Errorf("%g calls a second: a release that fails every call harms %g", traffic, harmed)
+		}
+	}
+}
+
+func TestBudget_GrowsWithEvidence(t *testing.T) {
+	for _, traffic := range []float64{0.05, 1, 20, 500, 20000} {
+		b, last := budget(traffic), 0
+		for seen := 0.0; seen < 1e9; seen = 2*seen + 1 {
+			weight := b.Weight(seen)
+			if weight < last || weight > statemachine.FullWeight {
+				t.Fatalf("%g calls a second, %g seen: found %d after %d", traffic, seen, weight, last)
+			}
+			last = weight
+		}
+		if last != statemachine.FullWeight {
+			t.Errorf("%g calls a second: found at most %d", traffic, last)
+		}
+	}
+}
+
+func TestBudget_Forecast(t *testing.T) {
+	for traffic, most := range map[float64]time.Duration{0.2: time.Hour, 1: time.Hour, 20: time.Hour, 500: time.Hour, 20000: 70 * time.Minute} {
+		if takes, ok := budget(traffic).Forecast(); !ok || takes > most || takes < most/2 {
+			t.Errorf("%g calls a second: found %s, %t, expected at most %s", traffic, takes, ok, most)
+		}
+	}
+	if takes, ok := budget(0).Forecast(); ok {
+		t.Errorf("without traffic: found %s", takes)
+	}
+	quick := budget(500)
+	quick.Within = 20 * time.Minute
+	if takes, ok := quick.Forecast(); !ok || takes > 25*time.Minute {
+		t.Errorf("within 20 minutes: found %s, %t", takes, ok)
+	}
+}
+
+func TestBudget_Look(t *testing.T) {
+	for _, c := range []struct {
+		traffic float64
+		weight  int
+		look    time.Duration
+	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute}, {0.01, 2500, 800 * time.Second}, {0, 1, time.Hour}} {
+		if look := budget(c.traffic).Look(c.weight).Round(time.Minute); look != c.look.Round(time.Minute) {
+			t.Errorf("%g calls a second at %d: found %s, expected %s", c.traffic, c.weight, look, c.look)
+		}
+	}
+}
+
+func TestBudget_SaysWhatItWillDo(t *testing.T) {
+	for traffic, says := range map[float64]string{
+		500:  "harm budget of 50 at 500 calls a second: first 0.04 %; a good release takes about 5",
+		5000: "first 0.01 %, the least there is, which may harm 120;",
+		0:    "at so little traffic it takes more than a month",
+	} {
+		if text := budget(traffic).String(); !strings.Contains(text, says) {
+			t.Errorf("%g calls a second: found %q, expected %q", traffic, text, says)
+		}
+	}
+}
