@@ -17,6 +17,8 @@ type options struct {
 	once   bool
 	report string
 	views  float64
+	// rollbacks is how many are measured, in place of the three releases.
+	rollbacks int
 }
 
 func main() {
@@ -25,6 +27,7 @@ func main() {
 	flag.BoolVar(&o.once, "once", false, "end after the three releases; exit 0 only if they went as they should")
 	flag.StringVar(&o.report, "report", "", "write what happened to this `file`, as JSON")
 	flag.Float64Var(&o.views, "views", 40, "page views per second of all viewers together")
+	flag.IntVar(&o.rollbacks, "rollbacks", 0, "in place of the three releases roll a bad one of 200 functions back so many times, and measure how soon nobody meets it; two minutes each")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "local: found the argument %q, expected only flags; see go run ./infra/local -h\n", flag.Arg(0))
@@ -40,7 +43,7 @@ func main() {
 	stop()
 	switch {
 	case interrupted:
-		if o.once {
+		if o.once || o.rollbacks > 0 {
 			os.Exit(130) // not all of it happened
 		}
 	case err != nil:

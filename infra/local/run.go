@@ -51,6 +51,9 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	l := &local{options: o, config: hastened(asked), story: newStory(os.Stdout)}
+	if o.rollbacks > 0 {
+		l.config = widened(l.config)
+	}
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("listen on 127.0.0.1:%d: something else does already; end it, or choose another with --port", o.port)
@@ -92,6 +95,9 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer l.stack.Close()
 
+	if o.rollbacks > 0 {
+		return l.rollbacks(ctx, dir)
+	}
 	if err := l.play(ctx); o.once || ctx.Err() != nil {
 		return err
 	} else if err != nil {
@@ -135,10 +141,14 @@ func (l *local) up(dir string, database *postgres.Server) error {
 		return err
 	}
 	settings := l.config.Settings()
+	converges := hasten(settings.EdgeConvergence).Std()
+	if l.options.rollbacks > 0 {
+		converges = convergence
+	}
 	l.stack, err = stack.Up(stack.Options{
 		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
 		Variables: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(), MetricPeriod: time.Second,
-		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: hasten(settings.EdgeConvergence).Std(),
+		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges,
 	})
 	if err != nil {
 		return err

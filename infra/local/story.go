@@ -156,6 +156,14 @@ func (s *story) answered(release string) {
 	s.answers[release] = time.Now()
 }
 
+// again forgets when a release rang and answered, before it is released anew.
+func (s *story) again(release string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rang, release)
+	delete(s.answers, release)
+}
+
 // end is closed when the release has ended.
 func (s *story) end(release string) <-chan struct{} {
 	s.mu.Lock()
