@@ -124,9 +124,9 @@ func (c *chronicle) note(r *http.Request, service string) {
 
 // look notes the route where it changed.
 func (c *chronicle) look() {
-	route := c.world.route()
-	c.lock.Lock()
+	c.lock.Lock() // before the look: of two at once, the one that saw less must not be noted last
 	defer c.lock.Unlock()
+	route := c.world.route()
 	if n := len(c.routes); n == 0 || c.routes[n-1].route != route {
 		c.routes = append(c.routes, routed{time.Now(), route})
 	}
@@ -212,7 +212,7 @@ func (c *chronicle) story() string {
 }
 
 // Waits and choices say little that the steps between them don't.
-var silent = []string{"Begun", "Probed", "Judged", "Drained", "OldTabsOpen", "CallsInFlight", "Ended"}
+var silent = []string{"Begun", "Probed", "Baked", "Judged", "Drained", "OldTabsOpen", "CallsInFlight", "Ended"}
 
 func names(e states.Execution) []string {
 	var path []string

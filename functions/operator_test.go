@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,12 +37,12 @@ func TestOperator_PausesBetweenSteps(t *testing.T) {
 		w.quietlyLive()
 		w.before(sm.Deploy, func() { w.operator(sm.SignalPause) })
 		w.second()
-		w.bakes("v2", 500)
+		w.holds("v2", sm.HeldByOperator, 0)
 		time.Sleep(time.Hour)
-		w.bakes("v2", 500)
+		w.holds("v2", sm.HeldByOperator, 0)
 		w.operator(sm.SignalResume)
 		w.ends("v2", sm.Released)
-		w.took("v2", good)
+		w.took("v2", deployed+held+strings.TrimPrefix(good, deployed))
 		w.stands("b", "v1", "v2")
 	})
 }
@@ -159,7 +160,7 @@ func TestSilence_HoldsForTheOperator(t *testing.T) {
 		w.ends("v1", sm.Released)
 		w.second()
 		time.Sleep(time.Hour)
-		if r := w.record("v2"); r.Weight != 500 || r.Wait == nil || r.Wait.Paused == nil || len(w.stack.Cloud.Scheduler.List()) > 0 {
+		if r := w.record("v2"); r.Weight != 500 || r.Wait == nil || r.Wait.Paused == nil || r.Held == nil || r.Held.By != sm.HeldByVerdict || len(w.stack.Cloud.Scheduler.List()) > 0 {
 			t.Errorf("after an hour: %+v", r)
 		}
 		w.operator(sm.SignalPromote)

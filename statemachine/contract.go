@@ -80,7 +80,10 @@ type Document struct {
 	Extensions int     `json:"extensions"`
 	Verdict    Verdict `json:"verdict"`
 	// Waived says that the operator ended the bake: a verdict that lacks evidence does not hold it up.
-	Waived   bool `json:"waived"`
+	Waived bool `json:"waived"`
+	// Held says that the ramp waited for leave to grow, not for the end of a bake; Holds counts how often.
+	Held     bool `json:"held"`
+	Holds    int  `json:"holds"`
 	Promoted bool `json:"promoted"`
 	Drained  bool `json:"drained"`
 	// WaitSeconds is how long the next Wait state waits.

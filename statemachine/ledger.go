@@ -56,6 +56,10 @@ type Record struct {
 	Weight   int        `json:"weight"`
 	// Preview is the secret with which testers reach active, from Deploy until the roles are swapped or rolled back.
 	Preview string `json:"preview,omitempty"`
+	// Step is the step of the ramp that was decided on last, before its weight is set.
+	Step int `json:"step"`
+	// Held is why the release does not go on by itself; nil while it does.
+	Held *Held `json:"held,omitempty"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
 	Expanded bool `json:"expanded"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
@@ -77,6 +81,28 @@ type Wait struct {
 	Document  Document   `json:"document"`         // what the machine gets when the bake is over
 }
 
+// Held is what a release waits for, other than time.
+type Held struct {
+	By    HeldBy    `json:"by"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+	// Until is when Lockstep looks again by itself; nil where a person must speak.
+	Until *time.Time `json:"until,omitempty"`
+	// Step is the step of the ramp that an approval is asked for.
+	Step int `json:"step,omitempty"`
+}
+
+// HeldBy is who holds a release.
+type HeldBy string
+
+const (
+	HeldByOperator HeldBy = "operator" // paused
+	HeldByVerdict  HeldBy = "verdict"  // the metrics never said enough
+	HeldByApproval HeldBy = "approval"
+	HeldByWindow   HeldBy = "window"
+	HeldByFreeze   HeldBy = "freeze"
+)
+
 // SignalKind is what arrived.
 type SignalKind string
 
@@ -86,6 +112,7 @@ const (
 	SignalResume   SignalKind = "resume"
 	SignalAdvance  SignalKind = "advance" // end this bake
 	SignalPromote  SignalKind = "promote" // skip the rest of the ramp
+	SignalApprove  SignalKind = "approve" // let the step begin that waits for it
 	SignalRollback SignalKind = "rollback"
 )
 
@@ -97,6 +124,8 @@ type SignalNote struct {
 	At     time.Time  `json:"at"`
 	// Bake is the schedule of the bake that it found, if it found one: told again, it is not about the next.
 	Bake string `json:"bake,omitempty"`
+	// Step is the step of the ramp that an approval is for.
+	Step int `json:"step,omitempty"`
 }
 
 // Entry is a line of the release's story.
@@ -143,6 +172,7 @@ type StateChange struct {
 	Active    Environment `json:"active,omitempty"`
 	Weight    int         `json:"weight"`
 	Verdict   Verdict     `json:"verdict,omitempty"`
+	Held      HeldBy      `json:"held,omitempty"` // what it waits for, other than time
 	Outcome   Outcome     `json:"outcome,omitempty"`
 	Cause     string      `json:"cause,omitempty"`
 }

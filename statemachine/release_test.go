@@ -108,7 +108,7 @@ func (f *fakes) run() (path string, result asl.Result) {
 
 const (
 	untilProbed = "Begin Begun Sync Expand Deploy Probe Probed "
-	untilRamped = untilProbed + "Ramp CheckAlarms Judged Ramp CheckAlarms Judged Promote "
+	untilRamped = untilProbed + "Ramp Baked CheckAlarms Judged Ramp Baked CheckAlarms Judged Promote "
 	drained     = "Drain Drained OldTabsOpen Drain Drained Contract "
 	rolledBack  = "Rollback CallsInFlight UndoExpand Finish Ended RolledBack"
 )
@@ -125,7 +125,7 @@ func TestRelease_Paths(t *testing.T) {
 		"goes well":            {path: untilRamped + drained + "Finish Ended Released", end: "SUCCEEDED "},
 		"first release":        {begin: Document{Next: NextSync, First: true}, path: untilProbed + "Promote " + drained + "Finish Ended Released", end: "SUCCEEDED "},
 		"inconclusive bake":    {checks: []Verdict{Inconclusive, Healthy}, path: untilRamped + drained + "Finish Ended Released", end: "SUCCEEDED "},
-		"breach":               {checks: []Verdict{Breached}, path: untilProbed + "Ramp CheckAlarms Judged " + rolledBack, end: "FAILED RolledBack"},
+		"breach":               {checks: []Verdict{Breached}, path: untilProbed + "Ramp Baked CheckAlarms Judged " + rolledBack, end: "FAILED RolledBack"},
 		"superseded":           {begin: Document{Next: NextFinish, Outcome: Superseded}, path: "Begin Begun Finish Ended Superseded", end: "SUCCEEDED "},
 		"taken over":           {begin: Document{Next: NextRollback, Failure: &Failure{"", "died"}}, path: "Begin Begun " + rolledBack, end: "FAILED RolledBack"},
 		"taken over, contract": {begin: Document{Next: NextContract}, path: "Begin Begun Contract Finish Ended Released", end: "SUCCEEDED "},
@@ -137,7 +137,7 @@ func TestRelease_Paths(t *testing.T) {
 		"Deploy is throttled":  {fail: map[Task]string{Deploy: Throttled}, path: "Begin Begun Sync Expand Deploy " + rolledBack, end: "FAILED RolledBack"},
 		"Probe fails":          {fail: map[Task]string{Probe: ProbeFailed}, path: "Begin Begun Sync Expand Deploy Probe " + rolledBack, end: "FAILED RolledBack"},
 		"Ramp hears an alarm":  {fail: map[Task]string{Ramp: AlarmBreached}, path: untilProbed + "Ramp " + rolledBack, end: "FAILED RolledBack"},
-		"CheckAlarms breaks":   {fail: map[Task]string{CheckAlarms: "Lambda.Unknown"}, path: untilProbed + "Ramp CheckAlarms " + rolledBack, end: "FAILED RolledBack"},
+		"CheckAlarms breaks":   {fail: map[Task]string{CheckAlarms: "Lambda.Unknown"}, path: untilProbed + "Ramp Baked CheckAlarms " + rolledBack, end: "FAILED RolledBack"},
 		"Promote fails":        {fail: map[Task]string{Promote: OperatorRollback}, path: untilRamped + rolledBack, end: "FAILED RolledBack"},
 		"Drain hears an alarm": {fail: map[Task]string{Drain: AlarmBreached}, path: untilRamped + "Drain " + rolledBack, end: "FAILED RolledBack"},
 		"Contract fails":       {fail: map[Task]string{Contract: ContractFailed}, path: untilRamped + drained + "Finish Ended Released", end: "SUCCEEDED "},

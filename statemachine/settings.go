@@ -25,6 +25,7 @@ type Settings struct {
 	Alarms       []Alarm                `json:"alarms"`
 	Database     *Database              `json:"database,omitempty"`
 	Ramp         RampPlan               `json:"ramp"`
+	Windows      []Window               `json:"windows"` // when viewers may be moved upward; none is always
 	Drain        DrainPlan              `json:"drain"`
 	Queue        QueuePolicy            `json:"queue"`
 	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight
@@ -59,6 +60,9 @@ type Database struct {
 // RampPlan is how the weight grows.
 type RampPlan struct {
 	Steps []RampStep `json:"steps"`
+	// Linear and Exponential stand for steps; Expanded writes them out.
+	Linear      *Linear      `json:"linear,omitempty"`
+	Exponential *Exponential `json:"exponential,omitempty"`
 	// MinimumRequests is how many calls the active stage must have had in a bake for a verdict.
 	MinimumRequests int `json:"minimumRequests"`
 	// MaxExtensions is how often an inconclusive bake is prolonged before OnInconclusive decides.
@@ -70,6 +74,8 @@ type RampPlan struct {
 type RampStep struct {
 	Percent float64  `json:"percent"`
 	Bake    Duration `json:"bake"`
+	// Approval says that somebody must agree before this share is reached.
+	Approval bool `json:"approval,omitempty"`
 }
 
 // OnInconclusive is what to do when the metrics never say enough.

@@ -14,7 +14,7 @@ func TestParseSettings_RoundTrip(t *testing.T) {
 		App: "shop", SiteBuckets: map[Environment]string{A: "site-a", B: "site-b"},
 		Functions: []AppFunction{{"catalog", "shop-catalog"}, {"orders", "shop-orders"}},
 		Alarms:    []Alarm{{"errors-a", A}, {"errors-b", B}, {"slow-a", A}},
-		Ramp:      RampPlan{Steps: []RampStep{{5, Duration(90 * time.Second)}}, OnInconclusive: Hold},
+		Ramp:      RampPlan{Steps: []RampStep{{Percent: 5, Bake: Duration(90 * time.Second)}}, OnInconclusive: Hold},
 		Drain:     DrainPlan{Quiet: Duration(time.Hour)},
 	}
 	got, err := ParseSettings(s.JSON())

@@ -179,6 +179,19 @@ func (c Config) checkDomains() error {
 	return nil
 }
 
+// checkShorthand names the field that was written, not the step that would be made of it.
+func (c Config) checkShorthand() error {
+	if l := c.Ramp.Linear; l != nil && l.Every.Std() < time.Minute {
+		return found("ramp.linear.every", l.Every, byTheMinute)
+	}
+	if e := c.Ramp.Exponential; e != nil && e.Bake.Std() < time.Minute {
+		return found("ramp.exponential.bake", e.Bake, byTheMinute)
+	}
+	return nil
+}
+
+const byTheMinute = "at least 1m: metrics come by the minute"
+
 func (c Config) checkRamp() error {
 	last := 0.0
 	for i, step := range c.Ramp.Steps {
@@ -189,7 +202,7 @@ func (c Config) checkRamp() error {
 		case step.Percent < last:
 			return found(at+".percent", step.Percent, "at least %g, as before it: a ramp never falls", last)
 		case step.Bake.Std() < time.Minute:
-			return found(at+".bake", step.Bake, "at least 1m: metrics come by the minute")
+			return found(at+".bake", step.Bake, byTheMinute)
 		}
 		last = step.Percent
 	}
@@ -202,8 +215,24 @@ func (c Config) checkRamp() error {
 	if c.Ramp.MaxExtensions < 0 {
 		return found("ramp.maxExtensions", c.Ramp.MaxExtensions, "0 or more")
 	}
+	if bakes := len(c.Ramp.Steps) * (1 + c.Ramp.MaxExtensions); bakes > maxBakes {
+		return found("ramp", fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps), c.Ramp.MaxExtensions),
+			"at most %d bakes in all: an execution's history has room for 25,000 events", maxBakes)
+	}
 	if c.Ramp.OnInconclusive != sm.Hold && c.Ramp.OnInconclusive != sm.RollBackUnsure {
 		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q", sm.Hold, sm.RollBackUnsure)
+	}
+	return nil
+}
+
+// maxBakes leaves the larger part of an execution's history to the drain and to holds: a bake takes 15 events.
+const maxBakes = 700
+
+func (c Config) checkWindows() error {
+	for i, w := range c.Windows {
+		if _, err := w.Hours(); err != nil {
+			return fmt.Errorf("windows[%d].%w", i, err)
+		}
 	}
 	return nil
 }
@@ -233,7 +262,7 @@ func (c Config) checkAlarms() error {
 
 func (c Config) checkDrain() error {
 	if c.Drain.Quiet.Std() < time.Minute {
-		return found("drain.quiet", c.Drain.Quiet, "at least 1m: metrics come by the minute")
+		return found("drain.quiet", c.Drain.Quiet, byTheMinute)
 	}
 	if c.Drain.AtMost < c.Drain.Quiet {
 		return found("drain.atMost", c.Drain.AtMost, "at least drain.quiet, %s", c.Drain.Quiet)

@@ -20,7 +20,7 @@ type Config struct {
 	Database      *Database      `json:"database"`
 	Domains       Domains        `json:"domains"`
 	Ramp          sm.RampPlan    `json:"ramp"`
-	Windows       []Window       `json:"windows"`
+	Windows       []sm.Window    `json:"windows"`
 	Alarms        Alarms         `json:"alarms"`
 	Drain         sm.DrainPlan   `json:"drain"`
 	Queue         sm.QueuePolicy `json:"queue"`
@@ -177,7 +177,10 @@ func Parse(data []byte) (Config, error) {
 	if err := sm.DecodeStrict(data, &c); err != nil {
 		return Config{}, fmt.Errorf("lockstep.%w", err)
 	}
-	c = c.complete()
+	c, err := c.complete()
+	if err != nil {
+		return Config{}, fmt.Errorf("lockstep.%w", err)
+	}
 	if err := c.check(); err != nil {
 		return Config{}, fmt.Errorf("lockstep.%w", err)
 	}
@@ -185,7 +188,13 @@ func Parse(data []byte) (Config, error) {
 }
 
 // complete fills in what depends on what was said.
-func (c Config) complete() Config {
+func (c Config) complete() (_ Config, err error) {
+	if err := c.checkShorthand(); err != nil {
+		return c, err
+	}
+	if c.Ramp, err = c.Ramp.Expanded(); err != nil {
+		return c, err
+	}
 	if c.Ramp.Steps == nil { // not among the defaults: what a step leaves out would be taken from there
 		for _, percent := range []float64{5, 25, 50, 100} {
 			c.Ramp.Steps = append(c.Ramp.Steps, sm.RampStep{Percent: percent, Bake: 10 * minute})
@@ -212,5 +221,5 @@ func (c Config) complete() Config {
 	if c.Database != nil && c.Database.New != nil && c.Database.New.MaxCapacity == 0 {
 		c.Database.New.MaxCapacity = 4
 	}
-	return c
+	return c, nil
 }

@@ -26,6 +26,18 @@ func TestParse_ReplacesDefaults(t *testing.T) {
 	}
 }
 
+func TestParse_Ramp(t *testing.T) {
+	c, err := Parse([]byte(`{"app":"shop","ramp":{"exponential":{"from":1,"factor":10,"bake":"5m"}},
+		"windows":[{"days":["mon","sat"],"from":"22:00","to":"04:00","zone":"Europe/Berlin"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Settings()
+	if len(s.Ramp.Steps) != 3 || s.Ramp.Steps[1].Percent != 10 || s.Ramp.Exponential != nil || s.Ramp.MinimumRequests != 20 || len(s.Windows) != 1 {
+		t.Errorf("got %+v, windows %+v", s.Ramp, s.Windows)
+	}
+}
+
 func TestParse_Refuses(t *testing.T) {
 	function := func(fields string) string { return `{"app":"shop","functions":[{"name":"f",` + fields + `}]}` }
 	const plain = `"runtime":"nodejs22.x","handler":"i.h"`
@@ -46,31 +58,41 @@ func TestParse_Refuses(t *testing.T) {
 		"app too long":         {`{"app":"an-application-of-21c"}`, "lockstep.app: found"},
 		"name too long": {`{"app":"shop","functions":[{"name":"` + strings.Repeat("f", 41) + `",` + plain + `}]}`,
 			"lockstep.functions[0].name: found"},
-		"adopted and configured":   {function(`"existing":"f","memory":512`), "lockstep.functions[0]: found"},
-		"adopted version":          {function(`"existing":"arn:aws:lambda:us-east-1:123456789012:function:f:3"`), "lockstep.functions[0].existing: found"},
-		"memory":                   {function(plain + `,"memory":64`), "lockstep.functions[0].memory: found 64, expected 128 to 10240"},
-		"timeout":                  {function(plain + `,"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
-		"reserved variable":        {function(plain + `,"environment":{"AWS_REGION":"x"}`), "lockstep.functions[0].environment.AWS_REGION"},
-		"window without days":      {`{"app":"shop","windows":[{"days":[],"from":"09:00","to":"17:00","zone":"UTC"}]}`, "lockstep.windows[0].days: found"},
-		"window that never opens":  {`{"app":"shop","windows":[{"days":["mon"],"from":"17:00","to":"09:00","zone":"UTC"}]}`, `lockstep.windows[0].to: found "09:00", expected a time after 17:00`},
-		"window in no zone":        {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"17:00","zone":"Mars"}]}`, "lockstep.windows[0].zone"},
-		"ramp that falls":          {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"},{"percent":20,"bake":"5m"},{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.steps[1].percent: found 20, expected at least 50"},
-		"ramp that ends early":     {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 50, expected 100"},
-		"step without a bake":      {`{"app":"shop","ramp":{"steps":[{"percent":100}]}}`, "lockstep.ramp.steps[0].bake: found 0s"},
-		"ramp without steps":       {`{"app":"shop","ramp":{"steps":[]}}`, "lockstep.ramp.steps[0].percent: found 0, expected 100"},
-		"percent of the ramp":      {`{"app":"shop","ramp":{"steps":[{"percent":101,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 101"},
-		"percent of errors":        {`{"app":"shop","alarms":{"errors":150}}`, "lockstep.alarms.errors: found 150, expected more than 0 and at most 100"},
-		"alarm period":             {`{"app":"shop","alarms":{"period":"90s"}}`, "lockstep.alarms.period: found 1m30s"},
-		"no minimum":               {`{"app":"shop","ramp":{"minimumRequests":0}}`, "lockstep.ramp.minimumRequests: found 0"},
-		"database without VPC":     {`{"app":"shop","database":{"secret":"arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"}}`, "lockstep.database.vpc: found"},
-		"database without subnets": {`{"app":"shop","database":{"secret":"arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf","vpc":{"id":"vpc-1"}}}`, "lockstep.database.vpc.subnets: found"},
-		"database both ways":       {`{"app":"shop","database":{"new":{"name":"shop"},"secret":"x"}}`, "lockstep.database: found"},
-		"certificate elsewhere":    {`{"app":"shop","domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:eu-west-1:123456789012:certificate/x"}}}`, "lockstep.domains.site.certificate"},
-		"drain":                    {`{"app":"shop","drain":{"quiet":"2h","atMost":"1h"}}`, "lockstep.drain.atMost: found 1h0m0s, expected at least drain.quiet"},
-		"e-mail":                   {`{"app":"shop","notifications":{"emails":["me"]}}`, "lockstep.notifications.emails[0]"},
-		"repository":               {`{"app":"shop","github":{"repository":"shop"}}`, "lockstep.github.repository"},
-		"router":                   {`{"app":"shop","router":"nginx"}`, "lockstep.router"},
-		"log days":                 {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
+		"adopted and configured":              {function(`"existing":"f","memory":512`), "lockstep.functions[0]: found"},
+		"adopted version":                     {function(`"existing":"arn:aws:lambda:us-east-1:123456789012:function:f:3"`), "lockstep.functions[0].existing: found"},
+		"memory":                              {function(plain + `,"memory":64`), "lockstep.functions[0].memory: found 64, expected 128 to 10240"},
+		"timeout":                             {function(plain + `,"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
+		"reserved variable":                   {function(plain + `,"environment":{"AWS_REGION":"x"}`), "lockstep.functions[0].environment.AWS_REGION"},
+		"window without days":                 {`{"app":"shop","windows":[{"days":[],"from":"09:00","to":"17:00","zone":"UTC"}]}`, "lockstep.windows[0].days: found"},
+		"window that never opens":             {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"09:00","zone":"UTC"}]}`, `lockstep.windows[0].to: found "09:00", as from, expected another time`},
+		"window at no time":                   {`{"app":"shop","windows":[{"days":["mon"],"from":"9am","to":"17:00","zone":"UTC"}]}`, `lockstep.windows[0].from: found "9am", expected a time like`},
+		"window on no day":                    {`{"app":"shop","windows":[{"days":["mon","Tuesday"],"from":"09:00","to":"17:00","zone":"UTC"}]}`, `lockstep.windows[0].days[1]: found "Tuesday", expected one of sun, mon`},
+		"window in the zone of whoever reads": {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"17:00","zone":"Local"}]}`, `lockstep.windows[0].zone: found "Local"`},
+		"steps and linear":                    {`{"app":"shop","ramp":{"steps":[{"percent":100,"bake":"5m"}],"linear":{"by":10,"every":"5m"}}}`, "lockstep.ramp: found more than one of steps, linear and exponential"},
+		"linear by nothing":                   {`{"app":"shop","ramp":{"linear":{"every":"5m"}}}`, "lockstep.ramp.linear.by: found 0, expected more than 0 and at most 100"},
+		"linear in too many steps":            {`{"app":"shop","ramp":{"linear":{"by":0.5,"every":"5m"}}}`, "lockstep.ramp.linear.by: found a ramp of more than 100 steps"},
+		"linear without a bake":               {`{"app":"shop","ramp":{"linear":{"by":50}}}`, "lockstep.ramp.linear.every: found 0s, expected at least 1m"},
+		"exponential from nothing":            {`{"app":"shop","ramp":{"exponential":{"factor":3,"bake":"5m"}}}`, "lockstep.ramp.exponential.from: found 0"},
+		"exponential that stands":             {`{"app":"shop","ramp":{"exponential":{"from":1,"factor":1,"bake":"5m"}}}`, "lockstep.ramp.exponential.factor: found 1, expected more than 1"},
+		"ramp beyond a history":               {`{"app":"shop","ramp":{"linear":{"by":1,"every":"5m"},"maxExtensions":20}}`, `lockstep.ramp: found "100 steps with 20 extensions each", expected at most 700 bakes`},
+		"window in no zone":                   {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"17:00","zone":"Mars"}]}`, "lockstep.windows[0].zone"},
+		"ramp that falls":                     {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"},{"percent":20,"bake":"5m"},{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.steps[1].percent: found 20, expected at least 50"},
+		"ramp that ends early":                {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 50, expected 100"},
+		"step without a bake":                 {`{"app":"shop","ramp":{"steps":[{"percent":100}]}}`, "lockstep.ramp.steps[0].bake: found 0s"},
+		"ramp without steps":                  {`{"app":"shop","ramp":{"steps":[]}}`, "lockstep.ramp.steps[0].percent: found 0, expected 100"},
+		"percent of the ramp":                 {`{"app":"shop","ramp":{"steps":[{"percent":101,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 101"},
+		"percent of errors":                   {`{"app":"shop","alarms":{"errors":150}}`, "lockstep.alarms.errors: found 150, expected more than 0 and at most 100"},
+		"alarm period":                        {`{"app":"shop","alarms":{"period":"90s"}}`, "lockstep.alarms.period: found 1m30s"},
+		"no minimum":                          {`{"app":"shop","ramp":{"minimumRequests":0}}`, "lockstep.ramp.minimumRequests: found 0"},
+		"database without VPC":                {`{"app":"shop","database":{"secret":"arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"}}`, "lockstep.database.vpc: found"},
+		"database without subnets":            {`{"app":"shop","database":{"secret":"arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf","vpc":{"id":"vpc-1"}}}`, "lockstep.database.vpc.subnets: found"},
+		"database both ways":                  {`{"app":"shop","database":{"new":{"name":"shop"},"secret":"x"}}`, "lockstep.database: found"},
+		"certificate elsewhere":               {`{"app":"shop","domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:eu-west-1:123456789012:certificate/x"}}}`, "lockstep.domains.site.certificate"},
+		"drain":                               {`{"app":"shop","drain":{"quiet":"2h","atMost":"1h"}}`, "lockstep.drain.atMost: found 1h0m0s, expected at least drain.quiet"},
+		"e-mail":                              {`{"app":"shop","notifications":{"emails":["me"]}}`, "lockstep.notifications.emails[0]"},
+		"repository":                          {`{"app":"shop","github":{"repository":"shop"}}`, "lockstep.github.repository"},
+		"router":                              {`{"app":"shop","router":"nginx"}`, "lockstep.router"},
+		"log days":                            {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(c.config))

@@ -16,3 +16,13 @@ func RampStep(plan statemachine.RampPlan, n int) (weight int, bake time.Duration
 	step := plan.Steps[n-1]
 	return int(math.Round(step.Percent * 100)), step.Bake.Std()
 }
+
+// Approval is the last step after the from-th, up to the to-th, that somebody must approve; 0 for none.
+func Approval(plan statemachine.RampPlan, from, to int) int {
+	for n := min(to, len(plan.Steps)); n > from; n-- {
+		if plan.Steps[n-1].Approval {
+			return n
+		}
+	}
+	return 0
+}

@@ -54,6 +54,9 @@ func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Reco
 	}
 	return b.Update(ctx, doc, func(r *sm.Record) error {
 		r.State = task
+		if task != sm.Ramp { // which knows itself what holds it
+			r.Held = nil
+		}
 		return nil
 	})
 }
@@ -100,8 +103,15 @@ func (b Book) note(ctx context.Context, doc sm.Document, task sm.Task, text stri
 func (b Book) announce(ctx context.Context, record sm.Record, doc sm.Document, task sm.Task, text string) error {
 	return b.Bus.Announce(ctx, sm.StateChange{
 		App: b.App, Release: doc.Release, Execution: doc.Execution, State: task, Text: text, Active: record.Active,
-		Weight: record.Weight, Verdict: doc.Verdict, Outcome: record.Outcome, Cause: record.Cause,
+		Weight: record.Weight, Verdict: doc.Verdict, Held: heldBy(record), Outcome: record.Outcome, Cause: record.Cause,
 	})
+}
+
+func heldBy(r sm.Record) sm.HeldBy {
+	if r.Held == nil {
+		return ""
+	}
+	return r.Held.By
 }
 
 // Record reads the release's record; one that does not exist is empty.

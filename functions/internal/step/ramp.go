@@ -24,8 +24,8 @@ type Schedules interface {
 
 // Ramp sets the next weight and leaves its task token where the schedule, an alarm and the operator find
 // it; whichever comes first decides. Run twice, it sets the same weight, since the step is counted in the
-// document that it was given, and the newer token replaces the older. It returns AlarmBreached and
-// OperatorRollback for what arrived while nobody waited.
+// document that it was given, and the newer token replaces the older. Where something forbids to grow it holds
+// the weight and waits for that. It returns AlarmBreached and OperatorRollback for what arrived while nobody waited.
 type Ramp struct {
 	Book      Book
 	Settings  sm.Settings
@@ -47,16 +47,32 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err != nil {
 		return doc, err
 	}
+	forbids, err := r.gate(ctx, doc, next, record)
+	switch {
+	case err != nil:
+		return doc, err
+	case forbids != nil:
+		return r.hold(ctx, in, record, forbids)
+	case doc.Held && doc.Weight > 0:
+		return r.again(ctx, in)
+	case record.Step < next.Step: // decided before it is done: see gate
+		if _, err := r.Book.Update(ctx, doc, func(r *sm.Record) error { r.Step = next.Step; return nil }); err != nil {
+			return doc, err
+		}
+	}
 	if err := r.Routes.Put(ctx, rampRoute(doc, next.Weight, record)); err != nil {
 		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
 	}
 	now := time.Now().UTC()
 	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: scheduleName(next), Since: now, Until: now.Add(bake), Document: next}
-	_, held := holds(r.Settings.Ramp, doc)
+	_, unsure := holds(r.Settings.Ramp, doc)
 	record, err = r.Book.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
-		wait.Paused = nil
-		if paused(*record) || held {
-			wait.Paused = &now
+		wait.Paused, record.Held = nil, nil
+		switch {
+		case paused(*record):
+			wait.Paused, record.Held = &now, heldByOperator(*record, now)
+		case unsure:
+			wait.Paused, record.Held = &now, &sm.Held{By: sm.HeldByVerdict, Why: "the metrics never said enough", Since: now}
 		}
 		record.Weight, record.Wait = next.Weight, wait
 	})
@@ -81,7 +97,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 // next is the document after this step, how long it bakes, and what to say.
 func (r *Ramp) next(doc sm.Document, record sm.Record) (sm.Document, time.Duration, string, error) {
 	next := doc
-	next.Verdict, next.Waived = "", false
+	next.Verdict, next.Waived, next.Held, next.Holds = "", false, false, 0
 	plan := r.Settings.Ramp
 	if promoted(record) {
 		next.Step, next.Weight, next.Extensions = len(plan.Steps), sm.FullWeight, 0
@@ -124,7 +140,7 @@ func promoted(r sm.Record) bool {
 
 // scheduleName is one per bake: a retried Ramp finds its own schedule and gives it the new token.
 func scheduleName(doc sm.Document) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", doc.Execution, doc.Step, doc.Extensions))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d/%d", doc.Execution, doc.Step, doc.Extensions, doc.Holds))
 	return "lockstep-" + hex.EncodeToString(sum[:12])
 }
 

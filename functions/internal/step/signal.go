@@ -103,11 +103,14 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 	}
 	note := sm.SignalNote{ID: event.ID, Kind: request.Action, Reason: reason, At: event.Time}
 	switch request.Action {
-	case sm.SignalPause, sm.SignalResume, sm.SignalAdvance, sm.SignalPromote, sm.SignalRollback:
+	case sm.SignalPause, sm.SignalResume, sm.SignalAdvance, sm.SignalPromote, sm.SignalApprove, sm.SignalRollback:
 	default:
-		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote or rollback", event.ID, request.Action)
+		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote, approve or rollback", event.ID, request.Action)
 	}
-	record, noted, err := s.note(ctx, doc, note, func(sm.Record) bool { return true })
+	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
+		// A word too many must not approve a step that nobody has asked about yet.
+		return note.Kind != sm.SignalApprove || heldBy(r) == sm.HeldByApproval
+	})
 	if err != nil || !noted {
 		return "too late, or noted before", err
 	}
@@ -121,6 +124,8 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 		return s.pause(ctx, doc, record)
 	case sm.SignalResume:
 		return s.resume(ctx, doc, record)
+	case sm.SignalApprove:
+		return s.approve(ctx, record)
 	}
 	return s.goOn(ctx, record)
 }
@@ -137,6 +142,9 @@ func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, 
 		if r.Ended == nil && !r.Contracted && !late && !seen && concerns(*r) {
 			if r.Wait != nil {
 				note.Bake = r.Wait.Schedule
+			}
+			if note.Kind == sm.SignalApprove {
+				note.Step = r.Held.Step
 			}
 			r.Signals, noted = append(r.Signals, note), true
 		}
@@ -199,6 +207,22 @@ func (s *Signal) goOn(ctx context.Context, r sm.Record) (string, error) {
 	return "the bake is over", s.Schedules.Cancel(ctx, r.Wait.Schedule)
 }
 
+// approve lets Ramp look again, unless it is paused too.
+func (s *Signal) approve(ctx context.Context, r sm.Record) (string, error) {
+	if heldBy(r) != sm.HeldByApproval {
+		return "noted: approved", nil
+	}
+	return s.release(ctx, r)
+}
+
+// release ends a hold: Ramp looks again whether it may grow.
+func (s *Signal) release(ctx context.Context, r sm.Record) (string, error) {
+	if _, err := s.Answers.Succeed(ctx, r.Wait.TaskToken, r.Wait.Document); err != nil {
+		return "", fmt.Errorf("end the hold of %s: %w", r.Release, err)
+	}
+	return "the ramp looks again", s.Schedules.Cancel(ctx, r.Wait.Schedule)
+}
+
 func (s *Signal) pause(ctx context.Context, doc sm.Document, r sm.Record) (string, error) {
 	if r.Wait == nil {
 		return "noted: the next bake is paused", nil
@@ -206,7 +230,7 @@ func (s *Signal) pause(ctx context.Context, doc sm.Document, r sm.Record) (strin
 	if r.Wait.Paused == nil {
 		if _, err := s.Book.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", percent(r.Weight)), func(r *sm.Record) {
 			if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil && paused(*r) {
-				r.Wait.Paused = &now
+				r.Wait.Paused, r.Held = &now, heldByOperator(*r, now)
 			}
 		}); err != nil {
 			return "", err
@@ -220,13 +244,16 @@ func (s *Signal) resume(ctx context.Context, doc sm.Document, r sm.Record) (stri
 	if r.Wait == nil {
 		return "noted: no bake is paused", nil
 	}
+	if r.Wait.Document.Held {
+		return s.release(ctx, r)
+	}
 	if r.Wait.Paused != nil {
 		if _, err := s.Book.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
 			if r.Wait == nil || r.Wait.Paused == nil || paused(*r) {
 				return
 			}
 			left := r.Wait.Until.Sub(*r.Wait.Paused)
-			r.Wait.Until, r.Wait.Paused = time.Now().UTC().Add(left), nil
+			r.Wait.Until, r.Wait.Paused, r.Held = time.Now().UTC().Add(left), nil, nil
 		}); err != nil {
 			return "", err
 		}

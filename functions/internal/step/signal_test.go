@@ -219,9 +219,13 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
 				t.Errorf("not paused: %v", w.schedules)
 			}
+			if w.route.Weight != 0 || heldBy(w.record("v2")) != sm.HeldByOperator {
+				t.Errorf("paused, the weight became %d, held is %+v", w.route.Weight, w.record("v2").Held)
+			}
 			must[string](t)(w.operator("2", sm.SignalResume))
-			if len(w.schedules) != 1 {
-				t.Error("not resumed")
+			must[sm.Document](t)(w.ramp("resumed", w.answered("ramp")))
+			if len(w.schedules) != 1 || w.route.Weight != 500 || w.record("v2").Held != nil {
+				t.Errorf("resumed, the weight is %d, held is %+v", w.route.Weight, w.record("v2").Held)
 			}
 		},
 		"pause just before the ramp sets its schedule": func(t *testing.T) {

@@ -10,6 +10,18 @@ import (
 	sm "lockstep/statemachine"
 )
 
+// held is the document of a release that waits at 5 % for the approval of its second step.
+func held(w *world) sm.Document {
+	w.settings.Ramp.Steps[1].Approval = true
+	doc := w.release(sm.CheckAlarms)
+	doc.Verdict = sm.Healthy
+	must[sm.Document](w.t)(w.ramp("held", doc))
+	if heldBy(w.record("v2")) != sm.HeldByApproval {
+		w.t.Fatalf("found %+v", w.record("v2").Held)
+	}
+	return w.record("v2").Wait.Document
+}
+
 // steps lists every step in a world that is ready for it. A step may run twice, be killed at any call and
 // run again, and the result is the same: prepare gives the attempt that is tried.
 var steps = map[string]func(w *world) (attempt func() error){
@@ -42,6 +54,25 @@ var steps = map[string]func(w *world) (attempt func() error){
 		doc := w.release(sm.Ramp)
 		must[string](w.t)(w.operator("p", sm.SignalPause))
 		return func() error { _, err := w.run(sm.Ramp, doc); return err }
+	},
+	"Ramp, outside of its windows": func(w *world) func() error {
+		w.settings.Windows = []sm.Window{{Days: []string{"mon"}, From: "09:00", To: "17:00", Zone: "UTC"}}
+		doc := w.release(sm.Ramp)
+		return func() error { _, err := w.run(sm.Ramp, doc); return err }
+	},
+	"Ramp, held before and not any more": func(w *world) func() error {
+		doc := held(w)
+		must[string](w.t)(w.operator("1", sm.SignalApprove))
+		return func() error { _, err := w.ramp("again", doc); return err }
+	},
+	"Signal, an approval": func(w *world) func() error {
+		held(w)
+		return func() error { _, err := w.operator("1", sm.SignalApprove); return err }
+	},
+	"Signal, a resume of what was held": func(w *world) func() error {
+		held(w)
+		must[string](w.t)(w.operator("1", sm.SignalPause))
+		return func() error { _, err := w.operator("2", sm.SignalResume); return err }
 	},
 	"Ramp, promoted": func(w *world) func() error {
 		doc := w.release(sm.Ramp)

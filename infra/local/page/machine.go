@@ -16,7 +16,7 @@ var (
 	// ends are where an execution ends; the page writes them at the end of the line.
 	ends = []string{"Released", "Superseded", "Refused", "RolledBack", "RollbackFailed", "LostTheLock"}
 	// passed are gone through in no time and not drawn; what they choose is.
-	passed = []string{"Begun", "Refuse", "Probed", "Judged", "Drained", "Ended"}
+	passed = []string{"Begun", "Refuse", "Probed", "Baked", "Judged", "Drained", "Ended"}
 	// within are waits that the page shows at the station they belong to.
 	within = map[string]string{"OldTabsOpen": "Drain"}
 )

@@ -48,7 +48,10 @@ type Stack struct {
 }
 
 // Up stands it up. Close ends it.
-func Up(o Options) (*Stack, error) {
+func Up(o Options) (_ *Stack, err error) {
+	if o.Ramp, err = o.Ramp.Expanded(); err != nil {
+		return nil, err
+	}
 	s := &Stack{Cloud: cloud.New(o.Runner, o.Limits), Settings: settings(o)}
 	if err := s.provision(o); err != nil {
 		s.Close()

@@ -1,0 +1,129 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// gate says what forbids the step from doc to next; nil where it may be taken. A step that was decided on is
+// taken, whatever came since: the Lambda may have died after it set the weight. Of the operator's words, advance
+// and promote pass a closed window, since somebody is there to watch; nothing passes an approval but itself.
+func (r *Ramp) gate(ctx context.Context, doc, next sm.Document, record sm.Record) (*sm.Held, error) {
+	if next.Weight <= doc.Weight || record.Step >= next.Step {
+		return nil, nil
+	}
+	now := time.Now().UTC()
+	byHand := doc.Waived || promoted(record)
+	if paused(record) && !byHand {
+		return heldByOperator(record, now), nil
+	}
+	if step := release.Approval(r.Settings.Ramp, doc.Step, next.Step); step > approved(record) {
+		weight, _ := release.RampStep(r.Settings.Ramp, step)
+		return &sm.Held{By: sm.HeldByApproval, Why: fmt.Sprintf("%s of the viewers need an approval", percent(weight)), Since: now, Step: step}, nil
+	}
+	calendar, err := release.NewCalendar(r.Settings.Windows)
+	if err != nil {
+		return nil, err
+	}
+	if opens := calendar.Next(now); opens.After(now) && !byHand {
+		return &sm.Held{By: sm.HeldByWindow, Why: "outside of the windows; the next one opens " + clock(opens, r.Settings.Windows), Since: now, Until: &opens}, nil
+	}
+	return nil, nil
+}
+
+// hold leaves the weight where it is, and the task token where whatever ends the hold finds it: the schedule, or
+// a word. The machine then asks Ramp again. What held it before is not told again.
+func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held *sm.Held) (sm.Document, error) {
+	doc, next, now := in.Document, in.Document, time.Now().UTC()
+	next.Verdict, next.Waived, next.Held, next.Holds = "", false, true, doc.Holds+1
+	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: scheduleName(next), Since: now, Until: now, Document: next}
+	if record.Wait != nil { // the next verdict is about all the time at this weight
+		wait.Since = record.Wait.Since
+	}
+	if held.Until != nil {
+		wait.Until = *held.Until
+	} else {
+		wait.Paused = &now
+	}
+	told := doc.Held && record.Held != nil && record.Held.By == held.By && record.Held.Why == held.Why
+	if told {
+		held.Since = record.Held.Since
+	}
+	leave := func(r *sm.Record) { r.Held, r.Wait = held, wait }
+	var err error
+	if told {
+		record, err = r.Book.Update(ctx, doc, func(r *sm.Record) error { leave(r); return nil })
+	} else {
+		record, err = r.Book.Tell(ctx, doc, sm.Ramp, heldText(doc, held), leave)
+	}
+	if err != nil {
+		return doc, err
+	}
+	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	// What ended the hold before the token lay there found nobody to tell.
+	following, _, _, err := r.next(doc, record)
+	if err != nil {
+		return doc, err
+	}
+	still, err := r.gate(ctx, doc, following, record)
+	if err != nil {
+		return doc, err
+	}
+	if still == nil {
+		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
+		return next, err
+	}
+	if wait.Paused != nil {
+		return next, nil
+	}
+	return next, wind(ctx, r.Book, r.Schedules, doc.Release)
+}
+
+// again goes back to CheckAlarms after a hold: nobody is moved on a verdict of hours ago.
+func (r *Ramp) again(ctx context.Context, in sm.RampInput) (sm.Document, error) {
+	doc := in.Document
+	doc.Held = false
+	if _, err := r.Book.Update(ctx, doc, func(r *sm.Record) error { r.Held = nil; return nil }); err != nil {
+		return doc, err
+	}
+	_, err := r.Answers.Succeed(ctx, in.TaskToken, doc)
+	return doc, err
+}
+
+func heldText(doc sm.Document, held *sm.Held) string {
+	if doc.Weight == 0 {
+		return "held before the first viewer: " + held.Why
+	}
+	return fmt.Sprintf("held at %s: %s", percent(doc.Weight), held.Why)
+}
+
+// heldByOperator is what a pause makes of the release.
+func heldByOperator(r sm.Record, now time.Time) *sm.Held {
+	last, _ := lastOf(r, sm.SignalPause)
+	return &sm.Held{By: sm.HeldByOperator, Why: "paused: " + last.Reason, Since: now}
+}
+
+// approved is the last step that was approved.
+func approved(r sm.Record) int {
+	last := 0
+	for _, s := range r.Signals {
+		if s.Kind == sm.SignalApprove {
+			last = max(last, s.Step)
+		}
+	}
+	return last
+}
+
+// clock is a time as whoever wrote the first window reads it.
+func clock(at time.Time, windows []sm.Window) string {
+	if hours, err := windows[0].Hours(); err == nil {
+		at = at.In(hours.Zone)
+	}
+	return at.Format("Mon 2 Jan 15:04 MST")
+}
