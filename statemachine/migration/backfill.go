@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 )
 
 const backfillFolder = "backfill"
@@ -26,6 +27,12 @@ type Backfill struct {
 	// Statement updates the rows whose keys are in $1, an array: UPDATE ... WHERE id = ANY($1).
 	Statement string `json:"statement"`
 
+	// MaxLag is how far a replica may lag before a batch waits for it. Default: "10s".
+	MaxLag Duration `json:"maxLag"`
+	// MaxLoad is how many sessions of the application may be active at once before a batch waits. Default: any
+	// number; a batch is followed by a pause as long as itself in any case.
+	MaxLoad int `json:"maxLoad"`
+
 	File string `json:"-"` // as in the bundle
 }
 
@@ -38,7 +45,7 @@ func loadBackfills(migrations fs.FS) ([]Backfill, error) {
 	var wrong []error
 	files := map[string]string{}
 	for _, entry := range entries {
-		b := Backfill{File: path.Join(backfillFolder, entry.Name()), Batch: 1000}
+		b := Backfill{File: path.Join(backfillFolder, entry.Name()), Batch: 1000, MaxLag: Duration{10 * time.Second}}
 		if err := b.load(migrations); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", b.File, err))
 		} else if other := files[b.Name]; other != "" {
@@ -62,7 +69,7 @@ func (b *Backfill) load(migrations fs.FS) error {
 	d := json.NewDecoder(f)
 	d.DisallowUnknownFields()
 	if err := d.Decode(b); err != nil {
-		return fmt.Errorf("expected {name, table, key, where, batch, statement}: %w", err)
+		return fmt.Errorf("expected {name, table, key, where, batch, statement, maxLag, maxLoad}: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("found more after the JSON object, expected its end")
@@ -77,8 +84,29 @@ func (b *Backfill) load(migrations fs.FS) error {
 	if !strings.Contains(b.Statement, "$1") {
 		return fmt.Errorf("statement: found no $1, expected the batch's keys in it: UPDATE %s SET ... WHERE %s = ANY($1)", b.Table, b.Key)
 	}
+	if b.MaxLag.Duration <= 0 {
+		return fmt.Errorf("maxLag: found %s, expected more than nothing", b.MaxLag)
+	}
+	if b.MaxLoad < 0 {
+		return fmt.Errorf("maxLoad: found %d, expected a number of sessions, or 0 for any", b.MaxLoad)
+	}
 	if b.Batch < 1 || b.Batch > 10_000 {
 		return fmt.Errorf("batch: found %d, expected 1 to 10000", b.Batch)
+	}
+	return nil
+}
+
+// Duration is one in Go's form: "10s".
+type Duration struct{ time.Duration }
+
+// UnmarshalJSON reads it.
+func (d *Duration) UnmarshalJSON(data []byte) (err error) {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return fmt.Errorf("found %s, expected a duration like \"10s\"", data)
+	}
+	if d.Duration, err = time.ParseDuration(text); err != nil {
+		return fmt.Errorf("found %q, expected a duration like \"10s\"", text)
 	}
 	return nil
 }

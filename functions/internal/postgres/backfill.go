@@ -102,10 +102,15 @@ func (s *session) fill(ctx context.Context, release string, b backfill) (rows in
 
 // pass goes once over the table, from where an earlier run got to.
 func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, err error) {
-	for {
+	for took := time.Duration(0); ; {
 		var done bool
+		if err := s.yield(ctx, b, took); err != nil {
+			return rows, err
+		}
 		err := s.patiently(ctx, func() (err error) {
+			began := time.Now()
 			rows, done, err = s.batch(ctx, b, pass)
+			took = time.Since(began)
 			return err
 		})
 		if err != nil {

@@ -103,7 +103,11 @@ func (s *session) rehearseAll(ctx context.Context, files []migration.File) error
 		"; SET LOCAL lock_timeout = "+strconv.FormatInt(max(1, limit/2), 10)); err != nil {
 		return err
 	}
-	stage := &session{DB: sql.OpenDB(&pinned{conn: inside{borrowed{s.conn}}}), options: s.options, conn: s.conn}
+	columns, err := triggered(ctx, tx)
+	if err != nil {
+		return fmt.Errorf("look for triggers: %w", err)
+	}
+	stage := &session{DB: sql.OpenDB(&pinned{conn: inside{borrowed{s.conn}}}), options: s.options, conn: s.conn, watch: s.watch}
 	stage.SetMaxOpenConns(1)
 	defer stage.Close()
 	for _, f := range files {
@@ -114,6 +118,9 @@ func (s *session) rehearseAll(ctx context.Context, files []migration.File) error
 		if _, err := p.ApplyVersion(ctx, f.Version, true); err != nil {
 			return fmt.Errorf("%s would fail: %w", f.Name, plain(err))
 		}
+	}
+	if err := stillRead(ctx, tx, columns); err != nil {
+		return err
 	}
 	if _, err := tx.ExecContext(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil { // else checked at a commit that never comes
 		return fmt.Errorf("the contract would fail: %w", err)

@@ -40,10 +40,10 @@ type Connection struct{ URL string }
 
 // Options says how patient to be with the application's queries.
 type Options struct {
-	// LockTimeout is how long a statement may wait for a lock: what the application's queries may come to
-	// wait behind it. Default: 2 s.
+	// LockTimeout is how long a statement may wait for a lock, and how long the application's queries may wait
+	// for it: then it is cut off and tried again. Default: 2 s.
 	LockTimeout time.Duration
-	// Patience is how long a file is tried again whose locks were not to be had. Default: 2 min.
+	// Patience is how long a call may spend, all in all, on what was cut off or got no lock. Default: 2 min.
 	Patience time.Duration
 
 	trace pgx.QueryTracer // of tests that kill
@@ -52,6 +52,7 @@ type Options struct {
 // Database is one application's database.
 type Database struct {
 	db      *sql.DB
+	aside   *sql.DB // for who watches, while db's connection is busy
 	options Options
 }
 
@@ -71,9 +72,11 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(1, o.LockTimeout.Milliseconds()), 10)
 	// A prepared statement would outlive the schema it was planned on.
 	config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	d := &Database{aside: stdlib.OpenDB(*config), options: o}
 	config.Tracer = o.trace
-	d := &Database{db: stdlib.OpenDB(*config), options: o}
+	d.db = stdlib.OpenDB(*config)
 	d.db.SetMaxIdleConns(0) // a session ends with its work, and with it its locks and settings
+	d.aside.SetMaxIdleConns(0)
 	if err := d.db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, err), d.Close())
 	}
@@ -81,7 +84,7 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 }
 
 // Close gives the connections back.
-func (d *Database) Close() error { return d.db.Close() }
+func (d *Database) Close() error { return errors.Join(d.db.Close(), d.aside.Close()) }
 
 // Versions is the newest version that each phase has applied, 0 for none.
 func (d *Database) Versions(ctx context.Context) (expand, contract int64, err error) {

@@ -116,22 +116,35 @@ func plain(err error) error {
 	return err
 }
 
-// patiently tries again with pauses in which the application's queries get their turn.
+// patiently tries again, with pauses that grow and in which the application's queries get their turn.
 func (s *session) patiently(ctx context.Context, try func() error) error {
-	patience := time.Now().Add(s.options.Patience)
-	for {
+	for cuts, wait := 0, s.options.LockTimeout/2; ; wait = min(2*wait, 4*s.options.LockTimeout) {
+		began := time.Now()
 		err := try()
-		if !busy(err) {
+		switch cut := s.watch.cutOff(err); {
+		case cut:
+			cuts++
+		case !busy(err):
 			return err
 		}
-		if time.Now().After(patience) {
-			return fmt.Errorf("the application was in the way for %v: %w", s.options.Patience, err)
+		if cuts == maxCuts {
+			return fmt.Errorf("the application waited for it for %v, %d times: it holds its locks for too long; "+
+				"split it into smaller steps, or prove with a constraint that is VALIDATEd before what it would read: %w", s.options.LockTimeout, cuts, err)
 		}
-		if late := pause(ctx, s.options.LockTimeout/2); late != nil {
-			return fmt.Errorf("%w, with the application in the way: %w", late, err)
+		if s.lost += time.Since(began); s.lost < s.options.Patience {
+			began = time.Now()
+			if late := pause(ctx, min(wait, s.options.Patience-s.lost+time.Millisecond)); late != nil {
+				return fmt.Errorf("%w, with the application in the way: %w", late, err)
+			}
+			s.lost += time.Since(began)
+			continue
 		}
+		return fmt.Errorf("the application was in the way for %v: %w", s.options.Patience, err)
 	}
 }
+
+// maxCuts bounds how often the application is made to wait for one file that holds its locks for too long.
+const maxCuts = 3
 
 // busy tells whether a statement failed because of others: lock_not_available, deadlock_detected or
 // serialization_failure.

@@ -20,6 +20,8 @@ type Report struct {
 	Untried []string
 }
 
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
 // String says it in a few words.
 func (r Report) String() string {
 	words := []string{"nothing new"}
@@ -29,7 +31,7 @@ func (r Report) String() string {
 	if len(r.Applied) > 0 {
 		words = append(words, strings.Join(r.Applied, ", "))
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Backfilled)) {
+	for _, name := range sorted(r.Backfilled) {
 		if r.Backfilled[name] == 0 {
 			continue
 		}

@@ -23,7 +23,10 @@ type session struct {
 	*sql.DB // the one connection
 	options Options
 	conn    *stdlib.Conn
-	worked  bool // whether anything was done that a next run need not do
+	watch   *watch
+	strain  string        // the query that asks how busy the database is
+	worked  bool          // whether anything was done that a next run need not do
+	lost    time.Duration // what tries took that came to nothing
 }
 
 // locked runs work while holding the lock, waiting for it as long as the context allows. Time that runs
@@ -47,6 +50,8 @@ func (d *Database) locked(ctx context.Context, work func(context.Context, *sessi
 			return err
 		}
 		defer s.unlock(outer)
+		s.watch = d.watch(ctx, s.conn.Conn().PgConn().PID())
+		defer s.watch.end()
 		if err := s.prepare(ctx); err != nil {
 			return err
 		}

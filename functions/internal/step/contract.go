@@ -3,22 +3,51 @@ package step
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"time"
 
 	sm "lockstep/statemachine"
 )
 
 // Contract narrows the schema to what the new version needs: the point of no return, which the record
-// says before the first statement runs. Run twice, it goes on from the version table. It returns
-// AlarmBreached and OperatorRollback as long as there is a way back, ContractFailed after that.
+// says before the first statement runs. Before that it asks the database whether clients of another release
+// still use it, and waits for them as long as the drain may take. Run twice, it goes on from the version
+// table. It returns AlarmBreached and OperatorRollback as long as there is a way back, Unfinished where it
+// waits or has more to do than one invocation has time for, and else ContractFailed.
 type Contract struct {
-	Book    Book
-	Bundles Bundles
-	Open    OpenSchema
+	Book     Book
+	Settings sm.Settings
+	Bundles  Bundles
+	Open     OpenSchema
 }
 
+// fenceLook is how often the database is asked for old clients, fenceTurn how long by one invocation.
+const fenceLook, fenceTurn = 5 * time.Second, 10 * time.Minute
+
 func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	if _, err := c.Book.Enter(ctx, doc, sm.Contract); err != nil {
+	record, err := c.Book.Enter(ctx, doc, sm.Contract)
+	if err != nil {
 		return doc, err
+	}
+	if !record.Contracted {
+		if err := interruption(record); err != nil {
+			return doc, err
+		}
+	}
+	op := "contract the schema for " + doc.Release
+	schema, migrations, err := openMigrations(ctx, c.Bundles, c.Open, doc.Release)
+	if err != nil {
+		return doc, sm.Wrap(sm.ContractFailed, op, err)
+	}
+	text := "no migrations: nothing to contract"
+	var found string
+	if schema != nil {
+		defer schema.Close()
+		if _, err := fs.Stat(migrations, "contract"); err == nil && !record.Contracted {
+			if found, err = c.fence(ctx, doc, schema); err != nil {
+				return doc, sm.Wrap(sm.ContractFailed, op, err)
+			}
+		}
 	}
 	// A signal that loses the race against this write comes too late, and Signal sees that it does.
 	if _, err := c.Book.Update(ctx, doc, func(r *sm.Record) error {
@@ -32,23 +61,45 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	}); err != nil {
 		return doc, err
 	}
-	text, err := c.contract(ctx, doc)
-	if err != nil {
-		return doc, sm.Wrap(sm.ContractFailed, "contract the schema for "+doc.Release, err)
+	if schema != nil {
+		report, err := schema.Contract(ctx, doc.Release, migrations)
+		if err != nil {
+			return doc, sm.Wrap(sm.ContractFailed, op, err)
+		}
+		text = fmt.Sprintf("the schema is only for %s now: %s; no way back from here", doc.Release, report)
+		if found != "" {
+			text = found + "; " + text
+		}
 	}
 	_, err = c.Book.Tell(ctx, doc, sm.Contract, text)
 	return doc, err
 }
 
-func (c *Contract) contract(ctx context.Context, doc sm.Document) (string, error) {
-	schema, migrations, err := openMigrations(ctx, c.Bundles, c.Open, doc.Release)
-	if err != nil || schema == nil {
-		return "no migrations: nothing to contract", err
+// fence waits until no client of another release uses the database any more, and says what it found. The API's
+// own count has been quiet before: what is left are clients that never came through it.
+func (c *Contract) fence(ctx context.Context, doc sm.Document, schema Schema) (found string, err error) {
+	for turn := time.Now(); ; {
+		record, err := c.Book.Record(ctx, doc.Release)
+		if err != nil {
+			return "", err
+		}
+		if err := interruption(record); err != nil {
+			return "", err
+		}
+		busy, found, err := schema.OldClients(ctx, doc.Release, c.Settings.Drain.Quiet.Std())
+		if err != nil || !busy {
+			return found, err
+		}
+		if record.Promoted == nil || time.Since(*record.Promoted) >= c.Settings.Drain.AtMost.Std() {
+			return fmt.Sprintf("%s, but %s have passed", found, c.Settings.Drain.AtMost), nil
+		}
+		if time.Since(turn) > fenceTurn {
+			return "", sm.Errorf(sm.Unfinished, "wait for old clients of the database: %s", found)
+		}
+		select {
+		case <-ctx.Done():
+			return "", sm.Errorf(sm.Unfinished, "wait for old clients of the database: %s: %w", found, ctx.Err())
+		case <-time.After(fenceLook):
+		}
 	}
-	defer schema.Close()
-	report, err := schema.Contract(ctx, doc.Release, migrations)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("the schema is only for %s now: %s; no way back from here", doc.Release, report), nil
 }

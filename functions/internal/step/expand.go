@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
@@ -15,6 +16,9 @@ type Schema interface {
 	Expand(ctx context.Context, release string, migrations fs.FS) (report string, err error)
 	UndoExpand(ctx context.Context, release string) (report string, err error)
 	Contract(ctx context.Context, release string, migrations fs.FS) (report string, err error)
+	// OldClients tells whether clients of another release used the database within that time, and says what
+	// it found.
+	OldClients(ctx context.Context, release string, quiet time.Duration) (busy bool, found string, err error)
 	Close() error
 }
 

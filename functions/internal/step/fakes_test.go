@@ -55,6 +55,7 @@ type world struct {
 	requests   map[sm.Environment]float64
 	schema     map[string]bool
 	schemaErr  error
+	oldClients int // how often the database is still found in use by them
 	answerHTTP func(url string) (status int, body string)
 }
 
@@ -364,6 +365,17 @@ func (d database) UndoExpand(_ context.Context, id string) (string, error) {
 
 func (d database) Contract(_ context.Context, id string, _ fs.FS) (string, error) {
 	return "contracted", d.sql("contract "+id, func() { d.schema[id+" contracted"] = true })
+}
+
+func (d database) OldClients(context.Context, string, time.Duration) (busy bool, found string, err error) {
+	err = d.call("", func() error {
+		if d.oldClients > 0 {
+			d.oldClients--
+			busy = true
+		}
+		return nil
+	})
+	return busy, "sessions of v1", err
 }
 
 func (d database) sql(what string, effect func()) error {

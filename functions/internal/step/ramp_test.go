@@ -232,6 +232,50 @@ func TestContract_MarksTheRecordFirst(t *testing.T) {
 	})
 }
 
+func TestContract_WaitsForOldClientsOfTheDatabase(t *testing.T) {
+	for name, c := range map[string]struct {
+		busy      int
+		promoted  time.Duration // before now
+		meanwhile func(w *world)
+		named     string
+		waits     time.Duration
+		says      string
+	}{
+		"none":                 {says: "sessions of v1; the schema is only for v2 now"},
+		"for a while":          {busy: 3, waits: 15 * time.Second, says: "sessions of v1; the schema is only for v2 now"},
+		"longer than a Lambda": {busy: 1000, waits: 10 * time.Minute, named: sm.Unfinished},
+		"longer than it may":   {busy: 1000, promoted: 25 * time.Hour, says: "sessions of v1, but 24h0m0s have passed; the schema"},
+		"until a rollback": {busy: 1000, waits: time.Minute, named: sm.OperatorRollback,
+			meanwhile: func(w *world) { must[string](w.t)(w.operator("1", sm.SignalRollback)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				doc := w.release(sm.Contract)
+				w.oldClients = c.busy
+				time.Sleep(c.promoted)
+				if c.meanwhile != nil {
+					time.AfterFunc(time.Minute, func() { c.meanwhile(w) })
+				}
+				began := time.Now()
+				_, err := w.run(sm.Contract, doc)
+				if took := time.Since(began); took < c.waits || took > c.waits+2*fenceLook {
+					t.Errorf("waited %v, expected %v", took, c.waits)
+				}
+				r := w.record("v2")
+				if c.named != "" {
+					named(t, err, c.named)
+				} else if said := r.Story[len(r.Story)-1].Text; err != nil || !strings.HasPrefix(said, c.says) {
+					t.Errorf("said %q, %v", said, err)
+				}
+				if r.Contracted != (c.named == "") || w.schema["v2 contracted"] != r.Contracted {
+					t.Errorf("the record says contracted %t, the schema %t", r.Contracted, w.schema["v2 contracted"])
+				}
+			})
+		})
+	}
+}
+
 // A word that comes while Contract marks the record either counts or is told that it is too late.
 func TestContract_RacesWithARollback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -78,7 +78,8 @@ func (w *world) upload(id string, sequence int64, spoil func(*sm.Manifest)) {
 		m.Functions[name] = add(name+".zip", map[string]string{"bootstrap": name + id})
 	}
 	migrations := add("migrations.zip", map[string]string{
-		"expand/00002_widen.sql": "-- +goose Up\nALTER TABLE orders ADD COLUMN note text;\n-- +goose Down\nALTER TABLE orders DROP COLUMN note;\n"})
+		"expand/00002_widen.sql":    "-- +goose Up\nALTER TABLE orders ADD COLUMN note text;\n-- +goose Down\nALTER TABLE orders DROP COLUMN note;\n",
+		"contract/00002_narrow.sql": "-- +goose Up\nALTER TABLE orders DROP COLUMN remark;\n"})
 	m.Migrations = &migrations
 	if spoil != nil {
 		spoil(&m)
@@ -141,7 +142,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.Drain:
 		return (&Drain{Book: w.book(), Settings: w.settings, Traffic: traffic{w}}).Run(c, doc)
 	case sm.Contract:
-		return (&Contract{Book: w.book(), Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
+		return (&Contract{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
 	case sm.Rollback:
 		return (&Rollback{Leveler: w.leveler(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
 	case sm.Finish:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"lockstep/functions/internal/aws"
 	"lockstep/functions/internal/postgres"
@@ -30,7 +31,7 @@ func Expand(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
 
 // Contract wires step.Contract.
 func Contract(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
-	return (&step.Contract{Book: wire.Book(c), Bundles: c.Bundles(), Open: open(c)}).Run
+	return (&step.Contract{Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Open: open(c)}).Run
 }
 
 // open connects to the application's database, whose credentials only the secret holds.
@@ -61,6 +62,11 @@ func (s schema) UndoExpand(ctx context.Context, release string) (string, error) 
 
 func (s schema) Contract(ctx context.Context, release string, migrations fs.FS) (string, error) {
 	return words(s.Database.Contract(ctx, release, migrations))
+}
+
+func (s schema) OldClients(ctx context.Context, release string, quiet time.Duration) (bool, string, error) {
+	clients, err := s.Clients(ctx, release)
+	return clients.Busy(quiet), clients.String(), err
 }
 
 func words(report postgres.Report, err error) (string, error) {

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// watch looks after the application while a session works: whose queries have waited for the session's locks
+// for as long as the lock timeout allows, for them the session's statement is cut off. The lock timeout alone
+// bounds only how long the session waits for its locks, and not how long it then holds them.
+type watch struct {
+	cut  atomic.Bool // whether the running try was cut off
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// start watches a backend from a connection of its own until stopped.
+func (d *Database) watch(ctx context.Context, backend uint32) *watch {
+	ctx, stop := context.WithCancel(ctx)
+	w := &watch{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		conn, err := d.aside.Conn(ctx)
+		if err != nil {
+			return // no connection to spare: the lock timeout still holds
+		}
+		defer conn.Close()
+		for pauseExactly(ctx, min(50*time.Millisecond, max(time.Millisecond, d.options.LockTimeout/4))) {
+			w.look(ctx, conn, backend, d.options.LockTimeout)
+		}
+	}()
+	return w
+}
+
+// look cuts the backend's statement off if others wait for it for too long: it is cut off and not only told,
+// since the locks go with the transaction.
+func (w *watch) look(ctx context.Context, conn *sql.Conn, backend uint32, limit time.Duration) {
+	var waiting bool
+	err := conn.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+			WHERE NOT l.granted AND l.waitstart < clock_timestamp() - $2::bigint * interval '1 ms'
+				AND a.backend_type = 'client backend' AND a.application_name <> 'lockstep'
+				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds()).Scan(&waiting)
+	if err != nil || !waiting {
+		return
+	}
+	w.cut.Store(true)
+	_, _ = conn.ExecContext(ctx, "SELECT pg_cancel_backend($1::int)", backend)
+}
+
+func (w *watch) end() {
+	w.stop()
+	<-w.done
+}
+
+// cutOff tells whether a try failed because the watch ended it, and begins anew.
+func (w *watch) cutOff(err error) bool {
+	var pg *pgconn.PgError
+	return w.cut.Swap(false) && errors.As(err, &pg) && pg.Code == "57014" // query_canceled
+}
+
+func pauseExactly(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
