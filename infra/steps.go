@@ -25,8 +25,10 @@ func (l *Lockstep) steps() {
 		inside := l.database != nil && (task == sm.Expand || task == sm.Contract)
 		if inside {
 			statements = append(statements, inVPC())
-			// RDS has its own certificate authority, which no system trusts unasked.
-			environment["PGSSLMODE"] = jsii.String("require")
+		}
+		memory := 512.0
+		if l.database != nil && task == sm.Begin {
+			memory = 1769 // a whole core: it compiles Postgres's parser before it reads the first migration
 		}
 		role := lambdaRole(scope, "Lockstep's "+string(task)+" for "+l.config.App+".", statements)
 		acceptWide(role)
@@ -34,7 +36,7 @@ func (l *Lockstep) steps() {
 			FunctionName: &name, Description: jsii.String("Lockstep: " + string(task) + "."),
 			Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
 			Code: l.code.of(strings.ToLower(string(task))), Role: role, LogGroup: log, Environment: &environment,
-			MemorySize: jsii.Number(512), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
+			MemorySize: &memory, Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
 			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
 		})
 		cfn := function.Node().DefaultChild().(awslambda.CfnFunction)

@@ -35,8 +35,14 @@ var (
 	ErrChanged = errors.New("the file was changed after it ran")
 )
 
-// Connection says which database, as postgres://user:password@host:port/database?sslmode=...
-type Connection struct{ URL string }
+// Connection says which database.
+type Connection struct {
+	// URL is postgres://user:password@host:port/database?sslmode=...
+	URL string
+	// Authorities are the certificates, as PEM, of whom to trust with sslmode=verify-full. Default: those of the
+	// system and of RDS.
+	Authorities string
+}
 
 // Options says how patient to be with the application's queries.
 type Options struct {
@@ -61,6 +67,9 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	config, err := pgx.ParseConfig(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
+	}
+	if err := trust(config, c.Authorities); err != nil {
+		return nil, err
 	}
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = 2 * time.Second

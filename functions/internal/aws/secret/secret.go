@@ -61,30 +61,33 @@ func (p *port) UnmarshalJSON(data []byte) error {
 }
 
 // Connection reads the secret {host, port, dbname, username, password, sslmode, sslrootcert}, of which port
-// and the last two may be left out, as a postgres:// URL.
-func (s *Secrets) Connection(ctx context.Context, arn string) (string, error) {
+// and the last two may be left out, as a postgres:// URL. An sslrootcert that is no path but PEM comes apart: a
+// Lambda has no file to put it in.
+func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorities string, err error) {
 	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
 	if err != nil {
-		return "", awserr.Wrap(err, "read secret %s", arn)
+		return "", "", awserr.Wrap(err, "read secret %s", arn)
 	}
 	c := connection{Port: "5432", SSLMode: s.SSLMode}
 	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &c) != nil { // its error would quote the secret
-		return "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, username and password and the number port", arn)
+		return "", "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, username and password and the number port", arn)
 	}
 	for _, field := range []struct{ name, value string }{
 		{"host", c.Host}, {"dbname", c.DBName}, {"username", c.Username}, {"password", c.Password},
 	} {
 		if field.value == "" {
-			return "", fmt.Errorf("read secret %s: %s: found nothing, expected a text", arn, field.name)
+			return "", "", fmt.Errorf("read secret %s: %s: found nothing, expected a text", arn, field.name)
 		}
 	}
 	query := url.Values{"sslmode": {c.SSLMode}}
-	if c.SSLRootCert != "" {
+	if strings.Contains(c.SSLRootCert, "-----BEGIN") {
+		authorities = c.SSLRootCert
+	} else if c.SSLRootCert != "" {
 		query.Set("sslrootcert", c.SSLRootCert)
 	}
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(c.Username, c.Password), Host: net.JoinHostPort(c.Host, string(c.Port)),
 		Path: "/" + c.DBName, RawQuery: query.Encode(),
 	}
-	return u.String(), nil
+	return u.String(), authorities, nil
 }

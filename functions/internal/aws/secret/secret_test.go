@@ -21,7 +21,7 @@ func TestConnection(t *testing.T) {
 		service := secrets.New()
 		arn := service.Put("shop/database", value)
 		store := New(sdk.NewFromConfig(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": service}).Config()))
-		if got, err := store.Connection(t.Context(), arn); err != nil || got != want {
+		if got, _, err := store.Connection(t.Context(), arn); err != nil || got != want {
 			t.Errorf("got %s, %v; want %s", got, err, want)
 		}
 	}
@@ -32,7 +32,7 @@ func TestConnection_SSLModeOfTheEnvironment(t *testing.T) {
 	service := secrets.New()
 	arn := service.Put("s", `{"host":"h","dbname":"d","username":"u","password":"p"}`)
 	store := New(sdk.NewFromConfig(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": service}).Config()))
-	if got, err := store.Connection(t.Context(), arn); err != nil || got != "postgres://u:p@h:5432/d?sslmode=require" {
+	if got, _, err := store.Connection(t.Context(), arn); err != nil || got != "postgres://u:p@h:5432/d?sslmode=require" {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
@@ -48,9 +48,20 @@ func TestConnection_ErrorsDoNotTellTheSecret(t *testing.T) {
 		service := secrets.New()
 		arn := service.Put("s", value)
 		store := New(sdk.NewFromConfig(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": service}).Config()))
-		_, err := store.Connection(t.Context(), arn)
+		_, _, err := store.Connection(t.Context(), arn)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v, want %q and not the password", value, err, want)
 		}
+	}
+}
+
+func TestConnection_Authorities(t *testing.T) {
+	t.Setenv("PGSSLMODE", "")
+	service := secrets.New()
+	arn := service.Put("s", `{"host":"h","dbname":"d","username":"u","password":"p","sslrootcert":"-----BEGIN CERTIFICATE-----\nMII"}`)
+	store := New(sdk.NewFromConfig(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": service}).Config()))
+	url, authorities, err := store.Connection(t.Context(), arn)
+	if err != nil || url != "postgres://u:p@h:5432/d?sslmode=verify-full" || authorities != "-----BEGIN CERTIFICATE-----\nMII" {
+		t.Errorf("got %s and %q, %v", url, authorities, err)
 	}
 }

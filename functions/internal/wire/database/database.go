@@ -37,11 +37,11 @@ func Contract(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
 // open connects to the application's database, whose credentials only the secret holds.
 func open(c *aws.Cloud) step.OpenSchema {
 	return func(ctx context.Context) (step.Schema, error) {
-		url, err := c.Secrets().Connection(ctx, c.Settings.Database.Secret)
+		url, authorities, err := c.Secrets().Connection(ctx, c.Settings.Database.Secret)
 		if err != nil {
 			return nil, err
 		}
-		database, err := postgres.Open(ctx, postgres.Connection{URL: url}, postgres.Options{})
+		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities}, postgres.Options{})
 		if err != nil {
 			return nil, err
 		}
