@@ -51,7 +51,7 @@ func locate(ctx context.Context, as *syscall.Credential, log io.Writer) (binarie
 		}
 		return b, nil
 	}
-	return fetch(ctx, as, log)
+	return fetch(ctx, usualMajor, as, log)
 }
 
 // check runs both binaries: a file that is there may still lack a library or be out of the user's reach.

