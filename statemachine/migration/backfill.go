@@ -22,7 +22,7 @@ type Backfill struct {
 	Key   string `json:"key"`
 	// Where tells the rows that still need it, and so when it is done: first_name IS NULL.
 	Where string `json:"where"`
-	// Batch is how many rows a transaction updates. Default: 1000.
+	// Batch is how many rows a transaction updates at most: fewer where that takes long. Default: 1000.
 	Batch int `json:"batch"`
 	// Statement updates the rows whose keys are in $1, an array: UPDATE ... WHERE id = ANY($1).
 	Statement string `json:"statement"`

@@ -102,6 +102,7 @@ func (s *session) fill(ctx context.Context, release string, b backfill) (rows in
 
 // pass goes once over the table, from where an earlier run got to.
 func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, err error) {
+	size := b.Batch
 	for took := time.Duration(0); ; {
 		var done bool
 		if err := s.yield(ctx, b, took); err != nil {
@@ -109,8 +110,9 @@ func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, e
 		}
 		err := s.patiently(ctx, func() (err error) {
 			began := time.Now()
-			rows, done, err = s.batch(ctx, b, pass)
+			rows, done, err = s.batch(ctx, b, pass, size)
 			took = time.Since(began)
+			size = resized(size, b.Batch, took, s.options.LockTimeout)
 			return err
 		})
 		if err != nil {
@@ -121,4 +123,16 @@ func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, e
 		}
 		s.worked = true
 	}
+}
+
+// resized keeps a batch well below the time that the application may wait, since it waits for whole batches where
+// it changes their rows. Those of a slow database, or of a busy one, are smaller.
+func resized(size, most int, took, limit time.Duration) int {
+	switch {
+	case took > limit/4:
+		return max(1, size/2)
+	case took < limit/16:
+		return min(most, size*2)
+	}
+	return size
 }

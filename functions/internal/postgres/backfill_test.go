@@ -112,3 +112,18 @@ func TestContract_RowsWrittenBehindTheBackfill_AreNotLost(t *testing.T) {
 	expand(t, d, "v2", v2) // fills in the late one
 	contract(t, d, "v2", v2)
 }
+
+func TestResized(t *testing.T) {
+	for _, test := range []struct {
+		size int
+		took time.Duration
+		want int
+	}{
+		{1000, 600 * time.Millisecond, 500}, {1, time.Minute, 1}, {500, 50 * time.Millisecond, 1000},
+		{1000, time.Millisecond, 1000}, {500, 200 * time.Millisecond, 500},
+	} {
+		if got := resized(test.size, 1000, test.took, 2*time.Second); got != test.want {
+			t.Errorf("a batch of %d that took %v makes one of %d, expected %d", test.size, test.took, got, test.want)
+		}
+	}
+}

@@ -8,7 +8,7 @@ import (
 
 // batch fills the next rows and notes, in the same transaction, how far it got and how many rows that
 // makes in all. Keys travel as text, so that they may be of any type.
-func (s *session) batch(ctx context.Context, b backfill, pass int) (rows int64, done bool, err error) {
+func (s *session) batch(ctx context.Context, b backfill, pass, size int) (rows int64, done bool, err error) {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, false, err
@@ -19,7 +19,7 @@ func (s *session) batch(ctx context.Context, b backfill, pass int) (rows int64, 
 	if err != nil {
 		return 0, false, fmt.Errorf("read its progress: %w", err)
 	}
-	keys, last, err := b.next(ctx, tx, after)
+	keys, last, err := b.next(ctx, tx, after, size)
 	if err != nil {
 		return rows, false, fmt.Errorf("find the next rows: %w", err)
 	}
@@ -39,7 +39,7 @@ func (s *session) batch(ctx context.Context, b backfill, pass int) (rows int64, 
 }
 
 // next locks the next rows that nobody else has locked, and gives their keys as an array and the last one.
-func (b backfill) next(ctx context.Context, tx *sql.Tx, after sql.NullString) (keys, last sql.NullString, err error) {
+func (b backfill) next(ctx context.Context, tx *sql.Tx, after sql.NullString, size int) (keys, last sql.NullString, err error) {
 	var beyond string
 	var args []any
 	if after.Valid {
@@ -48,7 +48,7 @@ func (b backfill) next(ctx context.Context, tx *sql.Tx, after sql.NullString) (k
 	query := fmt.Sprintf(`
 		WITH batch AS (SELECT %s AS key%s%s ORDER BY 1 LIMIT %d FOR NO KEY UPDATE SKIP LOCKED)
 		SELECT array_agg(key ORDER BY key)::text, (array_agg(key ORDER BY key DESC))[1]::text FROM batch`,
-		b.key(), b.from(), beyond, b.Batch)
+		b.key(), b.from(), beyond, size)
 	err = tx.QueryRowContext(ctx, query, args...).Scan(&keys, &last)
 	return keys, last, err
 }

@@ -58,8 +58,10 @@ func Refuse(format string, args ...any) error {
 func Serve(routes Routes) {
 	database := &postgres{}
 	lambda.Start(func(ctx context.Context, call events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
-		response := answer(ctx, routes, database.connect, call)
-		response.Headers[Stamp] = cmp.Or(call.StageVariables[statemachine.StageVariableRelease], release)
+		carried := cmp.Or(call.StageVariables[statemachine.StageVariableRelease], release)
+		connect := func(ctx context.Context) (DB, error) { return database.connect(ctx, carried) }
+		response := answer(ctx, routes, connect, call)
+		response.Headers[Stamp] = carried
 		return response, nil
 	})
 }
