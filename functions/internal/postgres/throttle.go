@@ -18,7 +18,7 @@ const yielding = 10 * time.Minute
 // longer pauses, and for as long as replicas lag or the application is busy.
 func (s *session) yield(ctx context.Context, b backfill, took time.Duration) error {
 	if took > 0 && !pauseExactly(ctx, took) {
-		return ctx.Err()
+		return fmt.Errorf("%s: %w", b.File, ctx.Err())
 	}
 	began, why := time.Now(), ""
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
