@@ -38,7 +38,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	add([]sm.Task{sm.Signal}, allow([]string{"states:SendTaskFailure"}, l.machineARN()))
 	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()))
 
-	add([]sm.Task{begin, sm.CheckAlarms}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
+	add([]sm.Task{begin, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
 	add([]sm.Task{sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
 
 	for _, e := range sm.Environments() {

@@ -64,6 +64,8 @@ type Record struct {
 	Expanded bool `json:"expanded"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
 	Wait *Wait `json:"wait,omitempty"`
+	// Pace is what counts as slow; nil until the verdict has asked.
+	Pace *Pace `json:"pace,omitempty"`
 	// Signals are what arrived from outside, also while nobody waited.
 	Signals []SignalNote `json:"signals,omitempty"`
 	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.

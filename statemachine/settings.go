@@ -26,6 +26,8 @@ type Settings struct {
 	Database     *Database              `json:"database,omitempty"`
 	Ramp         RampPlan               `json:"ramp"`
 	Windows      []Window               `json:"windows"` // when viewers may be moved upward; none is always
+	Verdict      VerdictPlan            `json:"verdict"`
+	Metrics      []Metric               `json:"metrics,omitempty"`
 	Drain        DrainPlan              `json:"drain"`
 	Queue        QueuePolicy            `json:"queue"`
 	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight

@@ -57,7 +57,7 @@ func (c Config) check() error {
 	if !slices.Contains(logDays, c.LogDays) {
 		return found("logDays", c.LogDays, "one of %v", logDays)
 	}
-	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkDrain, c.checkPeople} {
+	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkVerdict, c.checkMetrics, c.checkDrain, c.checkPeople} {
 		if err := check(); err != nil {
 			return err
 		}

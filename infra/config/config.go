@@ -22,6 +22,8 @@ type Config struct {
 	Ramp          sm.RampPlan    `json:"ramp"`
 	Windows       []sm.Window    `json:"windows"`
 	Alarms        Alarms         `json:"alarms"`
+	Verdict       sm.VerdictPlan `json:"verdict"` // how the two environments are compared
+	Metrics       []sm.Metric    `json:"metrics"` // what is compared besides errors and latency
 	Drain         sm.DrainPlan   `json:"drain"`
 	Queue         sm.QueuePolicy `json:"queue"`
 	Notifications Notifications  `json:"notifications"`
@@ -136,8 +138,9 @@ func defaults() Config {
 		Ramp: sm.RampPlan{
 			MinimumRequests: 20, MaxExtensions: 6, OnInconclusive: sm.Hold,
 		},
-		Drain:  sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute},
-		Alarms: Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5, MinimumRequests: 20, Period: minute},
+		Verdict: sm.VerdictPlan{FalseAlarms: 0.5, Errors: 0.02, Slow: 25},
+		Drain:   sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute},
+		Alarms:  Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5, MinimumRequests: 20, Period: minute},
 	}
 }
 
@@ -213,6 +216,18 @@ func (c Config) complete() (_ Config, err error) {
 		}
 		if f.Timeout == 0 {
 			f.Timeout = sm.Duration(10 * time.Second)
+		}
+	}
+	for i := range c.Metrics {
+		m := &c.Metrics[i]
+		if m.Events.Stat == "" {
+			m.Events.Stat = "Sum"
+		}
+		if m.Of.Stat == "" && m.Of.Metric != "" {
+			m.Of.Stat = "Sum"
+		}
+		if m.Tolerance == 0 {
+			m.Tolerance = 10
 		}
 	}
 	if c.GitHub != nil && c.GitHub.Branch == "" {

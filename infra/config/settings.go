@@ -19,7 +19,8 @@ const (
 // adds the names of what it made.
 func (c Config) Settings() sm.Settings {
 	s := sm.Settings{
-		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Drain: c.Drain, Queue: c.Queue,
+		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics,
+		Drain: c.Drain, Queue: c.Queue,
 		CallTimeout: sm.Duration(callTimeout), MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
 	}
 	for _, f := range c.Functions {

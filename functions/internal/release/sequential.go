@@ -2,26 +2,9 @@ package release
 
 import (
 	"math"
-	"time"
 
 	"gonum.org/v1/gonum/floats"
 )
-
-// Tally is how often something happened, of how often it could have: failures of calls, orders of views.
-type Tally struct{ Events, Of float64 }
-
-func (t Tally) plus(o Tally) Tally { return Tally{t.Events + o.Events, t.Of + o.Of} }
-
-func (t Tally) rate() float64 { return t.Events / t.Of }
-
-// Period is one period of the metrics: what both environments counted over the same time.
-type Period struct {
-	At               time.Time // when it began
-	Active, Fallback Tally
-	// From and To are the share of the viewers, 0 to 1, that active had when the period began and when it ended.
-	// Where they are the same, the calls themselves say the share.
-	From, To float64
-}
 
 // Terms say what counts as worse: that an event is more frequent in active than Factor times the fallback's rate plus
 // Margin, or, where Fewer, less frequent than Factor times that rate less Margin.
@@ -94,16 +77,6 @@ func (c *Comparison) Add(p Period) {
 	for i, x := range steps {
 		c.bound[i] += power(p.Active.Events, 1-x) + p.Fallback.Events*math.Log1p(odds*x)
 	}
-}
-
-// shares are the smallest and the largest share of the calls that active may have had at any moment of the period.
-// While viewers move, trouble of both environments that begins just then would else look like active's own.
-func (p Period) shares() (least, most float64) {
-	share := p.Active.Of / (p.Active.Of + p.Fallback.Of)
-	if p.From == p.To {
-		return share, share
-	}
-	return min(share, p.From), max(share, p.To)
 }
 
 func (c *Comparison) test(p Period, least, most float64) {

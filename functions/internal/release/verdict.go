@@ -48,8 +48,9 @@ type Criterion struct {
 	Fewer bool
 	// Factor times the fallback's rate and Margin more, or less where Fewer, is still as good.
 	Factor, Margin float64
-	// Drift is how many times the fallback's earlier rate is still as good, once it has no calls of its own.
-	Drift float64
+	// Drift times the fallback's earlier rate and Later more is still as good, once it has no calls of its own: then
+	// nobody can tell the release's trouble from everyone's.
+	Drift, Later float64
 	// Excused are so many events of active in each period, such as cold starts.
 	Excused float64
 	Periods []Period
@@ -196,9 +197,9 @@ func (c Criterion) afterwards(ramp time.Time, level float64) (Finding, bool) {
 	// The bound takes half of the level. With no rate of the fallback in the terms, the margin is all that active may have.
 	terms := Terms{Level: level / 2, Fewer: c.Fewer}
 	if c.Fewer {
-		terms.Margin = -(lower(f.Fallback, level/2)/c.Drift - c.Margin)
+		terms.Margin = -(lower(f.Fallback, level/2)/c.Drift - c.Later)
 	} else {
-		terms.Margin = upper(f.Fallback, level/2)*c.Drift + c.Margin
+		terms.Margin = upper(f.Fallback, level/2)*c.Drift + c.Later
 	}
 	test := NewComparison(terms)
 	for _, p := range c.Periods {

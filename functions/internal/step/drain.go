@@ -6,16 +6,17 @@ import (
 	"math"
 	"time"
 
+	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
 
 // Drain looks whether anyone still calls the old environment: tabs that were open before the promotion,
 // and edge locations that have not heard of it. It changes nothing; the machine waits and asks again. It
-// returns AlarmBreached and OperatorRollback: until contract there is a way back.
+// returns AlarmBreached and OperatorRollback: until contract there is a way back. It judges active as CheckAlarms
+// does, since many a fault begins only when everyone has it; now against what the fallback had counted before.
 type Drain struct {
-	Book     Book
-	Settings sm.Settings
-	Traffic  Traffic
+	Book Book
+	Witness
 }
 
 // longestLook bounds how long a word of the operator can lie unread while the machine waits, unless the
@@ -28,6 +29,9 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		return doc, err
 	}
 	if err := interruption(record); err != nil {
+		return doc, err
+	}
+	if err := d.judge(ctx, doc, record); err != nil {
 		return doc, err
 	}
 	if record.Promoted == nil {
@@ -59,4 +63,18 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		_, err = d.Book.Tell(ctx, doc, sm.Drain, text)
 	}
 	return doc, err
+}
+
+func (d *Drain) judge(ctx context.Context, doc sm.Document, record sm.Record) error {
+	if doc.First {
+		return nil
+	}
+	evidence, _, err := d.Evidence(ctx, doc, record)
+	if err != nil {
+		return err
+	}
+	if j := release.Judge(evidence); j.Verdict == sm.Breached {
+		return sm.Errorf(sm.AlarmBreached, "%s", j.Why)
+	}
+	return nil
 }

@@ -342,6 +342,25 @@ func (t traffic) Calls(_ context.Context, e sm.Environment, _, _ time.Time) (req
 	return requests, 0, err
 }
 
+// Counts are the requests, in the last period.
+func (t traffic) Counts(_ context.Context, series []sm.Series, period time.Duration, _, until time.Time) (counts []map[int64]float64, err error) {
+	err = t.call("", func() error {
+		for _, s := range series {
+			count := map[int64]float64{}
+			if s.Metric == "Count" {
+				e := sm.A
+				if s.Dimensions["Stage"] == sm.B.Stage() {
+					e = sm.B
+				}
+				count[until.Truncate(period).Add(-period).Unix()] = t.requests[e]
+			}
+			counts = append(counts, count)
+		}
+		return nil
+	})
+	return counts, err
+}
+
 type executions struct{ *world }
 
 func (e executions) Start(_ context.Context, name string, input any) error {

@@ -118,6 +118,7 @@ func TestCheckAlarms(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				doc := w.release(sm.CheckAlarms)
+				time.Sleep(w.settings.Ramp.Steps[0].Bake.Std())
 				if c.world != nil {
 					c.world(w)
 				}

@@ -43,7 +43,7 @@ func newWorld(t testing.TB) *world {
 		Ramp: sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(10 * time.Minute)}, {Percent: 100, Bake: sm.Duration(time.Hour)}},
 			MinimumRequests: 10, MaxExtensions: 1},
 		Drain:       sm.DrainPlan{Quiet: sm.Duration(15 * time.Minute), AtMost: sm.Duration(24 * time.Hour)},
-		CallTimeout: sm.Duration(29 * time.Second), EdgeConvergence: sm.Duration(90 * time.Second),
+		CallTimeout: sm.Duration(29 * time.Second), EdgeConvergence: sm.Duration(90 * time.Second), MetricPeriod: sm.Duration(time.Minute),
 	}
 	for i, id := range []string{"v1", "v2", "v3"} {
 		w.upload(id, int64(i+1), nil)
@@ -106,6 +106,10 @@ func (w *world) leveler() Leveler {
 	return Leveler{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Versions: versions{w}, Stages: stages{w}, Sites: sites{w}}
 }
 
+func (w *world) witness() Witness {
+	return Witness{Settings: w.settings, Alarms: alarms{w}, Traffic: traffic{w}}
+}
+
 func (w *world) open() OpenSchema {
 	return func(context.Context) (Schema, error) { return database{w}, w.call("", func() error { return nil }) }
 }
@@ -136,11 +140,11 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.Ramp:
 		return w.ramp("ramp", doc)
 	case sm.CheckAlarms:
-		return (&CheckAlarms{Book: w.book(), Settings: w.settings, Alarms: alarms{w}, Traffic: traffic{w}}).Run(c, doc)
+		return (&CheckAlarms{Book: w.book(), Witness: w.witness()}).Run(c, doc)
 	case sm.Promote:
 		return (&Promote{Book: w.book(), Routes: routes{w}, Roles: roles{w}}).Run(c, doc)
 	case sm.Drain:
-		return (&Drain{Book: w.book(), Settings: w.settings, Traffic: traffic{w}}).Run(c, doc)
+		return (&Drain{Book: w.book(), Witness: w.witness()}).Run(c, doc)
 	case sm.Contract:
 		return (&Contract{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
 	case sm.Rollback:

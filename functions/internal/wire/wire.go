@@ -34,6 +34,10 @@ func leveler(c *aws.Cloud) step.Leveler {
 	return step.Leveler{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
 }
 
+func witness(c *aws.Cloud) step.Witness {
+	return step.Witness{Settings: c.Settings, Alarms: c.Metrics(), Traffic: c.Metrics()}
+}
+
 // Sync wires step.Sync.
 func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 	return (&step.Sync{Leveler: leveler(c)}).Run
@@ -56,7 +60,7 @@ func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
 
 // CheckAlarms wires step.CheckAlarms.
 func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.CheckAlarms{Book: Book(c), Settings: c.Settings, Alarms: c.Metrics(), Traffic: c.Metrics()}).Run
+	return (&step.CheckAlarms{Book: Book(c), Witness: witness(c)}).Run
 }
 
 // Promote wires step.Promote.
@@ -66,7 +70,7 @@ func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Drain wires step.Drain.
 func Drain(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Drain{Book: Book(c), Settings: c.Settings, Traffic: c.Metrics()}).Run
+	return (&step.Drain{Book: Book(c), Witness: witness(c)}).Run
 }
 
 // Rollback wires step.Rollback.

@@ -1,11 +1,12 @@
-// Package metrics asks CloudWatch how an environment fares: which alarms ring, and how many calls its stage
-// had and failed.
+// Package metrics asks CloudWatch how an environment fares: which alarms ring, and what was counted in it.
 package metrics
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,14 +25,13 @@ type api interface {
 
 // Metrics are the application's metrics and alarms.
 type Metrics struct {
-	client  api
-	apiName string
-	period  time.Duration
+	client   api
+	settings statemachine.Settings
 }
 
 // New opens the metrics.
 func New(client *cloudwatch.Client, s statemachine.Settings) *Metrics {
-	return &Metrics{client, s.APIName, s.MetricPeriod.Std()}
+	return &Metrics{client, s}
 }
 
 // Ringing tells which of the alarms are in ALARM. One that does not exist is an error: it would never ring.
@@ -73,48 +73,72 @@ func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error)
 // Calls counts the calls of the environment's stage, and those that the API failed, in the periods that begin from since on, rounded down to
 // a period as CloudWatch does, and before until.
 func (m *Metrics) Calls(ctx context.Context, env statemachine.Environment, since, until time.Time) (requests, errors float64, err error) {
-	if m.period < time.Second {
-		return 0, 0, fmt.Errorf("%s: metricPeriod: found %s, expected 1m or, for metrics of high resolution, seconds",
-			statemachine.SettingsKey, m.period)
+	counts, err := m.Counts(ctx, []statemachine.Series{m.settings.Calls("Count", "Sum").In(env), m.settings.Calls("5XXError", "Sum").In(env)},
+		m.settings.MetricPeriod.Std(), since, until)
+	if err != nil {
+		return 0, 0, err
 	}
-	since = since.Truncate(m.period)
-	if !since.Before(until) {
-		return 0, 0, nil
-	}
-	sums := map[string]*float64{"requests": &requests, "errors": &errors}
-	pages := cloudwatch.NewGetMetricDataPaginator(m.client, &cloudwatch.GetMetricDataInput{
-		StartTime: &since, EndTime: &until,
-		MetricDataQueries: []types.MetricDataQuery{m.sum("requests", "Count", env), m.sum("errors", "5XXError", env)},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return 0, 0, awserr.Wrap(err, "count the calls of stage %s of %s", env.Stage(), m.apiName)
-		}
-		for _, result := range page.MetricDataResults {
-			if result.StatusCode == types.StatusCodeInternalError || result.StatusCode == types.StatusCodeForbidden {
-				return 0, 0, statemachine.Errorf(statemachine.Throttled, "count the calls of stage %s of %s: CloudWatch answered %s",
-					env.Stage(), m.apiName, result.StatusCode)
-			}
-			if sum := sums[aws.ToString(result.Id)]; sum != nil {
-				for _, value := range result.Values {
-					*sum += value
-				}
-			}
-		}
+	for at, n := range counts[0] {
+		requests += n
+		errors += counts[1][at]
 	}
 	return requests, errors, nil
 }
 
-func (m *Metrics) sum(id, metric string, env statemachine.Environment) types.MetricDataQuery {
-	return types.MetricDataQuery{Id: &id, ReturnData: aws.Bool(true), MetricStat: &types.MetricStat{
-		Stat: aws.String("Sum"), Period: aws.Int32(int32(m.period / time.Second)),
-		Metric: &types.Metric{
-			Namespace: aws.String("AWS/ApiGateway"), MetricName: &metric,
-			Dimensions: []types.Dimension{
-				{Name: aws.String("ApiName"), Value: &m.apiName},
-				{Name: aws.String("Stage"), Value: aws.String(env.Stage())},
-			},
-		},
+// Counts gives each series' values by the Unix time at which their period starts, from since, rounded down to a period,
+// until before until. A period without data has no value.
+func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, period time.Duration, since, until time.Time) ([]map[int64]float64, error) {
+	if period < time.Second {
+		return nil, fmt.Errorf("%s: metricPeriod: found %s, expected 1m or, for metrics of high resolution, seconds",
+			statemachine.SettingsKey, period)
+	}
+	counts := make([]map[int64]float64, len(series))
+	for i := range counts {
+		counts[i] = map[int64]float64{}
+	}
+	since = since.Truncate(period)
+	if !since.Before(until) {
+		return counts, nil
+	}
+	queries := make([]types.MetricDataQuery, len(series))
+	for i, one := range series {
+		queries[i] = query(i, one, period)
+	}
+	for from := range slices.Chunk(queries, maxQueries) {
+		pages := cloudwatch.NewGetMetricDataPaginator(m.client, &cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: from})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, awserr.Wrap(err, "read metrics of %s", series[0].Namespace)
+			}
+			for _, result := range page.MetricDataResults {
+				i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(result.Id), "m"))
+				if err != nil || i >= len(series) {
+					return nil, fmt.Errorf("read metrics: CloudWatch answered %q, which was not asked", aws.ToString(result.Id))
+				}
+				if result.StatusCode == types.StatusCodeInternalError || result.StatusCode == types.StatusCodeForbidden {
+					return nil, statemachine.Errorf(statemachine.Throttled, "read %s of %s: CloudWatch answered %s",
+						series[i].Metric, series[i].Namespace, result.StatusCode)
+				}
+				for j, value := range result.Values {
+					counts[i][result.Timestamps[j].Unix()] += value
+				}
+			}
+		}
+	}
+	return counts, nil
+}
+
+// maxQueries is how many series one call of GetMetricData takes.
+const maxQueries = 500
+
+func query(i int, s statemachine.Series, period time.Duration) types.MetricDataQuery {
+	var dimensions []types.Dimension
+	for _, name := range slices.Sorted(maps.Keys(s.Dimensions)) {
+		dimensions = append(dimensions, types.Dimension{Name: aws.String(name), Value: aws.String(s.Dimensions[name])})
+	}
+	return types.MetricDataQuery{Id: aws.String("m" + strconv.Itoa(i)), ReturnData: aws.Bool(true), MetricStat: &types.MetricStat{
+		Stat: &s.Stat, Period: aws.Int32(int32(period / time.Second)),
+		Metric: &types.Metric{Namespace: &s.Namespace, MetricName: &s.Metric, Dimensions: dimensions},
 	}}
 }

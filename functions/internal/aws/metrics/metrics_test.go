@@ -78,13 +78,14 @@ func TestRinging(t *testing.T) {
 
 func TestCalls(t *testing.T) {
 	result := func(id string, status types.StatusCode, values ...float64) types.MetricDataResult {
-		return types.MetricDataResult{Id: &id, StatusCode: status, Values: values}
+		times := make([]time.Time, len(values))
+		return types.MetricDataResult{Id: &id, StatusCode: status, Values: values, Timestamps: times}
 	}
 	f := &fake{pages: [][]types.MetricDataResult{
-		{result("requests", types.StatusCodePartialData, 10, 20), result("errors", types.StatusCodeComplete)},
-		{result("requests", types.StatusCodeComplete, 5), result("errors", types.StatusCodeComplete, 2)},
+		{result("m0", types.StatusCodePartialData, 10, 20), result("m1", types.StatusCodeComplete)},
+		{result("m0", types.StatusCodeComplete, 5), result("m1", types.StatusCodeComplete, 2)},
 	}}
-	m := &Metrics{f, "shop", time.Minute}
+	m := &Metrics{f, statemachine.Settings{APIName: "shop", MetricPeriod: statemachine.Duration(time.Minute)}}
 	since := time.Date(2026, 1, 2, 10, 0, 40, 0, time.UTC)
 	requests, errors, err := m.Calls(t.Context(), statemachine.B, since, since.Add(5*time.Minute))
 	if requests != 35 || errors != 2 || err != nil {
@@ -105,9 +106,9 @@ func TestCalls(t *testing.T) {
 }
 
 func TestCalls_NoAnswerIsNotSilence(t *testing.T) {
-	id := "requests"
+	id := "m0"
 	f := &fake{pages: [][]types.MetricDataResult{{{Id: &id, StatusCode: types.StatusCodeInternalError}}}}
-	m := &Metrics{f, "shop", time.Minute}
+	m := &Metrics{f, statemachine.Settings{APIName: "shop", MetricPeriod: statemachine.Duration(time.Minute)}}
 	if _, _, err := m.Calls(t.Context(), statemachine.A, time.Now().Add(-time.Hour), time.Now()); statemachine.Name(err) != statemachine.Throttled {
 		t.Errorf("got %v, want Throttled", err)
 	}

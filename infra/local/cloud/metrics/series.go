@@ -151,12 +151,30 @@ func (b *bucket) percentile(p float64) (float64, bool) {
 	rank, seen, value := p/100*b.count, 0.0, b.max
 	for _, one := range b.bins {
 		if seen += float64(one.count); seen >= rank {
-			value = 0
-			if one.key != zeroBin {
-				value = math.Exp((float64(one.key) + 0.5) * binWidth)
-			}
+			value = one.value()
 			break
 		}
 	}
 	return min(max(value, b.min), b.max), true
+}
+
+// trimmedCount is how many values lie above one bound and not above the other, each taken for the middle of its bin.
+func (b *bucket) trimmedCount(above, upTo float64) (float64, bool) {
+	if b.opaque || b.count == 0 {
+		return 0, false
+	}
+	n := 0.0
+	for _, one := range b.bins {
+		if value := min(max(one.value(), b.min), b.max); value > above && value <= upTo {
+			n += float64(one.count)
+		}
+	}
+	return n, true
+}
+
+func (b bin) value() float64 {
+	if b.key == zeroBin {
+		return 0
+	}
+	return math.Exp((float64(b.key) + 0.5) * binWidth)
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 )
@@ -8,12 +9,26 @@ import (
 // statistic takes one number from a bucket, if it has one.
 type statistic func(b *bucket) (float64, bool)
 
-var percentilePattern = regexp.MustCompile(`^p(100|\d{1,2}(?:\.\d{1,10})?)$`)
+var (
+	percentilePattern   = regexp.MustCompile(`^p(100|\d{1,2}(?:\.\d{1,10})?)$`)
+	trimmedCountPattern = regexp.MustCompile(`^(?:TC|tc)\((\d+(?:\.\d{1,10})?)?:(\d+(?:\.\d{1,10})?)?\)$`)
+)
 
 func parseStatistic(name string) (statistic, error) {
 	if match := percentilePattern.FindStringSubmatch(name); match != nil {
 		p, err := strconv.ParseFloat(match[1], 64)
 		return func(b *bucket) (float64, bool) { return b.percentile(p) }, err
+	}
+	if match := trimmedCountPattern.FindStringSubmatch(name); match != nil && match[1]+match[2] != "" {
+		above, upTo := math.Inf(-1), math.Inf(1)
+		for i, bound := range []*float64{&above, &upTo} {
+			if match[i+1] != "" {
+				*bound, _ = strconv.ParseFloat(match[i+1], 64)
+			}
+		}
+		if above < upTo {
+			return func(b *bucket) (float64, bool) { return b.trimmedCount(above, upTo) }, nil
+		}
 	}
 	var take func(b *bucket) float64
 	switch name {
@@ -28,7 +43,7 @@ func parseStatistic(name string) (statistic, error) {
 	case "Maximum":
 		take = func(b *bucket) float64 { return b.max }
 	default:
-		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, SampleCount, Minimum, Maximum or pNN.", name)
+		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, SampleCount, Minimum, Maximum, pNN or TC(low:high).", name)
 	}
 	return func(b *bucket) (float64, bool) { return take(b), b.count > 0 }, nil
 }

@@ -1,0 +1,183 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"lockstep/functions/internal/release"
+	sm "lockstep/statemachine"
+)
+
+// Traffic counts what happens in an environment.
+type Traffic interface {
+	Calls(ctx context.Context, e sm.Environment, since, until time.Time) (requests, errors float64, err error)
+	// Counts gives each series' values by the Unix time at which their period starts; a period without data has none.
+	Counts(ctx context.Context, series []sm.Series, period time.Duration, since, until time.Time) ([]map[int64]float64, error)
+}
+
+// before is how much of the time before the ramp is looked at: it says what is slow, and what the fallback's calls were
+// like when active has all of them.
+const before = time.Hour
+
+// Witness gathers what the alarms and the metrics say of a release. It changes nothing.
+type Witness struct {
+	Settings sm.Settings
+	Alarms   AlarmStates
+	Traffic  Traffic
+}
+
+// Evidence is everything since the ramp began. A pace that the record has none of yet is returned, to be kept.
+func (w Witness) Evidence(ctx context.Context, doc sm.Document, record sm.Record) (release.Evidence, *sm.Pace, error) {
+	now := time.Now()
+	weights := weightsOf(record)
+	e := release.Evidence{Ramp: record.Began, Minimum: w.Settings.Ramp.MinimumRequests, Level: w.Settings.Verdict.FalseAlarms / 100}
+	if len(weights) > 0 {
+		e.Ramp = weights[0].at
+	}
+	period := release.Resolution(w.Settings.MetricPeriod.Std(), now.Sub(e.Ramp.Add(-before)))
+	e.Ramp = e.Ramp.Truncate(period)
+	e.Bake = e.Ramp
+	if record.Wait != nil {
+		e.Bake = record.Wait.Since.Truncate(period)
+	}
+	ringing, err := w.Alarms.Ringing(ctx, w.Settings.AlarmNames(doc.Active))
+	if err != nil {
+		return e, nil, fmt.Errorf("see which alarms ring: %w", err)
+	}
+	for _, name := range ringing {
+		if slices.Contains(record.Ringing, name) {
+			e.Muted = append(e.Muted, name)
+		} else {
+			e.Ringing = append(e.Ringing, name)
+		}
+	}
+	pace, err := w.pace(ctx, doc, record, e.Ramp, now, period)
+	if err != nil {
+		return e, nil, err
+	}
+	looks := w.looks(pace, period)
+	span := span{e.Ramp.Add(-before), now.Truncate(period), period}
+	if e.Criteria, err = w.compare(ctx, doc, looks, span, weights); err != nil {
+		return e, nil, fmt.Errorf("compare %s with %s: %w", doc.Active, doc.Fallback, err)
+	}
+	return e, pace, nil
+}
+
+// span is a time in whole periods.
+type span struct {
+	from, to time.Time
+	period   time.Duration
+}
+
+// look is a criterion and the series that it is made of.
+type look struct {
+	release.Criterion
+	events, of sm.Series
+	since      time.Time
+}
+
+// looks are all that is compared: what fails, what is slow, and what the team names.
+func (w Witness) looks(pace *sm.Pace, period time.Duration) []look {
+	plan, calls := w.Settings.Verdict, w.Settings.Calls("Count", "Sum")
+	looks := []look{{
+		Criterion: release.Criterion{Name: "errors", Says: "%s of %s calls failed", Factor: 1, Margin: plan.Errors / 100, Drift: 2, Later: 0.005},
+		events:    w.Settings.Calls("5XXError", "Sum"), of: calls,
+	}}
+	if pace != nil {
+		// A cold start of each function in each minute is not held against a release.
+		excused := float64(len(w.Settings.Functions)) * period.Minutes()
+		looks = append(looks, look{
+			Criterion: release.Criterion{Name: "latency", Says: fmt.Sprintf("%%s of %%s calls took longer than %.4g ms", pace.Above),
+				Factor: 1 + plan.Slow/100, Drift: 2, Later: 0.02, Excused: excused},
+			events: w.Settings.Calls("Latency", fmt.Sprintf("TC(%.10g:)", pace.Above)), of: calls, since: pace.Since,
+		})
+	}
+	for _, m := range w.Settings.Metrics {
+		l := look{Criterion: release.Criterion{Name: m.Name, Says: "%s " + m.Name + " of %s", Factor: 1 + m.Tolerance/100, Drift: 3}, events: m.Events, of: m.Of}
+		if m.Better == sm.Higher {
+			l.Fewer, l.Factor = true, 1-m.Tolerance/100
+		}
+		if m.Of.Metric == "" {
+			l.of, l.Says = calls, "%s "+m.Name+" in %s calls"
+		}
+		looks = append(looks, l)
+	}
+	return looks
+}
+
+// compare counts in both environments.
+func (w Witness) compare(ctx context.Context, doc sm.Document, looks []look, s span, weights []weight) ([]release.Criterion, error) {
+	var series []sm.Series
+	for _, l := range looks {
+		for _, e := range []sm.Environment{doc.Active, doc.Fallback} {
+			series = append(series, l.events.In(e), l.of.In(e))
+		}
+	}
+	counts, err := w.Traffic.Counts(ctx, series, s.period, s.from, s.to)
+	if err != nil {
+		return nil, err
+	}
+	var criteria []release.Criterion
+	for i, l := range looks {
+		c := counts[4*i:]
+		for at := s.from; at.Before(s.to); at = at.Add(s.period) {
+			if at.Before(l.since) {
+				continue
+			}
+			t := at.Unix()
+			p := release.Period{At: at, Active: release.Tally{Events: c[0][t], Of: c[1][t]}, Fallback: release.Tally{Events: c[2][t], Of: c[3][t]},
+				From: share(weights, at.Add(-w.Settings.EdgeConvergence.Std())), To: share(weights, at.Add(s.period))}
+			if p.Active.Of > 0 || p.Fallback.Of > 0 {
+				l.Periods = append(l.Periods, p)
+			}
+		}
+		criteria = append(criteria, l.Criterion)
+	}
+	return criteria, nil
+}
+
+// pace is what counts as slow: what the record says, or else what nine of ten calls of the fallback took less than before
+// the ramp; where it had none then, before now.
+func (w Witness) pace(ctx context.Context, doc sm.Document, record sm.Record, ramp, now time.Time, period time.Duration) (*sm.Pace, error) {
+	if record.Pace != nil || w.Settings.Verdict.Slow == 0 {
+		return record.Pace, nil
+	}
+	for _, until := range []time.Time{ramp, now.Truncate(period)} {
+		counts, err := w.Traffic.Counts(ctx, []sm.Series{w.Settings.Calls("Latency", "p90").In(doc.Fallback)}, period, until.Add(-before), until)
+		if err != nil {
+			return nil, fmt.Errorf("see how long the calls of %s take: %w", doc.Fallback, err)
+		}
+		if above := release.Middle(counts[0]); above > 0 {
+			return &sm.Pace{Above: above, Since: until}, nil
+		}
+	}
+	return nil, nil
+}
+
+// weight is what the ramp set and when.
+type weight struct {
+	at     time.Time
+	weight int
+}
+
+// weightsOf reads from the story of this attempt when which weight was set.
+func weightsOf(record sm.Record) (list []weight) {
+	for _, entry := range record.Story {
+		if entry.State == sm.Ramp && entry.Weight != nil && *entry.Weight > 0 && !entry.At.Before(record.Began) {
+			list = append(list, weight{entry.At, *entry.Weight})
+		}
+	}
+	return list
+}
+
+// share is the share of the viewers that active had by the ramp's word at a time.
+func share(weights []weight, at time.Time) float64 {
+	for _, w := range slices.Backward(weights) {
+		if !w.at.After(at) {
+			return float64(w.weight) / sm.FullWeight
+		}
+	}
+	return 0
+}
