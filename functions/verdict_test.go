@@ -85,7 +85,7 @@ func TestVerdict_OfReleasesThatNoAlarmRingsFor(t *testing.T) {
 	}{
 		"one more call in a hundred fails": {fares{0.011, 100, 0.05}, well, deployed + baked + strings.TrimSpace(undone), `^\d+ of \S+ calls failed, in the fallback \d+ of \S+: e-value \S+, 750 is enough`},
 		"three times as slow":              {fares{0.001, 300, 0.05}, well, deployed + baked + strings.TrimSpace(undone), `calls took longer than \S+ ms, in the fallback`},
-		"a fifth slower":                   {fares{0.001, 120, 0.05}, well, deployed + baked + strings.TrimSpace(undone), `calls took longer than \S+ ms, in the fallback`},
+		"a fifth slower":                   {fares{0.001, 120, 0.05}, well, deployed + baked + baked + strings.TrimSpace(undone), `calls took longer than \S+ ms, in the fallback`},
 		"nobody can order":                 {fares{0.001, 100, 0}, well, deployed + baked + strings.TrimSpace(undone), `^0 orders in \S+ calls, in the fallback`},
 		"as good as the other":             {well, well, deployed + baked + baked + baked + ended, ""},
 		"an outage of both":                {fares{0.5, 300, 0.01}, fares{0.5, 300, 0.01}, deployed + baked + baked + baked + ended, ""},

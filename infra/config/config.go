@@ -138,7 +138,7 @@ func defaults() Config {
 		Ramp: sm.RampPlan{
 			MinimumRequests: 20, MaxExtensions: 6, OnInconclusive: sm.Hold,
 		},
-		Verdict: sm.VerdictPlan{FalseAlarms: 0.5, Errors: 0.02, Slow: 25},
+		Verdict: sm.VerdictPlan{FalseAlarms: 0.5, Errors: 0.02, Slow: 15},
 		Drain:   sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute},
 		Alarms:  Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5, MinimumRequests: 20, Period: minute},
 	}

@@ -45,6 +45,8 @@ func application(ctx context.Context) (config.Config, error) {
 
 // hastened is the configuration in the demo's time. What a function or a person takes is as ever.
 func hastened(c config.Config) config.Config {
+	// In bakes of seconds, on one machine, processes that start are all that a comparison of latency would see.
+	c.Verdict.Slow = 0
 	c.Ramp.Steps = slices.Clone(c.Ramp.Steps)
 	for i := range c.Ramp.Steps {
 		c.Ramp.Steps[i].Bake = hasten(c.Ramp.Steps[i].Bake)

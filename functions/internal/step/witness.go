@@ -21,6 +21,13 @@ type Traffic interface {
 // like when active has all of them.
 const before = time.Hour
 
+const (
+	// imperceptible is how many milliseconds a call may always take.
+	imperceptible = 50
+	// coldStarts is the share of active's calls that may be slow because what serves them has only just been started.
+	coldStarts = 0.02
+)
+
 // Witness gathers what the alarms and the metrics say of a release. It changes nothing.
 type Witness struct {
 	Settings sm.Settings
@@ -86,11 +93,11 @@ func (w Witness) looks(pace *sm.Pace, period time.Duration) []look {
 		events:    w.Settings.Calls("5XXError", "Sum"), of: calls,
 	}}
 	if pace != nil {
-		// A cold start of each function in each minute is not held against a release.
+		// Nor is a cold start of each function in each minute held against a release, where there are few calls.
 		excused := float64(len(w.Settings.Functions)) * period.Minutes()
 		looks = append(looks, look{
 			Criterion: release.Criterion{Name: "latency", Says: fmt.Sprintf("%%s of %%s calls took longer than %.4g ms", pace.Above),
-				Factor: 1 + plan.Slow/100, Drift: 2, Later: 0.02, Excused: excused},
+				Factor: 1 + plan.Slow/100, Margin: coldStarts, Drift: 2, Later: 0.05, Excused: excused},
 			events: w.Settings.Calls("Latency", fmt.Sprintf("TC(%.10g:)", pace.Above)), of: calls, since: pace.Since,
 		})
 	}
@@ -150,7 +157,7 @@ func (w Witness) pace(ctx context.Context, doc sm.Document, record sm.Record, ra
 			return nil, fmt.Errorf("see how long the calls of %s take: %w", doc.Fallback, err)
 		}
 		if above := release.Middle(counts[0]); above > 0 {
-			return &sm.Pace{Above: above, Since: until}, nil
+			return &sm.Pace{Above: max(above, imperceptible), Since: until}, nil
 		}
 	}
 	return nil, nil

@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type fake struct {
 	alarms map[string]types.StateValue
 	pages  [][]types.MetricDataResult
 	asked  []*sdk.GetMetricDataInput
+	whole  bool // each page is the answer to a question of its own
 }
 
 func (f *fake) DescribeAlarms(_ context.Context, in *sdk.DescribeAlarmsInput, _ ...func(*sdk.Options)) (*sdk.DescribeAlarmsOutput, error) {
@@ -47,7 +49,7 @@ func (f *fake) GetMetricData(_ context.Context, in *sdk.GetMetricDataInput, _ ..
 	page := len(f.asked)
 	f.asked = append(f.asked, in)
 	out := &sdk.GetMetricDataOutput{MetricDataResults: f.pages[page]}
-	if page+1 < len(f.pages) {
+	if page+1 < len(f.pages) && !f.whole {
 		out.NextToken = aws.String("more")
 	}
 	return out, nil
@@ -160,4 +162,50 @@ func TestMetrics_OverTheWire(t *testing.T) {
 			t.Errorf("got %v, %v; want errors-b", ringing, err)
 		}
 	})
+}
+
+// Slow calls are counted above a threshold, period by period; what was not measured has no value.
+func TestCounts_OverTheWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := metrics.New(func(string, string, []string, any) {})
+		defer service.Close()
+		endpoint := cloud.NewEndpoint(map[string]http.Handler{"monitoring": service})
+		settings := statemachine.Settings{APIName: "shop", MetricPeriod: statemachine.Duration(time.Minute)}
+		m := New(sdk.NewFromConfig(endpoint.Config()), settings)
+		since := time.Now()
+		for minute := range 3 {
+			for _, latency := range []float64{80, 120, 400, 900} {
+				if minute != 1 {
+					service.Put("AWS/ApiGateway", "Latency", map[string]string{"ApiName": "shop", "Stage": "api-b"}, latency, "Milliseconds")
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		slow := settings.Calls("Latency", "TC(300:)")
+		got, err := m.Counts(t.Context(), []statemachine.Series{slow.In(statemachine.B), slow.In(statemachine.A)}, time.Minute, since.Add(20*time.Second), time.Now())
+		if want := map[int64]float64{since.Unix(): 2, since.Unix() + 120: 2}; err != nil || !maps.Equal(got[0], want) || len(got[1]) != 0 {
+			t.Errorf("got %v, %v; want %v and none of a", got, err, want)
+		}
+		if _, err := m.Counts(t.Context(), []statemachine.Series{settings.Calls("Latency", "TC(300)")}, time.Minute, since, time.Now()); err == nil || !strings.Contains(err.Error(), "TC(300)") {
+			t.Errorf("got %v, want a statistic that is refused", err)
+		}
+	})
+}
+
+func TestCounts_ManySeries(t *testing.T) {
+	at := time.Unix(600, 0)
+	var series []statemachine.Series
+	for range maxQueries + 1 {
+		series = append(series, statemachine.Series{Namespace: "Shop", Metric: "Orders", Stat: "Sum"})
+	}
+	last := fmt.Sprintf("m%d", maxQueries)
+	f := &fake{pages: [][]types.MetricDataResult{
+		{{Id: aws.String("m0"), Values: []float64{1}, Timestamps: []time.Time{at}}},
+		{{Id: &last, Values: []float64{2}, Timestamps: []time.Time{at}}},
+	}, whole: true}
+	m := &Metrics{client: f}
+	got, err := m.Counts(t.Context(), series, time.Minute, at, at.Add(time.Minute))
+	if err != nil || got[0][600] != 1 || got[maxQueries][600] != 2 || len(f.asked[0].MetricDataQueries) != maxQueries || len(f.asked[1].MetricDataQueries) != 1 {
+		t.Errorf("got %v, %v", got, err)
+	}
 }

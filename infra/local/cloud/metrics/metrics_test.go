@@ -207,6 +207,8 @@ func TestGetMetricData_Refused(t *testing.T) {
 			"period":                {[]types.MetricDataQuery{metric("m1", "Count", "Sum", 15)}, "Period"},
 			"statistic":             {[]types.MetricDataQuery{metric("m1", "Count", "Mean", 60)}, "Mean"},
 			"percentile":            {[]types.MetricDataQuery{metric("m1", "Count", "p101", 60)}, "p101"},
+			"trimmed count":         {[]types.MetricDataQuery{metric("m1", "Count", "TC(9:5)", 60)}, "TC(9:5)"},
+			"trimmed to nothing":    {[]types.MetricDataQuery{metric("m1", "Count", "TC(:)", 60)}, "TC(:)"},
 			"id":                    {[]types.MetricDataQuery{metric("M1", "Count", "Sum", 60)}, "M1"},
 			"id twice":              {[]types.MetricDataQuery{m, m}, "twice"},
 			"unknown id":            {[]types.MetricDataQuery{m, math1("e1", "m1 + m2")}, "m2"},
