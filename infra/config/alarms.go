@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	sm "lockstep/statemachine"
 )
@@ -59,8 +60,8 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 			fmt.Sprintf("IF(%s, 100 * FILL(failed, 0) / calls, 0)", enough), a.Errors, calls, failed),
 		alarm(Latency, "milliseconds within which "+e.Stage()+" answers 99 of 100 calls",
 			fmt.Sprintf("IF(%s, p99, 0)", enough), float64(a.Latency.Std().Milliseconds()), calls, c.api("p99", "Latency", "p99", e)),
-		alarm(Worse, "percentage points by which more calls fail than in the other environment over the same minutes",
-			fmt.Sprintf("IF(%s AND others >= %d, 100 * FILL(failed, 0) / calls - 100 * FILL(otherFailed, 0) / others, 0)", enough, a.MinimumRequests), a.Worse,
+		alarm(Worse, "percentage points by which more calls fail than in the other environment over the same minutes, where it is no chance",
+			worse(a.MinimumRequests), a.Worse,
 			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError", "Sum", e.Other())),
 		// CloudFront counts for all environments in one, and in us-east-1 only; the buckets count for each.
 		alarm(SiteError, "percent of the edge's requests that the site bucket answered with 5xx",
@@ -69,12 +70,28 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 	}
 }
 
-// FunctionAlarm rings for one function in one environment.
+// worse is by how many percentage points more calls fail, where that can't be chance: of all failures of a period, as many
+// fall to this environment as its share of the calls would bring about less than once in 22,000 periods. That is
+// Chernoff's bound, e to the -10th. A difference alone rings for one failure of few calls.
+// https://en.wikipedia.org/wiki/Chernoff_bound
+func worse(minimum int) string {
+	const (
+		mine, other = "FILL(failed, 0)", "FILL(otherFailed, 0)"
+		// A thousandth of a failure keeps the logarithm of none away.
+		surprise = "IS * LOG((IS + 0.001) * (calls + others) / ((" + mine + " + " + other + " + 0.001) * OF))"
+	)
+	of := func(is, of string) string { return strings.NewReplacer("IS", is, "OF", of).Replace(surprise) }
+	return fmt.Sprintf("IF(calls >= %d AND others >= %d AND %s * others > %s * calls AND %s + %s > 10, 100 * %s / calls - 100 * %s / others, 0)",
+		minimum, minimum, mine, other, of(mine, "calls"), of(other, "others"), mine, other)
+}
+
+// FunctionAlarm rings for one function in one environment, where more of its calls fail than of all calls may: a number
+// alone rings for whoever has many.
 func (c Config) FunctionAlarm(f Function, e sm.Environment) Alarm {
 	return Alarm{
 		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) + " that failed or were throttled", e,
-		"FILL(failed, 0) + FILL(throttled, 0)",
-		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e)}, c.Alarms.FunctionErrors,
+		fmt.Sprintf("IF(100 * (FILL(failed, 0) + FILL(throttled, 0)) > %g * (FILL(calls, 0) + FILL(throttled, 0)), FILL(failed, 0) + FILL(throttled, 0), 0)", c.Alarms.Errors),
+		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e), c.function("calls", "Invocations", f, e)}, c.Alarms.FunctionErrors,
 	}
 }
 

@@ -96,9 +96,9 @@ type Domain struct {
 // Alarms are the thresholds at which an environment's alarms ring.
 type Alarms struct {
 	Errors          float64     `json:"errors"`          // percent of calls that the API answers with 5xx
-	Worse           float64     `json:"worse"`           // percentage points by which active may fail more than fallback
+	Worse           float64     `json:"worse"`           // percentage points by which active may fail more than fallback, by more than chance
 	Latency         sm.Duration `json:"latency"`         // p99
-	FunctionErrors  float64     `json:"functionErrors"`  // errors and throttles of one function within a period
+	FunctionErrors  float64     `json:"functionErrors"`  // errors and throttles of one function within a period, where they are more than Errors of its calls
 	MinimumRequests int         `json:"minimumRequests"` // within a period, below which percentages say nothing
 	Period          sm.Duration `json:"period"`
 }

@@ -154,9 +154,9 @@ func (p *parser) call(function string) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	expected, ok := map[string][2]int{"IF": {2, 3}, "FILL": {2, 2}, "SUM": {1, 1}}[function]
+	expected, ok := map[string][2]int{"IF": {2, 3}, "FILL": {2, 2}, "LOG": {1, 1}, "SUM": {1, 1}}[function]
 	if !ok {
-		return nil, fmt.Errorf("function %s is not part of this stand-in, which has IF, FILL and SUM", function)
+		return nil, fmt.Errorf("function %s is not part of this stand-in, which has IF, FILL, LOG and SUM", function)
 	}
 	if n := len(arguments); n < expected[0] || n > expected[1] {
 		return nil, fmt.Errorf("%s: found %d arguments, expected %d to %d", function, n, expected[0], expected[1])

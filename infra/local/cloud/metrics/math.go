@@ -163,6 +163,8 @@ func (c call) eval(look func(string) (value, error), w window) (value, error) {
 		return sum(arguments[0])
 	case "IF":
 		return choose(arguments)
+	case "LOG":
+		return logarithm(arguments[0]), nil
 	}
 	return fill(arguments, w)
 }
@@ -183,6 +185,21 @@ func sum(of value) (value, error) {
 		return value{number: total}, nil
 	}
 	return value{lines: []points{line}}, nil
+}
+
+// logarithm is LOG, the natural one; where there is none, there is no point.
+func logarithm(of value) value {
+	result := value{number: math.Log(of.number)}
+	for _, line := range of.lines {
+		logs := points{}
+		for at, x := range line {
+			if x > 0 {
+				logs[at] = math.Log(x)
+			}
+		}
+		result.lines = append(result.lines, logs)
+	}
+	return result
 }
 
 // choose is IF: where the condition holds, the one, elsewhere the other or nothing. Only the side that is

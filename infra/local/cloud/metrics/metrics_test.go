@@ -176,6 +176,7 @@ func TestGetMetricData_Math(t *testing.T) {
 			"count >= 20 AND count < 40":                          {0, 1, 0},
 			"count == 10 || count != 20":                          {1, 0, 1},
 			"count / FILL(errors, 0)":                             {10, 4},
+			"LOG(FILL(errors, 0) + 1) - LOG(1)":                   {math.Log(2), 0, 0, math.Log(11)},
 			"rate * 2":                                            {0.2, 0.5},
 			"IF(SUM(count) > 60, errors, count)":                  {1, 10},
 			"1.5e1 + FILL(count, 0) - FILL(count,0)":              {15, 15, 15, 15},
