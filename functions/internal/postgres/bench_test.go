@@ -44,7 +44,7 @@ DROP FUNCTION keep_amount();
 ALTER TABLE orders DROP COLUMN cents;
 `, "contract/00002_prove.sql", "-- +goose Up\nALTER TABLE orders ADD CONSTRAINT proof CHECK (amount IS NOT NULL) NOT VALID;\n",
 	"contract/00003_read.sql", "-- +goose Up\nALTER TABLE orders VALIDATE CONSTRAINT proof;\n",
-	"contract/00004_not_null.sql", "-- +goose Up\nALTER TABLE orders ALTER COLUMN amount SET NOT NULL, DROP CONSTRAINT proof;\n")
+	"contract/00004_not_null.sql", "-- +goose Up\nALTER TABLE orders ALTER COLUMN amount SET NOT NULL;\nALTER TABLE orders DROP CONSTRAINT proof;\n")
 
 // BenchmarkMigrate puts one change of a type under load, as Lockstep makes it and as one ALTER in place does, and
 // reports how long the clients' statements took meanwhile: go test -run '^$' -bench Migrate -benchtime 1x .
@@ -72,13 +72,14 @@ func BenchmarkMigrate(b *testing.B) {
 			return err
 		})
 		if longest > benchLimit+100*time.Millisecond {
-			b.Errorf("a client waited for %v, expected at most the lock timeout of %v and 100 ms", longest, benchLimit)
+			b.Errorf("a client waited for %v more than one that touches no table, expected at most the lock timeout of %v and 100 ms", longest, benchLimit)
 		}
 	})
 }
 
 // underLoad runs a migration while clients read and write, old ones until promote and new ones after it, and
-// reports what they met.
+// reports what they met. The longest that it returns leaves out what a client that touches no table had to wait
+// meanwhile: on a machine with more to do, that is no lock's fault.
 func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database, promote func()) error) (longest time.Duration) {
 	for b.Loop() {
 		b.StopTimer()
@@ -100,11 +101,15 @@ func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database, prom
 			b.Fatal(err)
 		}
 		longest = met[len(met)-1]
+		b.ReportMetric(ms(l.untouched), "untouched-ms")
 		b.ReportMetric(ms(met[len(met)/2]), "p50-ms")
 		b.ReportMetric(ms(met[len(met)*99/100]), "p99-ms")
 		b.ReportMetric(ms(longest), "longest-ms")
 		b.ReportMetric(float64(len(met))/took.Seconds(), "statements/s")
 		b.ReportMetric(float64(*benchRows)/took.Seconds(), "rows/s")
+		b.Logf("p50 %.1f ms, p99 %.1f ms, longest %v, of one that touches no table %v, %.0f rows/s", ms(met[len(met)/2]), ms(met[len(met)*99/100]),
+			longest, l.untouched, float64(*benchRows)/took.Seconds()) // a failed benchmark reports no metrics
+		longest -= l.untouched
 		b.StartTimer()
 	}
 	return longest
@@ -114,24 +119,38 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // load is clients that read and write one row after the other, and how long each statement took.
 type load struct {
-	mu       sync.Mutex
-	met      []time.Duration
-	promoted bool
-	stop     func() []time.Duration
+	mu        sync.Mutex
+	met       []time.Duration
+	untouched time.Duration // the longest that a client waited who touches no table
+	promoted  bool
+	stop      func() []time.Duration
 }
 
-func (l *load) forget()  { l.mu.Lock(); l.met = nil; l.mu.Unlock() }
+func (l *load) forget()  { l.mu.Lock(); l.met, l.untouched = nil, 0; l.mu.Unlock() }
 func (l *load) promote() { l.mu.Lock(); l.promoted = true; l.mu.Unlock(); time.Sleep(time.Second) }
 
 func startLoad(b *testing.B, url string) *load {
 	const clients = 8
 	l := &load{}
-	pool, err := pgxpool.New(b.Context(), fmt.Sprintf("%s&pool_max_conns=%d&default_query_exec_mode=exec", url, clients))
+	pool, err := pgxpool.New(b.Context(), fmt.Sprintf("%s&pool_max_conns=%d&default_query_exec_mode=exec", url, clients+1))
 	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
+	all.Go(func() {
+		for ctx.Err() == nil {
+			began := time.Now()
+			if _, err := pool.Exec(context.Background(), "SELECT 1"); err != nil {
+				b.Errorf("a client: %v", err)
+				return
+			}
+			l.mu.Lock()
+			l.untouched = max(l.untouched, time.Since(began))
+			l.mu.Unlock()
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
 	for n := range clients {
 		all.Go(func() {
 			for i := n; ctx.Err() == nil; i += clients {
