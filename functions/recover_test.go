@@ -1,10 +1,12 @@
 package functions_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"lockstep/infra/local/cloud"
 	sm "lockstep/statemachine"
 )
 
@@ -120,10 +122,38 @@ func TestStop_InTheQueue(t *testing.T) {
 	})
 }
 
+// The news of its death comes after whoever had the lock has called it in vain: the merge is not lost.
+func TestStop_InTheQueue_ToldLate(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.stack.Cloud.Deliver(func(next cloud.Delivery) cloud.Delivery {
+			return func(ctx context.Context, target string, input []byte) error {
+				if strings.HasSuffix(target, "-recover") {
+					time.Sleep(time.Hour)
+				}
+				return next(ctx, target, input)
+			}
+		})
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(10 * time.Second)
+		w.stop("v3")
+		w.ends("v2", sm.Released)
+		w.ends("v3", sm.Refused)
+		if cause := w.record("v3").Cause; !strings.Contains(cause, "was ABORTED while it waited") {
+			t.Errorf("the record says %q", cause)
+		}
+		w.stands("b", "v1", "v2")
+	})
+}
+
 // Stopping an execution does not stop the Lambda that it called: what a dead execution's Deploy does when it
 // comes back must not land on the release that follows.
 func TestStop_WhileDeployLingers(t *testing.T) {
-	for operation, path := range map[string]string{"UpdateFunctionCode": "", "UpdateAlias": "", "PutObject": "/shop-site-b/assets/"} {
+	for operation, path := range map[string]string{
+		"UpdateFunctionCode": "", "GetAlias": "", "UpdateAlias": "", "PutObject": "/shop-site-b/assets/", "GetObject": "/ledger/environments/b",
+	} {
 		t.Run(operation, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()

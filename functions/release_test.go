@@ -133,3 +133,26 @@ func TestDrain_WaitsForOpenTabs(t *testing.T) {
 		})
 	}
 }
+
+// Metrics come minutes late: what they do not say yet is no quiet.
+func TestDrain_MetricsThatLag(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.reaches("OldTabsOpen")
+		w.stack.Cloud.Metrics.Lag(150 * time.Second)
+		var last time.Time
+		for promoted := time.Now(); time.Since(promoted) < 8*time.Minute; time.Sleep(time.Minute) {
+			w.measure("a", "Count", 1)
+			last = time.Now()
+			if w.record("v2").Contracted {
+				t.Fatalf("contracted while a tab calls every minute\n%s", w.story())
+			}
+		}
+		w.ends("v2", sm.Released)
+		if quietly := w.record("v2").Ended.Sub(last); quietly < quiet {
+			t.Errorf("contracted %s after the last call", quietly)
+		}
+		w.stands("b", "v1", "v2")
+	})
+}

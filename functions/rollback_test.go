@@ -120,6 +120,21 @@ func TestRollback_InDrain_BringsEveryoneBack(t *testing.T) {
 	})
 }
 
+// A step that never answers is given up, and the record says so: Step Functions has no cause for a timeout.
+func TestRollback_OfAStepThatHangs(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.lingers(sm.Probe, "HeadObject", "/shop-site-b/", 15*time.Minute+10*time.Second)
+		w.second()
+		w.ends("v2", sm.RolledBack)
+		w.took("v2", strings.TrimSpace(deployed)+undone)
+		if cause := w.record("v2").Cause; cause != "States.Timeout" {
+			t.Errorf("the record says %q", cause)
+		}
+		w.stands("a", "v1", "v1")
+	})
+}
+
 // An alarm in drain comes from all the viewers there are.
 func TestRollback_AlarmInDrain(t *testing.T) {
 	story(t, func(w *world) {

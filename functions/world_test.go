@@ -142,17 +142,22 @@ func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 	return n.aws.RoundTrip(r)
 }
 
-// installLockstep puts each step behind its Lambda's name, as its main would.
+// installLockstep puts each step behind its Lambda's name.
 func (w *world) installLockstep() {
+	for task, handler := range w.steps() {
+		w.runner.Handle(config.LambdaName(app, task), w.mortal(task, handler))
+	}
+}
+
+// steps are the Lambdas, wired as their mains wire them.
+func (w *world) steps() map[sm.Task]lambda.Handler {
 	cloud := aws.With(w.config, w.stack.Settings)
-	for task, handler := range map[sm.Task]lambda.Handler{
+	return map[sm.Task]lambda.Handler{
 		sm.Begin: serve(database.Begin(cloud)), sm.Sync: serve(wire.Sync(cloud)), sm.Expand: serve(database.Expand(cloud)),
 		sm.Deploy: serve(wire.Deploy(cloud)), sm.Probe: serve(wire.Probe(cloud)), sm.Ramp: serve(wire.Ramp(cloud)),
 		sm.CheckAlarms: serve(wire.CheckAlarms(cloud)), sm.Promote: serve(wire.Promote(cloud)), sm.Drain: serve(wire.Drain(cloud)),
 		sm.Contract: serve(database.Contract(cloud)), sm.Rollback: serve(wire.Rollback(cloud)), sm.Finish: serve(wire.Finish(cloud)),
 		sm.Signal: serve(wire.Signal(cloud)), sm.Recover: serve(wire.Recover(cloud)),
-	} {
-		w.runner.Handle(config.LambdaName(app, task), w.mortal(task, handler))
 	}
 }
 

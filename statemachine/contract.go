@@ -4,6 +4,7 @@
 package statemachine
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 )
@@ -112,7 +113,7 @@ func (f *Failure) Message() string {
 	if json.Unmarshal([]byte(f.Cause), &lambda) == nil && lambda.ErrorMessage != "" {
 		return lambda.ErrorMessage
 	}
-	return f.Cause
+	return cmp.Or(f.Cause, f.Error) // a timeout comes without a cause
 }
 
 // Next is where the machine goes after Begin.

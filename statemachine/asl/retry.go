@@ -1,9 +1,10 @@
 package asl
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -31,9 +32,16 @@ func (c retrier) delay(retry int64) time.Duration {
 		seconds = min(seconds, float64(c.maxDelay))
 	}
 	if c.jitter {
-		seconds *= rand.Float64()
+		seconds *= chance()
 	}
 	return time.Duration(min(seconds, maxSeconds) * float64(time.Second))
+}
+
+// chance is from crypto/rand: testing/cryptotest can fix that, and a simulated run is the same again.
+func chance() float64 {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return float64(binary.LittleEndian.Uint64(random[:])>>11) / (1 << 53)
 }
 
 func (o *object) retriers() []retrier {

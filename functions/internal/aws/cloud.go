@@ -100,7 +100,7 @@ func (c *Cloud) Control() *control.Parameter {
 
 // Routes is wherever the edge reads its route.
 func (c *Cloud) Routes() interface {
-	Put(context.Context, statemachine.Route) error
+	Put(context.Context, statemachine.Route, func(context.Context) error) error
 } {
 	if c.Settings.KeyValue == "" {
 		return route.InObject(c.Ledger())

@@ -47,6 +47,12 @@ func (b Book) Hold(ctx context.Context, doc sm.Document) error {
 	return nil
 }
 
+// Mine is Hold for whoever has a condition of its own to read first. A process may stand still anywhere and wake up
+// when the lock is somebody else's: so the order is the condition, the lock, the write.
+func (b Book) Mine(doc sm.Document) func(context.Context) error {
+	return func(ctx context.Context) error { return b.Hold(ctx, doc) }
+}
+
 // Enter is how every step begins: the lock is still ours, and the record says which step it is.
 func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
 	if err := b.Hold(ctx, doc); err != nil {
@@ -128,20 +134,20 @@ func (b Book) Carries(ctx context.Context, e sm.Environment) (sm.Carries, error)
 	return c, err
 }
 
-// Carry writes what an environment carries.
-func (b Book) Carry(ctx context.Context, c sm.Carries) error {
+// Carry writes what an environment carries, if the lock is still ours.
+func (b Book) Carry(ctx context.Context, doc sm.Document, c sm.Carries) error {
 	_, err := update(ctx, b.Ledger, sm.CarriesKey(c.Environment), func(now *sm.Carries) error {
 		*now = c
-		return nil
+		return b.Hold(ctx, doc)
 	})
 	return err
 }
 
-// unsettle says that an environment is about to change, so that nobody takes it for whole until it is.
-func (b Book) unsettle(ctx context.Context, e sm.Environment) (sm.Carries, error) {
-	return update(ctx, b.Ledger, sm.CarriesKey(e), func(c *sm.Carries) error {
-		c.Environment, c.Settled = e, false
-		return nil
+// unsettle says that active is about to change, so that nobody takes it for whole until it is.
+func (b Book) unsettle(ctx context.Context, doc sm.Document) (sm.Carries, error) {
+	return update(ctx, b.Ledger, sm.CarriesKey(doc.Active), func(c *sm.Carries) error {
+		c.Environment, c.Settled = doc.Active, false
+		return b.Hold(ctx, doc)
 	})
 }
 

@@ -38,7 +38,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	carries, err := d.Book.unsettle(ctx, doc.Active)
+	carries, err := d.Book.unsettle(ctx, doc)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 	carries.Release, carries.Sequence, carries.Settled = doc.Release, doc.Sequence, true
-	if err := d.carry(ctx, doc, carries); err != nil {
+	if err := d.Book.Carry(ctx, doc, carries); err != nil {
 		return "", err
 	}
 	if err := d.openPreview(ctx, doc); err != nil {

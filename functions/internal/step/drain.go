@@ -23,6 +23,9 @@ type Drain struct {
 // drain may take more than a day.
 const longestLook = time.Minute
 
+// metricLag is how many periods metrics come late: on AWS one to three minutes.
+const metricLag = 3
+
 func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	record, err := d.Book.Enter(ctx, doc, sm.Drain)
 	if err != nil {
@@ -39,7 +42,9 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	}
 	now, plan := time.Now(), d.Settings.Drain
 	since := now.Sub(*record.Promoted)
-	requests, _, err := d.Traffic.Calls(ctx, doc.Fallback, now.Add(-plan.Quiet.Std()), now)
+	// What the metrics will say of the last minutes they do not say yet: quiet is what was quiet before those.
+	lag := metricLag * d.Settings.MetricPeriod.Std()
+	requests, _, err := d.Traffic.Calls(ctx, doc.Fallback, now.Add(-plan.Quiet.Std()-lag), now)
 	if err != nil {
 		return doc, fmt.Errorf("count the calls of %s: %w", doc.Fallback, err)
 	}
@@ -49,7 +54,7 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		// Some edges still go by the old route: nothing is quiet yet that they may call.
 	case doc.First:
 		text = fmt.Sprintf("nobody ever called %s", doc.Fallback)
-	case since < plan.Quiet.Std():
+	case since < plan.Quiet.Std()+lag:
 	case requests == 0:
 		text = fmt.Sprintf("%s has been quiet for %s", doc.Fallback, plan.Quiet)
 	case since >= plan.AtMost.Std():

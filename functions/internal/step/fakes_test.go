@@ -208,7 +208,10 @@ func (v versions) Publish(_ context.Context, name, _, key, digest string) (versi
 	return version, err
 }
 
-func (v versions) Point(_ context.Context, name string, e sm.Environment, version string) error {
+func (v versions) Point(ctx context.Context, name string, e sm.Environment, version string, mine func(context.Context) error) error {
+	if err := mine(ctx); err != nil {
+		return err
+	}
 	return v.call(fmt.Sprintf("point %s %s", e, name), func() error {
 		v.aliases[name+" "+string(e)] = version
 		return nil
@@ -259,7 +262,10 @@ func (s sites) Stamp(_ context.Context, e sm.Environment, path string) (id strin
 
 type routes struct{ *world }
 
-func (r routes) Put(_ context.Context, route sm.Route) error {
+func (r routes) Put(ctx context.Context, route sm.Route, mine func(context.Context) error) error {
+	if err := mine(ctx); err != nil {
+		return err
+	}
 	return r.call(fmt.Sprintf("route %s %d", route.Active, route.Weight), func() error {
 		r.route = route
 		return nil

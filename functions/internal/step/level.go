@@ -19,7 +19,8 @@ type Versions interface {
 	At(ctx context.Context, name string, e sm.Environment) (sm.Carried, error)
 	// Publish makes a version of the code at key and returns the same one when called again.
 	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
-	Point(ctx context.Context, name string, e sm.Environment, version string) error
+	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error.
+	Point(ctx context.Context, name string, e sm.Environment, version string, mine func(context.Context) error) error
 }
 
 // Stages sets which alias an API stage calls: one call for every function at once.
@@ -55,10 +56,7 @@ const sideBySide = 16
 // Only assets are written without a look, since they are the same whoever writes them.
 
 func (l Leveler) point(ctx context.Context, doc sm.Document, name, version string) error {
-	if err := l.Book.Hold(ctx, doc); err != nil {
-		return err
-	}
-	return l.Versions.Point(ctx, name, doc.Active, version)
+	return l.Versions.Point(ctx, name, doc.Active, version, l.Book.Mine(doc))
 }
 
 func (l Leveler) stage(ctx context.Context, doc sm.Document, alias sm.Environment, releaseID string) error {
@@ -66,13 +64,6 @@ func (l Leveler) stage(ctx context.Context, doc sm.Document, alias sm.Environmen
 		return err
 	}
 	return l.Stages.Set(ctx, doc.Active, alias, releaseID)
-}
-
-func (l Leveler) carry(ctx context.Context, doc sm.Document, c sm.Carries) error {
-	if err := l.Book.Hold(ctx, doc); err != nil {
-		return err
-	}
-	return l.Book.Carry(ctx, c)
 }
 
 // functions points every alias of active to the version that fallback's names.
@@ -120,12 +111,12 @@ func (l Leveler) site(ctx context.Context, doc sm.Document, site *sm.CarriedSite
 // entries writes only the entry pages: what a rollback does first. Where there is no site, only what a release
 // left is taken away: the pages may be somebody else's.
 func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string, pages []release.Page) error {
-	if err := l.Book.Hold(ctx, doc); err != nil {
-		return err
-	}
 	keep := map[string]bool{}
 	for _, page := range pages {
 		keep[page.Path] = true
+		if err := l.Book.Hold(ctx, doc); err != nil {
+			return err
+		}
 		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(releaseID)); err != nil {
 			return err
 		}
@@ -146,6 +137,9 @@ func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedS
 			if stamp == "" {
 				continue
 			}
+		}
+		if err := l.Book.Hold(ctx, doc); err != nil {
+			return err
 		}
 		if err := l.Sites.Delete(ctx, doc.Active, path); err != nil {
 			return err

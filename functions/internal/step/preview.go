@@ -28,7 +28,7 @@ func (d *Deploy) openPreview(ctx context.Context, doc sm.Document) error {
 	if err != nil {
 		return fmt.Errorf("open the preview: %w", err)
 	}
-	return d.Routes.Put(ctx, rampRoute(doc, 0, record))
+	return d.Routes.Put(ctx, rampRoute(doc, 0, record), d.Book.Mine(doc))
 }
 
 // rampRoute is the route of a release from Deploy to the end of its ramp. Once the roles are swapped or rolled back

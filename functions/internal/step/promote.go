@@ -26,8 +26,11 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
-	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}); err != nil {
+	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, p.Book.Mine(doc)); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
+	}
+	if err := p.Book.Hold(ctx, doc); err != nil {
+		return doc, err
 	}
 	if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 		return doc, fmt.Errorf("swap the roles: %w", err)

@@ -13,7 +13,8 @@ import (
 
 // Routes writes the one value that the edge reads.
 type Routes interface {
-	Put(ctx context.Context, route sm.Route) error
+	// Put asks mine when it knows what the route is now, and lets it be on an error.
+	Put(ctx context.Context, route sm.Route, mine func(context.Context) error) error
 }
 
 // Schedules makes and cancels one-time schedules that answer a task token.
@@ -60,7 +61,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 			return doc, err
 		}
 	}
-	if err := r.Routes.Put(ctx, rampRoute(doc, next.Weight, record)); err != nil {
+	if err := r.Routes.Put(ctx, rampRoute(doc, next.Weight, record), r.Book.Mine(doc)); err != nil {
 		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
 	}
 	now := time.Now().UTC()

@@ -59,7 +59,7 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 		return "", err
 	}
 	if !held {
-		return r.waited(ctx, lock, change.Execution, change.Status)
+		return r.waited(ctx, lock, trigger, change.Execution, change.Status)
 	}
 	if change.Error == sm.RollbackFailed || lock.Holder.Recoveries > tries {
 		doc := sm.Document{Execution: change.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
@@ -77,14 +77,28 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 
 // waited does what Finish would have done for an execution that died without the lock: if it stood in the
 // queue its merge ends here, and in any case nobody must wait behind it.
-func (r *Recover) waited(ctx context.Context, lock sm.Lock, execution, status string) (string, error) {
-	i := slices.IndexFunc(lock.Queue, func(p sm.Parked) bool { return p.Execution == execution })
-	if i < 0 {
-		return execution + " left nothing undone", settleQueue(ctx, r.Book, r.Answers)
+func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution, status string) (string, error) {
+	p := sm.Parked{Release: trigger.Release, Sequence: trigger.Sequence}
+	if i := slices.IndexFunc(lock.Queue, func(p sm.Parked) bool { return p.Execution == execution }); i >= 0 {
+		p = lock.Queue[i]
+	} else if lost, err := r.unended(ctx, trigger, execution); err != nil || !lost {
+		if err == nil {
+			err = settleQueue(ctx, r.Book, r.Answers)
+		}
+		return execution + " left nothing undone", err
 	}
-	p := lock.Queue[i]
 	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers}
 	_, err := finish.Run(ctx, sm.Document{Execution: execution, Release: p.Release, Sequence: p.Sequence, Outcome: sm.Refused,
 		Failure: &sm.Failure{Error: "ExecutionDied", Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}})
 	return p.Release + " waits no more", err
+}
+
+// unended tells whether a merge has no end although its execution is dead and waits nowhere: whoever had the lock
+// called it, and it did not answer, before the news of its death came.
+func (r *Recover) unended(ctx context.Context, trigger release.Trigger, execution string) (bool, error) {
+	if trigger.Recover != "" || !sm.ValidReleaseID(trigger.Release) {
+		return false, nil
+	}
+	record, err := r.Book.Record(ctx, trigger.Release)
+	return err == nil && (record.Execution == "" || record.Execution == execution && record.Ended == nil), err
 }

@@ -55,7 +55,7 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 
 func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error) {
 	began := time.Now()
-	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}); err != nil {
+	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}, r.Book.Mine(doc)); err != nil {
 		return "", err
 	}
 	from, err := r.Book.Carries(ctx, doc.Fallback)
@@ -66,7 +66,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 	api := time.Since(began)
-	if _, err := r.Book.unsettle(ctx, doc.Active); err != nil {
+	if _, err := r.Book.unsettle(ctx, doc); err != nil {
 		return "", err
 	}
 	assets, entries, err := r.render(ctx, from.Site, doc.Active, from.Release)
@@ -77,6 +77,9 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 	pages := time.Since(began)
+	if err := r.Book.Hold(ctx, doc); err != nil {
+		return "", err
+	}
 	if err := r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback}); err != nil {
 		return "", err
 	}
@@ -92,7 +95,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := r.carry(ctx, doc, carried(from, doc.Active)); err != nil {
+	if err := r.Book.Carry(ctx, doc, carried(from, doc.Active)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", orNothing(from.Release),

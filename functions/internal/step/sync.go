@@ -33,7 +33,7 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.Book.unsettle(ctx, doc.Active); err != nil {
+	if _, err := s.Book.unsettle(ctx, doc); err != nil {
 		return "", err
 	}
 	moved, err := s.functions(ctx, doc)
@@ -49,7 +49,7 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err := s.stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := s.carry(ctx, doc, carried(from, doc.Active)); err != nil {
+	if err := s.Book.Carry(ctx, doc, carried(from, doc.Active)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, orNothing(from.Release), aliases(moved)), nil

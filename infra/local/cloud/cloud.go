@@ -34,13 +34,22 @@ type Cloud struct {
 	Scheduler  *scheduler.Service
 	States     *states.Service
 	Metrics    *metrics.Service
+
+	delivery Delivery
 }
+
+// Delivery brings an event or a schedule's input to its target.
+type Delivery func(ctx context.Context, targetARN string, input []byte) error
 
 // New makes an empty account whose functions a runner runs, within limits.
 func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
 	c := &Cloud{APIGateway: apigateway.New(), SSM: ssm.New(), Secrets: secrets.New(), KeyValue: keyvalue.New()}
-	c.Events = events.New(c.deliver)
-	c.Scheduler = scheduler.New(c.deliver)
+	c.delivery = c.deliver
+	bring := func(ctx context.Context, targetARN, _ string, input []byte) error {
+		return c.delivery(ctx, targetARN, input)
+	}
+	c.Events = events.New(bring)
+	c.Scheduler = scheduler.New(bring)
 	c.S3 = s3.New(c.Events.Emit)
 	c.Metrics = metrics.New(c.Events.Emit)
 	c.Lambda = lambda.New(lambda.Options{Code: c.code, Runner: runner, Observe: c.observe, Limits: limits})
@@ -61,8 +70,12 @@ func (c *Cloud) Close() {
 	c.Events.Close()
 }
 
+// Deliver wraps every delivery from here on: to delay it, to double it, to lose it for hours. It is called before
+// anything happens.
+func (c *Cloud) Deliver(wrap func(next Delivery) Delivery) { c.delivery = wrap(c.delivery) }
+
 // deliver is how EventBridge and Scheduler reach what they aim at.
-func (c *Cloud) deliver(_ context.Context, targetARN, _ string, input []byte) error {
+func (c *Cloud) deliver(_ context.Context, targetARN string, input []byte) error {
 	service, _, _ := strings.Cut(strings.TrimPrefix(targetARN, "arn:aws:"), ":")
 	switch {
 	case targetARN == scheduler.SendTaskSuccess:

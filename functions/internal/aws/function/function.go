@@ -68,8 +68,8 @@ func (f *Functions) At(ctx context.Context, name string, env statemachine.Enviro
 
 // Point makes the environment's alias name the version, all of it: an alias with weights would mix
 // versions. It does nothing where that is so already, and fails with StaleWrite where somebody else moved
-// the alias meanwhile.
-func (f *Functions) Point(ctx context.Context, name string, env statemachine.Environment, version string) error {
+// the alias meanwhile. Between the look at the alias and the move it asks mine, and lets it be on an error.
+func (f *Functions) Point(ctx context.Context, name string, env statemachine.Environment, version string, mine func(context.Context) error) error {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return err
@@ -87,6 +87,9 @@ func (f *Functions) Point(ctx context.Context, name string, env statemachine.Env
 	}
 	if err := f.control.Wait(ctx); err != nil {
 		return fmt.Errorf("point %s:%s at version %s: %w", fn, env.Alias(), version, err)
+	}
+	if err := mine(ctx); err != nil {
+		return err
 	}
 	_, err = f.client.UpdateAlias(ctx, &lambda.UpdateAliasInput{
 		FunctionName: &fn, Name: aws.String(env.Alias()), FunctionVersion: &version, RevisionId: alias.RevisionId,

@@ -139,7 +139,7 @@ func TestPoint(t *testing.T) {
 			})
 		})
 		for range 2 {
-			if err := w.Point(t.Context(), "catalog", statemachine.B, version); err != nil {
+			if err := w.Point(t.Context(), "catalog", statemachine.B, version, mine); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -177,7 +177,7 @@ func TestPoint_StaleWrite(t *testing.T) {
 						next.ServeHTTP(rw, r)
 					})
 				})
-				err := w.Point(t.Context(), "catalog", statemachine.B, "3")
+				err := w.Point(t.Context(), "catalog", statemachine.B, "3", mine)
 				if statemachine.Name(err) != c.want || (err == nil) != (c.want == "") {
 					t.Errorf("got %v, want %q", err, c.want)
 				}
@@ -195,7 +195,7 @@ func TestPrune_KeepsWhatAliasesName(t *testing.T) {
 		for n := range 4 {
 			w.publish(t, fmt.Sprintf("v%d", n+1)) // versions 2 to 5
 		}
-		if err := w.Point(t.Context(), "catalog", statemachine.B, "3"); err != nil {
+		if err := w.Point(t.Context(), "catalog", statemachine.B, "3", mine); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -245,6 +245,21 @@ func TestUnknownFunction(t *testing.T) {
 		w := newWorld(t)
 		if _, err := w.At(t.Context(), "basket", statemachine.A); err == nil || !strings.Contains(err.Error(), `"basket"`) {
 			t.Errorf("got %v, want the function's name", err)
+		}
+	})
+}
+
+// mine is that of whoever has the lock.
+func mine(context.Context) error { return nil }
+
+func TestPoint_OfWhoLostTheLock(t *testing.T) {
+	lost := errors.New("it is somebody else's")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		version := w.publish(t, "v1")
+		err := w.Point(t.Context(), "catalog", statemachine.B, version, func(context.Context) error { return lost })
+		if got := w.at(t, statemachine.B); !errors.Is(err, lost) || got != "1" {
+			t.Errorf("got %v, and the alias is at %s, want it where it was", err, got)
 		}
 	})
 }

@@ -20,7 +20,7 @@ type Object struct{ objects Objects }
 func InObject(objects Objects) *Object { return &Object{objects} }
 
 // Put writes the route as Store does: not twice, and StaleWrite for who comes too late.
-func (o *Object) Put(ctx context.Context, r statemachine.Route) error {
+func (o *Object) Put(ctx context.Context, r statemachine.Route, mine func(context.Context) error) error {
 	var before statemachine.Route
 	etag, err := o.objects.Get(ctx, statemachine.RouteObject, &before)
 	if err != nil {
@@ -28,6 +28,9 @@ func (o *Object) Put(ctx context.Context, r statemachine.Route) error {
 	}
 	if r == before {
 		return nil
+	}
+	if err := mine(ctx); err != nil {
+		return err
 	}
 	if _, err := o.objects.Put(ctx, statemachine.RouteObject, r, etag); err != nil {
 		return fmt.Errorf("write the route: %w", err)

@@ -37,7 +37,7 @@ func TestObject(t *testing.T) {
 	next := tenPercent
 	next.Weight = 2500
 	for _, r := range []statemachine.Route{tenPercent, tenPercent, next} {
-		if err := routes.Put(t.Context(), r); err != nil {
+		if err := routes.Put(t.Context(), r, mine); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestObject(t *testing.T) {
 		}
 	}
 	stale := (*statemachine.Error)(nil)
-	if err := routes.Put(t.Context(), tenPercent); !errors.As(err, &stale) || stale.Name != statemachine.StaleWrite {
+	if err := routes.Put(t.Context(), tenPercent, mine); !errors.As(err, &stale) || stale.Name != statemachine.StaleWrite {
 		t.Errorf("who comes too late gets %v, expected StaleWrite", err)
 	}
 }

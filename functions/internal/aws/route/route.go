@@ -45,7 +45,7 @@ func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 
 // Put writes the route, unless it is there already. The ETag is taken before the comparison, so a write that
 // somebody makes in between loses neither: ours gets StaleWrite.
-func (s *Store) Put(ctx context.Context, r statemachine.Route) error {
+func (s *Store) Put(ctx context.Context, r statemachine.Route, mine func(context.Context) error) error {
 	store, err := s.client.DescribeKeyValueStore(ctx, &kvs.DescribeKeyValueStoreInput{KvsARN: &s.arn})
 	if err != nil {
 		return awserr.Wrap(err, "look at %s", s.arn)
@@ -61,6 +61,9 @@ func (s *Store) Put(ctx context.Context, r statemachine.Route) error {
 	value := string(data)
 	if old == value {
 		return nil
+	}
+	if err := mine(ctx); err != nil {
+		return err
 	}
 	_, err = s.client.PutKey(ctx, &kvs.PutKeyInput{
 		KvsARN: &s.arn, IfMatch: store.ETag, Key: aws.String(statemachine.RouteKey), Value: &value,

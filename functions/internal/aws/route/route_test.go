@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -36,13 +37,24 @@ func open(before func(service *keyvalue.Service, arn string)) (store *Store, ser
 	return New(kvs.NewFromConfig(endpoint.Config(), Endpoint), arn), service, puts
 }
 
+// mine is that of whoever has the lock.
+func mine(context.Context) error { return nil }
+
+func TestStore_OfWhoLostTheLock(t *testing.T) {
+	store, _, puts := open(nil)
+	lost := errors.New("it is somebody else's")
+	if err := store.Put(t.Context(), tenPercent, func(context.Context) error { return lost }); !errors.Is(err, lost) || *puts != 0 {
+		t.Errorf("got %v after %d writes, want none", err, *puts)
+	}
+}
+
 func TestStore(t *testing.T) {
 	store, _, puts := open(nil)
 	if _, found, err := store.Get(t.Context()); found || err != nil {
 		t.Errorf("an empty store: found %v, %v", found, err)
 	}
 	for range 2 {
-		if err := store.Put(t.Context(), tenPercent); err != nil {
+		if err := store.Put(t.Context(), tenPercent, mine); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,7 +66,7 @@ func TestStore(t *testing.T) {
 	}
 	full := tenPercent
 	full.Weight = 10000
-	if err := store.Put(t.Context(), full); err != nil {
+	if err := store.Put(t.Context(), full, mine); err != nil {
 		t.Fatal(err)
 	}
 	if got, _, err := store.Get(t.Context()); got != full || err != nil {
@@ -68,7 +80,7 @@ func TestPut_StaleWrite(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	err := store.Put(t.Context(), tenPercent)
+	err := store.Put(t.Context(), tenPercent, mine)
 	if !errors.Is(err, &statemachine.Error{Name: statemachine.StaleWrite}) {
 		t.Errorf("got %v, want StaleWrite", err)
 	}
@@ -85,7 +97,7 @@ func TestPut_AnswerLost_IsOurs(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		if err := store.Put(t.Context(), tenPercent); err != nil || *puts != 1 {
+		if err := store.Put(t.Context(), tenPercent, mine); err != nil || *puts != 1 {
 			t.Errorf("got %v after %d writes, want success", err, *puts)
 		}
 	})

@@ -193,3 +193,17 @@ func (f *function) unpublish(n name) error {
 	f.versions = kept
 	return nil
 }
+
+// Published are a function's versions, and which of them its aliases name.
+func (s *Service) Published(functionName string) (versions []Version, aliases map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	aliases = map[string]string{}
+	if f := s.functions[functionName]; f != nil {
+		versions = slices.Clone(f.versions)
+		for _, a := range f.aliases {
+			aliases[a.name] = a.version
+		}
+	}
+	return versions, aliases
+}

@@ -25,6 +25,7 @@ type Service struct {
 
 	mu     sync.Mutex
 	closed bool
+	lag    time.Duration
 	series map[string]*series
 	alarms map[string]*alarm
 }
@@ -43,6 +44,13 @@ func (s *Service) Close() {
 	}
 	s.mu.Unlock()
 	s.pending.Wait()
+}
+
+// Lag lets what is measured be seen only so much later, by queries and alarms alike: on AWS it takes a minute or three.
+func (s *Service) Lag(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lag = d
 }
 
 // Put records one value, now and at the resolution of a second.

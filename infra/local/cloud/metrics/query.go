@@ -122,8 +122,9 @@ func (s *Service) run(set querySet, id string, w window) (value, error) {
 		return q.expression.eval(func(name string) (value, error) { return s.run(set, name, w) }, w)
 	}
 	data, line := s.find(q.key, string(q.MetricStat.Unit)), points{}
+	seen := ceilUnix(time.Now().Add(time.Second - s.lag))
 	for at := w.from; at < w.to; at += w.period {
-		b := data.between(at, min(at+w.period, w.to))
+		b := data.between(at, min(at+w.period, w.to, seen))
 		if x, ok := q.take(&b); ok {
 			line[at] = x
 		}

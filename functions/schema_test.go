@@ -1,0 +1,103 @@
+package functions_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"lockstep/functions/internal/aws"
+	"lockstep/functions/internal/step"
+	"lockstep/functions/internal/wire"
+	"lockstep/infra/local/cloud/lambda"
+	sm "lockstep/statemachine"
+)
+
+// schema is a database as far as releases change it: whose expand migrations have run, and whose contract ones. It
+// outlives every process, as Postgres does; the stories in database_test.go and the tests of functions/internal/postgres
+// are on a real one.
+type schema struct {
+	weather *weather
+	// These are told before it is so.
+	expanding, contracting, narrowing func(release string)
+
+	mu         sync.Mutex
+	expanded   []string
+	contracted []string
+}
+
+// steps are those that change the schema, over this one.
+func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
+	open := func(ctx context.Context) (step.Schema, error) {
+		return s, s.weather.query(ctx, "connect", func() {})
+	}
+	return map[sm.Task]lambda.Handler{
+		sm.Expand:   serve[sm.Document, sm.Document]((&step.Expand{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run),
+		sm.Contract: serve[sm.Document, sm.Document]((&step.Contract{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run),
+	}
+}
+
+// change adds a release to a list or takes it off, once: goose knows by its version table what has run.
+func (s *schema) change(ctx context.Context, what string, list *[]string, release string, there bool, tell func(string)) (string, error) {
+	err := s.weather.query(ctx, what, func() {
+		if s.has(list, release) == there {
+			return
+		}
+		tell(release)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if *list = slices.DeleteFunc(*list, func(r string) bool { return r == release }); there {
+			*list = append(*list, release)
+		}
+	})
+	return what, err
+}
+
+func (s *schema) Expand(ctx context.Context, release string, _ fs.FS) (string, error) {
+	return s.change(ctx, "expand for "+release, &s.expanded, release, true, s.expanding)
+}
+
+func (s *schema) UndoExpand(ctx context.Context, release string) (string, error) {
+	if s.has(&s.contracted, release) {
+		return "", fmt.Errorf("undo the expand migrations of %s: they are contracted", release)
+	}
+	return s.change(ctx, "undo expand for "+release, &s.expanded, release, false, s.narrowing)
+}
+
+func (s *schema) Contract(ctx context.Context, release string, _ fs.FS) (string, error) {
+	return s.change(ctx, "contract for "+release, &s.contracted, release, true, s.contracting)
+}
+
+// OldClients finds none: the functions of this shop keep no sessions.
+func (s *schema) OldClients(ctx context.Context, _ string, _ time.Duration) (busy bool, found string, err error) {
+	return false, "nobody", s.weather.query(ctx, "look for old clients", func() {})
+}
+
+// Close keeps everything.
+func (s *schema) Close() error { return nil }
+
+func (s *schema) has(list *[]string, release string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(*list, release)
+}
+
+// fits tells whether code runs on the schema as it is now: all that the code's line of releases widened is wide, and
+// nothing that came after it is narrowed.
+func (s *schema) fits(line []string, migrates func(release string) bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, release := range line {
+		if migrates(release) && !slices.Contains(s.expanded, release) {
+			return fmt.Errorf("the schema is not expanded for %s", release)
+		}
+	}
+	for _, release := range s.contracted {
+		if !slices.Contains(line, release) {
+			return fmt.Errorf("the schema is contracted for %s", release)
+		}
+	}
+	return nil
+}
