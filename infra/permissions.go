@@ -39,7 +39,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()))
 
 	add([]sm.Task{begin, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
-	add([]sm.Task{sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
+	add([]sm.Task{sm.Ramp, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
 
 	for _, e := range sm.Environments() {
 		site := *l.sites[e].BucketArn()

@@ -65,6 +65,10 @@ type RampPlan struct {
 	// Linear and Exponential stand for steps; Expanded writes them out.
 	Linear      *Linear      `json:"linear,omitempty"`
 	Exponential *Exponential `json:"exponential,omitempty"`
+	// HarmBudget, in place of steps, is how many calls a release that fails every call may harm before anybody can know
+	// of it: the weight grows with the evidence, so fast that a good release is over within Within.
+	HarmBudget float64  `json:"harmBudget,omitempty"`
+	Within     Duration `json:"within,omitzero"`
 	// MinimumRequests is how many calls the active stage must have had in a bake for a verdict.
 	MinimumRequests int `json:"minimumRequests"`
 	// MaxExtensions is how often an inconclusive bake is prolonged before OnInconclusive decides.

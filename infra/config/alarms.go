@@ -56,8 +56,9 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 		return Alarm{AlarmName(c.App, e, kind), description, e, expression, metrics, threshold}
 	}
 	return []Alarm{
-		alarm(APIErrors, "percent of the calls of "+e.Stage()+" that the API answered with 5xx",
-			fmt.Sprintf("IF(%s, 100 * FILL(failed, 0) / calls, 0)", enough), a.Errors, calls, failed),
+		alarm(APIErrors, "percent of the calls of "+e.Stage()+" that the API answered with 5xx, unless the other environment does as badly",
+			fmt.Sprintf("IF(%s AND 100 * FILL(otherFailed, 0) <= %g * FILL(others, 0), 100 * FILL(failed, 0) / calls, 0)", enough, a.Errors), a.Errors,
+			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError", "Sum", e.Other())),
 		alarm(Latency, "milliseconds within which "+e.Stage()+" answers 99 of 100 calls",
 			fmt.Sprintf("IF(%s, p99, 0)", enough), float64(a.Latency.Std().Milliseconds()), calls, c.api("p99", "Latency", "p99", e)),
 		alarm(Worse, "percentage points by which more calls fail than in the other environment over the same minutes, where it is no chance",

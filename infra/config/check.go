@@ -193,6 +193,16 @@ func (c Config) checkShorthand() error {
 const byTheMinute = "at least 1m: metrics come by the minute"
 
 func (c Config) checkRamp() error {
+	switch budget, within := c.Ramp.HarmBudget, c.Ramp.Within.Std(); {
+	case budget == 0 && within != 0:
+		return found("ramp.within", c.Ramp.Within, "none beside steps: their bakes say how long a ramp takes")
+	case budget != 0 && c.Ramp.Steps != nil:
+		return found("ramp.harmBudget", budget, "none beside steps: one of them says how the ramp grows")
+	case budget != 0 && !(budget >= 1 && budget <= 1e6):
+		return found("ramp.harmBudget", budget, "1 to 1000000 (calls)")
+	case budget != 0 && (within < 15*time.Minute || within > 7*24*time.Hour):
+		return found("ramp.within", c.Ramp.Within, "15m to 168h")
+	}
 	last := 0.0
 	for i, step := range c.Ramp.Steps {
 		at := fmt.Sprintf("ramp.steps[%d]", i)
@@ -206,7 +216,7 @@ func (c Config) checkRamp() error {
 		}
 		last = step.Percent
 	}
-	if last != 100 {
+	if last != 100 && c.Ramp.HarmBudget == 0 {
 		return found(fmt.Sprintf("ramp.steps[%d].percent", max(0, len(c.Ramp.Steps)-1)), last, "100: a ramp ends with everyone")
 	}
 	if c.Ramp.MinimumRequests < 1 {

@@ -131,6 +131,9 @@ type GitHub struct {
 
 const minute = sm.Duration(time.Minute)
 
+// harmBudget is by what a ramp goes that is said nothing of: functions/internal/release/blast has what it is worth.
+const harmBudget = 50
+
 // defaults are what an application gets that says nothing.
 func defaults() Config {
 	return Config{
@@ -198,10 +201,11 @@ func (c Config) complete() (_ Config, err error) {
 	if c.Ramp, err = c.Ramp.Expanded(); err != nil {
 		return c, err
 	}
-	if c.Ramp.Steps == nil { // not among the defaults: what a step leaves out would be taken from there
-		for _, percent := range []float64{5, 25, 50, 100} {
-			c.Ramp.Steps = append(c.Ramp.Steps, sm.RampStep{Percent: percent, Bake: 10 * minute})
-		}
+	if c.Ramp.Steps == nil && c.Ramp.HarmBudget == 0 { // not among the defaults: with steps it would be one too many
+		c.Ramp.HarmBudget = harmBudget
+	}
+	if c.Ramp.HarmBudget != 0 && c.Ramp.Within == 0 {
+		c.Ramp.Within = 60 * minute
 	}
 	for i := range c.Functions {
 		f := &c.Functions[i]

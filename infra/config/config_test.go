@@ -11,7 +11,7 @@ func TestParse_Smallest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Router != CloudFrontFunction || c.Site.Pages != Folder || len(c.Ramp.Steps) != 4 || c.LogDays != 30 {
+	if c.Router != CloudFrontFunction || c.Site.Pages != Folder || len(c.Ramp.Steps) > 0 || c.Ramp.HarmBudget != 50 || c.Ramp.Within != 60*minute || c.LogDays != 30 {
 		t.Errorf("the defaults are %+v", c)
 	}
 }
@@ -78,6 +78,11 @@ func TestParse_Refuses(t *testing.T) {
 		"window in no zone":                   {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"17:00","zone":"Mars"}]}`, "lockstep.windows[0].zone"},
 		"ramp that falls":                     {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"},{"percent":20,"bake":"5m"},{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.steps[1].percent: found 20, expected at least 50"},
 		"ramp that ends early":                {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 50, expected 100"},
+		"budget and steps":                    {`{"app":"shop","ramp":{"harmBudget":50,"steps":[{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.harmBudget: found 50, expected none beside steps"},
+		"steps within an hour":                {`{"app":"shop","ramp":{"within":"1h","steps":[{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.within: found 1h0m0s, expected none beside steps"},
+		"a budget of nobody":                  {`{"app":"shop","ramp":{"harmBudget":0.5}}`, "lockstep.ramp.harmBudget: found 0.5, expected 1 to"},
+		"a negative budget":                   {`{"app":"shop","ramp":{"harmBudget":-1}}`, "lockstep.ramp.harmBudget: found -1"},
+		"a budget in no time":                 {`{"app":"shop","ramp":{"harmBudget":50,"within":"5m"}}`, "lockstep.ramp.within: found 5m0s, expected 15m to 168h"},
 		"step without a bake":                 {`{"app":"shop","ramp":{"steps":[{"percent":100}]}}`, "lockstep.ramp.steps[0].bake: found 0s"},
 		"ramp without steps":                  {`{"app":"shop","ramp":{"steps":[]}}`, "lockstep.ramp.steps[0].percent: found 0, expected 100"},
 		"percent of the ramp":                 {`{"app":"shop","ramp":{"steps":[{"percent":101,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 101"},

@@ -51,6 +51,9 @@ func hastened(c config.Config) config.Config {
 	for i := range c.Ramp.Steps {
 		c.Ramp.Steps[i].Bake = hasten(c.Ramp.Steps[i].Bake)
 	}
+	if c.Ramp.HarmBudget > 0 {
+		c.Ramp.Within = hasten(c.Ramp.Within)
+	}
 	c.Drain = sm.DrainPlan{Quiet: hasten(c.Drain.Quiet), AtMost: hasten(c.Drain.AtMost)}
 	period := max(hasten(c.Alarms.Period).Std(), shortestPeriod)
 	if period > 30*time.Second { // CloudWatch takes whole minutes
@@ -77,6 +80,9 @@ func words(c config.Config) string {
 	}
 	for _, s := range c.Ramp.Steps {
 		ramp = append(ramp, fmt.Sprintf("%g %% for %s", s.Percent, s.Bake))
+	}
+	if c.Ramp.HarmBudget > 0 {
+		ramp = []string{fmt.Sprintf("by a harm budget of %g within %s", c.Ramp.HarmBudget, c.Ramp.Within)}
 	}
 	return fmt.Sprintf("cdk.json: %s: functions %s; ramp %s, where a minute takes %s here", c.App, strings.Join(functions, ", "), strings.Join(ramp, ", "), minute)
 }

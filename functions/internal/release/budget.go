@@ -82,13 +82,43 @@ func (b Budget) Weight(seen float64) int {
 // minimum comes.
 func (b Budget) Look(weight int) time.Duration {
 	perSecond := b.Traffic * float64(weight) / statemachine.FullWeight
-	if perSecond == 0 {
-		return longestLook
+	if perSecond == 0 { // traffic may come at any time
+		return LooksPerExtension * b.Period
 	}
-	return min(max(b.Period, time.Duration(float64(b.Minimum)/perSecond/10*float64(time.Second))), longestLook)
+	return min(max(b.Period, time.Duration(float64(b.Minimum)/perSecond/LooksPerExtension*float64(time.Second))), longestLook)
 }
 
-const longestLook = time.Hour
+const (
+	// LooksPerExtension is how many looks without a verdict count as one extension of a bake.
+	LooksPerExtension = 10
+	longestLook       = time.Hour
+)
+
+// Busiest is the most calls per second that there were, over five periods that have any: what a single period has may
+// be chance.
+func Busiest(calls map[int64]float64, period time.Duration) (perSecond float64) {
+	const window = 5
+	step := int64(period / time.Second)
+	for at := range calls {
+		sum, periods := 0.0, 0.0
+		for i := range int64(window) {
+			if n, ok := calls[at+i*step]; ok {
+				sum, periods = sum+n, periods+1
+			}
+		}
+		if periods == window || len(calls) < window {
+			perSecond = max(perSecond, sum/periods/period.Seconds())
+		}
+	}
+	if perSecond == 0 && len(calls) > 0 { // never five in a row: so few that the mean of those that have any will do
+		sum := 0.0
+		for _, n := range calls {
+			sum += n
+		}
+		perSecond = sum / float64(len(calls)) / period.Seconds()
+	}
+	return perSecond
+}
 
 // Forecast is how long a good release takes, by the same rule. Where traffic is too low for any, ok is false.
 func (b Budget) Forecast() (takes time.Duration, ok bool) {

@@ -81,9 +81,27 @@ func TestBudget_Look(t *testing.T) {
 		traffic float64
 		weight  int
 		look    time.Duration
-	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute}, {0.01, 2500, 800 * time.Second}, {0, 1, time.Hour}} {
+	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute}, {0.01, 2500, 800 * time.Second}, {0, 1, 10 * time.Minute}} {
 		if look := budget(c.traffic).Look(c.weight).Round(time.Minute); look != c.look.Round(time.Minute) {
 			t.Errorf("%g calls a second at %d: found %s, expected %s", c.traffic, c.weight, look, c.look)
+		}
+	}
+}
+
+func TestBusiest(t *testing.T) {
+	for _, c := range []struct {
+		says  string
+		calls map[int64]float64
+		found float64
+	}{
+		{"a night after a day", map[int64]float64{0: 600, 60: 660, 120: 540, 180: 600, 240: 600, 300: 6, 360: 6, 420: 6, 480: 6, 540: 6}, 10},
+		{"one minute is chance", map[int64]float64{0: 60, 60: 60, 120: 360, 180: 60, 240: 60}, 2},
+		{"the first minutes", map[int64]float64{0: 60, 60: 120}, 2},
+		{"never five in a row", map[int64]float64{0: 3, 120: 3, 240: 3, 360: 3, 480: 3, 600: 3}, 0.05},
+		{"no calls", nil, 0},
+	} {
+		if found := Busiest(c.calls, time.Minute); found != c.found {
+			t.Errorf("%s: found %g calls a second, expected %g", c.says, found, c.found)
 		}
 	}
 }

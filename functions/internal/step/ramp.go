@@ -33,6 +33,7 @@ type Ramp struct {
 	Routes    Routes
 	Schedules Schedules
 	Answers   Answers
+	Traffic   Traffic // asked where the ramp goes by a harm budget
 }
 
 func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
@@ -44,10 +45,15 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
+	r, why, err := r.byBudget(ctx, doc, record)
+	if err != nil {
+		return doc, err
+	}
 	next, bake, text, err := r.next(doc, record)
 	if err != nil {
 		return doc, err
 	}
+	text += why
 	forbids, err := r.gate(ctx, doc, next, record)
 	switch {
 	case err != nil:
@@ -57,7 +63,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	case doc.Held && doc.Weight > 0:
 		return r.again(ctx, in)
 	case record.Step < next.Step: // decided before it is done: see gate
-		if _, err := r.Book.Update(ctx, doc, func(r *sm.Record) error { r.Step = next.Step; return nil }); err != nil {
+		if _, err := r.Book.Update(ctx, doc, func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
 			return doc, err
 		}
 	}

@@ -21,12 +21,8 @@ type Traffic interface {
 // like when active has all of them.
 const before = time.Hour
 
-const (
-	// imperceptible is how many milliseconds a call may always take.
-	imperceptible = 50
-	// coldStarts is the share of active's calls that may be slow because what serves them has only just been started.
-	coldStarts = 0.02
-)
+// imperceptible is how many milliseconds a call may always take.
+const imperceptible = 50
 
 // Witness gathers what the alarms and the metrics say of a release. It changes nothing.
 type Witness struct {
@@ -48,6 +44,9 @@ func (w Witness) Evidence(ctx context.Context, doc sm.Document, record sm.Record
 	e.Bake = e.Ramp
 	if record.Wait != nil {
 		e.Bake = record.Wait.Since.Truncate(period)
+	}
+	if w.Settings.Ramp.HarmBudget > 0 {
+		e.Bake = w.knownFrom(weights, e.Ramp)
 	}
 	ringing, err := w.Alarms.Ringing(ctx, w.Settings.AlarmNames(doc.Active))
 	if err != nil {
@@ -72,6 +71,17 @@ func (w Witness) Evidence(ctx context.Context, doc sm.Document, record sm.Record
 	return e, pace, nil
 }
 
+// knownFrom is since when calls count for the verdict of a ramp by harm budget, whose bakes are no longer than a look:
+// since it began, and where everyone has the release since the last edge knows.
+func (w Witness) knownFrom(weights []weight, ramp time.Time) time.Time {
+	for _, set := range weights {
+		if set.weight == sm.FullWeight {
+			return set.at.Add(w.Settings.EdgeConvergence.Std())
+		}
+	}
+	return ramp
+}
+
 // span is a time in whole periods.
 type span struct {
 	from, to time.Time
@@ -88,18 +98,10 @@ type look struct {
 // looks are all that is compared: what fails, what is slow, and what the team names.
 func (w Witness) looks(pace *sm.Pace, period time.Duration) []look {
 	plan, calls := w.Settings.Verdict, w.Settings.Calls("Count", "Sum")
-	looks := []look{{
-		Criterion: release.Criterion{Name: "errors", Says: "%s of %s calls failed", Factor: 1, Margin: plan.Errors / 100, Drift: 2, Later: 0.005},
-		events:    w.Settings.Calls("5XXError", "Sum"), of: calls,
-	}}
+	looks := []look{{Criterion: release.Errors(plan), events: w.Settings.Calls("5XXError", "Sum"), of: calls}}
 	if pace != nil {
-		// Nor is a cold start of each function in each minute held against a release, where there are few calls.
-		excused := float64(len(w.Settings.Functions)) * period.Minutes()
-		looks = append(looks, look{
-			Criterion: release.Criterion{Name: "latency", Says: fmt.Sprintf("%%s of %%s calls took longer than %.4g ms", pace.Above),
-				Factor: 1 + plan.Slow/100, Margin: coldStarts, Drift: 2, Later: 0.05, Excused: excused},
-			events: w.Settings.Calls("Latency", fmt.Sprintf("TC(%.10g:)", pace.Above)), of: calls, since: pace.Since,
-		})
+		looks = append(looks, look{Criterion: release.Latency(plan, pace.Above, len(w.Settings.Functions), period),
+			events: w.Settings.Calls("Latency", fmt.Sprintf("TC(%.10g:)", pace.Above)), of: calls, since: pace.Since})
 	}
 	for _, m := range w.Settings.Metrics {
 		l := look{Criterion: release.Criterion{Name: m.Name, Says: "%s " + m.Name + " of %s", Factor: 1 + m.Tolerance/100, Drift: 3}, events: m.Events, of: m.Of}

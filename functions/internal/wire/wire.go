@@ -55,7 +55,7 @@ func Probe(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Ramp wires step.Ramp.
 func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
-	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Routes(), Schedules: c.Schedule(), Answers: c.Machine()}).Run
+	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Routes(), Schedules: c.Schedule(), Answers: c.Machine(), Traffic: c.Metrics()}).Run
 }
 
 // CheckAlarms wires step.CheckAlarms.

@@ -86,7 +86,7 @@ func TestWorld_CountsWhatItServes(t *testing.T) {
 		"fallback's slow calls":   {fallback.slow / (fallback.requests - fallback.errors), slow},
 		"calls that were harmed":  {w.harmed / active.requests, 0.05 + 0.949*(beyond(slowLimit, 1.2)-slow)},
 		"those that take 500 ms":  {active.over / active.requests, 0.949 * beyond(p99Limit, 1.2)},
-		"the slow ones' latency":  {slowLimit.Seconds(), 0.182},
+		"the slow ones' latency":  {slowLimit.Seconds(), 0.152},
 		"an hour's minutes":       {float64(len(w.minutes)), 60},
 		"nobody watches any more": {w.now.Hours(), 1},
 	} {

@@ -12,7 +12,7 @@ const (
 	baseline = 0.001
 	median   = 80 * time.Millisecond
 	spread   = 0.5
-	slow     = 0.05 // share of calls that count as slow: those beyond the 95th percentile
+	slow     = 0.1 // share of calls that count as slow: those beyond the 90th percentile
 )
 
 // slowLimit is the latency beyond which a call is slow.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"sync"
 	"time"
 
 	"lockstep/functions/internal/release"
+	"lockstep/infra/config"
 	sm "lockstep/statemachine"
 )
 
@@ -11,21 +13,33 @@ import (
 // verdict at every look, and an alarm rolls back between looks. All that is here is time: edges take 46 to 83 s to go by
 // a new weight, a schedule comes within a minute of its time, a rollback is one call.
 type lockstep struct {
-	budget release.Budget
-	look   time.Duration
-	weight int
-	full   time.Duration // since when all edges send everyone
-	ended  time.Duration // when it was promoted; 0 before
+	settings sm.Settings
+	alarms   config.Alarms
+	budget   release.Budget
+	look     time.Duration
+	weight   int
+	full     time.Duration // since when all edges send everyone
+	ended    time.Duration // when it was promoted; 0 before
 }
 
-const (
-	converges = 90 * time.Second // what Lockstep reckons with
-	drain     = 15 * time.Minute // until contract there is a way back
-)
+// functions is how many the application has: a cold start of each is excused.
+const functions = 2
+
+// defaults are those of an application whose cdk.json says nothing but its name.
+var defaults = sync.OnceValue(func() config.Config {
+	c, err := config.Parse([]byte(`{"app": "blast"}`))
+	if err != nil {
+		panic(err) // the defaults are good
+	}
+	return c
+})
 
 func newLockstep(rate float64) policy {
-	return &lockstep{budget: release.Budget{
-		Harm: 50, Within: time.Hour, Minimum: 20, Traffic: rate, Period: time.Minute, Converges: converges,
+	c := defaults()
+	s := c.Settings()
+	return &lockstep{settings: s, alarms: c.Alarms, budget: release.Budget{
+		Harm: s.Ramp.HarmBudget, Within: s.Ramp.Within.Std(), Minimum: s.Ramp.MinimumRequests, Traffic: rate,
+		Period: s.MetricPeriod.Std(), Converges: s.EdgeConvergence.Std(),
 	}}
 }
 
@@ -39,7 +53,7 @@ func (p *lockstep) act(w *world) state {
 		return rolledBack
 	}
 	switch {
-	case p.ended > 0 && w.now >= p.ended+drain:
+	case p.ended > 0 && w.now >= p.ended+p.settings.Drain.Quiet.Std():
 		return left
 	case p.ended > 0:
 		return watched
@@ -72,13 +86,13 @@ func (p *lockstep) grow(w *world, published []minute) {
 	if weight <= p.weight {
 		return
 	}
-	p.weight, p.full = weight, w.now+converges
+	p.weight, p.full = weight, w.now+p.settings.EdgeConvergence.Std()
 	w.move(float64(weight)/sm.FullWeight, 46*time.Second+w.upTo(37*time.Second))
 }
 
 func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
-	errors := release.Criterion{Name: "errors", Says: "%s of %s calls failed", Factor: 1, Drift: 2}
-	latency := release.Criterion{Name: "latency", Says: "%s of %s calls were slow", Factor: 1, Drift: 2}
+	errors := release.Errors(p.settings.Verdict)
+	latency := release.Latency(p.settings.Verdict, float64(slowLimit.Milliseconds()), functions, p.budget.Period)
 	add := func(m minute) {
 		period := func(active, fallback float64) release.Period {
 			return release.Period{
@@ -96,24 +110,27 @@ func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
 	for _, m := range published {
 		add(m)
 	}
-	e := release.Evidence{Criteria: []release.Criterion{errors, latency}, Ramp: began, Bake: began, Minimum: p.budget.Minimum}
+	e := release.Evidence{Criteria: []release.Criterion{errors, latency}, Ramp: began, Bake: began, Minimum: p.budget.Minimum, Level: p.settings.Verdict.FalseAlarms / 100}
 	if p.weight == sm.FullWeight {
 		e.Bake = began.Add(p.full)
 	}
 	return e
 }
 
-// rings tells whether an alarm of active rings.
+// rings tells whether the alarm of active's errors rings: config.AlarmsOf has it in CloudWatch's words. The others are
+// left out, which could only ring earlier.
 func (p *lockstep) rings(w *world, published []minute) bool {
 	for _, m := range published {
 		if m.published <= w.now-tick {
 			continue
 		}
-		if ill(m.active) && !ill(m.fallback) {
+		if p.ill(m.active) && m.fallback.errors <= p.alarms.Errors/100*m.fallback.requests {
 			return true
 		}
 	}
 	return false
 }
 
-func ill(c calls) bool { return c.errors >= 3 && c.errors > 0.05*c.requests }
+func (p *lockstep) ill(c calls) bool {
+	return c.requests >= float64(p.alarms.MinimumRequests) && c.errors > p.alarms.Errors/100*c.requests
+}
