@@ -35,6 +35,18 @@ type deployed struct {
 	route   statemachine.Route
 	entries map[statemachine.Environment]string
 	aliases map[statemachine.Environment]string
+	// worker is /sw.js, and file another site than the test's page: what a release's folder holds.
+	worker string
+	file   func(e statemachine.Environment, release, key string) (body, contentType string, found bool)
+}
+
+// twoReleases are v1 on a, which everyone has, and v2 on b.
+func twoReleases() *deployed {
+	return &deployed{
+		route:   statemachine.Route{Active: "b", Fallback: "a", Release: "v2"},
+		entries: map[statemachine.Environment]string{"a": "v1", "b": "v2"},
+		aliases: map[statemachine.Environment]string{"a": "a", "b": "b"},
+	}
 }
 
 func (d *deployed) change(f func()) {
@@ -49,7 +61,15 @@ func (d *deployed) object(e statemachine.Environment, key string) (front.Object,
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	release, body, contentType, cache := d.entries[e], pageHTML, "text/html", "no-cache"
-	if key != "index.html" {
+	switch {
+	case d.file != nil:
+		var found bool
+		if body, contentType, found = d.file(e, release, key); !found {
+			return front.Object{}, false
+		}
+	case key == "sw.js" && d.worker != "":
+		body, contentType = d.worker, "text/javascript"
+	case key != "index.html":
 		name := assetName.FindStringSubmatch(key)
 		if name == nil || name[2] == "v2" && e == statemachine.A { // the fallback is never written
 			return front.Object{}, false
@@ -64,7 +84,9 @@ func (d *deployed) object(e statemachine.Environment, key string) (front.Object,
 			body = "export const release = 'RELEASE';"
 		}
 	}
-	body = strings.NewReplacer("RELEASE", release, "API", "/"+e.Stage()).Replace(body)
+	if d.file == nil {
+		body = strings.NewReplacer("RELEASE", release, "API", "/"+e.Stage()).Replace(body)
+	}
 	return front.Object{Body: []byte(body), ContentType: contentType, CacheControl: cache, ETag: fmt.Sprintf("%q", key+release),
 		Metadata: map[string]string{statemachine.MetadataEnvironment: string(e), statemachine.MetadataRelease: release}}, true
 }
@@ -80,7 +102,7 @@ func (d *deployed) serve(t *testing.T) string {
 			return string(value), err == nil
 		},
 		Object:    d.object,
-		Functions: map[string]string{"/catalog": "shop-catalog"},
+		Functions: map[string]string{"/catalog": "shop-catalog", "/orders": "shop-orders"},
 		Stage: func(e statemachine.Environment) (map[string]string, bool) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -88,7 +110,7 @@ func (d *deployed) serve(t *testing.T) string {
 		},
 		Invoke: func(_ context.Context, function string, _ []byte) ([]byte, string, error) {
 			release := map[string]string{"a": "v1", "b": "v2"}[function[strings.LastIndexByte(function, ':')+1:]]
-			return fmt.Appendf(nil, `{"statusCode":200,"headers":{"x-lockstep-release":%q},"body":"{}"}`, release), "", nil
+			return fmt.Appendf(nil, `{"statusCode":200,"headers":{"x-lockstep-release":%q},"body":"{\"products\":[],\"orders\":[]}"}`, release), "", nil
 		},
 		Record: func(string, string, float64) {},
 	})
@@ -126,6 +148,15 @@ func (c *complaints) listen(ctx context.Context) {
 	})
 }
 
+func (c *complaints) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.all) > 0 {
+		t.Errorf("the console has errors: %q", c.all)
+	}
+}
+
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	found := ""
@@ -142,7 +173,7 @@ func browser(t *testing.T) context.Context {
 		t.Skip("chromium is missing: no real page is loaded through the edge")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.NoSandbox)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -213,11 +244,7 @@ func (tab tab) picture(name string) {
 func TestBrowser_TwoHundredReloads(t *testing.T) {
 	t.Parallel()
 	first := browser(t)
-	d := &deployed{
-		route:   statemachine.Route{Active: "b", Fallback: "a", Release: "v2"},
-		entries: map[statemachine.Environment]string{"a": "v1", "b": "v2"},
-		aliases: map[statemachine.Environment]string{"a": "a", "b": "b"},
-	}
+	d := twoReleases()
 	site := d.serve(t)
 	var console complaints
 	open := func(name string) tab {
@@ -284,11 +311,7 @@ func TestBrowser_TwoHundredReloads(t *testing.T) {
 	newer.picture("left-open")
 	reloaded.picture("rolled-back")
 
-	console.mu.Lock()
-	defer console.mu.Unlock()
-	if len(console.all) > 0 {
-		t.Errorf("the console has errors: %q", console.all)
-	}
+	console.check(t)
 	if seen["v1"]+seen["v2"] != 200 || seen["v2"] < 60 {
 		t.Errorf("saw %v in the reloads, expected 200 of both", seen)
 	}

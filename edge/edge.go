@@ -29,6 +29,8 @@ var lambdaEdge string
 type Options struct {
 	// CookieDomain widens the cookie to a domain and all below it, such as example.com.
 	CookieDomain string
+	// CookieName is that of the cookie; lockstep where it is empty.
+	CookieName string
 	// SinglePage answers every path without a file name with the one /index.html.
 	SinglePage bool
 	// LastResort is the environment whose origin the behaviour names; a where it is empty.
@@ -45,14 +47,14 @@ func CloudFront(o Options) (string, error) {
 }
 
 // LambdaEdge builds the module (index.mjs, Node) whose exports viewerRequest, originRequest and viewerResponse are
-// the handlers of Lambda@Edge. They read the route from route.json in the state bucket, in region; sites are the
-// domain names of the site buckets of a and b.
-func LambdaEdge(o Options, region, stateBucket string, sites [2]string) (string, error) {
+// the handlers of Lambda@Edge, and serve that of all three. They read the route in region, at the access point whose
+// ARN (or bucket, whose name) routeAccess is.
+func LambdaEdge(o Options, region, routeAccess string) (string, error) {
 	router, err := configure(Router, o)
 	if err != nil {
 		return "", err
 	}
-	behind, err := fill(lambdaEdge, map[string]string{"region": region, "stateBucket": stateBucket, "siteA": sites[0], "siteB": sites[1]})
+	behind, err := fill(lambdaEdge, map[string]string{"region": region, "routeAccess": routeAccess})
 	if err != nil {
 		return "", err
 	}
@@ -61,12 +63,24 @@ func LambdaEdge(o Options, region, stateBucket string, sites [2]string) (string,
 
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
 
+var (
+	cookieName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+	ownCookie  = regexp.MustCompile(`(\bcookies)\.lockstep\b`)
+)
+
 func configure(source string, o Options) (string, error) {
 	if o.CookieDomain != "" {
 		if !domainName.MatchString(o.CookieDomain) {
 			return "", fmt.Errorf("build the router: cookie domain: found %q, expected a domain name like example.com", o.CookieDomain)
 		}
 		source = strings.Replace(source, "'Path=/;", "'Domain="+o.CookieDomain+"; Path=/;", 1)
+	}
+	if o.CookieName != "" {
+		if !cookieName.MatchString(o.CookieName) {
+			return "", fmt.Errorf("build the router: cookie name: found %q, expected letters, digits and '-'", o.CookieName)
+		}
+		source = ownCookie.ReplaceAllString(source, "${1}['"+o.CookieName+"']")
+		source = strings.ReplaceAll(source, "{ lockstep: ", "{ '"+o.CookieName+"': ")
 	}
 	switch o.LastResort {
 	case "", "a", "b":

@@ -148,7 +148,7 @@ func lambdaEdge(t *testing.T) (node, module string) {
 		}
 		t.Skip("node is missing: the router is not checked as Lambda@Edge runs it")
 	}
-	module, err = edge.LambdaEdge(edge.Options{}, "eu-west-1", "shop-state", [2]string{"shop-a.s3.amazonaws.com", "shop-b.s3.amazonaws.com"})
+	module, err = edge.LambdaEdge(edge.Options{}, "eu-west-1", "arn:aws:s3:eu-west-1:123456789012:accesspoint/lockstep-shop")
 	if err != nil {
 		t.Fatal(err)
 	}

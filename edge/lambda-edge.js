@@ -1,22 +1,18 @@
 // Lambda@Edge around the router's handler, which stands before this in one module: what CloudFront gives to a
-// Lambda is made into what it gives to a function, and back. The exports are the handlers of the three events.
+// Lambda is made into what it gives to a function, and back. serve is the handler of all three events.
 
-// Filled in when it is built: Lambda@Edge has no environment variables.
+// Filled in when it is built: Lambda@Edge has no environment variables, and is made before the buckets that it serves from.
 const region = 'us-east-1';
-const stateBucket = 'app-lockstep-state';
-const siteA = 'app-site-a.s3.us-east-1.amazonaws.com';
-const siteB = 'app-site-b.s3.us-east-1.amazonaws.com';
-
-const sites = { 'site-a': siteA, 'site-b': siteB };
+const routeAccess = 'arn:aws:s3:us-east-1:123456789012:accesspoint/lockstep-app';
 
 // route holds what was read for some seconds, and longer while nothing can be read: the last route that made sense
-// is safer than none. A viewer waits for it a second at most.
+// is safer than none. Where there is none yet, each viewer asks. They wait for it a second at most.
 export const route = {
     keep: 5000,
     read: async () => {
         const { S3Client, GetObjectCommand } = await import('@aws-sdk/client-s3');
         route.client ??= new S3Client({ region, maxAttempts: 1 });
-        const object = await route.client.send(new GetObjectCommand({ Bucket: stateBucket, Key: 'route.json' }),
+        const object = await route.client.send(new GetObjectCommand({ Bucket: routeAccess, Key: 'route.json' }),
             { abortSignal: AbortSignal.timeout(1000) });
         return object.Body.transformToString();
     },
@@ -28,7 +24,10 @@ export const route = {
             try {
                 route.value = JSON.parse(await route.read());
             } catch (e) {
-                console.warn(`read route.json of ${stateBucket}: ${e}; going by the last one`);
+                console.warn(`read route.json at ${routeAccess}: ${e}; going by the last one`);
+                if (route.value === null) {
+                    route.asked = -Infinity;
+                }
             }
         }
         return route.value;
@@ -45,7 +44,7 @@ const cf = {
 };
 
 // viewerRequest decides; it runs for every request, as origin-request does not.
-export async function viewerRequest(event) {
+async function viewerRequest(event) {
     const { config, request } = event.Records[0].cf;
     const answer = await handler(translate('viewer-request', config, request));
     if (answer.statusCode) {
@@ -65,34 +64,43 @@ export async function viewerRequest(event) {
     return request;
 }
 
-// originRequest switches the bucket. Where the behaviour names an origin group, CloudFront asks again with the
-// group's second origin, site-b, when the first answers 403.
-export async function originRequest(event) {
+// originRequest switches the bucket. The behaviour names a group of both, and CloudFront asks again with the second,
+// site-b, when the first answers 403. Each origin brings the names of both in headers of its own.
+async function originRequest(event) {
     const { request } = event.Records[0].cf;
+    const { s3 } = request.origin;
+    const name = site => s3.customHeaders[`x-lockstep-${site}`]?.[0].value;
     const origins = request.headers['x-lockstep-origins'][0].value.split(',');
-    const again = request.origin.s3.domainName === siteB;
-    const site = sites[origins[again ? 1 : 0]];
+    const again = s3.domainName === name('site-b');
+    const site = name(origins[again ? 1 : 0]);
     if (!site) {
         return { status: '403', statusDescription: 'Forbidden' };
     }
-    request.origin.s3.domainName = site;
+    Object.assign(s3, { domainName: site, region, authMethod: 'origin-access-identity' });
     request.headers.host = [{ key: 'Host', value: site }];
     return request;
 }
 
 // viewerResponse sets the cookie: at origin-response it would be cached.
-export async function viewerResponse(event) {
+async function viewerResponse(event) {
     const { config, request, response } = event.Records[0].cf;
     const translated = translate('viewer-response', config, request);
     translated.response = { statusCode: Number(response.status), headers: flatten(response.headers), cookies: {} };
     const answer = await handler(translated);
-    if (answer.cookies.lockstep) {
-        response.headers['set-cookie'] = [...(response.headers['set-cookie'] || []), ...setCookie(answer.cookies)];
+    const cookies = setCookie(answer.cookies);
+    if (cookies.length > 0) {
+        response.headers['set-cookie'] = [...(response.headers['set-cookie'] || []), ...cookies];
     }
     if (answer.headers['x-lockstep-outdated']) {
         response.headers['x-lockstep-outdated'] = wrap(answer.headers)['x-lockstep-outdated'];
     }
     return response;
+}
+
+const events = { 'viewer-request': viewerRequest, 'origin-request': originRequest, 'viewer-response': viewerResponse };
+
+export function serve(event) {
+    return events[event.Records[0].cf.config.eventType](event);
 }
 
 function translate(eventType, config, request) {

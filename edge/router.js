@@ -47,7 +47,7 @@ async function handler(event) {
         if (cookie !== '' && cookie[0] === served) {
             return response;
         }
-        if (header ? header.value === 'document' : opensPage(request)) {
+        if ((header && header.value === 'document') || opensPage(request)) {
             const kept = { value: served + (cookie === '' ? '.' + viewerId(event, '') : cookie.slice(1)), attributes: cookieAttributes };
             const cookies = response.cookies;
             if (cookies) {
@@ -139,8 +139,11 @@ function viewerId(event, cookie) {
 // document. Frames belong to the page that wants them: routed anew, they would move the cookie away under it.
 function opensPage(request) {
     const headers = request.headers;
-    if (headers['sec-fetch-dest']) {
-        return false;
+    const header = headers['sec-fetch-dest'];
+    if (header) {
+        // A service worker through which pages go hides that they are documents.
+        const mode = headers['sec-fetch-mode'];
+        return mode ? mode.value === 'navigate' && header.value === 'empty' && !headers['sec-purpose'] : false;
     }
     const accept = headers.accept;
     if (accept) {

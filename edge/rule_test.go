@@ -159,7 +159,9 @@ func readRoute(value *string) (r *route, fallback, preview string) {
 
 func opensPage(r front.Request) bool {
 	if dest, ok := r.Headers["sec-fetch-dest"]; ok {
-		return dest.Value == "document"
+		_, prefetch := r.Headers["sec-purpose"]
+		behindWorker := dest.Value == "empty" && r.Headers["sec-fetch-mode"].Value == "navigate" && !prefetch
+		return dest.Value == "document" || behindWorker
 	}
 	if accept, ok := r.Headers["accept"]; ok {
 		return strings.Contains(accept.Value, "text/html")
@@ -200,6 +202,7 @@ func randomVisits(n int) []visit {
 			"sec-fetch-dest":    {"document", "document", "document", "iframe", "script", "style", "empty", "", "constructor"},
 			"accept":            {"text/html,*/*", "*/*", "image/*", "application/json", ""},
 			"sec-purpose":       {"prefetch"},
+			"sec-fetch-mode":    {"navigate", "cors"},
 			"x-lockstep-env":    {"a", "b", "c"},
 			"if-none-match":     {`"1"`},
 			"if-modified-since": {"Thu, 01 Jan 2026 00:00:00 GMT"},

@@ -1,8 +1,6 @@
 package infra
 
 import (
-	"fmt"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
@@ -17,43 +15,15 @@ import (
 // environmentHeader is what the router puts on a request, so that the cache keeps the environments apart.
 const environmentHeader = "x-lockstep-env"
 
-// newDistribution makes what viewers meet first: the site, routed by the function at the edge, and the API
+// newDistribution makes what viewers meet first: the site, routed at the edge, and the API
 // below it, where nothing is cross-origin.
 func (l *Lockstep) newDistribution() {
-	l.keyValue = awscloudfront.NewKeyValueStore(l.scope, jsii.String("Route"), &awscloudfront.KeyValueStoreProps{
-		KeyValueStoreName: jsii.String("lockstep-" + l.config.App),
-		Comment:           jsii.String("Which share of the viewers goes to which environment of " + l.config.App + "."),
-	})
-	l.settings.KeyValue = *l.keyValue.KeyValueStoreArn()
-	router := awscloudfront.NewFunction(l.scope, jsii.String("Router"), &awscloudfront.FunctionProps{
-		FunctionName: jsii.String("lockstep-" + l.config.App), Code: awscloudfront.FunctionCode_FromInline(jsii.String(Router(l.config.Site.Pages))),
-		Runtime: awscloudfront.FunctionRuntime_JS_2_0(), KeyValueStore: l.keyValue,
-		Comment: jsii.String("Routes documents by the viewer's bucket; all else follows its document."),
-	})
-	cache := awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"), &awscloudfront.CachePolicyProps{
-		CachePolicyName: jsii.String("lockstep-" + l.config.App),
-		Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
-		HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
-		MinTtl:          awscdk.Duration_Seconds(jsii.Number(0)), DefaultTtl: awscdk.Duration_Seconds(jsii.Number(0)),
-		MaxTtl:                     awscdk.Duration_Days(jsii.Number(365)),
-		EnableAcceptEncodingBrotli: jsii.Bool(true), EnableAcceptEncodingGzip: jsii.Bool(true),
-	})
-	site := func(e sm.Environment) *awscloudfront.BehaviorOptions {
-		return &awscloudfront.BehaviorOptions{
-			Origin: awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(l.sites[e], &awscloudfrontorigins.S3BucketOriginWithOACProps{
-				OriginId: jsii.String("site-" + string(e)), // as the router names it
-			}),
-			CachePolicy: cache, Compress: jsii.Bool(true), ResponseHeadersPolicy: awscloudfront.ResponseHeadersPolicy_SECURITY_HEADERS(),
-			ViewerProtocolPolicy: awscloudfront.ViewerProtocolPolicy_REDIRECT_TO_HTTPS,
-		}
-	}
-	first := site(sm.A)
-	for _, event := range []awscloudfront.FunctionEventType{awscloudfront.FunctionEventType_VIEWER_REQUEST, awscloudfront.FunctionEventType_VIEWER_RESPONSE} {
-		first.FunctionAssociations = with(first.FunctionAssociations, &awscloudfront.FunctionAssociation{EventType: event, Function: router})
-	}
-	others := map[string]*awscloudfront.BehaviorOptions{
-		// No viewer asks for it: an origin that no behaviour names, the router could not select.
-		"/.lockstep/site-b": site(sm.B),
+	var site *awscloudfront.BehaviorOptions
+	others := map[string]*awscloudfront.BehaviorOptions{}
+	if l.config.Router == config.LambdaEdge {
+		site = l.lambdaEdge()
+	} else {
+		site = l.cloudFrontFunction(others)
 	}
 	stages := awscloudfrontorigins.NewHttpOrigin(jsii.String(l.apiHost()), &awscloudfrontorigins.HttpOriginProps{
 		OriginId: jsii.String("api"), ProtocolPolicy: awscloudfront.OriginProtocolPolicy_HTTPS_ONLY,
@@ -68,7 +38,7 @@ func (l *Lockstep) newDistribution() {
 		}
 	}
 	props := &awscloudfront.DistributionProps{
-		Comment: jsii.String(l.config.App), DefaultBehavior: first, AdditionalBehaviors: &others,
+		Comment: jsii.String(l.config.App), DefaultBehavior: site, AdditionalBehaviors: &others,
 		ErrorResponses: errorsUncached(), LogBucket: l.logs, LogFilePrefix: jsii.String("viewers/"),
 		HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3,
 	}
@@ -84,8 +54,38 @@ func (l *Lockstep) newDistribution() {
 	} else {
 		accept(l.distribution, "AwsSolutions-CFR4", "Without a domain of its own CloudFront's certificate is all there is.")
 	}
+	if l.config.Router == config.LambdaEdge {
+		accept(l.distribution, "AwsSolutions-CFR7", "Origin access control does not sign for an origin that Lambda@Edge switched to; an identity reads the buckets.")
+	}
 	accept(l.distribution, "AwsSolutions-CFR1", "The application decides which countries it serves.")
 	accept(l.distribution, "AwsSolutions-CFR2", "The application decides whether it needs a firewall.")
+}
+
+// siteBehavior is how the site is served from wherever the router says.
+func (l *Lockstep) siteBehavior(origin awscloudfront.IOrigin) *awscloudfront.BehaviorOptions {
+	if l.siteCache == nil {
+		l.siteCache = awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"), &awscloudfront.CachePolicyProps{
+			CachePolicyName: jsii.String("lockstep-" + l.config.App),
+			Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
+			HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
+			MinTtl:          awscdk.Duration_Seconds(jsii.Number(0)), DefaultTtl: awscdk.Duration_Seconds(jsii.Number(0)),
+			MaxTtl:                     awscdk.Duration_Days(jsii.Number(365)),
+			EnableAcceptEncodingBrotli: jsii.Bool(true), EnableAcceptEncodingGzip: jsii.Bool(true),
+		})
+	}
+	return &awscloudfront.BehaviorOptions{
+		Origin: origin, CachePolicy: l.siteCache, Compress: jsii.Bool(true),
+		ResponseHeadersPolicy: awscloudfront.ResponseHeadersPolicy_SECURITY_HEADERS(),
+		ViewerProtocolPolicy:  awscloudfront.ViewerProtocolPolicy_REDIRECT_TO_HTTPS,
+	}
+}
+
+// siteOrigin is the id under which the router knows a site bucket.
+func siteOrigin(e sm.Environment) *string { return jsii.String("site-" + string(e)) }
+
+// edgeOptions are what the configuration says of the router.
+func (l *Lockstep) edgeOptions() edge.Options {
+	return edge.Options{SinglePage: l.config.Site.Pages == config.Single, CookieDomain: l.config.Site.CookieDomain, CookieName: l.config.CookieName()}
 }
 
 // errorsUncached: what fails now may be there the next moment. They name no page, so they replace none.
@@ -95,21 +95,4 @@ func errorsUncached() *[]*awscloudfront.ErrorResponse {
 		list = append(list, &awscloudfront.ErrorResponse{HttpStatus: jsii.Number(status), Ttl: awscdk.Duration_Seconds(jsii.Number(0))})
 	}
 	return &list
-}
-
-// Router is the function at the edge for the site's way to name files.
-func Router(pages config.Pages) string {
-	code, err := edge.CloudFront(edge.Options{SinglePage: pages == config.Single})
-	if err != nil {
-		panic(fmt.Sprintf("build the router: %v", err)) // it does not depend on what a user wrote
-	}
-	return code
-}
-
-func with[T any](list *[]T, one T) *[]T {
-	if list == nil {
-		return &[]T{one}
-	}
-	longer := append(*list, one)
-	return &longer
 }

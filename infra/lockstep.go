@@ -46,7 +46,7 @@ type Lockstep struct {
 	logs         awss3.Bucket
 	state        awss3.Bucket
 	sites        map[sm.Environment]awss3.Bucket
-	keyValue     awscloudfront.KeyValueStore
+	siteCache    awscloudfront.CachePolicy
 	distribution awscloudfront.Distribution
 	api          awsapigateway.CfnRestApi
 	database     *database

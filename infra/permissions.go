@@ -52,9 +52,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{sync, deploy, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
 		add([]sm.Task{deploy}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
 	}
-	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback}, allow([]string{
-		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
-	}, l.settings.KeyValue))
+	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback}, l.writesRoute())
 
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
 	add([]sm.Task{sm.Ramp, sm.Signal}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
@@ -65,6 +63,16 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{sm.Expand, sm.Contract}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
 	}
 	return list
+}
+
+// writesRoute is for wherever the router reads its route.
+func (l *Lockstep) writesRoute() awsiam.PolicyStatement {
+	if l.config.Router == config.LambdaEdge {
+		return allow([]string{"s3:GetObject", "s3:PutObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
+	}
+	return allow([]string{
+		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
+	}, l.settings.KeyValue)
 }
 
 // machineARN is known before the machine is: its Lambdas may answer it, and it calls them.

@@ -72,7 +72,7 @@ func TestPermissions_AreThoseOfTheCalls(t *testing.T) {
 func grantsOf(t *testing.T, a app, role string) []string {
 	t.Helper()
 	lines := map[string]bool{}
-	for id, r := range a.templates["lockstep-shop.template.json"].Resources {
+	for id, r := range a.templates[main].Resources {
 		if r.Type != "AWS::IAM::Role" || plain(id) != role {
 			continue
 		}
@@ -189,7 +189,7 @@ func TestPermissions_AreNarrow(t *testing.T) {
 
 // TestPermissions_FitIntoAPolicy: AWS counts a role's policies without white space.
 func TestPermissions_FitIntoAPolicy(t *testing.T) {
-	for _, r := range apps["large"](t).templates["lockstep-shop.template.json"].Resources {
+	for _, r := range apps["large"](t).templates[main].Resources {
 		if r.Type != "AWS::IAM::Role" {
 			continue
 		}

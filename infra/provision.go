@@ -22,7 +22,7 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) {
 		writesLog(log),
 		allow([]string{"s3:PutObject"}, *l.state.BucketArn()+"/"+sm.SettingsKey),
 		allow([]string{"ssm:GetParameter", "ssm:PutParameter"}, arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
-		allow([]string{"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey"}, l.settings.KeyValue),
+		l.writesRoute(),
 		allow([]string{"apigateway:GET", "apigateway:PATCH"}, l.stageARN(sm.A), l.stageARN(sm.B)),
 	}
 	if lambdas := l.lambdaARNs(); len(lambdas) > 0 {

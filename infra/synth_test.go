@@ -33,9 +33,10 @@ type resource struct {
 	DependsOn  any `json:",omitempty"`
 }
 
-// app is one of the four, synthesized.
+// app is one of those, synthesized.
 type app struct {
 	config    config.Config
+	dir       string
 	templates map[string]template // by file
 	findings  []string            // what cdk-nag finds
 }
@@ -47,7 +48,12 @@ var apps = map[string]func(t *testing.T) app{
 	"everything": synthOnce("everything", everything),
 	"adopted":    synthOnce("adopted", adopted),
 	"large":      synthOnce("large", large()),
+	"edge":       synthOnce("edge", atTheEdge, "eu-west-1"),
+	"virginia":   synthOnce("virginia", atTheEdge, edgeRegion), // where the function is in the same stack
 }
+
+// main is the template of the application's stack.
+const main = "lockstep-shop.template.json"
 
 const everything = `{
 	"app": "shop",
@@ -81,6 +87,14 @@ const adopted = `{
 	"github": {"repository": "example/shop", "branch": "production", "provider": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}
 }`
 
+const atTheEdge = `{
+	"app": "shop",
+	"functions": [{"name": "catalog", "runtime": "nodejs22.x", "handler": "index.handler", "routes": ["/catalog"]}],
+	"site": {"cookieDomain": "example.com"},
+	"domains": {"site": {"name": "shop.example.com", "certificate": "arn:aws:acm:us-east-1:123456789012:certificate/11111111-1111-1111-1111-111111111111"}},
+	"router": "lambda-edge"
+}`
+
 func large() string {
 	var functions []string
 	for i := range 200 {
@@ -90,8 +104,8 @@ func large() string {
 }
 
 // synthOnce synthesizes when a test first asks: a synth takes seconds.
-func synthOnce(name, source string) func(*testing.T) app {
-	synthesized := sync.OnceValues(func() (app, error) { return synth(name, source) })
+func synthOnce(name, source string, region ...string) func(*testing.T) app {
+	synthesized := sync.OnceValues(func() (app, error) { return synth(name, source, region...) })
 	return func(t *testing.T) app {
 		t.Helper()
 		a, err := synthesized()
@@ -114,7 +128,8 @@ func TestMain(m *testing.M) {
 
 var temporary []string
 
-func synth(name, source string) (app, error) {
+// synth synthesizes for a Region, or for any.
+func synth(name, source string, region ...string) (app, error) {
 	c, err := config.Parse([]byte(source))
 	if err != nil {
 		return app{}, err
@@ -132,11 +147,15 @@ func synth(name, source string) (app, error) {
 	cdk := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: jsii.Bool(false), Context: &map[string]any{
 		"aws:cdk:enable-asset-metadata": false, "aws:cdk:disable-stack-trace": true,
 	}})
-	stack := awscdk.NewStack(cdk, jsii.String("lockstep-shop"), nil)
+	props := &awscdk.StackProps{}
+	for _, r := range region {
+		props.Env = &awscdk.Environment{Account: jsii.String("123456789012"), Region: &r}
+	}
+	stack := awscdk.NewStack(cdk, jsii.String("lockstep-shop"), props)
 	NewLockstep(stack, "Lockstep", Props{Config: c, Code: code})
 	awscdk.Aspects_Of(cdk).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 	cdk.Synth(nil)
-	a := app{config: c, templates: map[string]template{}}
+	a := app{config: c, dir: out, templates: map[string]template{}}
 	if a.findings, err = findings(out); err != nil {
 		return a, err
 	}

@@ -38,8 +38,8 @@ func settingsOf(t *testing.T, a app) sm.Settings {
 func one(t *testing.T, a app, kind string) (string, resource) {
 	t.Helper()
 	var ids []string
-	main := a.templates["lockstep-shop.template.json"]
-	for id, r := range main.Resources {
+	stack := a.templates[main]
+	for id, r := range stack.Resources {
 		if r.Type == kind {
 			ids = append(ids, id)
 		}
@@ -47,7 +47,7 @@ func one(t *testing.T, a app, kind string) (string, resource) {
 	if len(ids) != 1 {
 		t.Fatalf("found %d of %s, expected one", len(ids), kind)
 	}
-	return ids[0], main.Resources[ids[0]]
+	return ids[0], stack.Resources[ids[0]]
 }
 
 // resolve renders the functions of CloudFormation: a reference as the logical id, without its hash.
@@ -246,7 +246,7 @@ func TestWiring_Environment(t *testing.T) {
 	for name, synthesized := range apps {
 		a := synthesized(t)
 		s := settingsOf(t, a)
-		for _, r := range a.templates["lockstep-shop.template.json"].Resources {
+		for _, r := range a.templates[main].Resources {
 			fn, _ := r.Properties["FunctionName"].(string)
 			if r.Type != "AWS::Lambda::Function" || strings.HasSuffix(fn, "-provision") {
 				continue
@@ -288,7 +288,7 @@ func TestWiring_Definition(t *testing.T) {
 	}
 	for _, task := range sm.Tasks() {
 		id, _ := substitutions[string(task)].(map[string]any)["Ref"].(string)
-		version := a.templates["lockstep-shop.template.json"].Resources[id]
+		version := a.templates[main].Resources[id]
 		if version.Type != "AWS::Lambda::Version" || !strings.HasPrefix(id, "Lockstep"+string(task)+"Function") {
 			t.Errorf("%s stands for %s, expected a version of its Lambda", task, id)
 		}
@@ -298,7 +298,7 @@ func TestWiring_Definition(t *testing.T) {
 // rulesOf are the event patterns of a template by the rules' names.
 func rulesOf(a app) map[string]string {
 	rules := map[string]string{}
-	for _, r := range a.templates["lockstep-shop.template.json"].Resources {
+	for _, r := range a.templates[main].Resources {
 		if r.Type == "AWS::Events::Rule" {
 			pattern, _ := json.Marshal(resolveAll(r.Properties["EventPattern"]))
 			rules[r.Properties["Name"].(string)] = string(pattern)

@@ -1,6 +1,6 @@
 // The driver of Lambda@Edge: it makes the events that CloudFront would, and writes what becomes of them.
 import fs from 'fs';
-import { originRequest, route, viewerRequest, viewerResponse } from './index.mjs';
+import { route, serve } from './index.mjs';
 
 let reads = 0;
 let stored = null;
@@ -15,7 +15,9 @@ route.read = async () => {
 console.warn = () => {};
 
 const domains = { 'shop-a.s3.amazonaws.com': 'a', 'shop-b.s3.amazonaws.com': 'b' };
-const records = (requestId, request, response) => ({ Records: [{ cf: { config: { requestId }, request, response } }] });
+const customHeaders = Object.fromEntries(Object.entries(domains).map(([domain, e]) =>
+    [`x-lockstep-site-${e}`, [{ key: `x-lockstep-site-${e}`, value: domain }]]));
+const records = (eventType, requestId, request, response) => ({ Records: [{ cf: { config: { eventType, requestId }, request, response } }] });
 const listed = headers => Object.fromEntries(Object.entries(headers).map(([name, { value }]) => [name, [{ key: name, value }]]));
 
 function lambdaRequest({ method, uri, querystring, headers, cookies }) {
@@ -28,10 +30,13 @@ function lambdaRequest({ method, uri, querystring, headers, cookies }) {
 }
 
 async function asked(request, domainName) {
-    const copy = { ...structuredClone(request), origin: { s3: { domainName } } };
-    const answer = await originRequest(records('', copy));
+    const copy = { ...structuredClone(request), origin: { s3: { domainName, path: '', customHeaders } } };
+    const answer = await serve(records('origin-request', '', copy));
     if (answer.origin && answer.origin.s3.domainName !== answer.headers.host[0].value) {
         throw new Error('the host is not the bucket');
+    }
+    if (answer.origin && (answer.origin.s3.authMethod !== 'origin-access-identity' || answer.origin.s3.region !== 'eu-west-1')) {
+        throw new Error('CloudFront would not sign for the bucket');
     }
     return answer.origin ? domains[answer.origin.s3.domainName] : undefined;
 }
@@ -42,7 +47,7 @@ async function outcome({ event, route: value, served }) {
     route.value = null;
     const id = event.context.requestId;
     const original = lambdaRequest(event.request);
-    const answer = await viewerRequest(records(id, structuredClone(original)));
+    const answer = await serve(records('viewer-request', id, structuredClone(original)));
     const result = { redirect: answer.status === '302' && answer.headers.location[0].value === '?', reads };
     if (answer.status) {
         return { ...result, ...readSetCookie(answer.headers) };
@@ -55,11 +60,17 @@ async function outcome({ event, route: value, served }) {
     result.validators = answer.headers['if-none-match'] !== undefined;
     const stamp = served === null ? result.environment : served;
     const headers = stamp === '' ? {} : listed({ 'x-amz-meta-lockstep-env': { value: stamp } });
-    const response = await viewerResponse(records(id, original, { status: '200', headers }));
+    const [first, again] = await Promise.all([original, answer].map(async request => {
+        const response = await serve(records('viewer-response', id, request, { status: '200', headers: structuredClone(headers) }));
+        return { ...readSetCookie(response.headers), outdated: response.headers['x-lockstep-outdated'] !== undefined };
+    }));
+    if (JSON.stringify(first) !== JSON.stringify(again)) {
+        throw new Error('viewer-response depends on what viewer-request did');
+    }
     if (reads !== result.reads) {
         throw new Error('viewer-response reads the route');
     }
-    return { ...result, ...readSetCookie(response.headers), outdated: response.headers['x-lockstep-outdated'] !== undefined };
+    return { ...result, ...first };
 }
 
 function readSetCookie(headers) {

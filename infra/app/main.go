@@ -32,6 +32,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	at := environment()
+	if c.Router == config.LambdaEdge {
+		if err := infra.LambdaEdgeIn(os.Getenv(accountVariable), os.Getenv(regionVariable)); err != nil {
+			return err
+		}
+	}
 	code, err := infra.Build(filepath.Join(".lockstep", "lambda"))
 	if err != nil {
 		return err
@@ -39,15 +45,21 @@ func run() error {
 	app := awscdk.NewApp(nil)
 	stack := awscdk.NewStack(app, jsii.String("lockstep-"+c.App), &awscdk.StackProps{
 		// The account and the Region are those that cdk finds; without any the template is for all of them.
-		Env: environment(), Description: jsii.String("Lockstep for " + c.App + "."),
+		Env: at, Description: jsii.String("Lockstep for " + c.App + "."),
 	})
 	infra.NewLockstep(stack, "Lockstep", infra.Props{Config: c, Code: code})
 	app.Synth(nil)
 	return nil
 }
 
+// Where cdk finds that it deploys to.
+const (
+	accountVariable = "CDK_DEFAULT_ACCOUNT"
+	regionVariable  = "CDK_DEFAULT_REGION"
+)
+
 func environment() *awscdk.Environment {
-	account, region := os.Getenv("CDK_DEFAULT_ACCOUNT"), os.Getenv("CDK_DEFAULT_REGION")
+	account, region := os.Getenv(accountVariable), os.Getenv(regionVariable)
 	if account == "" || region == "" {
 		return nil
 	}

@@ -42,8 +42,8 @@ func (c Config) check() error {
 	if len(c.App) > maxApp || !appPattern.MatchString(c.App) {
 		return found("app", c.App, "2 to %d lower-case letters, digits and '-': names of resources are made of it", maxApp)
 	}
-	if c.Router != CloudFrontFunction {
-		return found("router", string(c.Router), "%q", CloudFrontFunction)
+	if c.Router != CloudFrontFunction && c.Router != LambdaEdge {
+		return found("router", string(c.Router), "%q or %q", CloudFrontFunction, LambdaEdge)
 	}
 	if c.Trigger != OnMerge && c.Trigger != OnUpload {
 		return found("trigger", string(c.Trigger), "%q or %q", OnMerge, OnUpload)
@@ -57,7 +57,7 @@ func (c Config) check() error {
 	if !slices.Contains(logDays, c.LogDays) {
 		return found("logDays", c.LogDays, "one of %v", logDays)
 	}
-	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkVerdict, c.checkMetrics, c.checkDrain, c.checkPeople} {
+	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkCookie, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkVerdict, c.checkMetrics, c.checkDrain, c.checkPeople} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -186,6 +186,18 @@ func (c Config) checkShorthand() error {
 	}
 	if e := c.Ramp.Exponential; e != nil && e.Bake.Std() < time.Minute {
 		return found("ramp.exponential.bake", e.Bake, byTheMinute)
+	}
+	return nil
+}
+
+// checkCookie: a browser takes no cookie for a domain that the host is not in.
+func (c Config) checkCookie() error {
+	domain, site := c.Site.CookieDomain, c.Domains.Site
+	if domain == "" {
+		return nil
+	}
+	if site == nil || domain != site.Name && !strings.HasSuffix(site.Name, "."+domain) || !domainPattern.MatchString(domain) {
+		return found("site.cookieDomain", domain, "domains.site.name, or a domain that it lies in")
 	}
 	return nil
 }

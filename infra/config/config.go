@@ -48,9 +48,11 @@ type Function struct {
 	Architecture string `json:"architecture"`
 }
 
-// Site says what a path without a file extension asks for.
+// Site says what a path without a file extension asks for, and for which hosts a viewer is one.
 type Site struct {
 	Pages Pages `json:"pages"`
+	// CookieDomain widens the router's cookie from the host that set it to a domain and all below it.
+	CookieDomain string `json:"cookieDomain"`
 }
 
 // Pages is how paths become files.
@@ -111,8 +113,10 @@ type Notifications struct {
 // Router is what runs at the edge.
 type Router string
 
-// CloudFrontFunction reads the route from a key-value store.
-const CloudFrontFunction Router = "cloudfront-function"
+const (
+	CloudFrontFunction Router = "cloudfront-function" // reads the route from a key-value store
+	LambdaEdge         Router = "lambda-edge"         // reads it from the state bucket
+)
 
 // Trigger is what starts a release.
 type Trigger string

@@ -96,8 +96,12 @@ func TestParse_Refuses(t *testing.T) {
 		"drain":                               {`{"app":"shop","drain":{"quiet":"2h","atMost":"1h"}}`, "lockstep.drain.atMost: found 1h0m0s, expected at least drain.quiet"},
 		"e-mail":                              {`{"app":"shop","notifications":{"emails":["me"]}}`, "lockstep.notifications.emails[0]"},
 		"repository":                          {`{"app":"shop","github":{"repository":"shop"}}`, "lockstep.github.repository"},
-		"router":                              {`{"app":"shop","router":"nginx"}`, "lockstep.router"},
-		"log days":                            {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
+		"router":                              {`{"app":"shop","router":"nginx"}`, `lockstep.router: found "nginx", expected "cloudfront-function" or "lambda-edge"`},
+		"cookie of another domain": {`{"app":"shop","site":{"cookieDomain":"example.org"},"domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:us-east-1:123456789012:certificate/x"}}}`,
+			`lockstep.site.cookieDomain: found "example.org", expected domains.site.name`},
+		"cookie of a public domain": {`{"app":"shop","site":{"cookieDomain":"com"},"domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:us-east-1:123456789012:certificate/x"}}}`, "lockstep.site.cookieDomain"},
+		"cookie without a domain":   {`{"app":"shop","site":{"cookieDomain":"example.com"}}`, "lockstep.site.cookieDomain"},
+		"log days":                  {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(c.config))

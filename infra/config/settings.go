@@ -11,6 +11,8 @@ import (
 const (
 	// edgeConvergence is how long CloudFront's key-value store was measured to take, and some more.
 	edgeConvergence = 90 * time.Second
+	// lambdaConvergence is how long Lambda@Edge keeps a route, and some more.
+	lambdaConvergence = 15 * time.Second
 	// callTimeout is how long API Gateway waits for a function.
 	callTimeout = 29 * time.Second
 )
@@ -22,6 +24,9 @@ func (c Config) Settings() sm.Settings {
 		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics,
 		Drain: c.Drain, Queue: c.Queue,
 		CallTimeout: sm.Duration(callTimeout), MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
+	}
+	if c.Router == LambdaEdge {
+		s.EdgeConvergence = sm.Duration(lambdaConvergence)
 	}
 	for _, f := range c.Functions {
 		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f)})
@@ -53,6 +58,15 @@ func (c Config) Lambda(f Function) string {
 // LambdaName is the name of one of Lockstep's Lambdas.
 func LambdaName(app string, task sm.Task) string {
 	return "lockstep-" + app + "-" + strings.ToLower(string(task))
+}
+
+// CookieName is that of the router's cookie; "" is the router's own. A cookie for a whole domain is sent to every other
+// application on it, so it has the application's name.
+func (c Config) CookieName() string {
+	if c.Site.CookieDomain == "" {
+		return ""
+	}
+	return "lockstep-" + c.App
 }
 
 // FunctionName is the name of one of the application's.

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/smithy-go"
 
 	sm "lockstep/statemachine"
 )
@@ -41,16 +42,29 @@ func (p provisioner) handle(ctx context.Context, event cfn.Event) (id string, da
 	if err := sm.DecodeStrict([]byte(text), &settings); err != nil {
 		return id, nil, err
 	}
-	return "lockstep-" + settings.App, nil, p.provision(ctx, settings, caller)
+	var before sm.Settings // written by another version perhaps, so not strictly; missing when the stack is made
+	if old, _ := event.OldResourceProperties["Settings"].(string); old != "" {
+		if err := json.Unmarshal([]byte(old), &before); err != nil {
+			return id, nil, fmt.Errorf("read the settings from before: %w", err)
+		}
+	}
+	// A route that Lambda@Edge left behind, of a time before a CloudFront Function routed, is of other roles perhaps.
+	outlived := before.KeyValue != "" && settings.KeyValue == ""
+	return "lockstep-" + settings.App, nil, p.provision(ctx, settings, caller, outlived)
 }
 
 // provision goes in the order in which one needs the other; settings.json comes last, since with it the steps begin to work.
-func (p provisioner) provision(ctx context.Context, s sm.Settings, caller string) error {
+func (p provisioner) provision(ctx context.Context, s sm.Settings, caller string, outlived bool) error {
 	control, err := p.control(ctx, s.App)
 	if err != nil {
 		return err
 	}
-	if err := p.route(ctx, s.KeyValue, control); err != nil {
+	if s.KeyValue == "" {
+		err = p.object(ctx, s.StateBucket, control, outlived)
+	} else {
+		err = p.route(ctx, s.KeyValue, control)
+	}
+	if err != nil {
 		return err
 	}
 	for _, e := range sm.Environments() {
@@ -119,6 +133,27 @@ func (p provisioner) route(ctx context.Context, store string, control sm.Control
 	}
 	if _, err := p.routes.PutKey(ctx, &kvs.PutKeyInput{KvsARN: &store, IfMatch: described.ETag, Key: key, Value: aws.String(string(value))}); err != nil {
 		return fmt.Errorf("write key %q of %s: %w", sm.RouteKey, store, err)
+	}
+	return nil
+}
+
+// object makes the same route where Lambda@Edge reads it; over one that is there only where that has outlived its time.
+func (p provisioner) object(ctx context.Context, bucket string, control sm.Control, over bool) error {
+	value, err := json.Marshal(sm.Route{Active: control.Active, Fallback: control.Fallback})
+	if err != nil {
+		return err
+	}
+	in := &s3.PutObjectInput{Bucket: &bucket, Key: aws.String(sm.RouteObject), Body: bytes.NewReader(value), ContentType: aws.String("application/json")}
+	if !over {
+		in.IfNoneMatch = aws.String("*")
+	}
+	_, err = p.objects.PutObject(ctx, in)
+	var refused smithy.APIError
+	if errors.As(err, &refused) && refused.ErrorCode() == "PreconditionFailed" {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write s3://%s/%s: %w", bucket, sm.RouteObject, err)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"lockstep/infra/local/cloud"
 	local "lockstep/infra/local/cloud/lambda"
+	locals3 "lockstep/infra/local/cloud/s3"
 	sm "lockstep/statemachine"
 )
 
@@ -175,6 +176,41 @@ func TestProvision_NewStore_FollowsTheControlParameter(t *testing.T) {
 		if got := a.state(t)["route"]; got != `{"active":"b","fallback":"a","weight":0,"release":""}` {
 			t.Errorf("the route is %s", got)
 		}
+	})
+}
+
+// Lambda@Edge reads the same route from the state bucket. One that a release has moved stays; one from a time before a
+// CloudFront Function routed in between is of roles that may have been swapped since.
+func TestProvision_RouteObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		store := a.settings
+		a.settings.KeyValue = ""
+		properties := func(s sm.Settings) map[string]any {
+			return map[string]any{"Settings": string(s.JSON()), "Caller": "arn"}
+		}
+		deploy := func(request cfn.RequestType, before map[string]any, want string) {
+			t.Helper()
+			if _, _, err := a.handle(t.Context(), cfn.Event{RequestType: request, ResourceProperties: properties(a.settings), OldResourceProperties: before}); err != nil {
+				t.Fatal(err)
+			}
+			if object, _ := a.S3.Get("state", sm.RouteObject); string(object.Body) != want {
+				t.Errorf("%s: the route is %s, expected %s", request, object.Body, want)
+			}
+		}
+		first := `{"active":"a","fallback":"b","weight":0,"release":""}`
+		deploy(cfn.RequestCreate, nil, first)
+		ramping := `{"active":"a","fallback":"b","weight":500,"release":"v2"}`
+		if err := a.S3.Put("state", sm.RouteObject, locals3.Object{Body: []byte(ramping)}); err != nil {
+			t.Fatal(err)
+		}
+		deploy(cfn.RequestUpdate, properties(a.settings), ramping)
+		deploy(cfn.RequestDelete, nil, ramping)
+		if err := a.SSM.Put(sm.ControlParameter("shop"), `{"active":"b","fallback":"a"}`); err != nil {
+			t.Fatal(err)
+		}
+		deploy(cfn.RequestUpdate, properties(store), `{"active":"b","fallback":"a","weight":0,"release":""}`)
 	})
 }
 

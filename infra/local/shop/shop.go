@@ -53,7 +53,7 @@ func build(ctx context.Context, index int, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	site, err := buildSite(release)
+	site, err := Site(release)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func TestBuild_SameBytesTwice(t *testing.T) {
 func TestSite_StampsAndReferences(t *testing.T) {
 	seen := map[string]string{}
 	for _, release := range Releases() {
-		site, err := buildSite(release)
+		site, err := Site(release)
 		if err != nil {
 			t.Fatal(err)
 		}

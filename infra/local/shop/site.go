@@ -15,9 +15,9 @@ var (
 	accent = regexp.MustCompile(`--accent: (#[0-9a-f]{6})`)
 )
 
-// buildSite puts together what all releases share and what this one changes. Everything below assets/
+// Site puts together what all releases share and what this one changes. Everything below assets/
 // has the hash of its content in its name and says which release it belongs to.
-func buildSite(release string) (map[string][]byte, error) {
+func Site(release string) (map[string][]byte, error) {
 	read := reader{release: release}
 	theme, customer := read.own("theme.css"), read.own("customer.js")
 	colour := accent.FindStringSubmatch(theme)

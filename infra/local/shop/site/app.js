@@ -4,14 +4,29 @@ const api = meta('api');
 const byId = id => document.getElementById(id);
 const names = ['Ada Lovelace', 'Alan Turing', 'Hypatia', 'Grace Hopper', 'Emmy Noether', 'Katherine Johnson', 'Sappho', 'Niels Bohr'];
 
-// Every answer says which release gave it. One that differs means that this page has been left behind.
+// Every answer of the API says which release gave it, and the site says which one a reload would get. One that
+// differs means that this page has been left behind.
+const answers = {};
+
+function hear(layer, answered) {
+  if (!answered) return;
+  answers[layer] = answered;
+  const others = Object.values(answers).filter(other => other !== release);
+  byId('outdated').hidden = others.length === 0;
+  byId('other-release').textContent = others[0] || '';
+}
+
+async function askSite() {
+  if (document.hidden) return;
+  const { headers } = await fetch(location.pathname, { method: 'HEAD', cache: 'no-store' });
+  hear('site', headers.get('x-amz-meta-lockstep-release'));
+}
+
 async function call(path, options) {
   const response = await fetch(api + path, options);
   const answered = response.headers.get('x-lockstep-release');
-  if (answered) {
-    byId('api-release').textContent = answered;
-    byId('outdated').hidden = answered === release;
-  }
+  if (answered) byId('api-release').textContent = answered;
+  hear('api', answered);
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.message || `The shop answered ${response.status}.`);
   return body;
@@ -94,5 +109,8 @@ for (const still of document.querySelectorAll('[data-picture]')) still.append(pi
 byId('site-release').textContent = release;
 byId('environment').textContent = meta('environment');
 byId('reload').addEventListener('click', () => location.reload());
+const ask = () => askSite().catch(() => {}); // offline it is asked again
+document.addEventListener('visibilitychange', ask);
+setInterval(ask, 15_000);
 showProducts().catch(error => say(error.message));
 showOrders();

@@ -1,0 +1,41 @@
+package infra
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfrontorigins"
+	"github.com/aws/jsii-runtime-go"
+
+	"lockstep/edge"
+	sm "lockstep/statemachine"
+)
+
+// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, which finds the route in a key-value
+// store. Others get a behaviour that no viewer asks for: an origin that none names, the router could not select.
+func (l *Lockstep) cloudFrontFunction(others map[string]*awscloudfront.BehaviorOptions) *awscloudfront.BehaviorOptions {
+	store := awscloudfront.NewKeyValueStore(l.scope, jsii.String("Route"), &awscloudfront.KeyValueStoreProps{
+		KeyValueStoreName: jsii.String("lockstep-" + l.config.App),
+		Comment:           jsii.String("Which share of the viewers goes to which environment of " + l.config.App + "."),
+	})
+	l.settings.KeyValue = *store.KeyValueStoreArn()
+	code, err := edge.CloudFront(l.edgeOptions())
+	if err != nil {
+		panic(fmt.Sprintf("build the router: %v", err)) // the configuration was checked
+	}
+	router := awscloudfront.NewFunction(l.scope, jsii.String("Router"), &awscloudfront.FunctionProps{
+		FunctionName: jsii.String("lockstep-" + l.config.App), Code: awscloudfront.FunctionCode_FromInline(&code),
+		Runtime: awscloudfront.FunctionRuntime_JS_2_0(), KeyValueStore: store,
+		Comment: jsii.String("Routes documents by the viewer's bucket; all else follows its document."),
+	})
+	bucket := func(e sm.Environment) *awscloudfront.BehaviorOptions {
+		return l.siteBehavior(awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(l.sites[e], &awscloudfrontorigins.S3BucketOriginWithOACProps{OriginId: siteOrigin(e)}))
+	}
+	site := bucket(sm.A)
+	site.FunctionAssociations = &[]*awscloudfront.FunctionAssociation{
+		{EventType: awscloudfront.FunctionEventType_VIEWER_REQUEST, Function: router},
+		{EventType: awscloudfront.FunctionEventType_VIEWER_RESPONSE, Function: router},
+	}
+	others["/.lockstep/site-b"] = bucket(sm.B)
+	return site
+}
