@@ -97,8 +97,10 @@ func (l *Lockstep) edgeFunction(account, region string) (experimental.EdgeFuncti
 		CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
 	})
 	function.Lambda().ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN)
+	function.Lambda().Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn")) // the role, which it names anyway
 	if region != edgeRegion {
 		reader := awscdk.Stack_Of(l.scope).Node().TryFindChild(jsii.String("Custom::CrossRegionStringParameterReaderCustomResourceProvider"))
+		reader.Node().FindChild(jsii.String("Handler")).(awscdk.CfnResource).AddDeletionOverride(jsii.String("DependsOn"))
 		accept(reader, "AwsSolutions-IAM4", "CDK's own reader of the function's ARN, which lies in another Region.")
 		accept(reader, "AwsSolutions-IAM5", "CDK's own reader of the function's ARN, which lies in another Region.")
 		accept(reader, "AwsSolutions-L1", "CDK's own reader of the function's ARN: its runtime is CDK's to choose.")
