@@ -85,7 +85,7 @@ func (c *chronicle) hear(e events.Event) {
 	defer c.lock.Unlock()
 	c.announced = append(c.announced, announcement{time.Now(), change})
 	switch {
-	case change.State == sm.Begin:
+	case change.State == sm.Begin && change.Held == "":
 		c.base[change.Release], c.guarded = c.live_, change.Active.Other()
 	case change.State == sm.Promote:
 		c.guarded = ""
@@ -110,7 +110,7 @@ func (c *chronicle) note(r *http.Request, service string) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	switch {
-	case strings.Contains(r.URL.Path, "/ledger/"), service == "states", service == "events":
+	case strings.Contains(r.URL.Path, "/ledger/"), service == "states", service == "events", service == "scheduler":
 		c.writes["ledger"]++
 	default:
 		c.writes["else"]++

@@ -1,8 +1,10 @@
 package functions_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -84,7 +86,7 @@ func action(call cloud.Call) string {
 func resourceOf(s sm.Settings, call cloud.Call, r *http.Request) string {
 	if call.Service != "s3" {
 		return map[string]string{
-			"lambda": "function", "apigateway": "stage", "ssm": "control", "secretsmanager": "secret", "cloudfront-keyvaluestore": "route",
+			"lambda": "function", "apigateway": "stage", "ssm": parameterOf(r), "secretsmanager": "secret", "cloudfront-keyvaluestore": "route",
 			"events": "bus", "scheduler": "schedule", "states": "machine", "monitoring": "*",
 		}[call.Service]
 	}
@@ -103,6 +105,22 @@ func resourceOf(s sm.Settings, call cloud.Call, r *http.Request) string {
 		key = "*"
 	}
 	return path.Join(kind, key)
+}
+
+// parameterOf tells the parameters apart, of which the body says the name.
+func parameterOf(r *http.Request) string {
+	if r.Header.Get("X-Amz-Target") == "" || !strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSSM.") {
+		return ""
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if bytes.Contains(body, []byte(sm.FreezeParameter(app))) {
+		return "freeze"
+	}
+	return "control"
 }
 
 // TestCalls is the last of the stories: what was called in them is what is listed, and nothing else.

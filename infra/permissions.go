@@ -33,6 +33,10 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	control := arn("ssm", "parameter"+sm.ControlParameter(l.config.App))
 	add([]sm.Task{begin}, allow([]string{"ssm:GetParameter"}, control))
 	add([]sm.Task{sm.Promote, rollback}, allow([]string{"ssm:PutParameter"}, control))
+	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"ssm:GetParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))))
+	if probe := l.config.Probe; probe != nil {
+		add([]sm.Task{sm.Probe}, allow([]string{"lambda:InvokeFunction"}, l.functionARN(config.Function{Existing: probe.Function})))
+	}
 
 	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover}, allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
 	add([]sm.Task{sm.Signal}, allow([]string{"states:SendTaskFailure"}, l.machineARN()))
@@ -55,9 +59,9 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback}, l.writesRoute())
 
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
-	add([]sm.Task{sm.Ramp, sm.Signal}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
+	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
 		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
-	add([]sm.Task{sm.Ramp, sm.Signal, rollback}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+	add([]sm.Task{begin, sm.Ramp, sm.Signal, rollback}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
 
 	if l.database != nil {
 		add([]sm.Task{sm.Expand, sm.Contract}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))

@@ -22,6 +22,7 @@ var uncalled = map[string]string{
 	"iam:PassRole scheduler":                   "whoever makes a schedule hands it a role, which is no call of its own",
 	"Ramp scheduler:DeleteSchedule schedule":   "an operator who pauses while the schedule is made",
 	"Signal scheduler:UpdateSchedule schedule": "resuming a bake whose schedule could not be cancelled in time",
+	"Begin scheduler:UpdateSchedule schedule":  "a second freeze that keeps a release from beginning before the first look at the one before",
 	"Recover states:SendTaskSuccess machine":   "a dead execution that only waited leaves a queue to be called up",
 	"Sync s3:DeleteObject site/*":              "an entry page that the fallback does not have",
 	"Deploy s3:DeleteObject site/*":            "an entry page that the release does not have any more",
@@ -140,8 +141,10 @@ func kindOf(action, resource string) string {
 	service, _, _ := strings.Cut(action, ":")
 	for _, known := range []struct{ service, resource, name string }{
 		{"lambda", ":function:shop-*", "function"},
+		{"lambda", ":function:release-check", "function"},
 		{"apigateway", "/restapis/LockstepApi/stages/api-", "stage"},
 		{"ssm", ":parameter" + sm.ControlParameter("shop"), "control"},
+		{"ssm", ":parameter" + sm.FreezeParameter("shop"), "freeze"},
 		{"secretsmanager", "LockstepDatabaseSecretAttachment", "secret"},
 		{"cloudfront-keyvaluestore", "LockstepRoute.Arn", "route"},
 		{"events", ":event-bus/default", "bus"},

@@ -22,6 +22,7 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) {
 		writesLog(log),
 		allow([]string{"s3:PutObject"}, *l.state.BucketArn()+"/"+sm.SettingsKey),
 		allow([]string{"ssm:GetParameter", "ssm:PutParameter"}, arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
+		allow([]string{"ssm:PutParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))),
 		l.writesRoute(),
 		allow([]string{"apigateway:GET", "apigateway:PATCH"}, l.stageARN(sm.A), l.stageARN(sm.B)),
 	}

@@ -68,6 +68,7 @@ const everything = `{
 		"api": {"name": "api.example.com", "certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/22222222-2222-2222-2222-222222222222"}
 	},
 	"windows": [{"days": ["mon", "tue"], "from": "09:00", "to": "16:00", "zone": "Europe/Berlin"}],
+	"probe": {"function": "release-check"},
 	"notifications": {"emails": ["releases@example.com"]},
 	"trigger": "upload",
 	"github": {"repository": "example/shop"},

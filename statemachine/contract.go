@@ -73,6 +73,8 @@ type Document struct {
 
 	// Next is where the machine goes after Begin.
 	Next Next `json:"next"`
+	// Hotfix skips bakes, windows, freezes and approvals; why is in the record.
+	Hotfix bool `json:"hotfix"`
 	// First says that the fallback carries nothing yet: there is nobody to protect and nothing to compare with.
 	First bool `json:"first"`
 	// Step counts the ramp's steps taken; Weight is the share of active in basis points.

@@ -9,6 +9,8 @@ type Lock struct {
 	Fence  int64    `json:"fence"`
 	Holder *Holder  `json:"holder,omitempty"`
 	Queue  []Parked `json:"queue,omitempty"`
+	// Frozen is since when a freeze keeps those who wait, though nobody holds the lock.
+	Frozen *time.Time `json:"frozen,omitempty"`
 }
 
 // Holder is the execution that holds the lock.
@@ -32,7 +34,8 @@ type Parked struct {
 	TaskToken string    `json:"taskToken"`
 	Since     time.Time `json:"since"`
 	// Woken says that it was told to ask for the lock, and keeps its turn until it does.
-	Woken bool `json:"woken,omitempty"`
+	Woken  bool `json:"woken,omitempty"`
+	Hotfix bool `json:"hotfix,omitempty"` // goes before those who are none
 }
 
 // Record is ledger/releases/<id>.json: what happened to a release.
@@ -44,8 +47,10 @@ type Record struct {
 	Fence     int64       `json:"fence"`
 	Active    Environment `json:"active"`
 	Fallback  Environment `json:"fallback"`
-	Began     time.Time   `json:"began"`
-	Ended     *time.Time  `json:"ended,omitempty"`
+	// Hotfix is why the release could not wait for its ramp; "" for one that does.
+	Hotfix string     `json:"hotfix,omitempty"`
+	Began  time.Time  `json:"began"`
+	Ended  *time.Time `json:"ended,omitempty"`
 	// State is the step last entered; Contracted says that the point of no return was passed.
 	State      Task `json:"state"`
 	Contracted bool `json:"contracted"`
@@ -103,6 +108,7 @@ const (
 	HeldByApproval HeldBy = "approval"
 	HeldByWindow   HeldBy = "window"
 	HeldByFreeze   HeldBy = "freeze"
+	HeldByDrain    HeldBy = "drain" // nobody calls the old environment, and the word to contract is awaited
 )
 
 // SignalKind is what arrived.
@@ -112,9 +118,10 @@ const (
 	SignalAlarm    SignalKind = "alarm"
 	SignalPause    SignalKind = "pause"
 	SignalResume   SignalKind = "resume"
-	SignalAdvance  SignalKind = "advance" // end this bake
-	SignalPromote  SignalKind = "promote" // skip the rest of the ramp
-	SignalApprove  SignalKind = "approve" // let the step begin that waits for it
+	SignalAdvance  SignalKind = "advance"  // end this bake
+	SignalPromote  SignalKind = "promote"  // skip the rest of the ramp
+	SignalApprove  SignalKind = "approve"  // let the step begin that waits for it
+	SignalContract SignalKind = "contract" // contract once the old environment is left
 	SignalRollback SignalKind = "rollback"
 )
 
@@ -174,7 +181,8 @@ type StateChange struct {
 	Active    Environment `json:"active,omitempty"`
 	Weight    int         `json:"weight"`
 	Verdict   Verdict     `json:"verdict,omitempty"`
-	Held      HeldBy      `json:"held,omitempty"` // what it waits for, other than time
+	Held      HeldBy      `json:"held,omitempty"`   // what it waits for, other than time
+	Hotfix    string      `json:"hotfix,omitempty"` // why it skips its ramp
 	Outcome   Outcome     `json:"outcome,omitempty"`
 	Cause     string      `json:"cause,omitempty"`
 }
@@ -184,6 +192,9 @@ type Merge struct {
 	App      string `json:"app"`
 	Release  string `json:"release"`
 	Sequence int64  `json:"sequence"`
+	// Hotfix skips bakes, windows, freezes and approvals, for a reason.
+	Hotfix bool   `json:"hotfix,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Operator is the detail of an operator's request.

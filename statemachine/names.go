@@ -1,6 +1,9 @@
 package statemachine
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Environment is one of the two complete stacks.
 type Environment string
@@ -58,6 +61,7 @@ const (
 	DetailMerge       = "Release Merged"
 	DetailStateChange = "Release State Change"
 	DetailOperator    = "Operator Request"
+	DetailParameter   = "Parameter Store Change" // from aws.ssm
 
 	// StateBucketVariable is the one environment variable that every Lambda needs; the object SettingsKey in
 	// that bucket tells it the rest.
@@ -72,6 +76,22 @@ const (
 
 // ControlParameter is the SSM parameter that says which environment is active.
 func ControlParameter(app string) string { return fmt.Sprintf("/lockstep/%s/environments", app) }
+
+// FreezeParameter is the SSM parameter that stops every ramp, and every release from beginning: its value is the
+// reason. People write it, with lockstep or in the console.
+func FreezeParameter(app string) string { return fmt.Sprintf("/lockstep/%s/freeze", app) }
+
+// Unfrozen is the value of the freeze parameter where nothing is frozen: SSM keeps no empty one.
+const Unfrozen = "off"
+
+// FreezeReason is the reason in the freeze parameter's value, "" for none.
+func FreezeReason(value string) string {
+	value = strings.TrimSpace(value)
+	if strings.EqualFold(value, Unfrozen) {
+		return ""
+	}
+	return value
+}
 
 // ManifestKey is the object that describes a release; whatever else the release has lies beside it.
 func ManifestKey(release string) string { return ReleasesPrefix + release + "/release.json" }

@@ -30,6 +30,7 @@ type Settings struct {
 	Metrics      []Metric               `json:"metrics,omitempty"`
 	Drain        DrainPlan              `json:"drain"`
 	Queue        QueuePolicy            `json:"queue"`
+	Probe        *ProbeFunction         `json:"probe,omitempty"`
 	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight
 	MetricPeriod Duration               `json:"metricPeriod"` // the resolution of the metrics: a minute on AWS
 	// EdgeConvergence is how long a new route takes to reach every edge location.
@@ -101,10 +102,41 @@ const (
 	RefuseNew QueuePolicy = "refuse"    // none waits
 )
 
-// DrainPlan is when the old environment counts as left: quiet for Quiet, or AtMost passed.
+// DrainPlan is when the old environment counts as left: quiet for Quiet, or AtMost passed. Then tells what happens
+// then: the contract, or, so that there is a way back for longer, a hold until the operator's word, or HoldAtMost.
 type DrainPlan struct {
-	Quiet  Duration `json:"quiet"`
-	AtMost Duration `json:"atMost"`
+	Quiet      Duration `json:"quiet"`
+	AtMost     Duration `json:"atMost"`
+	Then       DrainEnd `json:"then,omitempty"`
+	HoldAtMost Duration `json:"holdAtMost"`
+}
+
+// DrainEnd is what follows the drain.
+type DrainEnd string
+
+const (
+	ThenContract DrainEnd = "contract"
+	ThenHold     DrainEnd = "hold"
+)
+
+// ProbeFunction is a Lambda of the team's that looks at active before any viewer does.
+type ProbeFunction struct {
+	Function string   `json:"function"` // name or ARN
+	Timeout  Duration `json:"timeout"`
+}
+
+// ProbeQuestion is what a team's Lambda is asked.
+type ProbeQuestion struct {
+	Environment Environment `json:"environment"`
+	Release     string      `json:"release"`
+	APIBase     string      `json:"apiBase"` // the API of the environment, on the site
+	SiteURL     string      `json:"siteUrl"`
+}
+
+// ProbeAnswer is what it must answer: anything but an ok that is true rolls the release back.
+type ProbeAnswer struct {
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason"`
 }
 
 // Duration is a time.Duration that reads and writes as "1m30s".

@@ -57,7 +57,7 @@ func (c Config) check() error {
 	if !slices.Contains(logDays, c.LogDays) {
 		return found("logDays", c.LogDays, "one of %v", logDays)
 	}
-	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkCookie, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkVerdict, c.checkMetrics, c.checkDrain, c.checkPeople} {
+	for _, check := range []func() error{c.checkFunctions, c.checkDatabase, c.checkDomains, c.checkCookie, c.checkRamp, c.checkWindows, c.checkAlarms, c.checkVerdict, c.checkMetrics, c.checkDrain, c.checkProbe, c.checkPeople} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -288,6 +288,25 @@ func (c Config) checkDrain() error {
 	}
 	if c.Drain.AtMost < c.Drain.Quiet {
 		return found("drain.atMost", c.Drain.AtMost, "at least drain.quiet, %s", c.Drain.Quiet)
+	}
+	if c.Drain.Then != sm.ThenContract && c.Drain.Then != sm.ThenHold {
+		return found("drain.then", string(c.Drain.Then), "%q or %q", sm.ThenContract, sm.ThenHold)
+	}
+	if hold := c.Drain.HoldAtMost.Std(); hold < time.Minute || hold > 90*24*time.Hour {
+		return found("drain.holdAtMost", c.Drain.HoldAtMost, "1m to 2160h (90 days): as long as it holds, no other release begins")
+	}
+	return nil
+}
+
+func (c Config) checkProbe() error {
+	if c.Probe == nil {
+		return nil
+	}
+	if !existingPattern.MatchString(c.Probe.Function) {
+		return found("probe.function", c.Probe.Function, "the name or the ARN of a Lambda, without a version")
+	}
+	if t := c.Probe.Timeout.Std(); t < time.Second || t > 10*time.Minute {
+		return found("probe.timeout", c.Probe.Timeout, "1s to 10m")
 	}
 	return nil
 }

@@ -14,23 +14,25 @@ import (
 
 // Config is the context "lockstep" of cdk.json.
 type Config struct {
-	App           string         `json:"app"`
-	Functions     []Function     `json:"functions"`
-	Site          Site           `json:"site"`
-	Database      *Database      `json:"database"`
-	Domains       Domains        `json:"domains"`
-	Ramp          sm.RampPlan    `json:"ramp"`
-	Windows       []sm.Window    `json:"windows"`
-	Alarms        Alarms         `json:"alarms"`
-	Verdict       sm.VerdictPlan `json:"verdict"` // how the two environments are compared
-	Metrics       []sm.Metric    `json:"metrics"` // what is compared besides errors and latency
-	Drain         sm.DrainPlan   `json:"drain"`
-	Queue         sm.QueuePolicy `json:"queue"`
-	Notifications Notifications  `json:"notifications"`
-	Router        Router         `json:"router"`
-	Trigger       Trigger        `json:"trigger"`
-	GitHub        *GitHub        `json:"github"`
-	LogDays       int            `json:"logDays"` // how long logs are kept
+	App       string         `json:"app"`
+	Functions []Function     `json:"functions"`
+	Site      Site           `json:"site"`
+	Database  *Database      `json:"database"`
+	Domains   Domains        `json:"domains"`
+	Ramp      sm.RampPlan    `json:"ramp"`
+	Windows   []sm.Window    `json:"windows"`
+	Alarms    Alarms         `json:"alarms"`
+	Verdict   sm.VerdictPlan `json:"verdict"` // how the two environments are compared
+	Metrics   []sm.Metric    `json:"metrics"` // what is compared besides errors and latency
+	Drain     sm.DrainPlan   `json:"drain"`
+	// Probe is a Lambda of the team's that looks at a release before any viewer does.
+	Probe         *sm.ProbeFunction `json:"probe"`
+	Queue         sm.QueuePolicy    `json:"queue"`
+	Notifications Notifications     `json:"notifications"`
+	Router        Router            `json:"router"`
+	Trigger       Trigger           `json:"trigger"`
+	GitHub        *GitHub           `json:"github"`
+	LogDays       int               `json:"logDays"` // how long logs are kept
 }
 
 // Function is a function of the application. Existing names one that is there already, by name or ARN, and
@@ -146,7 +148,7 @@ func defaults() Config {
 			MinimumRequests: 20, MaxExtensions: 6, OnInconclusive: sm.Hold,
 		},
 		Verdict: sm.VerdictPlan{FalseAlarms: 0.5, Errors: 0.02, Slow: 15},
-		Drain:   sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute},
+		Drain:   sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute, Then: sm.ThenContract, HoldAtMost: 24 * 60 * minute},
 		Alarms:  Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5, MinimumRequests: 20, Period: minute},
 	}
 }
@@ -237,6 +239,9 @@ func (c Config) complete() (_ Config, err error) {
 		if m.Tolerance == 0 {
 			m.Tolerance = 10
 		}
+	}
+	if c.Probe != nil && c.Probe.Timeout == 0 {
+		c.Probe.Timeout = minute
 	}
 	if c.GitHub != nil && c.GitHub.Branch == "" {
 		c.GitHub.Branch = "main"

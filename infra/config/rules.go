@@ -16,8 +16,8 @@ type Rule struct {
 // RuleName is the name of a rule.
 func RuleName(app, rule string) string { return "lockstep-" + app + "-" + rule }
 
-// Rules start the machine on a merge, or on an upload, and bring alarms, operators and dead executions to their
-// Lambdas.
+// Rules start the machine on a merge, or on an upload, and bring alarms, operators, the end of a freeze and dead
+// executions to their Lambdas.
 func (c Config) Rules(stateBucket, machine string) []Rule {
 	app := []string{c.App}
 	var alarms []any
@@ -32,6 +32,7 @@ func (c Config) Rules(stateBucket, machine string) []Rule {
 		}, "", c.Trigger == OnUpload},
 		{"alarm", "aws.cloudwatch", "CloudWatch Alarm State Change", map[string]any{"alarmName": alarms}, sm.Signal, true},
 		{"operator", sm.SourceOperator, sm.DetailOperator, map[string]any{"app": app}, sm.Signal, true},
+		{"freeze", "aws.ssm", sm.DetailParameter, map[string]any{"name": []string{sm.FreezeParameter(c.App)}}, sm.Signal, true},
 		{"dead", "aws.states", "Step Functions Execution Status Change", map[string]any{
 			"stateMachineArn": []string{machine}, "status": []string{"FAILED", "TIMED_OUT", "ABORTED"},
 		}, sm.Recover, true},

@@ -22,7 +22,7 @@ const (
 func (c Config) Settings() sm.Settings {
 	s := sm.Settings{
 		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics,
-		Drain: c.Drain, Queue: c.Queue,
+		Drain: c.Drain, Queue: c.Queue, Probe: c.Probe,
 		CallTimeout: sm.Duration(callTimeout), MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
 	}
 	if c.Router == LambdaEdge {

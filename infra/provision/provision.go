@@ -59,6 +59,9 @@ func (p provisioner) provision(ctx context.Context, s sm.Settings, caller string
 	if err != nil {
 		return err
 	}
+	if err := p.freeze(ctx, s.App); err != nil {
+		return err
+	}
 	if s.KeyValue == "" {
 		err = p.object(ctx, s.StateBucket, control, outlived)
 	} else {
@@ -109,6 +112,20 @@ func (p provisioner) control(ctx context.Context, app string) (sm.Control, error
 		return control, fmt.Errorf("read parameter %s: %w", name, err)
 	}
 	return control, nil
+}
+
+// freeze makes the switch that people throw, so that they find it in the console; one that is thrown stays thrown.
+func (p provisioner) freeze(ctx context.Context, app string) error {
+	name := sm.FreezeParameter(app)
+	_, err := p.parameters.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: &name, Value: aws.String(sm.Unfrozen), Type: ssmtypes.ParameterTypeString, Overwrite: aws.Bool(false),
+		Description: aws.String("Stops every release of " + app + " from growing and beginning: write why. \"" + sm.Unfrozen + "\" lets them go on."),
+	})
+	var exists *ssmtypes.ParameterAlreadyExists
+	if err != nil && !errors.As(err, &exists) {
+		return fmt.Errorf("make parameter %s: %w", name, err)
+	}
+	return nil
 }
 
 // route makes the route that sends everyone to the fallback.

@@ -37,7 +37,7 @@ func newAccount(t *testing.T) *account {
 	t.Cleanup(bus.Close)
 	bus.CreateBus("shop")
 	t.Cleanup(bus.Subscribe("shop", func(e events.Event) { a.events = append(a.events, e) }))
-	parameters := ssm.New()
+	parameters := ssm.New(nil)
 	if err := parameters.Put("/lockstep/shop/environments", `{"active":"b","fallback":"a"}`); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,11 @@ type arguments struct {
 	Resume   operatorCommand `cmd:"" help:"Let the ramp go on."`
 	Advance  operatorCommand `cmd:"" help:"End this bake and take the next step."`
 	Promote  operatorCommand `cmd:"" help:"Skip the rest of the ramp."`
+	Approve  operatorCommand `cmd:"" help:"Let the step begin that waits for an approval."`
+	Contract operatorCommand `cmd:"" help:"End the hold after the drain: no way back from there."`
 	Rollback operatorCommand `cmd:"" help:"Take everyone back to the fallback."`
+	Freeze   freezeCommand   `cmd:"" help:"Let no release grow or begin; rolling back stays possible."`
+	Unfreeze unfreezeCommand `cmd:"" help:"Lift the freeze."`
 }
 
 func main() {

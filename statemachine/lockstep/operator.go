@@ -6,7 +6,7 @@ import (
 	"lockstep/statemachine"
 )
 
-// operatorCommand is lockstep pause, resume, advance, promote and rollback.
+// operatorCommand is lockstep pause, resume, advance, promote, approve, contract and rollback.
 type operatorCommand struct {
 	Release string `help:"Only if this release is the one under way." placeholder:"ID"`
 	Reason  string `help:"Why: it goes into the record." short:"m"`

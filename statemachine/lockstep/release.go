@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,12 +24,17 @@ type releaseCommand struct {
 	ID       string `help:"The release's id instead of the one in lockstep.json." name:"id"`
 	Sequence int64  `help:"Its sequence number instead of the one in lockstep.json: a number that grows with every merge."`
 	Commit   string `help:"The commit that it was built from."`
+	Hotfix   bool   `help:"Skip bakes, windows, freezes and approvals; never sync, expand and probe. Needs --reason."`
+	Reason   string `help:"Why it cannot wait: it goes into the record." short:"m"`
 	Wait     bool   `help:"Follow the release to its end."`
 }
 
 // Run packs, uploads and starts the release. Run again, it finds everything uploaded, and the machine
 // ignores a merge that it knows.
 func (c *releaseCommand) Run(s *session) error {
+	if c.Hotfix != (strings.TrimSpace(c.Reason) != "") {
+		return invalid("release: --hotfix and --reason go together: a hotfix skips the ramp, and the record says why")
+	}
 	declaration, err := bundle.Read(c.Dir)
 	if err != nil {
 		return err
@@ -65,11 +71,14 @@ func (c *releaseCommand) Run(s *session) error {
 		s.say("%s ended before; to try it again, start an execution with the input {\"release\":%q}", record.Release, record.Release)
 		return outcome(record)
 	}
-	merge := statemachine.Merge{App: s.settings.App, Release: manifest.Release, Sequence: manifest.Sequence}
+	merge := statemachine.Merge{App: s.settings.App, Release: manifest.Release, Sequence: manifest.Sequence, Hotfix: c.Hotfix, Reason: c.Reason}
 	if err := s.put(statemachine.SourceCI, statemachine.DetailMerge, merge); err != nil {
 		return err
 	}
 	s.say("%s is merged; lockstep status --watch shows how it goes", manifest.Release)
+	if err := s.hintAtHotfix(c.Hotfix, manifest.Release); err != nil {
+		return err
+	}
 	if c.Wait {
 		return s.follow(manifest.Release)
 	}
@@ -85,6 +94,19 @@ func checkMigrations(dir string, packed []byte) error {
 	if err := lint.Check(files); err != nil {
 		return statemachine.Errorf(statemachine.IncompatibleMigration, "%s: %w", dir, err)
 	}
+	return nil
+}
+
+// hintAtHotfix says how to put a hotfix before the release under way, which it waits for like any other.
+func (s *session) hintAtHotfix(hotfix bool, release string) error {
+	var lock statemachine.Lock
+	if !hotfix {
+		return nil
+	}
+	if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil || lock.Holder == nil || lock.Holder.Release == release {
+		return err
+	}
+	s.say("%s is under way and ends first; to put %s before it: lockstep rollback --release %s", lock.Holder.Release, release, lock.Holder.Release)
 	return nil
 }
 

@@ -32,7 +32,7 @@ const (
 // and the last rows of the story.
 func render(st status, now time.Time, p paint, story int) []string {
 	if st.Release == "" {
-		return append([]string{p.in(bold, st.App) + "  nothing was released yet"}, environments(st, p)...)
+		return append(append([]string{p.in(bold, st.App) + "  nothing was released yet"}, frozen(st, p)...), environments(st, p)...)
 	}
 	rows := []string{fmt.Sprintf("%s  %s  %s%s", p.in(bold, st.App), p.in(bold, st.Release), state(st, p), p.in(dim, age(st, now)))}
 	if st.Cause != "" {
@@ -41,6 +41,13 @@ func render(st status, now time.Time, p paint, story int) []string {
 	if len(st.Ramp) > 0 {
 		rows = append(rows, row(p, "ramp", ramp(st, now, p)))
 	}
+	if st.Hotfix != "" {
+		rows = append(rows, row(p, "hotfix", st.Hotfix))
+	}
+	if st.Held != nil {
+		rows = append(rows, row(p, "held", p.in(yellow, st.Held.Why)+goesOn(st.Held)))
+	}
+	rows = append(rows, frozen(st, p)...)
 	if st.Verdict != "" {
 		rows = append(rows, row(p, "verdict", st.Verdict))
 	}
@@ -60,6 +67,28 @@ func render(st status, now time.Time, p paint, story int) []string {
 	return rows
 }
 
+// goesOn says what ends a hold.
+func goesOn(h *statemachine.Held) string {
+	switch h.By {
+	case statemachine.HeldByOperator, statemachine.HeldByVerdict:
+		return "; lockstep resume, advance, promote or rollback"
+	case statemachine.HeldByApproval:
+		return "; lockstep approve or rollback"
+	case statemachine.HeldByDrain:
+		return "; lockstep contract or rollback"
+	case statemachine.HeldByFreeze:
+		return "; lockstep unfreeze or rollback"
+	}
+	return "; lockstep advance or rollback"
+}
+
+func frozen(st status, p paint) []string {
+	if st.Frozen == "" {
+		return nil
+	}
+	return []string{row(p, "frozen", p.in(yellow, st.Frozen)+": nothing grows or begins")}
+}
+
 func row(p paint, label, text string) string { return p.in(dim, fmt.Sprintf("%-9s", label)) + text }
 
 func state(st status, p paint) string {
@@ -72,6 +101,12 @@ func state(st status, p paint) string {
 		return p.in(yellow, string(st.Outcome))
 	}
 	text := cmp.Or(string(st.State), "Begin")
+	if st.Held != nil {
+		return p.in(yellow, text+", "+map[statemachine.HeldBy]string{
+			statemachine.HeldByOperator: "paused", statemachine.HeldByVerdict: "without a verdict", statemachine.HeldByApproval: "waits for an approval",
+			statemachine.HeldByWindow: "outside of its windows", statemachine.HeldByFreeze: "frozen", statemachine.HeldByDrain: "waits for the word to contract",
+		}[st.Held.By])
+	}
 	if st.Paused {
 		return p.in(yellow, text+", paused")
 	}
@@ -105,7 +140,7 @@ func ramp(st status, now time.Time, p paint) string {
 		steps = append(steps, text)
 	}
 	text := strings.Join(steps, "  ") + "   active has " + percent(float64(st.Weight)/100)
-	if st.BakeUntil != nil && !st.Paused {
+	if st.BakeUntil != nil && !st.Paused && st.Held == nil {
 		text += fmt.Sprintf(", watched until %s", st.BakeUntil.Local().Format(time.TimeOnly))
 		if left := st.BakeUntil.Sub(now).Round(time.Second); left > 0 {
 			text += fmt.Sprintf(" (%s more)", left)

@@ -37,6 +37,9 @@ type status struct {
 	Ramp         []rampStep                                   `json:"ramp"`
 	BakeUntil    *time.Time                                   `json:"bakeUntil,omitempty"`
 	Paused       bool                                         `json:"paused"`
+	Held         *statemachine.Held                           `json:"held,omitempty"`
+	Hotfix       string                                       `json:"hotfix,omitempty"`
+	Frozen       string                                       `json:"frozen,omitempty"`
 	Verdict      string                                       `json:"verdict,omitempty"`
 	Preview      bool                                         `json:"preview"` // open to testers
 	Queue        []waiting                                    `json:"queue"`
@@ -116,12 +119,15 @@ func (s *session) look(release string) (status, error) {
 	if err := s.environments(&st); err != nil {
 		return st, err
 	}
+	var err error
+	if st.Frozen, err = s.frozen(); err != nil {
+		return st, err
+	}
 	st.Release = release
 	if release == "" && lock.Holder != nil {
 		st.Release = lock.Holder.Release
 	}
 	if st.Release == "" {
-		var err error
 		if st.Release, err = s.last(); err != nil || st.Release == "" {
 			return st, err
 		}
@@ -140,7 +146,7 @@ func (s *session) look(release string) (status, error) {
 
 func (st *status) add(r statemachine.Record) {
 	st.Sequence, st.State, st.Outcome, st.Cause, st.Weight = r.Sequence, r.State, r.Outcome, r.Cause, r.Weight
-	st.Ended, st.Preview = r.Ended, r.Preview != ""
+	st.Ended, st.Preview, st.Held, st.Hotfix = r.Ended, r.Preview != "", r.Held, r.Hotfix
 	if !r.Began.IsZero() {
 		st.Began = &r.Began
 	}

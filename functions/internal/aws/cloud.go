@@ -25,7 +25,9 @@ import (
 	"lockstep/functions/internal/aws/bundle"
 	"lockstep/functions/internal/aws/bus"
 	"lockstep/functions/internal/aws/control"
+	"lockstep/functions/internal/aws/freeze"
 	"lockstep/functions/internal/aws/function"
+	"lockstep/functions/internal/aws/invoke"
 	"lockstep/functions/internal/aws/ledger"
 	"lockstep/functions/internal/aws/machine"
 	"lockstep/functions/internal/aws/metrics"
@@ -97,6 +99,14 @@ func (c *Cloud) Stages() *stage.Stages {
 func (c *Cloud) Control() *control.Parameter {
 	return control.New(ssm.NewFromConfig(c.config), c.Settings.App)
 }
+
+// Freeze is the parameter that stops every ramp.
+func (c *Cloud) Freeze() *freeze.Parameter {
+	return freeze.New(ssm.NewFromConfig(c.config), c.Settings.App)
+}
+
+// Lambdas are functions that the team asks Lockstep to call.
+func (c *Cloud) Lambdas() *invoke.Lambdas { return invoke.New(lambda.NewFromConfig(c.config)) }
 
 // Routes is wherever the edge reads its route.
 func (c *Cloud) Routes() interface {

@@ -16,7 +16,7 @@ import (
 
 // The environment of a Lambda, with AWS_ENDPOINT_URL as a local run sets it, is all that Connect needs.
 func TestConnect(t *testing.T) {
-	buckets, store, parameters := s3.New(nil), keyvalue.New(), ssm.New()
+	buckets, store, parameters := s3.New(nil), keyvalue.New(), ssm.New(nil)
 	buckets.CreateBucket("state", false)
 	settings := statemachine.Settings{App: "shop", StateBucket: "state", KeyValue: store.Create("shop")}
 	if err := buckets.Put("state", statemachine.SettingsKey, s3.Object{Body: settings.JSON()}); err != nil {

@@ -19,6 +19,8 @@ type Trigger struct {
 	Sequence int64
 	// Deliberate is true where a person started it: what ended may then be tried again.
 	Deliberate bool
+	// Hotfix is why the release skips its ramp; "" for one that does not.
+	Hotfix string
 	// Recover is the dead execution whose release is to be finished.
 	Recover string
 }
@@ -62,11 +64,26 @@ func typed(event json.RawMessage) (Trigger, error) {
 	var input struct {
 		Release string `json:"release"`
 		Recover string `json:"recover"`
+		Hotfix  bool   `json:"hotfix"`
+		Reason  string `json:"reason"`
 	}
 	if err := statemachine.DecodeStrict(event, &input); err != nil {
 		return Trigger{}, fmt.Errorf("%w; expected {\"release\":\"v56\"}, or {} for the newest", err)
 	}
-	return Trigger{Release: input.Release, Recover: input.Recover, Deliberate: true}, nil
+	reason, err := hotfix(input.Hotfix, input.Reason)
+	return Trigger{Release: input.Release, Recover: input.Recover, Deliberate: true, Hotfix: reason}, err
+}
+
+// hotfix is the reason of a hotfix, which must have one.
+func hotfix(asked bool, reason string) (string, error) {
+	reason = strings.TrimSpace(reason)
+	switch {
+	case asked && reason == "":
+		return "", fmt.Errorf("reason: found none, expected why it cannot wait: a hotfix skips the ramp, and the record says why")
+	case !asked && reason != "":
+		return "", fmt.Errorf("reason: found %q without \"hotfix\": true, expected both or none", reason)
+	}
+	return reason, nil
 }
 
 func merged(detail json.RawMessage, app string) (Trigger, error) {
@@ -80,7 +97,11 @@ func merged(detail json.RawMessage, app string) (Trigger, error) {
 	if merge.Release == "" {
 		return Trigger{}, fmt.Errorf("detail.release: found nothing, expected the id of a release")
 	}
-	return Trigger{Release: merge.Release, Sequence: merge.Sequence}, nil
+	reason, err := hotfix(merge.Hotfix, merge.Reason)
+	if err != nil {
+		return Trigger{}, fmt.Errorf("detail.%w", err)
+	}
+	return Trigger{Release: merge.Release, Sequence: merge.Sequence, Hotfix: reason}, nil
 }
 
 func uploaded(detail json.RawMessage) (Trigger, error) {

@@ -36,7 +36,7 @@ type AlarmStates interface {
 }
 
 // Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the
-// machine through the task token with the release document. It changes nothing but the ledger. Run twice,
+// machine through the task token with the release document. While a freeze lasts nobody but a hotfix takes the lock. It changes nothing but the ledger. Run twice,
 // it finds the lock or the place in the queue that it took before. It returns InvalidRelease
 // and IncompatibleMigration.
 type Begin struct {
@@ -48,6 +48,8 @@ type Begin struct {
 	Roles      Roles
 	Answers    Answers
 	Alarms     AlarmStates
+	Freeze     Freeze
+	Schedules  Schedules
 }
 
 // Run answers in.TaskToken when the lock is held; the returned document is only for the log.
@@ -68,14 +70,24 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 	if err != nil {
 		return sm.Document{}, err
 	}
-	lock, err := b.line(ctx, in, trigger, manifest)
+	frozen := ""
+	if trigger.Hotfix == "" {
+		if frozen, err = b.Freeze.Reason(ctx); err != nil {
+			return sm.Document{}, err
+		}
+	}
+	place, err := b.line(ctx, in, trigger, manifest, frozen != "")
 	if err != nil {
 		return sm.Document{}, err
 	}
+	lock := place.lock
 	if lock.Holder == nil || lock.Holder.Execution != in.Execution {
-		return sm.Document{Execution: in.Execution, Release: manifest.Release}, settleQueue(ctx, b.Book, b.Answers)
+		return sm.Document{Execution: in.Execution, Release: manifest.Release}, b.wait(ctx, in, manifest, place, frozen)
 	}
-	return b.start(ctx, in, manifest, lock.Fence)
+	if place.thawed {
+		_ = b.Schedules.Cancel(ctx, frozenSchedule(in.Execution)) // left, it would answer a token that is used up
+	}
+	return b.start(ctx, in, trigger, manifest, lock.Fence)
 }
 
 // newest is the release that was uploaded last, unless the execution holds the lock for one that was.
@@ -90,9 +102,17 @@ func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 	return b.Bundles.Newest(ctx)
 }
 
+// place is the lock as Begin left it: taken, or with a place in the queue.
+type place struct {
+	lock   sm.Lock
+	thawed bool // a freeze kept the lock free until now
+	waited bool // it stood in the queue before
+}
+
 // line takes the lock if it is free, or joins the queue.
-func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest) (sm.Lock, error) {
-	return b.Book.Lock(ctx, func(l *sm.Lock) error {
+func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest, frozen bool) (p place, err error) {
+	hotfix := trigger.Hotfix != ""
+	p.lock, err = b.Book.Lock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == in.Execution {
 			return nil
 		}
@@ -100,21 +120,55 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if err := b.refuse(ctx, *l, in.Execution, trigger, m); err != nil {
 			return err
 		}
+		before := len(l.Queue)
 		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == in.Execution })
-		if l.Holder == nil && b.Book.turn(*l, m.Sequence) {
+		p.waited = len(l.Queue) < before
+		now := time.Now().UTC()
+		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {
+			p.thawed, l.Frozen = l.Frozen != nil, nil
 			l.Fence++
-			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: time.Now().UTC()}
+			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now}
 			return nil
 		}
-		if b.Book.Queue == sm.RefuseNew {
+		if b.Book.Queue == sm.RefuseNew && l.Holder != nil {
 			return sm.Errorf(sm.InvalidRelease, "release %s is under way in %s, and queue is %q: release %s again once it has ended",
 				l.Holder.Release, l.Holder.Execution, b.Book.Queue, m.Release)
 		}
+		if l.Holder == nil && frozen && l.Frozen == nil {
+			l.Frozen = &now
+		}
 		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
-			TaskToken: in.TaskToken, Since: time.Now().UTC()})
+			TaskToken: in.TaskToken, Since: now, Hotfix: hotfix})
 		return nil
 	})
+	return p, err
 }
+
+// wait lets the others in the queue know. Where it is a freeze that keeps the lock free, it has itself woken for
+// another look, in case nobody hears of its end.
+func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p place, frozen string) error {
+	if err := settleQueue(ctx, b.Book, b.Answers, frozen == ""); err != nil || frozen == "" || p.lock.Holder != nil {
+		return err
+	}
+	if !p.waited {
+		doc, held := sm.Document{Execution: in.Execution, Release: m.Release}, sm.Record{Held: &sm.Held{By: sm.HeldByFreeze}}
+		if err := b.Book.announce(ctx, held, doc, sm.Begin, m.Release+" waits to begin: frozen: "+frozen); err != nil {
+			return err
+		}
+	}
+	again, now := sm.Document{Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Next: sm.NextBegin}, time.Now()
+	if err := b.Schedules.At(ctx, frozenSchedule(in.Execution), now.Add(relook(now.Sub(*p.lock.Frozen))), in.TaskToken, again); err != nil {
+		return err
+	}
+	// What ended before the token lay there found nobody to wake.
+	reason, err := b.Freeze.Reason(ctx)
+	if err != nil || reason != "" {
+		return err
+	}
+	return settleQueue(ctx, b.Book, b.Answers, true)
+}
+
+func frozenSchedule(execution string) string { return hashed(execution + "/frozen") }
 
 // refuse finds out whether the release is a duplicate or older than what is live.
 func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trigger release.Trigger, m sm.Manifest) error {
@@ -167,7 +221,7 @@ func taken(m sm.Manifest, by string) error {
 }
 
 // start opens the record and sends the machine on its way.
-func (b *Begin) start(ctx context.Context, in sm.BeginInput, m sm.Manifest, fence int64) (sm.Document, error) {
+func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest, fence int64) (sm.Document, error) {
 	control, err := b.Roles.Get(ctx)
 	if err != nil {
 		return sm.Document{}, err
@@ -183,6 +237,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, m sm.Manifest, fenc
 	doc := sm.Document{
 		Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Fence: fence,
 		Active: control.Active, Fallback: control.Fallback, Next: sm.NextSync, First: live.Release == "",
+		Hotfix: trigger.Hotfix != "",
 	}
 	open := func(r *sm.Record) {
 		if r.Execution == in.Execution {
@@ -190,10 +245,13 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, m sm.Manifest, fenc
 		}
 		*r = sm.Record{
 			Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Attempt: r.Attempt + 1, Fence: fence,
-			Active: doc.Active, Fallback: doc.Fallback, Began: time.Now().UTC(), State: sm.Begin, Ringing: ringing, Story: r.Story,
+			Active: doc.Active, Fallback: doc.Fallback, Hotfix: trigger.Hotfix, Began: time.Now().UTC(), State: sm.Begin, Ringing: ringing, Story: r.Story,
 		}
 	}
 	text := fmt.Sprintf("%s begins in %s; %s stays with %s", m.Release, doc.Active, orNothing(live.Release), doc.Fallback)
+	if doc.Hotfix {
+		text += "; a hotfix, which skips its ramp: " + trigger.Hotfix
+	}
 	if len(ringing) > 0 {
 		text += "; rang before, so does not count: " + strings.Join(ringing, ", ")
 	}

@@ -60,7 +60,7 @@ func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Reco
 	}
 	return b.Update(ctx, doc, func(r *sm.Record) error {
 		r.State = task
-		if task != sm.Ramp { // which knows itself what holds it
+		if task != sm.Ramp && task != sm.Drain { // which know themselves what holds them
 			r.Held = nil
 		}
 		return nil
@@ -109,7 +109,7 @@ func (b Book) note(ctx context.Context, doc sm.Document, task sm.Task, text stri
 func (b Book) announce(ctx context.Context, record sm.Record, doc sm.Document, task sm.Task, text string) error {
 	return b.Bus.Announce(ctx, sm.StateChange{
 		App: b.App, Release: doc.Release, Execution: doc.Execution, State: task, Text: text, Active: record.Active,
-		Weight: record.Weight, Verdict: doc.Verdict, Held: heldBy(record), Outcome: record.Outcome, Cause: record.Cause,
+		Weight: record.Weight, Verdict: doc.Verdict, Held: heldBy(record), Hotfix: record.Hotfix, Outcome: record.Outcome, Cause: record.Cause,
 	})
 }
 

@@ -62,10 +62,18 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	}
 	doc.Drained = text != ""
 	// A history has 25,000 events: what may take weeks is looked at less often.
-	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), max(longestLook, plan.AtMost.Std()/2000))
+	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), max(longestLook, (plan.AtMost+plan.HoldAtMost).Std()/2000))
 	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
+	if held := d.hold(doc, record, text); held != nil {
+		doc.Drained = false
+		if heldBy(record) == sm.HeldByDrain {
+			return doc, nil
+		}
+		_, err = d.Book.Tell(ctx, doc, sm.Drain, held.Why, func(r *sm.Record) { r.Held = held })
+		return doc, err
+	}
 	if doc.Drained {
-		_, err = d.Book.Tell(ctx, doc, sm.Drain, text)
+		_, err = d.Book.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
 	}
 	return doc, err
 }
@@ -82,4 +90,25 @@ func (d *Drain) judge(ctx context.Context, doc sm.Document, record sm.Record) er
 		return sm.Errorf(sm.AlarmBreached, "%s", j.Why)
 	}
 	return nil
+}
+
+// hold keeps the way back open until the operator's word, or for as long as the plan says. What was left once stays
+// left, whoever calls it meanwhile.
+func (d *Drain) hold(doc sm.Document, record sm.Record, text string) *sm.Held {
+	_, word := lastOf(record, sm.SignalContract)
+	if d.Settings.Drain.Then != sm.ThenHold || doc.First || word {
+		return nil
+	}
+	now := time.Now().UTC()
+	if heldBy(record) == sm.HeldByDrain {
+		if !now.Before(*record.Held.Until) {
+			return nil
+		}
+		return record.Held
+	}
+	if text == "" {
+		return nil
+	}
+	until := now.Add(d.Settings.Drain.HoldAtMost.Std())
+	return &sm.Held{By: sm.HeldByDrain, Why: text + "; held: contract, or roll back, by " + until.Format("Mon 2 Jan 15:04 MST"), Since: now, Until: &until}
 }

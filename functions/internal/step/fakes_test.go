@@ -53,6 +53,8 @@ type world struct {
 	events     []string
 	ringing    []string
 	requests   map[sm.Environment]float64
+	frozen     string // why
+	ownProbe   func(question any) (string, error)
 	schema     map[string]bool
 	schemaErr  error
 	oldClients int // how often the database is still found in use by them
@@ -365,6 +367,24 @@ func (t traffic) Counts(_ context.Context, series []sm.Series, period time.Durat
 		return nil
 	})
 	return counts, err
+}
+
+type freeze struct{ *world }
+
+func (f freeze) Reason(context.Context) (reason string, err error) {
+	err = f.call("", func() error { reason = f.frozen; return nil })
+	return reason, err
+}
+
+type lambdas struct{ *world }
+
+func (l lambdas) Invoke(_ context.Context, _ string, question any) (answer []byte, err error) {
+	err = l.call("", func() error {
+		text, err := l.ownProbe(question)
+		answer = []byte(text)
+		return err
+	})
+	return answer, err
 }
 
 type executions struct{ *world }

@@ -48,7 +48,7 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)
 	}
-	if err := settleQueue(ctx, f.Book, f.Answers); err != nil {
+	if err := settleQueue(ctx, f.Book, f.Answers, false); err != nil {
 		return doc, err
 	}
 	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))

@@ -9,17 +9,34 @@ import (
 	sm "lockstep/statemachine"
 )
 
+// Freeze tells why no release may grow or begin; "" where it may.
+type Freeze interface {
+	Reason(ctx context.Context) (string, error)
+}
+
 // gate says what forbids the step from doc to next; nil where it may be taken. A step that was decided on is
 // taken, whatever came since: the Lambda may have died after it set the weight. Of the operator's words, advance
-// and promote pass a closed window, since somebody is there to watch; nothing passes an approval but itself.
+// and promote pass a closed window, since somebody is there to watch; nothing passes a freeze or an approval but a hotfix.
 func (r *Ramp) gate(ctx context.Context, doc, next sm.Document, record sm.Record) (*sm.Held, error) {
-	if next.Weight <= doc.Weight || record.Step >= next.Step {
+	if next.Weight <= doc.Weight || record.Step >= next.Step || doc.Hotfix {
 		return nil, nil
 	}
 	now := time.Now().UTC()
 	byHand := doc.Waived || promoted(record)
 	if paused(record) && !byHand {
 		return heldByOperator(record, now), nil
+	}
+	reason, err := r.Freeze.Reason(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		since := now
+		if heldBy(record) == sm.HeldByFreeze {
+			since = record.Held.Since
+		}
+		until := now.Add(relook(now.Sub(since)))
+		return &sm.Held{By: sm.HeldByFreeze, Why: "frozen: " + reason, Since: now, Until: &until}, nil
 	}
 	if step := release.Approval(r.Settings.Ramp, doc.Step, next.Step); step > approved(record) {
 		weight, _ := release.RampStep(r.Settings.Ramp, step)
@@ -94,6 +111,12 @@ func (r *Ramp) again(ctx context.Context, in sm.RampInput) (sm.Document, error) 
 	}
 	_, err := r.Answers.Succeed(ctx, in.TaskToken, doc)
 	return doc, err
+}
+
+// relook is after how long a freeze is looked at again: events of parameters are delivered at best effort. The
+// longer it lasts, the longer that is, since a history has 25,000 events and each look takes eight.
+func relook(frozen time.Duration) time.Duration {
+	return min(max(frozen/10, 5*time.Minute), 12*time.Hour)
 }
 
 func heldText(doc sm.Document, held *sm.Held) string {

@@ -2,6 +2,8 @@ package step
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,14 +18,20 @@ type HTTP interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// Probe calls active before any viewer does: the calls that the manifest names, and the stamp of the
-// entry page. It changes nothing, so it may run any number of times. It returns ProbeFailed.
+// Lambdas calls a function of the team's.
+type Lambdas interface {
+	Invoke(ctx context.Context, function string, question any) (answer []byte, err error)
+}
+
+// Probe calls active before any viewer does: the calls that the manifest names, the stamp of the
+// entry page, and a Lambda of the team's if there is one. It changes nothing, so it may run any number of times. It returns ProbeFailed.
 type Probe struct {
 	Book     Book
 	Settings sm.Settings
 	Bundles  Bundles
 	Sites    Sites
 	HTTP     HTTP
+	Lambdas  Lambdas
 }
 
 // A stage variable takes a moment to reach every host of the API, and a first call a moment to start.
@@ -49,8 +57,38 @@ func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 			return doc, sm.Wrap(sm.ProbeFailed, fmt.Sprintf("probes[%d] of %s", i, doc.Release), err)
 		}
 	}
-	_, err = p.Book.Tell(ctx, doc, sm.Probe, fmt.Sprintf("%s answers in %s as it should; probes: %d", doc.Release, doc.Active, len(m.Probes)))
+	text := fmt.Sprintf("%s answers in %s as it should; probes: %d", doc.Release, doc.Active, len(m.Probes))
+	if own := p.Settings.Probe; own != nil {
+		if err := p.ask(ctx, doc, *own); err != nil {
+			return doc, sm.Wrap(sm.ProbeFailed, fmt.Sprintf("probe %s by the function %s", doc.Release, own.Function), err)
+		}
+		text += "; " + own.Function + " agrees"
+	}
+	_, err = p.Book.Tell(ctx, doc, sm.Probe, text)
 	return doc, err
+}
+
+// ask has the team's own function look at active.
+func (p *Probe) ask(ctx context.Context, doc sm.Document, own sm.ProbeFunction) error {
+	limited, cancel := context.WithTimeout(ctx, own.Timeout.Std())
+	defer cancel()
+	data, err := p.Lambdas.Invoke(limited, own.Function, sm.ProbeQuestion{
+		Environment: doc.Active, Release: doc.Release, SiteURL: p.Settings.SiteURL, APIBase: p.Settings.SiteURL + "/" + doc.Active.Stage(),
+	})
+	if limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("found no answer within %s, expected one", own.Timeout)
+	}
+	if err != nil {
+		return err
+	}
+	var answer sm.ProbeAnswer
+	if err := json.Unmarshal(data, &answer); err != nil || !answer.OK && answer.Reason == "" {
+		return fmt.Errorf(`found the answer %.200s, expected {"ok": true}, or {"ok": false, "reason": "..."}`, data)
+	}
+	if !answer.OK {
+		return errors.New(answer.Reason)
+	}
+	return nil
 }
 
 // page makes sure that the entry page in active is this release's.

@@ -10,36 +10,38 @@ import (
 )
 
 // turn tells whether a release may take the lock that it found free: where all wait in turn, only before those
-// that have waited for it.
-func (b Book) turn(lock sm.Lock, sequence int64) bool {
-	return b.Queue != sm.InTurn || !slices.ContainsFunc(lock.Queue, func(p sm.Parked) bool { return p.Sequence < sequence })
+// that have waited for it, and never before a hotfix that waits.
+func (b Book) turn(lock sm.Lock, sequence int64, hotfix bool) bool {
+	return !slices.ContainsFunc(lock.Queue, func(p sm.Parked) bool {
+		return p.Hotfix && !hotfix || p.Hotfix == hotfix && b.Queue == sm.InTurn && p.Sequence < sequence
+	})
 }
 
 // settleQueue tells those who wait what to do. Where the newest supersedes, the older ones are told that they are
 // superseded: every one in the queue was checked to the last digest before it got there, so none gives way to a
-// release that could not be made. Where the lock is free, whose turn it is is told to ask for it again. A token is
-// answered before its place in the queue is given up, so that whoever dies in between leaves nobody unanswered.
-func settleQueue(ctx context.Context, book Book, answers Answers) error {
+// release that could not be made. A hotfix goes first, and what is newer than it stays behind it. Where the lock is
+// free whose turn it is is told to ask for it again, unless a freeze keeps it free and nobody knows it to be thawed. A token is answered before its place in the queue is given up, so that whoever dies in between leaves nobody unanswered.
+func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) error {
 	lock := sm.Lock{}
 	if _, err := book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the queue: %w", err)
 	}
 	for len(lock.Queue) > 0 {
-		next := book.next(lock)
+		next, newest := book.next(lock), slices.MaxFunc(lock.Queue, bySequence)
 		done := map[string]bool{} // by token: an execution that parks again has a new one
 		for _, p := range lock.Queue {
-			if book.Queue == sm.InTurn || p.Execution == next.Execution {
+			if book.Queue == sm.InTurn || p.Execution == next.Execution || p.Execution == newest.Execution {
 				continue
 			}
 			doc := sm.Document{Execution: p.Execution, Release: p.Release, Sequence: p.Sequence, Next: sm.NextFinish, Outcome: sm.Superseded,
-				Failure: &sm.Failure{Error: "Superseded", Cause: fmt.Sprintf("%s, which is newer, waits in its place", next.Release)}}
+				Failure: &sm.Failure{Error: "Superseded", Cause: fmt.Sprintf("%s, which is newer, waits in its place", newest.Release)}}
 			if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {
 				return fmt.Errorf("tell %s that it is superseded: %w", p.Release, err)
 			}
 			done[p.TaskToken] = true
 		}
 		woken := false
-		if lock.Holder == nil && !next.Woken {
+		if lock.Holder == nil && (thawed || lock.Frozen == nil) && !next.Woken {
 			again := sm.Document{Execution: next.Execution, Release: next.Release, Sequence: next.Sequence, Next: sm.NextBegin}
 			delivered, err := answers.Succeed(ctx, next.TaskToken, again)
 			if err != nil {
@@ -70,9 +72,14 @@ func settleQueue(ctx context.Context, book Book, answers Answers) error {
 
 // next is who follows on the release under way.
 func (b Book) next(lock sm.Lock) sm.Parked {
-	bySequence := func(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) }
-	if b.Queue == sm.InTurn {
-		return slices.MinFunc(lock.Queue, bySequence)
+	waiting := lock.Queue
+	if hotfixes := slices.DeleteFunc(slices.Clone(waiting), func(p sm.Parked) bool { return !p.Hotfix }); len(hotfixes) > 0 {
+		waiting = hotfixes
 	}
-	return slices.MaxFunc(lock.Queue, bySequence)
+	if b.Queue == sm.InTurn {
+		return slices.MinFunc(waiting, bySequence)
+	}
+	return slices.MaxFunc(waiting, bySequence)
 }
+
+func bySequence(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) }

@@ -19,7 +19,7 @@ func parked(t *testing.T, ids ...string) *world {
 	return w
 }
 
-func (w *world) settle() error { return settleQueue(w.t.Context(), w.book(), answers{w}) }
+func (w *world) settle() error { return settleQueue(w.t.Context(), w.book(), answers{w}, false) }
 
 func (w *world) free() {
 	lock := w.lock()

@@ -32,6 +32,7 @@ type Ramp struct {
 	Settings  sm.Settings
 	Routes    Routes
 	Schedules Schedules
+	Freeze    Freeze
 	Answers   Answers
 	Traffic   Traffic // asked where the ramp goes by a harm budget
 }
@@ -90,7 +91,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
-	if promoted(record) { // also where the word came just now: the next step then goes all the way
+	if promoted(record) || doc.Hotfix { // also where the word came just now: the next step then goes all the way
 		next.Waived = true
 		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
 		return next, err
@@ -106,8 +107,11 @@ func (r *Ramp) next(doc sm.Document, record sm.Record) (sm.Document, time.Durati
 	next := doc
 	next.Verdict, next.Waived, next.Held, next.Holds = "", false, false, 0
 	plan := r.Settings.Ramp
-	if promoted(record) {
+	if promoted(record) || doc.Hotfix {
 		next.Step, next.Weight, next.Extensions = len(plan.Steps), sm.FullWeight, 0
+		if doc.Hotfix {
+			return next, 0, "100 % at once, a hotfix: " + record.Hotfix, nil
+		}
 		return next, 0, "100 % by the operator's word", nil
 	}
 	if doc.Verdict == sm.Inconclusive && doc.Step > 0 {
@@ -147,7 +151,12 @@ func promoted(r sm.Record) bool {
 
 // scheduleName is one per bake: a retried Ramp finds its own schedule and gives it the new token.
 func scheduleName(doc sm.Document) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d/%d", doc.Execution, doc.Step, doc.Extensions, doc.Holds))
+	return hashed(fmt.Sprintf("%s/%d/%d/%d", doc.Execution, doc.Step, doc.Extensions, doc.Holds))
+}
+
+// hashed is a name that EventBridge Scheduler has room for.
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return "lockstep-" + hex.EncodeToString(sum[:12])
 }
 

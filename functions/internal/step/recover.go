@@ -83,7 +83,7 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 		p = lock.Queue[i]
 	} else if lost, err := r.unended(ctx, trigger, execution); err != nil || !lost {
 		if err == nil {
-			err = settleQueue(ctx, r.Book, r.Answers)
+			err = settleQueue(ctx, r.Book, r.Answers, false)
 		}
 		return execution + " left nothing undone", err
 	}

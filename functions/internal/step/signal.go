@@ -28,6 +28,7 @@ type Signal struct {
 	Settings  sm.Settings
 	Answers   Answers
 	Schedules Schedules
+	Freeze    Freeze
 }
 
 // Run returns a sentence about what it did, for the log.
@@ -35,6 +36,9 @@ func (s *Signal) Run(ctx context.Context, event Event) (string, error) {
 	var lock sm.Lock
 	if _, err := s.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return "", fmt.Errorf("read the lock: %w", err)
+	}
+	if event.DetailType == sm.DetailParameter {
+		return s.parameter(ctx, lock)
 	}
 	if lock.Holder == nil {
 		return "no release is under way", nil
@@ -49,7 +53,7 @@ func (s *Signal) Run(ctx context.Context, event Event) (string, error) {
 	case sm.DetailOperator:
 		return s.operator(ctx, doc, event)
 	}
-	return "", fmt.Errorf("event %s: detail-type: found %q, expected an alarm or %q", event.ID, event.DetailType, sm.DetailOperator)
+	return "", fmt.Errorf("event %s: detail-type: found %q, expected an alarm, %q or %q", event.ID, event.DetailType, sm.DetailOperator, sm.DetailParameter)
 }
 
 func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (string, error) {
@@ -103,9 +107,9 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 	}
 	note := sm.SignalNote{ID: event.ID, Kind: request.Action, Reason: reason, At: event.Time}
 	switch request.Action {
-	case sm.SignalPause, sm.SignalResume, sm.SignalAdvance, sm.SignalPromote, sm.SignalApprove, sm.SignalRollback:
+	case sm.SignalPause, sm.SignalResume, sm.SignalAdvance, sm.SignalPromote, sm.SignalApprove, sm.SignalContract, sm.SignalRollback:
 	default:
-		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote, approve or rollback", event.ID, request.Action)
+		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote, approve, contract or rollback", event.ID, request.Action)
 	}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
 		// A word too many must not approve a step that nobody has asked about yet.
@@ -126,8 +130,26 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 		return s.resume(ctx, doc, record)
 	case sm.SignalApprove:
 		return s.approve(ctx, record)
+	case sm.SignalContract:
+		return "noted: it contracts once the old environment is left", nil
 	}
 	return s.goOn(ctx, record)
+}
+
+// parameter wakes whoever waits for the end of a freeze. What the event says may be old: the parameter counts.
+func (s *Signal) parameter(ctx context.Context, lock sm.Lock) (string, error) {
+	reason, err := s.Freeze.Reason(ctx)
+	if err != nil || reason != "" {
+		return "frozen: " + reason, err
+	}
+	if lock.Holder == nil {
+		return "unfrozen: whoever waits may begin", settleQueue(ctx, s.Book, s.Answers, true)
+	}
+	record, err := s.Book.Record(ctx, lock.Holder.Release)
+	if err != nil || record.Wait == nil || heldBy(record) != sm.HeldByFreeze {
+		return "unfrozen: " + lock.Holder.Release + " did not wait for it", err
+	}
+	return s.release(ctx, record)
 }
 
 // note keeps a signal that concerns the release and still can change it.

@@ -117,12 +117,12 @@ func (w *world) open() OpenSchema {
 // The steps, each on this world.
 
 func (w *world) begin(execution, token, event string) (sm.Document, error) {
-	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Answers: answers{w}, Alarms: alarms{w}}
+	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
 	return b.Run(w.t.Context(), sm.BeginInput{Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 
 func (w *world) ramp(token string, doc sm.Document) (sm.Document, error) {
-	r := Ramp{Book: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Answers: answers{w}}
+	r := Ramp{Book: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}}
 	return r.Run(w.t.Context(), sm.RampInput{TaskToken: token, Document: doc})
 }
 
@@ -136,7 +136,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.Deploy:
 		return (&Deploy{Leveler: w.leveler(), Routes: routes{w}, Secret: func() string { return "let-me-see" }}).Run(c, doc)
 	case sm.Probe:
-		return (&Probe{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Sites: sites{w}, HTTP: web{w}}).Run(c, doc)
+		return (&Probe{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Sites: sites{w}, HTTP: web{w}, Lambdas: lambdas{w}}).Run(c, doc)
 	case sm.Ramp:
 		return w.ramp("ramp", doc)
 	case sm.CheckAlarms:

@@ -50,12 +50,12 @@ func Deploy(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Probe wires step.Probe.
 func Probe(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Probe{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP()}).Run
+	return (&step.Probe{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP(), Lambdas: c.Lambdas()}).Run
 }
 
 // Ramp wires step.Ramp.
 func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
-	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Routes(), Schedules: c.Schedule(), Answers: c.Machine(), Traffic: c.Metrics()}).Run
+	return (&step.Ramp{Book: Book(c), Settings: c.Settings, Routes: c.Routes(), Schedules: c.Schedule(), Freeze: c.Freeze(), Answers: c.Machine(), Traffic: c.Metrics()}).Run
 }
 
 // CheckAlarms wires step.CheckAlarms.
@@ -85,7 +85,7 @@ func Finish(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Signal wires step.Signal.
 func Signal(c *aws.Cloud) Run[step.Event, string] {
-	return (&step.Signal{Book: Book(c), Settings: c.Settings, Answers: c.Machine(), Schedules: c.Schedule()}).Run
+	return (&step.Signal{Book: Book(c), Settings: c.Settings, Answers: c.Machine(), Schedules: c.Schedule(), Freeze: c.Freeze()}).Run
 }
 
 // Recover wires step.Recover.

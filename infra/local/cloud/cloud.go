@@ -43,7 +43,7 @@ type Delivery func(ctx context.Context, targetARN string, input []byte) error
 
 // New makes an empty account whose functions a runner runs, within limits.
 func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
-	c := &Cloud{APIGateway: apigateway.New(), SSM: ssm.New(), Secrets: secrets.New(), KeyValue: keyvalue.New()}
+	c := &Cloud{APIGateway: apigateway.New(), Secrets: secrets.New(), KeyValue: keyvalue.New()}
 	c.delivery = c.deliver
 	bring := func(ctx context.Context, targetARN, _ string, input []byte) error {
 		return c.delivery(ctx, targetARN, input)
@@ -51,6 +51,7 @@ func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
 	c.Events = events.New(bring)
 	c.Scheduler = scheduler.New(bring)
 	c.S3 = s3.New(c.Events.Emit)
+	c.SSM = ssm.New(c.Events.Emit)
 	c.Metrics = metrics.New(c.Events.Emit)
 	c.Lambda = lambda.New(lambda.Options{Code: c.code, Runner: runner, Observe: c.observe, Limits: limits})
 	c.States = states.New(c.Lambda.Invoke, c.Events.Emit)

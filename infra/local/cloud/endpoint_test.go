@@ -26,7 +26,7 @@ import (
 
 func open(t *testing.T) (e *cloud.Endpoint, store string) {
 	t.Helper()
-	objects, parameters, keys := s3.New(nil), ssm.New(), keyvalue.New()
+	objects, parameters, keys := s3.New(nil), ssm.New(nil), keyvalue.New()
 	objects.CreateBucket("state", false)
 	if err := parameters.Put("/p", "value"); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,9 @@ func (s *Stack) provision(o Options) error {
 	if err := s.Cloud.SSM.Put(sm.ControlParameter(o.App), string(control)); err != nil {
 		return err
 	}
+	if err := s.Cloud.SSM.Put(sm.FreezeParameter(o.App), sm.Unfrozen); err != nil {
+		return err
+	}
 	route, _ := json.Marshal(sm.Route{Active: sm.A, Fallback: sm.B})
 	if err := s.Cloud.KeyValue.Put(s.Settings.KeyValue, sm.RouteKey, string(route)); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 const name = "/lockstep/shop/environments"
 
 func open() (*Parameter, *ssm.Service) {
-	service := ssm.New()
+	service := ssm.New(nil)
 	endpoint := cloud.NewEndpoint(map[string]http.Handler{"ssm": service})
 	return New(sdk.NewFromConfig(endpoint.Config()), "shop"), service
 }

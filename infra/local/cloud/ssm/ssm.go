@@ -17,6 +17,7 @@ import (
 
 // Service is all parameters of the account.
 type Service struct {
+	emit       func(source, detailType string, resources []string, detail any)
 	mu         sync.Mutex
 	parameters map[string]parameter
 }
@@ -31,13 +32,36 @@ type parameter struct {
 	DataType         string
 }
 
-// New makes a service without parameters.
-func New() *Service { return &Service{parameters: map[string]parameter{}} }
+// New makes a service without parameters, which emits an event for each change, to nobody if emit is nil.
+func New(emit func(source, detailType string, resources []string, detail any)) *Service {
+	return &Service{emit: emit, parameters: map[string]parameter{}}
+}
 
 // Put sets a parameter whether it exists or not.
 func (s *Service) Put(name, value string) error {
 	_, err := s.put(putInput{Name: name, Value: value, Type: "String", Overwrite: true})
 	return err
+}
+
+// Delete deletes a parameter.
+func (s *Service) Delete(name string) error {
+	s.mu.Lock()
+	p, ok := s.parameters[name]
+	delete(s.parameters, name)
+	s.mu.Unlock()
+	if !ok {
+		return wire.Refuse("ParameterNotFound", "Parameter "+name+" not found.")
+	}
+	s.changed("Delete", p)
+	return nil
+}
+
+// changed must be called without the lock: whoever listens may call back.
+func (s *Service) changed(operation string, p parameter) {
+	if s.emit == nil {
+		return
+	}
+	s.emit("aws.ssm", "Parameter Store Change", []string{p.ARN}, map[string]string{"operation": operation, "name": p.Name, "type": p.Type})
 }
 
 // Get is the value of a parameter.
@@ -58,6 +82,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		result, err = s.getParameters(r)
 	case "GetParametersByPath":
 		result, err = s.getParametersByPath(r)
+	case "DeleteParameter":
+		var in struct{ Name string }
+		if err = wire.Read(r, &in); err == nil {
+			result, err = struct{}{}, s.Delete(in.Name)
+		}
 	case "PutParameter":
 		var in putInput
 		if err = wire.Read(r, &in); err == nil {
@@ -84,17 +113,26 @@ func (s *Service) put(in putInput) (any, error) {
 	if in.Value == "" || len(in.Value) > 4096 {
 		return nil, wire.Refuse("ValidationException", "Standard tier parameters support a parameter value of 1 to 4096 characters.")
 	}
+	p, operation, err := s.store(in)
+	if err != nil {
+		return nil, err
+	}
+	s.changed(operation, p)
+	return map[string]any{"Version": p.Version, "Tier": "Standard"}, nil
+}
+
+func (s *Service) store(in putInput) (p parameter, operation string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, exists := s.parameters[in.Name]
 	switch {
 	case exists && !in.Overwrite:
-		return nil, wire.Refuse("ParameterAlreadyExists",
+		return p, "", wire.Refuse("ParameterAlreadyExists",
 			"The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
 	case !exists && in.Type == "":
-		return nil, wire.Refuse("ValidationException", "A parameter type is required when you create a parameter.")
+		return p, "", wire.Refuse("ValidationException", "A parameter type is required when you create a parameter.")
 	case in.Type != "" && !slices.Contains([]string{"String", "StringList", "SecureString"}, in.Type):
-		return nil, wire.Refuse("UnsupportedParameterType", "The parameter type is not supported: "+in.Type)
+		return p, "", wire.Refuse("UnsupportedParameterType", "The parameter type is not supported: "+in.Type)
 	case in.Type != "":
 		p.Type = in.Type
 	}
@@ -103,7 +141,7 @@ func (s *Service) put(in putInput) (any, error) {
 	p.LastModifiedDate = float64(time.Now().UnixMilli()) / 1000
 	p.Version++
 	s.parameters[in.Name] = p
-	return map[string]any{"Version": p.Version, "Tier": "Standard"}, nil
+	return p, map[bool]string{true: "Update", false: "Create"}[exists], nil
 }
 
 func (s *Service) getParameter(r *http.Request) (any, error) {

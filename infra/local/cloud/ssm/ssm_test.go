@@ -17,7 +17,7 @@ const name = "/lockstep/shop/environments"
 
 func open(t *testing.T) (*ssm.Service, *awsssm.Client) {
 	t.Helper()
-	service := ssm.New()
+	service := ssm.New(nil)
 	return service, awsssm.NewFromConfig(cloud.NewEndpoint(map[string]http.Handler{"ssm": service}).Config())
 }
 
