@@ -85,6 +85,7 @@ func storyWithDatabase(t *testing.T, tell func(w *world, customers func() string
 		w.merge(w.release("v1", 1, first))
 		w.ends("v1", sm.Released)
 		w.callsAreMeasured()
+		w.db = db
 		tell(w, func() string { return customers(t, db) })
 	})
 }

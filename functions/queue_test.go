@@ -127,7 +127,7 @@ func TestQueue_InTurn_NobodyJumpsIt(t *testing.T) {
 		w.upload(w.release("v5", 5, everything))
 		time.Sleep(10 * time.Second)
 		w.stop("v3")
-		w.after(sm.Finish, func() { // of v2: v4 was woken, and has not asked yet
+		w.before(sm.Finish, func() { // of v2: v4 is woken, and has not asked yet
 			w.before(sm.Begin, func() {
 				w.announceMerge("v5", 5)
 				time.Sleep(5 * time.Second)

@@ -75,6 +75,13 @@ func (s *schema) OldClients(ctx context.Context, _ string, _ time.Duration) (bus
 	return false, "nobody", s.weather.query(ctx, "look for old clients", func() {})
 }
 
+// Widened names those that can still be undone.
+func (s *schema) Widened(context.Context) (releases []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.expanded), func(r string) bool { return slices.Contains(s.contracted, r) }), nil
+}
+
 // Close keeps everything.
 func (s *schema) Close() error { return nil }
 

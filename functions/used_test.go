@@ -84,6 +84,9 @@ func action(call cloud.Call) string {
 
 // resourceOf is the kind of thing that a call is about, as a policy can tell it from others.
 func resourceOf(s sm.Settings, call cloud.Call, r *http.Request) string {
+	if call.Operation == "DescribeExecution" {
+		return "execution"
+	}
 	if call.Service != "s3" {
 		return map[string]string{
 			"lambda": "function", "apigateway": "stage", "ssm": parameterOf(r), "secretsmanager": "secret", "cloudfront-keyvaluestore": "route",

@@ -5,6 +5,7 @@ package functions_test
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 	"sync"
 	"testing"
@@ -44,6 +45,7 @@ type world struct {
 	stack  *stack.Stack
 	config sdk.Config
 	runner *lambda.InProcess
+	db     *sql.DB // of stories with a database
 	chronicle
 
 	mu       sync.Mutex
@@ -157,7 +159,7 @@ func (w *world) steps() map[sm.Task]lambda.Handler {
 		sm.Deploy: serve(wire.Deploy(cloud)), sm.Probe: serve(wire.Probe(cloud)), sm.Ramp: serve(wire.Ramp(cloud)),
 		sm.CheckAlarms: serve(wire.CheckAlarms(cloud)), sm.Promote: serve(wire.Promote(cloud)), sm.Drain: serve(wire.Drain(cloud)),
 		sm.Contract: serve(database.Contract(cloud)), sm.Rollback: serve(wire.Rollback(cloud)), sm.Finish: serve(wire.Finish(cloud)),
-		sm.Signal: serve(wire.Signal(cloud)), sm.Recover: serve(wire.Recover(cloud)),
+		sm.Signal: serve(wire.Signal(cloud)), sm.Recover: serve(wire.Recover(cloud)), sm.Repair: serve(database.Repair(cloud)),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // permissions are what a step may do: the calls of its adapters, on the resources of its settings.
 func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
-	const begin, sync, deploy, rollback = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback
+	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
 	var list []awsiam.PolicyStatement
 	add := func(of []sm.Task, statements ...awsiam.PolicyStatement) {
 		for _, t := range of {
@@ -28,43 +28,48 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	)
 	add(sm.Functions(),
 		when(allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus)), "StringEquals", "events:source", sm.Source))
-	add([]sm.Task{begin, sync, sm.Expand, deploy, sm.Probe, sm.Contract, rollback}, allow([]string{"s3:GetObject"}, state+"/"+release))
+	add([]sm.Task{begin, sync, sm.Expand, deploy, sm.Probe, sm.Contract, rollback, repair}, allow([]string{"s3:GetObject"}, state+"/"+release))
 
 	control := arn("ssm", "parameter"+sm.ControlParameter(l.config.App))
-	add([]sm.Task{begin}, allow([]string{"ssm:GetParameter"}, control))
-	add([]sm.Task{sm.Promote, rollback}, allow([]string{"ssm:PutParameter"}, control))
+	add([]sm.Task{begin, repair}, allow([]string{"ssm:GetParameter"}, control))
+	add([]sm.Task{sm.Promote, rollback, repair}, allow([]string{"ssm:PutParameter"}, control))
 	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"ssm:GetParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))))
 	if probe := l.config.Probe; probe != nil {
 		add([]sm.Task{sm.Probe}, allow([]string{"lambda:InvokeFunction"}, l.functionARN(config.Function{Existing: probe.Function})))
 	}
 
-	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover}, allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
+	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover, repair}, allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
 	add([]sm.Task{sm.Signal}, allow([]string{"states:SendTaskFailure"}, l.machineARN()))
-	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()))
+	add([]sm.Task{sm.Recover, repair}, allow([]string{"states:StartExecution"}, l.machineARN()),
+		allow([]string{"states:DescribeExecution"}, arn("states", "execution:lockstep-"+l.config.App+":*")))
 
 	add([]sm.Task{begin, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
 	add([]sm.Task{sm.Ramp, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
 
 	for _, e := range sm.Environments() {
 		site := *l.sites[e].BucketArn()
-		add([]sm.Task{sync, deploy, rollback}, allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
-		add([]sm.Task{rollback}, allow([]string{"s3:GetObject"}, site+"/*"))
+		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
+		add([]sm.Task{rollback, repair}, allow([]string{"s3:GetObject"}, site+"/*"))
 		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
-		add([]sm.Task{sync, deploy, rollback}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
+		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
+		add([]sm.Task{repair}, allow([]string{"apigateway:GET"}, l.stageARN(e)))
 	}
 	if lambdas := l.lambdaARNs(); len(lambdas) > 0 {
-		add([]sm.Task{sync, deploy, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
-		add([]sm.Task{deploy}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
+		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
+		add([]sm.Task{deploy, repair}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
 	}
-	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback}, l.writesRoute())
+	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute())
 
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
-	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
+	add([]sm.Task{begin, sm.Ramp, sm.Signal, sm.Recover}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
 		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
-	add([]sm.Task{begin, sm.Ramp, sm.Signal, rollback}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+	add([]sm.Task{begin, sm.Ramp, sm.Signal, rollback, repair}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+
+	// A list is of the whole group, which a policy names so.
+	add([]sm.Task{sm.Recover, repair}, allow([]string{"scheduler:ListSchedules"}, schedules))
 
 	if l.database != nil {
-		add([]sm.Task{sm.Expand, sm.Contract}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
+		add([]sm.Task{sm.Expand, sm.Contract, repair}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
 	}
 	return list
 }
@@ -111,6 +116,7 @@ func acceptWide(role awsiam.Role) {
 		{"/^Resource::.*releases\\/\\*$/g", "Each release has objects of its own."},
 		{"/^Resource::<.*Site[AB].*>\\/\\*$/g", "A site has the files that it has."},
 		{"/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' to make; by prefix, since a policy has no room for 200 names."},
+		{"/^Resource::arn:.*:execution:.*\\*$/g", "Each release has an execution of its own."},
 		{"/^Resource::arn:.*:schedule\\/.*\\*$/g", "Each bake has a schedule of its own."},
 		{"Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for; Lambda's network interfaces have no names before they are made."},
 	} {

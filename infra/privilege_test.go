@@ -16,19 +16,22 @@ const callsFile = "../functions/testdata/calls.txt"
 
 // uncalled is what is granted though no story calls it, and why.
 var uncalled = map[string]string{
-	"s3:GetObject state/settings.json":         "the main of each Lambda reads it; stories hand the settings over",
-	"s3:ListBucket state":                      "without it S3 does not say that an object of the ledger is missing",
-	"Probe s3:ListBucket site":                 "without it S3 does not say that index.html is missing",
-	"iam:PassRole scheduler":                   "whoever makes a schedule hands it a role, which is no call of its own",
-	"Ramp scheduler:DeleteSchedule schedule":   "an operator who pauses while the schedule is made",
-	"Signal scheduler:UpdateSchedule schedule": "resuming a bake whose schedule could not be cancelled in time",
-	"Begin scheduler:UpdateSchedule schedule":  "a second freeze that keeps a release from beginning before the first look at the one before",
-	"Recover states:SendTaskSuccess machine":   "a dead execution that only waited leaves a queue to be called up",
-	"Sync s3:DeleteObject site/*":              "an entry page that the fallback does not have",
-	"Deploy s3:DeleteObject site/*":            "an entry page that the release does not have any more",
-	"logs:CreateLogStream log":                 "Lambda itself writes the log",
-	"logs:PutLogEvents log":                    "Lambda itself writes the log",
-	"ec2 network":                              "Lambda itself makes the network interfaces",
+	"s3:GetObject state/settings.json":          "the main of each Lambda reads it; stories hand the settings over",
+	"s3:ListBucket state":                       "without it S3 does not say that an object of the ledger is missing",
+	"Probe s3:ListBucket site":                  "without it S3 does not say that index.html is missing",
+	"iam:PassRole scheduler":                    "whoever makes a schedule hands it a role, which is no call of its own",
+	"Ramp scheduler:DeleteSchedule schedule":    "an operator who pauses while the schedule is made",
+	"Signal scheduler:UpdateSchedule schedule":  "resuming a bake whose schedule could not be cancelled in time",
+	"Begin scheduler:UpdateSchedule schedule":   "a second freeze that keeps a release from beginning before the first look at the one before",
+	"Repair scheduler:DeleteSchedule schedule":  "the clock of a bake that nobody waits for any more",
+	"Recover scheduler:UpdateSchedule schedule": "the clock of a bake that is overdue and still there",
+	"Repair states:SendTaskSuccess machine":     "a merge that came while it worked is called up",
+	"Recover states:SendTaskSuccess machine":    "a dead execution that only waited leaves a queue to be called up",
+	"Sync s3:DeleteObject site/*":               "an entry page that the fallback does not have",
+	"Deploy s3:DeleteObject site/*":             "an entry page that the release does not have any more",
+	"logs:CreateLogStream log":                  "Lambda itself writes the log",
+	"logs:PutLogEvents log":                     "Lambda itself writes the log",
+	"ec2 network":                               "Lambda itself makes the network interfaces",
 }
 
 // TestPermissions_AreThoseOfTheCalls: nothing used is missing, nothing granted is unused.
@@ -150,6 +153,7 @@ func kindOf(action, resource string) string {
 		{"events", ":event-bus/default", "bus"},
 		{"scheduler", ":schedule/lockstep-shop/*", "schedule"},
 		{"states", ":stateMachine:lockstep-shop", "machine"},
+		{"states", ":execution:lockstep-shop:*", "execution"},
 		{"iam", "LockstepSchedulerRole.Arn", "scheduler"},
 		{"logs", "Log.Arn", "log"},
 	} {

@@ -32,8 +32,11 @@ func (l *Lockstep) rule(r config.Rule) {
 	} else {
 		target = awseventstargets.NewLambdaFunction(l.lambdas[r.Task].CurrentVersion(), &awseventstargets.LambdaFunctionProps{DeadLetterQueue: queue})
 	}
-	awsevents.NewRule(l.scope, jsii.String(id+"Rule"), &awsevents.RuleProps{
-		RuleName: jsii.String(config.RuleName(l.config.App, r.Name)), Enabled: &r.Enabled, Targets: &[]awsevents.IRuleTarget{target},
-		EventPattern: &awsevents.EventPattern{Source: jsii.Strings(r.Source), DetailType: jsii.Strings(r.DetailType), Detail: &r.Detail},
-	})
+	props := &awsevents.RuleProps{RuleName: jsii.String(config.RuleName(l.config.App, r.Name)), Enabled: &r.Enabled, Targets: &[]awsevents.IRuleTarget{target}}
+	if r.Every > 0 {
+		props.Schedule = awsevents.Schedule_Rate(awscdk.Duration_Seconds(jsii.Number(r.Every.Std().Seconds())))
+	} else {
+		props.EventPattern = &awsevents.EventPattern{Source: jsii.Strings(r.Source), DetailType: jsii.Strings(r.DetailType), Detail: &r.Detail}
+	}
+	awsevents.NewRule(l.scope, jsii.String(id+"Rule"), props)
 }

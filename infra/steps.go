@@ -22,7 +22,7 @@ func (l *Lockstep) steps() {
 		log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
 		statements := append([]awsiam.PolicyStatement{writesLog(log)}, l.permissions(task)...)
 		environment := map[string]*string{sm.StateBucketVariable: &l.settings.StateBucket}
-		inside := l.database != nil && (task == sm.Expand || task == sm.Contract)
+		inside := l.database != nil && (task == sm.Expand || task == sm.Contract || task == sm.Repair)
 		if inside {
 			statements = append(statements, inVPC())
 		}

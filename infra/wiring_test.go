@@ -252,10 +252,7 @@ func TestWiring_Environment(t *testing.T) {
 				continue
 			}
 			want := map[string]string{sm.StateBucketVariable: s.StateBucket}
-			inside := s.Database != nil && (fn == config.LambdaName(s.App, sm.Expand) || fn == config.LambdaName(s.App, sm.Contract))
-			if inside {
-				want["PGSSLMODE"] = "require"
-			}
+			inside := s.Database != nil && (fn == config.LambdaName(s.App, sm.Expand) || fn == config.LambdaName(s.App, sm.Contract) || fn == config.LambdaName(s.App, sm.Repair))
 			got := map[string]string{}
 			environment, _ := r.Properties["Environment"].(map[string]any)
 			variables, _ := environment["Variables"].(map[string]any)
@@ -299,7 +296,7 @@ func TestWiring_Definition(t *testing.T) {
 func rulesOf(a app) map[string]string {
 	rules := map[string]string{}
 	for _, r := range a.templates[main].Resources {
-		if r.Type == "AWS::Events::Rule" {
+		if r.Type == "AWS::Events::Rule" && r.Properties["EventPattern"] != nil {
 			pattern, _ := json.Marshal(resolveAll(r.Properties["EventPattern"]))
 			rules[r.Properties["Name"].(string)] = string(pattern)
 		}
@@ -319,7 +316,9 @@ func rulesHere(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		for _, rule := range listed.Rules {
-			rules[*rule.Name] = *rule.EventPattern
+			if pattern := *rule.EventPattern; pattern != "" {
+				rules[*rule.Name] = pattern
+			}
 		}
 	})
 	if len(rules) != 5 {
@@ -347,6 +346,20 @@ func matching(t *testing.T, rules map[string]string, source, detailType, detail 
 	})
 	slices.Sort(matched)
 	return matched
+}
+
+// TestWiring_Sweep: by the clock, Recover looks for what no event told it, as often as the settings say.
+func TestWiring_Sweep(t *testing.T) {
+	a := apps["smallest"](t)
+	for _, r := range a.templates["lockstep-shop.template.json"].Resources {
+		if r.Type == "AWS::Events::Rule" && r.Properties["Name"] == "lockstep-shop-sweep" {
+			if every := settingsOf(t, a).Sweep.Std(); r.Properties["ScheduleExpression"] != fmt.Sprintf("rate(%.0f minutes)", every.Minutes()) || r.Properties["State"] != "ENABLED" {
+				t.Errorf("the rule is %v, the settings say %s", r.Properties, every)
+			}
+			return
+		}
+	}
+	t.Error("there is no such rule")
 }
 
 func TestWiring_EventPatterns(t *testing.T) {

@@ -32,9 +32,10 @@ const (
 	Rollback    Task = "Rollback"
 	Finish      Task = "Finish"
 
-	// Signal and Recover stand behind EventBridge rules, not in the machine.
+	// Signal and Recover stand behind EventBridge rules, not in the machine; Repair is the operator's to call.
 	Signal  Task = "Signal"
 	Recover Task = "Recover"
+	Repair  Task = "Repair"
 )
 
 // Tasks lists the Lambdas that the machine calls, in the order of a release that goes well.
@@ -43,7 +44,7 @@ func Tasks() []Task {
 }
 
 // Functions lists all of Lockstep's Lambdas.
-func Functions() []Task { return append(Tasks(), Signal, Recover) }
+func Functions() []Task { return append(Tasks(), Signal, Recover, Repair) }
 
 // BeginInput is what the machine hands to Begin. Event is the input of the execution as it came: a merge
 // event, an S3 event, or what an operator typed into the console.

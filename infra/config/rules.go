@@ -8,6 +8,8 @@ type Rule struct {
 	Source     string
 	DetailType string
 	Detail     map[string]any
+	// Every makes it a schedule instead, which calls by the clock.
+	Every sm.Duration
 	// Task is the Lambda that it calls; without one it starts the machine.
 	Task    sm.Task
 	Enabled bool
@@ -17,7 +19,7 @@ type Rule struct {
 func RuleName(app, rule string) string { return "lockstep-" + app + "-" + rule }
 
 // Rules start the machine on a merge, or on an upload, and bring alarms, operators, the end of a freeze and dead
-// executions to their Lambdas.
+// executions to their Lambdas; by the clock, Recover looks for what none of them told it.
 func (c Config) Rules(stateBucket, machine string) []Rule {
 	app := []string{c.App}
 	var alarms []any
@@ -25,17 +27,18 @@ func (c Config) Rules(stateBucket, machine string) []Rule {
 		alarms = append(alarms, map[string]any{"prefix": AlarmName(c.App, e, "")})
 	}
 	return []Rule{
-		{"merge", sm.SourceCI, sm.DetailMerge, map[string]any{"app": app}, "", c.Trigger == OnMerge},
-		{"upload", "aws.s3", "Object Created", map[string]any{
+		{Name: "merge", Source: sm.SourceCI, DetailType: sm.DetailMerge, Detail: map[string]any{"app": app}, Enabled: c.Trigger == OnMerge},
+		{Name: "upload", Source: "aws.s3", DetailType: "Object Created", Detail: map[string]any{
 			"bucket": map[string]any{"name": []string{stateBucket}},
 			"object": map[string]any{"key": []any{map[string]any{"wildcard": sm.ReleasesPrefix + "*/release.json"}}},
-		}, "", c.Trigger == OnUpload},
-		{"alarm", "aws.cloudwatch", "CloudWatch Alarm State Change", map[string]any{"alarmName": alarms}, sm.Signal, true},
-		{"operator", sm.SourceOperator, sm.DetailOperator, map[string]any{"app": app}, sm.Signal, true},
-		{"freeze", "aws.ssm", sm.DetailParameter, map[string]any{"name": []string{sm.FreezeParameter(c.App)}}, sm.Signal, true},
-		{"dead", "aws.states", "Step Functions Execution Status Change", map[string]any{
+		}, Enabled: c.Trigger == OnUpload},
+		{Name: "alarm", Source: "aws.cloudwatch", DetailType: "CloudWatch Alarm State Change", Detail: map[string]any{"alarmName": alarms}, Task: sm.Signal, Enabled: true},
+		{Name: "operator", Source: sm.SourceOperator, DetailType: sm.DetailOperator, Detail: map[string]any{"app": app}, Task: sm.Signal, Enabled: true},
+		{Name: "freeze", Source: "aws.ssm", DetailType: sm.DetailParameter, Detail: map[string]any{"name": []string{sm.FreezeParameter(c.App)}}, Task: sm.Signal, Enabled: true},
+		{Name: "dead", Source: "aws.states", DetailType: "Step Functions Execution Status Change", Detail: map[string]any{
 			"stateMachineArn": []string{machine}, "status": []string{"FAILED", "TIMED_OUT", "ABORTED"},
-		}, sm.Recover, true},
+		}, Task: sm.Recover, Enabled: true},
+		{Name: "sweep", Every: c.Settings().Sweep, Task: sm.Recover, Enabled: true},
 	}
 }
 

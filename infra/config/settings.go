@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"strings"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -15,6 +14,8 @@ const (
 	lambdaConvergence = 15 * time.Second
 	// callTimeout is how long API Gateway waits for a function.
 	callTimeout = 29 * time.Second
+	// Sweep is how often Recover looks for what nobody told it.
+	Sweep = 5 * time.Minute
 )
 
 // Settings are those of the steps as far as the configuration says them; what stands the application up
@@ -22,7 +23,7 @@ const (
 func (c Config) Settings() sm.Settings {
 	s := sm.Settings{
 		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics,
-		Drain: c.Drain, Queue: c.Queue, Probe: c.Probe,
+		Drain: c.Drain, Queue: c.Queue, Probe: c.Probe, Sweep: sm.Duration(Sweep),
 		CallTimeout: sm.Duration(callTimeout), MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
 	}
 	if c.Router == LambdaEdge {
@@ -56,9 +57,7 @@ func (c Config) Lambda(f Function) string {
 }
 
 // LambdaName is the name of one of Lockstep's Lambdas.
-func LambdaName(app string, task sm.Task) string {
-	return "lockstep-" + app + "-" + strings.ToLower(string(task))
-}
+func LambdaName(app string, task sm.Task) string { return sm.LambdaName(app, task) }
 
 // CookieName is that of the router's cookie; "" is the router's own. A cookie for a whole domain is sent to every other
 // application on it, so it has the application's name.

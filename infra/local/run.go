@@ -147,7 +147,7 @@ func (l *local) up(dir string, database *postgres.Server) error {
 	}
 	l.stack, err = stack.Up(stack.Options{
 		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
-		Variables: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(), MetricPeriod: time.Second,
+		Variables: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
 		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges,
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ type account struct {
 	config aws.Config
 	events []events.Event
 	puts   []string // the keys written, in order
+	lambda http.HandlerFunc
 }
 
 func newAccount(t *testing.T) *account {
@@ -43,7 +44,8 @@ func newAccount(t *testing.T) *account {
 	}
 	a.s3 = s3.New(nil)
 	a.s3.CreateBucket("state", false)
-	endpoint := cloud.NewEndpoint(map[string]http.Handler{"s3": a.s3, "events": bus, "ssm": parameters})
+	endpoint := cloud.NewEndpoint(map[string]http.Handler{"s3": a.s3, "events": bus, "ssm": parameters,
+		"lambda": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.lambda(w, r) })})
 	endpoint.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut {

@@ -2,7 +2,7 @@
 // AWS as every AWS tool does; AWS_ENDPOINT_URL points it at a run on one machine.
 //
 // Exit codes: 0 done, or released; 1 rolled back; 2 bad input, or refused; 3 superseded; 4 AWS could not be
-// asked; 130 interrupted.
+// asked; 5 doctor or repair leaves something inconsistent; 130 interrupted.
 package main
 
 import (
@@ -47,6 +47,8 @@ type arguments struct {
 	Rollback operatorCommand `cmd:"" help:"Take everyone back to the fallback."`
 	Freeze   freezeCommand   `cmd:"" help:"Let no release grow or begin; rolling back stays possible."`
 	Unfreeze unfreezeCommand `cmd:"" help:"Lift the freeze."`
+	Doctor   doctorCommand   `cmd:"" help:"Say what is inconsistent, and what repair would do about it."`
+	Repair   repairCommand   `cmd:"" help:"Make everything what the ledger says, and clear what a failed rollback left."`
 }
 
 func main() {
@@ -60,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, configure
 	var a arguments
 	parser, err := kong.New(&a, kong.Name("lockstep"), kong.Writers(stdout, stderr),
 		kong.Description("Releases every layer of a web application in lockstep.\n\n"+
-			"Exit codes: 0 done or released, 1 rolled back, 2 bad input or refused, 3 superseded, 4 AWS could not be asked."))
+			"Exit codes: 0 done or released, 1 rolled back, 2 bad input or refused, 3 superseded, 4 AWS could not be asked, 5 something is left inconsistent (doctor, repair)."))
 	if err != nil {
 		fmt.Fprintln(stderr, "lockstep:", err)
 		return exitRefused
@@ -73,12 +75,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, configure
 	s := &session{ctx: ctx, arguments: &a, stdout: stdout, stderr: stderr, configure: configure}
 	err = command.Run(s, action(command.Command()))
 	var end *ended
+	var left *inconsistent
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &end):
 		fmt.Fprintln(stderr, "lockstep:", end)
 		return end.code()
+	case errors.As(err, &left):
+		fmt.Fprintln(stderr, "lockstep:", left)
+		return exitInconsistent
 	case ctx.Err() != nil:
 		return exitInterrupted
 	}

@@ -192,9 +192,9 @@ func (s *session) last() (release string, err error) {
 			return "", fmt.Errorf("list s3://%s/%s: %w", s.arguments.StateBucket, prefix, err)
 		}
 		for _, object := range page.Contents {
-			if at := aws.ToTime(object.LastModified); !at.Before(newest) {
-				newest = at
-				release = strings.TrimSuffix(strings.TrimPrefix(aws.ToString(object.Key), prefix), ".json")
+			id := strings.TrimSuffix(strings.TrimPrefix(aws.ToString(object.Key), prefix), ".json")
+			if at := aws.ToTime(object.LastModified); id != statemachine.Repairs && !at.Before(newest) {
+				newest, release = at, id
 			}
 		}
 	}

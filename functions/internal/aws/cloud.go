@@ -110,6 +110,7 @@ func (c *Cloud) Lambdas() *invoke.Lambdas { return invoke.New(lambda.NewFromConf
 
 // Routes is wherever the edge reads its route.
 func (c *Cloud) Routes() interface {
+	Get(context.Context) (statemachine.Route, bool, error)
 	Put(context.Context, statemachine.Route, func(context.Context) error) error
 } {
 	if c.Settings.KeyValue == "" {

@@ -103,3 +103,28 @@ func (s *session) undoable(ctx context.Context, release string) ([]migration.Fil
 	}
 	return files, rows.Err()
 }
+
+// Widened names the releases whose expand migrations ran or began, with no contract after them.
+func (d *Database) Widened(ctx context.Context) ([]string, error) {
+	var there bool
+	if err := d.db.QueryRowContext(ctx, "SELECT to_regclass('lockstep_journal') IS NOT NULL").Scan(&there); err != nil {
+		return nil, fmt.Errorf("look for the journal: %w", err)
+	}
+	if !there {
+		return nil, nil
+	}
+	rows, err := d.db.QueryContext(ctx, "SELECT DISTINCT release FROM lockstep_journal WHERE phase = $1 AND NOT settled ORDER BY release", migration.Expand)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	defer rows.Close()
+	var releases []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read the journal: %w", err)
+		}
+		releases = append(releases, id)
+	}
+	return releases, rows.Err()
+}

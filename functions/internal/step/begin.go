@@ -121,7 +121,8 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			return err
 		}
 		before := len(l.Queue)
-		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == in.Execution })
+		ours := func(p sm.Parked) bool { return p.Execution == in.Execution }
+		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
 		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {

@@ -19,6 +19,8 @@ type Schema interface {
 	// OldClients tells whether clients of another release used the database within that time, and says what
 	// it found.
 	OldClients(ctx context.Context, release string, quiet time.Duration) (busy bool, found string, err error)
+	// Widened names the releases whose expand migrations can still be undone.
+	Widened(ctx context.Context) (releases []string, err error)
 	Close() error
 }
 

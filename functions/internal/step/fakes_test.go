@@ -50,6 +50,7 @@ type world struct {
 	used       map[string]bool   // tokens that were used up elsewhere
 	schedules  map[string]string
 	executions map[string]string
+	fates      map[string]Execution
 	events     []string
 	ringing    []string
 	requests   map[sm.Environment]float64
@@ -333,6 +334,11 @@ func (s schedules) Cancel(_ context.Context, name string) error {
 	return s.call("cancel "+name, func() error { delete(s.schedules, name); return nil })
 }
 
+func (s schedules) List(context.Context) (names []string, err error) {
+	err = s.call("", func() error { names = slices.Sorted(maps.Keys(s.schedules)); return nil })
+	return names, err
+}
+
 type alarms struct{ *world }
 
 func (a alarms) Ringing(_ context.Context, names []string) (ringing []string, err error) {
@@ -397,6 +403,13 @@ func (e executions) Start(_ context.Context, name string, input any) error {
 	})
 }
 
+func (e executions) Look(_ context.Context, execution string) (found Execution, err error) {
+	err = e.call("", func() error { found = e.fates[execution]; return nil })
+	return found, err
+}
+
+func (e executions) ARN(name string) string { return "arn:exec:" + name }
+
 // database does nothing but remember; what it says does not depend on how often it is asked.
 type database struct{ *world }
 
@@ -430,6 +443,19 @@ func (d database) sql(what string, effect func()) error {
 		}
 		return d.schemaErr
 	})
+}
+
+func (d database) Widened(context.Context) (ids []string, err error) {
+	err = d.call("", func() error {
+		for id := range d.schema {
+			if !strings.HasSuffix(id, " contracted") && !d.schema[id+" contracted"] {
+				ids = append(ids, id)
+			}
+		}
+		slices.Sort(ids)
+		return nil
+	})
+	return ids, err
 }
 
 func (d database) Close() error { return nil }

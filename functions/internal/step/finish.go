@@ -43,7 +43,8 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil
 		}
-		l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return p.Execution == doc.Execution })
+		ours := func(p sm.Parked) bool { return p.Execution == doc.Execution }
+		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		return nil
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)

@@ -103,5 +103,5 @@ func FuzzSteps_Ledger(f *testing.F) {
 }
 
 func (w *world) hears(detail json.RawMessage) (string, error) {
-	return (&Recover{Book: w.book(), Executions: executions{w}, Answers: answers{w}}).Run(w.t.Context(), Event{ID: "1", Detail: detail})
+	return w.recoverer().Run(w.t.Context(), Event{ID: "1", Detail: detail})
 }

@@ -29,14 +29,19 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 	for len(lock.Queue) > 0 {
 		next, newest := book.next(lock), slices.MaxFunc(lock.Queue, bySequence)
 		done := map[string]bool{} // by token: an execution that parks again has a new one
+		var unheard []sm.Parked
 		for _, p := range lock.Queue {
 			if book.Queue == sm.InTurn || p.Execution == next.Execution || p.Execution == newest.Execution {
 				continue
 			}
 			doc := sm.Document{Execution: p.Execution, Release: p.Release, Sequence: p.Sequence, Next: sm.NextFinish, Outcome: sm.Superseded,
 				Failure: &sm.Failure{Error: "Superseded", Cause: fmt.Sprintf("%s, which is newer, waits in its place", newest.Release)}}
-			if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {
+			delivered, err := answers.Succeed(ctx, p.TaskToken, doc)
+			if err != nil {
 				return fmt.Errorf("tell %s that it is superseded: %w", p.Release, err)
+			}
+			if !delivered {
+				unheard = append(unheard, p)
 			}
 			done[p.TaskToken] = true
 		}
@@ -51,11 +56,17 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 			// Recover takes it. Else the place is free for the next.
 			woken = delivered || book.Queue == sm.InTurn
 			done[next.TaskToken] = book.Queue != sm.InTurn
+			if !delivered && book.Queue != sm.InTurn {
+				unheard = append(unheard, next)
+			}
 		}
 		if len(done) == 0 {
 			return nil
 		}
 		left, err := book.Lock(ctx, func(l *sm.Lock) error {
+			l.Unheard = append(l.Unheard, slices.DeleteFunc(slices.Clone(unheard), func(p sm.Parked) bool {
+				return !waits(l.Queue, p.TaskToken) // somebody else has seen to it
+			})...)
 			l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return done[p.TaskToken] })
 			for i := range l.Queue {
 				l.Queue[i].Woken = l.Queue[i].Woken || woken && l.Queue[i].TaskToken == next.TaskToken
@@ -68,6 +79,10 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 		lock = left
 	}
 	return nil
+}
+
+func waits(queue []sm.Parked, token string) bool {
+	return slices.ContainsFunc(queue, func(p sm.Parked) bool { return p.TaskToken == token })
 }
 
 // next is who follows on the release under way.

@@ -21,6 +21,8 @@ type Routes interface {
 type Schedules interface {
 	At(ctx context.Context, name string, at time.Time, taskToken string, output any) error
 	Cancel(ctx context.Context, name string) error
+	// List names the schedules that are still to come.
+	List(ctx context.Context) (names []string, err error)
 }
 
 // Ramp sets the next weight and leaves its task token where the schedule, an alarm and the operator find

@@ -12,19 +12,33 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Executions starts executions of the machine.
+// Executions starts and looks at executions of the machine.
 type Executions interface {
 	// Start starts one; a name that was used before is no error: it was started then.
 	Start(ctx context.Context, name string, input any) error
+	// Look tells how an execution is doing. It lags behind for a moment, so no lock can be built on it.
+	Look(ctx context.Context, execution string) (Execution, error)
+	// ARN is that of the execution with a name.
+	ARN(name string) string
+}
+
+// Execution is how an execution is doing; the zero value is one that does not exist.
+type Execution struct {
+	Running bool
+	Status  string
+	Error   string
 }
 
 // Recover finishes what an execution left that ended without its Finish: stopped in the console, timed
 // out, or failed at run time. It starts another execution that takes the lock over, under a name made of
-// the dead one's, so that an event that comes twice starts one.
+// the dead one's, so that an event that comes twice starts one. By the clock it looks for what no event
+// told it, see sweep.
 type Recover struct {
 	Book       Book
+	Settings   sm.Settings
 	Executions Executions
 	Answers    Answers
+	Schedules  Schedules
 }
 
 // tries bounds how often a release is taken over: what fails again and again needs a person.
@@ -32,6 +46,9 @@ const tries = 3
 
 // Run returns a sentence about what it did, for the log.
 func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
+	if event.DetailType == sm.DetailScheduled {
+		return r.sweep(ctx)
+	}
 	var change struct {
 		Execution string `json:"executionArn"`
 		Status    string `json:"status"`
@@ -46,12 +63,17 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 	}
 	// Whom it was to recover, if it is a recovery that died before it had the lock.
 	trigger, _ := release.ParseTrigger(json.RawMessage(change.Input), r.Book.App)
+	return r.died(ctx, change.Execution, trigger, Execution{Status: change.Status, Error: change.Error})
+}
+
+// died sees to what an execution left that was started for trigger, as far as that is known.
+func (r *Recover) died(ctx context.Context, execution string, trigger release.Trigger, end Execution) (string, error) {
 	held := false
 	lock, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
-		held = l.Holder != nil && (l.Holder.Execution == change.Execution || l.Holder.Execution == trigger.Recover)
+		held = l.Holder != nil && (l.Holder.Execution == execution || l.Holder.Execution == trigger.Recover)
 		// Counted here and not by the execution that takes over: it may die before it can write.
-		if held && l.Holder.Recovered != change.Execution {
-			l.Holder.Recovered, l.Holder.Recoveries = change.Execution, l.Holder.Recoveries+1
+		if held && l.Holder.Recovered != execution {
+			l.Holder.Recovered, l.Holder.Recoveries = execution, l.Holder.Recoveries+1
 		}
 		return nil
 	})
@@ -59,15 +81,12 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 		return "", err
 	}
 	if !held {
-		return r.waited(ctx, lock, trigger, change.Execution, change.Status)
+		return r.waited(ctx, lock, trigger, execution, end.Status)
 	}
-	if change.Error == sm.RollbackFailed || lock.Holder.Recoveries > tries {
-		doc := sm.Document{Execution: change.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
-		_, err := r.Book.Tell(ctx, doc, sm.Recover, "stopped with the lock held: a person must look at this release")
-		return "stopped with the lock held", err
+	if end.Error == sm.RollbackFailed || lock.Holder.Recoveries > tries {
+		return "stopped with the lock held", r.stop(ctx, lock)
 	}
-	sum := sha256.Sum256([]byte(change.Execution))
-	name := fmt.Sprintf("recover-%s-%s", lock.Holder.Release, hex.EncodeToString(sum[:6]))
+	name := recovery(lock.Holder.Release, execution)
 	input := map[string]string{"release": lock.Holder.Release, "recover": lock.Holder.Execution}
 	if err := r.Executions.Start(ctx, name, input); err != nil {
 		return "", fmt.Errorf("start the recovery of %s: %w", lock.Holder.Release, err)
@@ -75,12 +94,46 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 	return "started " + name, nil
 }
 
+// recovery names the execution that recovers a release from a dead one.
+func recovery(releaseID, dead string) string {
+	sum := sha256.Sum256([]byte(dead))
+	return fmt.Sprintf("recover-%s-%s", releaseID, hex.EncodeToString(sum[:6]))
+}
+
+// stop says, once, that nothing more is tried.
+func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
+	const text = "stopped with the lock held: a person must look at this release; lockstep doctor says what is wrong"
+	record, err := r.Book.Record(ctx, lock.Holder.Release)
+	if err != nil {
+		return err
+	}
+	if n := len(record.Story); n > 0 && record.Story[n-1].Text == text {
+		return nil
+	}
+	doc := sm.Document{Execution: lock.Holder.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
+	_, err = r.Book.Tell(ctx, doc, sm.Recover, text)
+	return err
+}
+
 // waited does what Finish would have done for an execution that died without the lock: if it stood in the
 // queue its merge ends here, and in any case nobody must wait behind it.
 func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution, status string) (string, error) {
 	p := sm.Parked{Release: trigger.Release, Sequence: trigger.Sequence}
-	if i := slices.IndexFunc(lock.Queue, func(p sm.Parked) bool { return p.Execution == execution }); i >= 0 {
-		p = lock.Queue[i]
+	ours := func(p sm.Parked) bool { return p.Execution == execution }
+	waiting := slices.Concat(lock.Queue, lock.Unheard)
+	if i := slices.IndexFunc(waiting, ours); i >= 0 {
+		p = waiting[i]
+		record, err := r.Book.Record(ctx, p.Release)
+		if err != nil {
+			return "", err
+		}
+		if record.Execution == execution && record.Ended != nil { // it was recorded, only not heard
+			_, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
+				l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
+				return nil
+			})
+			return execution + " left nothing undone", err
+		}
 	} else if lost, err := r.unended(ctx, trigger, execution); err != nil || !lost {
 		if err == nil {
 			err = settleQueue(ctx, r.Book, r.Answers, false)

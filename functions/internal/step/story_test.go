@@ -33,7 +33,7 @@ func newWorld(t testing.TB) *world {
 		sites:   map[sm.Environment]map[string]release.Page{sm.A: {}, sm.B: {}},
 		route:   sm.Route{Active: sm.A, Fallback: sm.B, Release: "v1"},
 		control: sm.Control{Active: sm.A, Fallback: sm.B},
-		answers: map[string]string{}, used: map[string]bool{}, schedules: map[string]string{}, executions: map[string]string{},
+		answers: map[string]string{}, used: map[string]bool{}, schedules: map[string]string{}, executions: map[string]string{}, fates: map[string]Execution{},
 		requests: map[sm.Environment]float64{sm.A: 100}, schema: map[string]bool{},
 	}
 	w.settings = sm.Settings{
@@ -42,8 +42,8 @@ func newWorld(t testing.TB) *world {
 		Alarms:    []sm.Alarm{{Name: "errors-a", Environment: sm.A}, {Name: "slow-a", Environment: sm.A}, {Name: "errors-b", Environment: sm.B}},
 		Ramp: sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(10 * time.Minute)}, {Percent: 100, Bake: sm.Duration(time.Hour)}},
 			MinimumRequests: 10, MaxExtensions: 1},
-		Drain:       sm.DrainPlan{Quiet: sm.Duration(15 * time.Minute), AtMost: sm.Duration(24 * time.Hour)},
-		CallTimeout: sm.Duration(29 * time.Second), EdgeConvergence: sm.Duration(90 * time.Second), MetricPeriod: sm.Duration(time.Minute),
+		Drain: sm.DrainPlan{Quiet: sm.Duration(15 * time.Minute), AtMost: sm.Duration(24 * time.Hour)},
+		Sweep: sm.Duration(5 * time.Minute), CallTimeout: sm.Duration(29 * time.Second), EdgeConvergence: sm.Duration(90 * time.Second), MetricPeriod: sm.Duration(time.Minute),
 	}
 	for i, id := range []string{"v1", "v2", "v3"} {
 		w.upload(id, int64(i+1), nil)
@@ -179,7 +179,15 @@ func (w *world) alarm(id, name, state string) (string, error) {
 
 func (w *world) died(execution, status, name string, input ...string) (string, error) {
 	data, _ := json.Marshal(map[string]string{"executionArn": execution, "status": status, "error": name, "input": strings.Join(input, "")})
-	return (&Recover{Book: w.book(), Executions: executions{w}, Answers: answers{w}}).Run(w.t.Context(), Event{ID: "1", Detail: data})
+	return w.recoverer().Run(w.t.Context(), Event{ID: "1", Detail: data})
+}
+
+func (w *world) recoverer() *Recover {
+	return &Recover{Book: w.book(), Settings: w.settings, Executions: executions{w}, Answers: answers{w}, Schedules: schedules{w}}
+}
+
+func (w *world) sweep() (string, error) {
+	return w.recoverer().Run(w.t.Context(), Event{ID: "1", DetailType: sm.DetailScheduled})
 }
 
 // release runs v2 up to a step, and gives what that step gets.
@@ -235,8 +243,9 @@ func named(t testing.TB, err error, name string, says ...string) {
 func (w *world) state() string {
 	for key, data := range w.objects {
 		var record map[string]any
-		if strings.HasPrefix(key, sm.RecordsPrefix) && json.Unmarshal(data, &record) == nil {
+		if (strings.HasPrefix(key, sm.RecordsPrefix) || key == sm.LockKey) && json.Unmarshal(data, &record) == nil {
 			delete(record, "story")
+			delete(record, "unheard") // who asks again removes it, or the sweep
 			w.store(key, record)
 		}
 	}

@@ -30,7 +30,8 @@ func Book(c *aws.Cloud) step.Book {
 	return step.Book{App: c.Settings.App, Ledger: c.Ledger(), Bus: c.Bus(), Queue: c.Settings.Queue}
 }
 
-func leveler(c *aws.Cloud) step.Leveler {
+// Leveler makes one environment what another is.
+func Leveler(c *aws.Cloud) step.Leveler {
 	return step.Leveler{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
 }
 
@@ -40,12 +41,12 @@ func witness(c *aws.Cloud) step.Witness {
 
 // Sync wires step.Sync.
 func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Sync{Leveler: leveler(c)}).Run
+	return (&step.Sync{Leveler: Leveler(c)}).Run
 }
 
 // Deploy wires step.Deploy.
 func Deploy(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Deploy{Leveler: leveler(c), Routes: c.Routes(), Secret: rand.Text}).Run
+	return (&step.Deploy{Leveler: Leveler(c), Routes: c.Routes(), Secret: rand.Text}).Run
 }
 
 // Probe wires step.Probe.
@@ -75,7 +76,7 @@ func Drain(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Rollback wires step.Rollback.
 func Rollback(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Rollback{Leveler: leveler(c), Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run
+	return (&step.Rollback{Leveler: Leveler(c), Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run
 }
 
 // Finish wires step.Finish.
@@ -89,6 +90,9 @@ func Signal(c *aws.Cloud) Run[step.Event, string] {
 }
 
 // Recover wires step.Recover.
-func Recover(c *aws.Cloud) Run[step.Event, string] {
-	return (&step.Recover{Book: Book(c), Executions: c.Machine(), Answers: c.Machine()}).Run
+func Recover(c *aws.Cloud) Run[step.Event, string] { return Recoverer(c).Run }
+
+// Recoverer is what Recover and Repair do about a dead execution.
+func Recoverer(c *aws.Cloud) *step.Recover {
+	return &step.Recover{Book: Book(c), Settings: c.Settings, Executions: c.Machine(), Answers: c.Machine(), Schedules: c.Schedule()}
 }

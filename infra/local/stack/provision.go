@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"time"
@@ -63,6 +64,7 @@ func settings(o Options) sm.Settings {
 	set.StateBucket, set.SiteURL, set.API = o.App+"-lockstep-state", o.SiteURL, API
 	set.SiteBuckets = map[sm.Environment]string{sm.A: o.App + "-site-a", sm.B: o.App + "-site-b"}
 	set.Schedules = sm.Schedules{Group: "lockstep-" + o.App, Role: role(o.App, "scheduler")}
+	set.Sweep = sm.Duration(cmp.Or(o.Sweep, set.Sweep.Std()))
 	set.CallTimeout, set.MetricPeriod, set.EdgeConvergence = sm.Duration(o.CallTimeout), sm.Duration(o.MetricPeriod), sm.Duration(o.EdgeConvergence)
 	return set
 }
@@ -136,18 +138,29 @@ func (s *Stack) functions(o Options) error {
 	return nil
 }
 
+// every is how often a rule fires that has a schedule: in the settings' time, which a demo hastens.
+func (s *Stack) every(r config.Rule) time.Duration {
+	if r.Every > 0 {
+		return s.Settings.Sweep.Std()
+	}
+	return 0
+}
+
 // rules are those of the template; the transitions' own are left out, since the page tells of them here.
 func (s *Stack) rules(o Options) error {
 	for _, r := range o.Rules(s.Settings.StateBucket, s.Settings.Machine) {
-		pattern, err := json.Marshal(r.Pattern())
-		if err != nil {
-			return err
+		var pattern []byte
+		if r.Every == 0 {
+			var err error
+			if pattern, err = json.Marshal(r.Pattern()); err != nil {
+				return err
+			}
 		}
 		target := s.Settings.Machine
 		if r.Task != "" {
 			target = wire.ARN("lambda", "function:"+config.LambdaName(o.App, r.Task))
 		}
-		rule := events.Rule{Name: config.RuleName(o.App, r.Name), Pattern: string(pattern), Disabled: !r.Enabled,
+		rule := events.Rule{Name: config.RuleName(o.App, r.Name), Pattern: string(pattern), Every: s.every(r), Disabled: !r.Enabled,
 			Targets: []events.Target{{ID: "lockstep", ARN: target, RoleARN: role(o.App, "events")}}}
 		if err := s.Cloud.Events.PutRule(rule); err != nil {
 			return err

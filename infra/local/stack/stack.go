@@ -35,6 +35,7 @@ type Options struct {
 	Runner lambda.Runner
 	Limits lambda.Limits
 
+	Sweep           time.Duration // how often Recover looks; as on AWS where it is not said
 	CallTimeout     time.Duration
 	MetricPeriod    time.Duration
 	EdgeConvergence time.Duration

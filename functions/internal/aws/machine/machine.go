@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"lockstep/functions/internal/aws/awserr"
+	"lockstep/functions/internal/step"
 )
 
 // causeLimit is shorter than AWS's 32,768 characters: a cause travels in the document.
@@ -76,18 +77,24 @@ func (m *Machine) Start(ctx context.Context, name string, input any) error {
 	return awserr.Wrap(err, "start execution %s of %s", name, m.arn)
 }
 
-// Running tells whether the execution with this ARN runs. DescribeExecution lags behind for a moment, so
-// nothing is a lock that is built on it alone.
-func (m *Machine) Running(ctx context.Context, execution string) (bool, error) {
+// Look tells how the execution with this ARN is doing; the zero value is one that does not exist. DescribeExecution
+// lags behind for a moment, so nothing is a lock that is built on it alone.
+func (m *Machine) Look(ctx context.Context, execution string) (step.Execution, error) {
 	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 	var gone *types.ExecutionDoesNotExist
 	if errors.As(err, &gone) {
-		return false, nil
+		return step.Execution{}, nil
 	}
 	if err != nil {
-		return false, awserr.Wrap(err, "look at execution %s", execution)
+		return step.Execution{}, awserr.Wrap(err, "look at execution %s", execution)
 	}
-	return out.Status == types.ExecutionStatusRunning || out.Status == types.ExecutionStatusPendingRedrive, nil
+	running := out.Status == types.ExecutionStatusRunning || out.Status == types.ExecutionStatusPendingRedrive
+	return step.Execution{Running: running, Status: string(out.Status), Error: aws.ToString(out.Error)}, nil
+}
+
+// ARN is that of the execution with a name.
+func (m *Machine) ARN(name string) string {
+	return strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
 }
 
 func decided(err error) bool {

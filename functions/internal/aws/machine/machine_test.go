@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"lockstep/functions/internal/step"
 	"net/http"
 	"strings"
 	"testing"
@@ -84,19 +85,19 @@ func TestStart(t *testing.T) {
 	}
 }
 
-func TestRunning(t *testing.T) {
-	for status, want := range map[string]bool{"RUNNING": true, "PENDING_REDRIVE": true, "SUCCEEDED": false, "ABORTED": false} {
-		m, _ := answering(t, map[string]any{"status": status, "executionArn": "x", "stateMachineArn": "y", "startDate": 1}, "")
-		if got, err := m.Running(t.Context(), "x"); got != want || err != nil {
-			t.Errorf("%s: got %v, %v; want %v", status, got, err, want)
+func TestLook(t *testing.T) {
+	for status, running := range map[string]bool{"RUNNING": true, "PENDING_REDRIVE": true, "SUCCEEDED": false, "ABORTED": false} {
+		m, _ := answering(t, map[string]any{"status": status, "error": "Stopped", "executionArn": "x", "stateMachineArn": "y", "startDate": 1}, "")
+		if got, err := m.Look(t.Context(), "x"); got != (step.Execution{Running: running, Status: status, Error: "Stopped"}) || err != nil {
+			t.Errorf("%s: got %+v, %v", status, got, err)
 		}
 	}
 	m, _ := answering(t, nil, "ExecutionDoesNotExist")
-	if got, err := m.Running(t.Context(), "x"); got || err != nil {
-		t.Errorf("no such execution: got %v, %v", got, err)
+	if got, err := m.Look(t.Context(), "x"); got != (step.Execution{}) || err != nil {
+		t.Errorf("no such execution: got %+v, %v", got, err)
 	}
 	m, _ = answering(t, nil, "InvalidArn")
-	if _, err := m.Running(t.Context(), "x"); err == nil {
+	if _, err := m.Look(t.Context(), "x"); err == nil {
 		t.Error("a bad ARN is no answer")
 	}
 }

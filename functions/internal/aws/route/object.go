@@ -19,6 +19,16 @@ type Object struct{ objects Objects }
 // InObject keeps the route among objects.
 func InObject(objects Objects) *Object { return &Object{objects} }
 
+// Get reads the route; false says that there is none yet.
+func (o *Object) Get(ctx context.Context) (statemachine.Route, bool, error) {
+	var r statemachine.Route
+	etag, err := o.objects.Get(ctx, statemachine.RouteObject, &r)
+	if err != nil {
+		return r, false, fmt.Errorf("look at the route: %w", err)
+	}
+	return r, etag != "", nil
+}
+
 // Put writes the route as Store does: not twice, and StaleWrite for who comes too late.
 func (o *Object) Put(ctx context.Context, r statemachine.Route, mine func(context.Context) error) error {
 	var before statemachine.Route

@@ -22,6 +22,7 @@ const sendTaskSuccess = "arn:aws:scheduler:::aws-sdk:sfn:sendTaskSuccess"
 type api interface {
 	CreateSchedule(context.Context, *scheduler.CreateScheduleInput, ...func(*scheduler.Options)) (*scheduler.CreateScheduleOutput, error)
 	UpdateSchedule(context.Context, *scheduler.UpdateScheduleInput, ...func(*scheduler.Options)) (*scheduler.UpdateScheduleOutput, error)
+	ListSchedules(context.Context, *scheduler.ListSchedulesInput, ...func(*scheduler.Options)) (*scheduler.ListSchedulesOutput, error)
 	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput, ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
 }
 
@@ -74,6 +75,22 @@ func (s *Scheduler) Cancel(ctx context.Context, name string) error {
 		return nil
 	}
 	return awserr.Wrap(err, "cancel schedule %s/%s", s.group, name)
+}
+
+// List names the schedules that are still to come.
+func (s *Scheduler) List(ctx context.Context) ([]string, error) {
+	var names []string
+	pages := scheduler.NewListSchedulesPaginator(s.client, &scheduler.ListSchedulesInput{GroupName: &s.group})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, awserr.Wrap(err, "list the schedules of %s", s.group)
+		}
+		for _, one := range page.Schedules {
+			names = append(names, aws.ToString(one.Name))
+		}
+	}
+	return names, nil
 }
 
 // targetFor is the target with the input of SendTaskSuccess, whose Output is JSON in a string.

@@ -5,7 +5,10 @@ package site
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -64,6 +67,24 @@ func (s *Sites) Stamp(ctx context.Context, env statemachine.Environment, path st
 		return "", false, awserr.Wrap(err, "look at s3://%s/%s", *bucket, path)
 	}
 	return out.Metadata[statemachine.MetadataRelease], true, nil
+}
+
+// Same tells whether the site has this very page, with its stamps. The ETag of what Put writes is its MD5.
+func (s *Sites) Same(ctx context.Context, env statemachine.Environment, page release.Page) (bool, error) {
+	bucket, err := s.bucket(env)
+	if err != nil {
+		return false, err
+	}
+	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: &page.Path})
+	if awserr.Is(err, "NotFound", "NoSuchKey") {
+		return false, nil
+	}
+	if err != nil {
+		return false, awserr.Wrap(err, "look at s3://%s/%s", *bucket, page.Path)
+	}
+	sum := md5.Sum(page.Body)
+	return strings.Trim(aws.ToString(out.ETag), `"`) == hex.EncodeToString(sum[:]) &&
+		out.Metadata[statemachine.MetadataEnvironment] == string(env) && out.Metadata[statemachine.MetadataRelease] == page.Release, nil
 }
 
 // Delete removes an object; one that is not there is fine.

@@ -34,6 +34,14 @@ func Contract(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
 	return (&step.Contract{Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Open: open(c)}).Run
 }
 
+// Repair wires step.Repair.
+func Repair(c *aws.Cloud) wire.Run[sm.RepairInput, sm.Diagnosis] {
+	return (&step.Repair{
+		Leveler: wire.Leveler(c), Recover: wire.Recoverer(c), Routes: c.Routes(), Roles: c.Control(), Archive: c.Ledger(),
+		Sees: step.Sees{Stage: c.Stages().Get, Page: c.Sites().Same}, Open: open(c),
+	}).Run
+}
+
 // open connects to the application's database, whose credentials only the secret holds.
 func open(c *aws.Cloud) step.OpenSchema {
 	return func(ctx context.Context) (step.Schema, error) {

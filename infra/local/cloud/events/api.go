@@ -137,6 +137,9 @@ func (r *Rule) prepare() error {
 	if !rulePattern.MatchString(r.Name) {
 		return wire.Refuse("ValidationException", fmt.Sprintf("Rule name %q: expected 1 to 64 of letters, digits, '.', '-', '_'", r.Name))
 	}
+	if r.Every > 0 && r.Pattern == "" {
+		return nil
+	}
 	if r.Pattern == "" {
 		return wire.Refuse("ValidationException", "Parameter EventPattern is required: this stand-in has no scheduled rules.")
 	}

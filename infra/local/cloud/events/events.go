@@ -40,6 +40,7 @@ type Rule struct {
 	Bus         string // "" is the default bus
 	Description string
 	Pattern     string
+	Every       time.Duration // instead of a pattern: a schedule like rate(5 minutes), here to the second
 	Targets     []Target
 	Disabled    bool
 
@@ -128,7 +129,50 @@ func (s *Service) PutRule(rule Rule) error {
 		return fmt.Errorf("put rule %s: %w", rule.Name, err)
 	}
 	rules[rule.Name] = &rule
+	if rule.Every > 0 && !s.closed {
+		s.pending.Go(func() { s.tick(&rule) })
+	}
 	return nil
+}
+
+// Enable switches a rule of the default bus on or off.
+func (s *Service) Enable(name string, enabled bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rule := s.buses[DefaultBus][name]
+	if rule == nil {
+		return wire.Refuse("ResourceNotFoundException", "Rule "+name+" does not exist.")
+	}
+	rule.Disabled = !enabled
+	return nil
+}
+
+// tick sends the event of a schedule to the targets of its rule until the rule is replaced.
+func (s *Service) tick(rule *Rule) {
+	ticker := time.NewTicker(rule.Every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.mu.Lock()
+		current := !s.closed && s.buses[rule.Bus][rule.Name] == rule
+		s.mu.Unlock()
+		if !current {
+			return
+		}
+		event := Event{Version: "0", ID: uuid.NewString(), Account: wire.Account, Region: wire.Region, Time: time.Now().UTC().Truncate(time.Second),
+			Source: "aws.events", DetailType: "Scheduled Event", Resources: []string{rule.ARN()}, Detail: json.RawMessage("{}")}
+		data, err := json.Marshal(event)
+		if err != nil {
+			panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
+		}
+		for _, target := range rule.Targets {
+			s.pending.Go(func() { s.send(rule.Name, target, event, data) })
+		}
+	}
 }
 
 // Emit puts an event of an AWS service on the default bus.

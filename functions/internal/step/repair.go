@@ -1,0 +1,133 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+// Repair says what is inconsistent at rest, and makes it what the ledger says: the roles, the route, the stages, the
+// aliases, the sites, the ledger's own objects, the schema and the schedules. What a dead execution left, also one
+// that stopped over a wreck, it hands to another execution, which rolls back, or forward from contract on. It
+// works under the lock, as the release that it is called by, so that no release begins meanwhile; one that runs is
+// left alone. Run twice, the second finds nothing to do; killed half way, Recover's sweep frees the lock.
+type Repair struct {
+	Leveler
+	Recover *Recover
+	Routes  RouteStore
+	Roles   Roles
+	Archive Archive
+	Sees    Sees
+	Open    OpenSchema
+}
+
+// RouteStore reads and writes the route.
+type RouteStore interface {
+	Routes
+	Get(ctx context.Context) (route sm.Route, found bool, err error)
+}
+
+// Archive reads the ledger's objects whatever is in them.
+type Archive interface {
+	Raw(ctx context.Context, key string) (data []byte, etag string, err error)
+	List(ctx context.Context, prefix string) ([]string, error)
+}
+
+// fix is a finding and what mends it.
+type fix struct {
+	sm.Finding
+	// alone says that it is about the lock itself: it is mended without it, and the rest is looked at another time.
+	alone bool
+	mend  func(ctx context.Context, doc sm.Document) error
+}
+
+func (r *Repair) Run(ctx context.Context, in sm.RepairInput) (sm.Diagnosis, error) {
+	diagnosis, fixes, err := r.examine(ctx)
+	switch {
+	case err != nil || in.DryRun || len(fixes) == 0:
+		return diagnosis, err
+	case fixes[0].alone:
+		return diagnosis, diagnosis.Findings[0].Came(fixes[0].mend(ctx, sm.Document{}))
+	}
+	return diagnosis, r.mend(ctx, diagnosis.Findings, fixes)
+}
+
+// examine looks at everything, in the order in which it is mended: each rests on those before it.
+func (r *Repair) examine(ctx context.Context) (sm.Diagnosis, []fix, error) {
+	lock, fixes, err := r.examineLock(ctx)
+	if err != nil {
+		return sm.Diagnosis{}, nil, err
+	}
+	diagnosis := sm.Diagnosis{Findings: []sm.Finding{}}
+	switch {
+	case lock.Holder != nil && len(fixes) == 0:
+		diagnosis.UnderWay = lock.Holder.Release
+	case lock.Holder == nil:
+		told, more, err := r.examineLedger(ctx, lock)
+		if err != nil {
+			return diagnosis, nil, err
+		}
+		fixes = append(fixes, more...)
+		for _, look := range []func(context.Context, books) ([]fix, error){r.examineRoles, r.examineEnvironments, r.examineSchema, r.examineSchedules} {
+			more, err := look(ctx, told)
+			if err != nil {
+				return diagnosis, nil, err
+			}
+			fixes = append(fixes, more...)
+		}
+	}
+	for _, f := range fixes {
+		diagnosis.Findings = append(diagnosis.Findings, f.Finding)
+	}
+	return diagnosis, fixes, nil
+}
+
+// mend takes the lock, mends one after the other and says of each what came of it.
+func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) error {
+	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.Repairs, time.Now().UnixNano()))
+	lock, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
+		if l.Holder != nil && l.Holder.Execution != execution {
+			return sm.Errorf(sm.StaleWrite, "%s began meanwhile: ask again when it has ended", l.Holder.Release)
+		}
+		l.Fence++
+		l.Holder = &sm.Holder{Release: sm.Repairs, Execution: execution, Fence: l.Fence, Since: time.Now().UTC()}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	doc := sm.Document{Execution: execution, Release: sm.Repairs, Fence: lock.Fence}
+	now := time.Now().UTC()
+	open := func(record *sm.Record) {
+		*record = sm.Record{Release: sm.Repairs, Execution: execution, Fence: doc.Fence, Began: now, State: sm.Repair, Story: record.Story}
+	}
+	for i, f := range fixes {
+		said := f.What + ": " + f.Repair
+		if err := findings[i].Came(f.mend(ctx, doc)); err != nil {
+			return err
+		}
+		if findings[i].Failed != "" {
+			said += ", in vain: " + findings[i].Failed
+		}
+		if _, err := r.Book.Tell(ctx, doc, sm.Repair, said, open); err != nil {
+			return err
+		}
+	}
+	if _, err := r.Book.Update(ctx, doc, func(record *sm.Record) error {
+		record.Outcome, record.Ended = sm.Released, &now
+		return nil
+	}); err != nil {
+		return err
+	}
+	if _, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
+		if l.Holder != nil && l.Holder.Execution == execution {
+			l.Holder = nil
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("let go of the lock: %w", err)
+	}
+	return settleQueue(ctx, r.Book, r.Recover.Answers, false)
+}

@@ -1,0 +1,120 @@
+package step
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	sm "lockstep/statemachine"
+)
+
+var alive, aborted = Execution{Running: true, Status: "RUNNING"}, Execution{Status: "ABORTED"}
+
+func TestSweep(t *testing.T) {
+	virtual(t, map[string]func(t *testing.T){
+		"a dead holder is recovered": func(t *testing.T) {
+			w, _ := bakes(t)
+			w.fates[two] = aborted
+			time.Sleep(time.Hour)
+			must[string](t)(w.sweep())
+			if len(w.executions) != 1 {
+				t.Fatalf("started %v", w.executions)
+			}
+			// Its own event, and the next sweeps, do nothing more.
+			for name := range w.executions {
+				w.fates["arn:exec:"+name] = alive
+			}
+			must[string](t)(w.died(two, "ABORTED", ""))
+			must[string](t)(w.sweep())
+			if lock := w.lock(); len(w.executions) != 1 || lock.Holder.Recoveries != 1 {
+				t.Errorf("started %v; %d recoveries", w.executions, lock.Holder.Recoveries)
+			}
+		},
+		"an execution that was never heard of is dead too": func(t *testing.T) {
+			w, _ := bakes(t)
+			time.Sleep(time.Hour)
+			must[string](t)(w.sweep())
+			if len(w.executions) != 1 {
+				t.Errorf("started %v", w.executions)
+			}
+		},
+		"what is young may be under way": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.sweep())
+			if len(w.executions) != 0 || len(w.writes) != 0 {
+				t.Errorf("started %v, wrote %v", w.executions, w.writes)
+			}
+		},
+		"a recovery that died before it had the lock is followed by another": func(t *testing.T) {
+			w, _ := bakes(t)
+			w.fates[two] = aborted
+			time.Sleep(time.Hour)
+			for range 5 {
+				must[string](t)(w.sweep())
+				for name := range w.executions {
+					w.fates["arn:exec:"+name] = aborted
+				}
+			}
+			if len(w.executions) != tries {
+				t.Errorf("started %v", w.executions)
+			}
+			told := 0
+			for _, entry := range w.record("v2").Story {
+				if strings.HasPrefix(entry.Text, "stopped with the lock held") {
+					told++
+				}
+			}
+			if said := strings.Count(strings.Join(w.events, "\n"), "stopped with the lock held"); told != 1 || said != 1 {
+				t.Errorf("told %d times, announced %d times", told, said)
+			}
+		},
+		"the dead are taken out of the queue, and whose turn it is is woken": func(t *testing.T) {
+			w := parked(t, "v3", "v4")
+			w.free()
+			w.fates["arn:exec:v3"], w.fates["arn:exec:v4"] = alive, aborted
+			must[string](t)(w.sweep())
+			if r := w.record("v4"); r.Outcome != sm.Refused || w.answered("v3").Next != sm.NextBegin {
+				t.Errorf("v4 was %s; v3 was told %q", r.Outcome, w.answers["v3"])
+			}
+			w.revive()
+			must[string](t)(w.sweep())
+			if len(w.writes) > 0 {
+				t.Errorf("the second wrote %v", w.writes)
+			}
+		},
+		"a lost schedule is made again": func(t *testing.T) {
+			w, schedule := bakes(t)
+			w.fates[two] = alive
+			want := w.schedules[schedule]
+			delete(w.schedules, schedule)
+			time.Sleep(6 * time.Minute)
+			must[string](t)(w.sweep())
+			if w.schedules[schedule] != want {
+				t.Errorf("the bake ends %q, expected %q", w.schedules[schedule], want)
+			}
+			w.revive()
+			must[string](t)(w.sweep())
+			if len(w.writes) > 0 {
+				t.Errorf("the second wrote %v", w.writes)
+			}
+		},
+		"a schedule that is overdue is wound again": func(t *testing.T) {
+			w, schedule := bakes(t)
+			w.fates[two] = alive
+			time.Sleep(time.Hour)
+			must[string](t)(w.sweep())
+			order(t, w.writes, "schedule "+schedule)
+		},
+		"a paused bake has no schedule": func(t *testing.T) {
+			w, schedule := bakes(t)
+			w.fates[two] = alive
+			must[string](t)(w.operator("1", sm.SignalPause))
+			w.revive()
+			time.Sleep(time.Hour)
+			must[string](t)(w.sweep())
+			if w.schedules[schedule] != "" || len(w.writes) > 0 {
+				t.Errorf("wrote %v", w.writes)
+			}
+		},
+	})
+}

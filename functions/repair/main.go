@@ -1,0 +1,9 @@
+// Command repair is the Lambda that says what is inconsistent, and mends it.
+package main
+
+import (
+	"lockstep/functions/internal/wire"
+	"lockstep/functions/internal/wire/database"
+)
+
+func main() { wire.Start(database.Repair) }

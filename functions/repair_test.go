@@ -1,0 +1,283 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	apitypes "github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	locals3 "lockstep/infra/local/cloud/s3"
+	"lockstep/infra/local/stack"
+	sm "lockstep/statemachine"
+)
+
+// asks calls Repair as lockstep doctor and lockstep repair do.
+func (w *world) asks(dryRun bool) (d sm.Diagnosis) {
+	w.t.Helper()
+	input, _ := json.Marshal(sm.RepairInput{DryRun: dryRun})
+	out, failed, err := w.stack.Cloud.Lambda.Invoke(w.t.Context(), sm.LambdaName(app, sm.Repair), input)
+	if err == nil && failed != "" {
+		err = fmt.Errorf("%s: %s", failed, out)
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &d)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return d
+}
+
+// quiet fails unless the doctor finds nothing.
+func (w *world) quiet() {
+	w.t.Helper()
+	if d := w.asks(true); len(d.Findings) > 0 {
+		w.t.Errorf("found %+v, expected nothing", d.Findings)
+	}
+}
+
+// repaired breaks something, and lets the doctor name it, without a change, and repair mend it.
+func (w *world) repaired(says string) {
+	w.t.Helper()
+	before := w.traces()
+	d := w.asks(true)
+	said := fmt.Sprint(d.Findings)
+	if len(d.Findings) == 0 || !strings.Contains(said, says) {
+		w.t.Fatalf("the doctor says %s, expected %q", said, says)
+	}
+	if after := w.traces(); after != before {
+		w.t.Errorf("the doctor changed %s\ninto %s", before, after)
+	}
+	for _, f := range w.asks(false).Findings {
+		if !f.Mended {
+			w.t.Errorf("%s: not mended: %s", f.What, f.Failed)
+		}
+	}
+}
+
+// traces are those of every write to AWS.
+func (w *world) traces() string {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return fmt.Sprint(w.writes)
+}
+
+func TestRepair(t *testing.T) {
+	const state = "shop-lockstep-state"
+	put := func(w *world, bucket, key, body string) {
+		if err := w.stack.Cloud.S3.Put(bucket, key, locals3.Object{Body: []byte(body)}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	drop := func(w *world, bucket, key string) {
+		if _, err := s3.NewFromConfig(w.config).DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	control := func(value string) func(w *world) {
+		return func(w *world) {
+			if err := w.stack.Cloud.SSM.Put("/lockstep/shop/environments", value); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	route := func(value string) func(w *world) {
+		return func(w *world) {
+			if err := w.stack.Cloud.KeyValue.Put(w.stack.Settings.KeyValue, sm.RouteKey, value); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	variable := func(e, name, value string) func(w *world) {
+		return func(w *world) {
+			if _, err := apigateway.NewFromConfig(w.config).UpdateStage(w.t.Context(), &apigateway.UpdateStageInput{RestApiId: sdk.String(stack.API), StageName: sdk.String("api-" + e),
+				PatchOperations: []apitypes.PatchOperation{{Op: apitypes.OpReplace, Path: sdk.String("/variables/" + name), Value: &value}}}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	alias := func(e string) func(w *world) {
+		return func(w *world) {
+			if err := w.stack.Cloud.Lambda.Alias("shop-orders", e, "1"); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		broken func(w *world)
+		says   string
+	}{
+		"an alias of the fallback was moved":  {alias("b"), "alias b of orders names version 1"},
+		"an alias of active was moved":        {alias("a"), "alias a of orders names version 1"},
+		"a stage calls the other's aliases":   {variable("b", "alias", "a"), "stage api-b calls the aliases a as v2"},
+		"a stage names another release":       {variable("a", "release", "v9"), "stage api-a calls the aliases a as v9"},
+		"the roles were swapped":              {control(`{"active":"b","fallback":"a"}`), "the control parameter says that b is active"},
+		"the roles are garbage":               {control(`a`), "the control parameter is not to be understood"},
+		"the roles are both a":                {control(`{"active":"a","fallback":"a"}`), `found "a" for both`},
+		"the route has other roles":           {route(`{"active":"b","fallback":"a","weight":0,"release":"v2"}`), "the route sends"},
+		"the route was left at 5 %":           {route(`{"active":"a","fallback":"b","weight":500,"release":"v2"}`), "the route sends 5 % of the viewers to a"},
+		"the route is garbage":                {route(`{"active":"c","fallback":"c","weight":-1}`), "the route sends -0.01 % of the viewers to c"},
+		"a page was written over":             {func(w *world) { put(w, "shop-site-b", "index.html", "hello") }, "index.html is missing or was written over"},
+		"a page was deleted":                  {func(w *world) { drop(w, "shop-site-a", "index.html") }, "index.html is missing or was written over"},
+		"an asset was deleted":                {func(w *world) { drop(w, "shop-site-b", "assets/app-v2.js") }, "assets/app-v2.js is missing"},
+		"somebody put a page":                 {func(w *world) { put(w, "shop-site-b", "mine.html", "hello") }, "a page of nobody's, mine.html"},
+		"the note of the fallback was lost":   {func(w *world) { drop(w, state, "ledger/environments/b.json") }, "ledger/environments/b.json is missing"},
+		"the note of active was lost":         {func(w *world) { drop(w, state, "ledger/environments/a.json") }, "ledger/environments/a.json is missing"},
+		"the note of the fallback is garbage": {func(w *world) { put(w, state, "ledger/environments/b.json", "{") }, "ledger/environments/b.json can't be read"},
+		"a record was lost":                   {func(w *world) { drop(w, state, "ledger/releases/v2.json") }, "ledger/releases/v2.json is missing, though b carries v2"},
+		"a record is garbage":                 {func(w *world) { put(w, state, "ledger/releases/v2.json", "v2") }, "ledger/releases/v2.json can't be read"},
+		"the lock was lost":                   {func(w *world) { drop(w, state, "ledger/lock.json") }, "its fence is 0, but a record has 2"},
+		"the lock is garbage":                 {func(w *world) { put(w, state, "ledger/lock.json", "[") }, "ledger/lock.json can't be read"},
+		"all at once": {func(w *world) {
+			control("b")(w)
+			route("{}")(w)
+			alias("b")(w)
+			variable("b", "alias", "a")(w)
+			put(w, "shop-site-b", "index.html", "hello")
+			drop(w, state, "ledger/environments/a.json")
+			put(w, state, "ledger/environments/b.json", "")
+		}, "the control parameter is not to be understood"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.ends("v2", sm.Released)
+				w.quiet()
+				w.leave() // whoever measures reads the route
+				c.broken(w)
+				w.repaired(c.says)
+				w.callsAreMeasured()
+				if strings.HasPrefix(name, "the lock") { // the rest is looked at once there is one
+					w.quiet()
+				}
+				w.quiet()
+				w.violations = nil // the fallback was written, by the one who may
+				a := "v1"
+				if name == "the note of active was lost" || name == "all at once" {
+					a = "v2" // what it carried is not known any more: it becomes level with the fallback
+				}
+				w.stands("b", a, "v2")
+
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v3", sm.Released)
+				w.quiet()
+				w.stands("a", "v3", "v2")
+			})
+		})
+	}
+}
+
+// A release that runs is no finding, and nobody repairs under it.
+func TestRepair_LeavesARunningReleaseAlone(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 2500)
+		time.Sleep(time.Minute)
+		if d := w.asks(false); d.UnderWay != "v2" || len(d.Findings) > 0 {
+			t.Errorf("the diagnosis is %+v", d)
+		}
+		w.ends("v2", sm.Released)
+		w.stands("b", "v1", "v2")
+	})
+}
+
+// What could be done again is done: the wreck is cleared, and whoever waited follows.
+func TestRepair_AfterRollbackFailed(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.refuses(sm.Rollback, "UpdateStage", "api-b")
+		w.bakes("v2", 500)
+		w.operator(sm.SignalRollback)
+		w.eventually("v2 has failed", time.Hour, func() bool { return !w.running("v2") })
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(time.Hour)
+		w.mu.Lock()
+		w.faults = nil
+		w.mu.Unlock()
+		w.repaired("the lock is held for v2")
+		w.ends("v2", sm.RolledBack)
+		w.ends("v3", sm.Released)
+		w.quiet()
+		w.stands("b", "v1", "v3")
+	})
+}
+
+// As long as it can't be done, it is asked for again.
+func TestRepair_AfterRollbackFailed_InVainAtFirst(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.refuses(sm.Rollback, "UpdateStage", "api-b")
+		w.bakes("v2", 500)
+		w.operator(sm.SignalRollback)
+		time.Sleep(time.Hour)
+		w.repaired("the lock is held for v2")
+		time.Sleep(time.Hour)
+		w.mu.Lock()
+		w.faults = nil
+		w.mu.Unlock()
+		w.repaired("RollbackFailed")
+		w.ends("v2", sm.RolledBack)
+		w.quiet()
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// The lock is held by an execution that nobody ever heard of.
+func TestRepair_LockOfNobody(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.deaf(true)
+		w.stop("v2")
+		time.Sleep(time.Second)
+		var lock sm.Lock
+		w.read("ledger/lock.json", &lock)
+		lock.Holder.Execution, lock.Holder.Since = lock.Holder.Execution+"-nobody", time.Now().Add(-time.Hour)
+		data, _ := json.Marshal(lock)
+		w.put("ledger/lock.json", data)
+		w.repaired("which does not exist")
+		w.ends("v2", sm.RolledBack)
+		w.quiet()
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// Somebody ran a migration by hand that a rollback had undone.
+func TestRepair_Schema(t *testing.T) {
+	storyWithDatabase(t, func(w *world, customers func() string) {
+		second := everything
+		second.migrations = splitsNames
+		w.merge(w.release("v2", 2, second))
+		w.bakes("v2", 500)
+		w.operator(sm.SignalRollback)
+		w.ends("v2", sm.RolledBack)
+		w.quiet()
+		for _, statement := range []string{
+			"alter table customers add column first_name text",
+			"insert into lockstep_expand (version_id, is_applied) values (2, true)",
+			"insert into lockstep_journal (phase, version, file, body, release) values ('expand', 2, 'expand/00002_split.sql', '" +
+				strings.ReplaceAll(splitsNames["expand/00002_split.sql"], "'", "''") + "', 'v2')",
+		} {
+			if _, err := w.db.Exec(statement); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.repaired("the schema is still widened for v2, which is not live")
+		w.quiet()
+		if got := customers(); got != before {
+			w.t.Errorf("customers: found %s, expected %s", got, before)
+		}
+		w.stands("a", "v1", "v1")
+	})
+}

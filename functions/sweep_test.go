@@ -1,0 +1,102 @@
+package functions_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+
+	sm "lockstep/statemachine"
+)
+
+// deaf lets no event of an execution's end come through, as where EventBridge gave up on it.
+func (w *world) deaf(deaf bool) {
+	w.t.Helper()
+	rule := "lockstep-" + app + "-dead"
+	if err := w.stack.Cloud.Events.Enable(rule, !deaf); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// The event of its end is lost: the sweep finds it.
+func TestSweep_FindsTheDead(t *testing.T) {
+	for name, stopped := range map[string]func(w *world, stop func()){
+		"at 25 %":  func(w *world, stop func()) { w.bakes("v2", 2500); stop() },
+		"in drain": func(w *world, stop func()) { w.reaches("OldTabsOpen"); stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				stopped(w, func() { w.deaf(true); w.stop("v2") })
+				w.ends("v2", sm.RolledBack)
+				w.stands("a", "v1", "v1")
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v3", sm.Released)
+				w.stands("b", "v1", "v3")
+			})
+		})
+	}
+}
+
+func TestSweep_FindsTheDead_InContract(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.after(sm.Contract, func() { w.deaf(true); w.stop("v2"); time.Sleep(time.Second) })
+		w.ends("v2", sm.Released)
+		w.stands("b", "v1", "v2")
+	})
+}
+
+// The recovery dies as well, before and after it has the lock, and nobody hears of any of it.
+func TestSweep_FindsDeadRecoveries(t *testing.T) {
+	for name, moment := range map[string]func(w *world, stop func()){
+		"before it has the lock": func(w *world, stop func()) { w.before(sm.Begin, stop) },
+		"when it has the lock":   func(w *world, stop func()) { w.before(sm.Rollback, stop) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.bakes("v2", 500)
+				w.deaf(true)
+				moment(w, func() { w.stop("v2"); time.Sleep(time.Second) })
+				w.stop("v2")
+				w.ends("v2", sm.RolledBack)
+				w.stands("a", "v1", "v1")
+			})
+		})
+	}
+}
+
+func TestSweep_TakesTheDeadOutOfTheQueue(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(10 * time.Second)
+		w.deaf(true)
+		w.stop("v3")
+		w.ends("v2", sm.Released)
+		w.eventually("v3 has ended", time.Hour, func() bool { return w.record("v3").Outcome == sm.Refused })
+		w.stands("b", "v1", "v2")
+	})
+}
+
+// The schedule that would end a bake is deleted in the console.
+func TestSweep_WindsTheClockAgain(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 2500)
+		lost := w.stack.Cloud.Scheduler.List()[0]
+		if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(), &scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
+			t.Fatal(err)
+		}
+		w.ends("v2", sm.Released)
+		w.took("v2", good)
+		w.stands("b", "v1", "v2")
+	})
+}
