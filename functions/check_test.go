@@ -32,6 +32,7 @@ func (w *world) stands(fallback sm.Environment, a, b string) {
 			w.checkEnvironment(report, e, release)
 		}
 	}
+	w.checkEvents(report, fallback)
 	w.checkRest(report)
 	w.checkViewers(report)
 	if wrong != nil {
@@ -129,6 +130,28 @@ func (w *world) checkObject(report reporter, e sm.Environment, key, body, stamp 
 		report("site of %s: %s: found %s, expected %s", e, key, object.Body, body)
 	case object.Metadata["lockstep-env"] != string(e) || object.Metadata["lockstep-release"] != stamp:
 		report("site of %s: %s: found the stamps %v, expected %s of %s", e, key, object.Metadata, e, stamp)
+	}
+}
+
+// checkEvents: what events call is what serves.
+func (w *world) checkEvents(report reporter, fallback sm.Environment) {
+	client := lambda.NewFromConfig(w.config)
+	for _, f := range w.stack.Settings.Functions {
+		if !f.Live {
+			continue
+		}
+		versions := map[string]string{}
+		for _, alias := range []string{"live", string(fallback)} {
+			out, err := client.GetAlias(w.t.Context(), &lambda.GetAliasInput{FunctionName: &f.Lambda, Name: &alias})
+			if err != nil {
+				report("alias %s:%s: %v", f.Lambda, alias, err)
+				return
+			}
+			versions[alias] = *out.FunctionVersion
+		}
+		if versions["live"] != versions[string(fallback)] {
+			report("%s: events call version %s, expected %s, which serves", f.Lambda, versions["live"], versions[string(fallback)])
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ type world struct {
 
 	mu       sync.Mutex
 	releases map[string]*bundled
+	heard    []string                 // which releases events called, in order
 	failing  map[string]string        // by release: the function of it that answers 500
 	dooms    map[sm.Task]func() *doom // asked at each invocation: nil lets it live
 	befores  map[sm.Task]func()       // called at the next invocation
@@ -80,7 +81,7 @@ func described(t *testing.T) config.Config {
 		"app": "` + app + `",
 		"functions": [
 			{"name": "catalog", "runtime": "provided.al2023", "handler": "bootstrap", "routes": ["/catalog"]},
-			{"name": "orders", "runtime": "provided.al2023", "handler": "bootstrap", "routes": ["/orders"]}
+			{"name": "orders", "runtime": "provided.al2023", "handler": "bootstrap", "routes": ["/orders"], "events": [{"pattern": {"source": ["shop"]}}]}
 		],
 		"ramp": {
 			"steps": [{"percent": 5, "bake": "2m"}, {"percent": 25, "bake": "2m"}, {"percent": 100, "bake": "2m"}],
@@ -130,6 +131,7 @@ func settle(t *testing.T, settings ...setting) *world {
 func (w *world) close() {
 	w.leave()
 	w.stack.Close()
+	time.Sleep(2 * time.Second) // a Lambda that was abandoned in its sleep wakes up
 }
 
 func minutes(n int) sm.Duration { return sm.Duration(time.Duration(n) * time.Minute) }

@@ -16,7 +16,6 @@ func (l *Lockstep) buckets() {
 		ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_PREFERRED, // CloudFront writes by ACL
 		LifecycleRules:  &[]*awss3.LifecycleRule{{Expiration: awscdk.Duration_Days(jsii.Number(float64(l.config.LogDays)))}},
 	}))
-	accept(l.logs, "AwsSolutions-S1", "It is where the access logs go; its own would go round in circles.")
 	l.state = awss3.NewBucket(l.scope, jsii.String("State"), l.bucket(awss3.BucketProps{
 		Versioned: jsii.Bool(true), ServerAccessLogsBucket: l.logs, ServerAccessLogsPrefix: jsii.String("state/"),
 		LifecycleRules: &[]*awss3.LifecycleRule{{

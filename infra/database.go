@@ -57,8 +57,7 @@ func (l *Lockstep) aurora(d config.NewDatabase) *database {
 	cluster.Connections().AllowDefaultPortFrom(callers, jsii.String("Functions of the application, and migrations"))
 	accept(cluster, "AwsSolutions-RDS6", "Migrations own the schema and log in with the secret, as the functions do.")
 	accept(cluster, "AwsSolutions-RDS10", "A last snapshot keeps the data; protected, the database would stop cdk destroy half way.")
-	accept(cluster, "AwsSolutions-RDS11", "The network keeps strangers off; another port would only hide it.")
-	accept(cluster, "AwsSolutions-SMG4", "A rotation in the middle of a release would cut its migration off; rotate between releases.")
+	accept(cluster.Node().FindChild(jsii.String("Secret")), "AwsSolutions-SMG4", "A rotation in the middle of a release would cut its migration off; rotate between releases.")
 	found := &database{secret: *cluster.Secret().SecretArn(), securityGroups: *jsii.Strings(*callers.SecurityGroupId())}
 	for _, subnet := range *vpc.SelectSubnets(&awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}).Subnets {
 		found.subnets = append(found.subnets, subnet.SubnetId())

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -66,6 +67,7 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	for key, value := range f.Environment {
 		environment[key] = &value
 	}
+	statements = append(statements, consumes(f)...)
 	var network any
 	if l.database != nil {
 		environment[DatabaseSecretKey] = &l.database.secret
@@ -74,9 +76,7 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	}
 	role := lambdaRole(scope, "The function "+name+".", statements)
 	l.Roles[f.Name] = role
-	if l.database != nil {
-		acceptVPC(role)
-	}
+	l.acceptWide(role, statements)
 	code := awss3assets.NewAsset(scope, jsii.String("Code"), &awss3assets.AssetProps{Path: jsii.String(l.code.placeholder())})
 	function := awslambda.NewCfnFunction(scope, jsii.String("Function"), &awslambda.CfnFunctionProps{
 		FunctionName: &name, Role: role.RoleArn(), Runtime: &f.Runtime, Handler: &f.Handler,
@@ -85,7 +85,19 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 		Environment: &awslambda.CfnFunction_EnvironmentProperty{Variables: environment}, VpcConfig: network,
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: log.LogGroupName()},
 	})
-	accept(function, "AwsSolutions-L1", "The application decides when it moves to a newer runtime.")
+	if !strings.HasPrefix(f.Runtime, "provided.") {
+		accept(function, "AwsSolutions-L1", "The application decides when it moves to a newer runtime.")
+	}
+}
+
+// consumes lets a function take messages from the queues that call it: Lambda asks for them in its name.
+func consumes(f config.Function) (statements []awsiam.PolicyStatement) {
+	for _, source := range f.Events {
+		if source.Queue != "" {
+			statements = append(statements, allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, source.Queue))
+		}
+	}
+	return statements
 }
 
 func (l *Lockstep) logGroup(scope constructs.Construct, id, name string) awslogs.LogGroup {
@@ -139,8 +151,4 @@ func inVPC() awsiam.PolicyStatement {
 		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
 		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
 	}, "*")
-}
-
-func acceptVPC(role awsiam.Role) {
-	accept(role, "AwsSolutions-IAM5", "Lambda makes network interfaces, which have no names before.", "Resource::*")
 }

@@ -77,7 +77,7 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	l.alarms()
 	l.dashboard()
 	l.continuousIntegration()
-	l.provision(stacks)
+	l.events(l.provision(stacks))
 	l.outputs()
 	return l
 }

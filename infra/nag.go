@@ -23,5 +23,8 @@ func accept(on constructs.IConstruct, rule, reason string, findings ...string) {
 		}
 		suppression.AppliesTo = &applies
 	}
-	cdknag.NagSuppressions_AddResourceSuppressions(on, &[]*cdknag.NagPackSuppression{suppression}, jsii.Bool(true))
+	if child := on.Node().DefaultChild(); child != nil { // the resource itself, and nothing that stands beside it
+		on = child
+	}
+	cdknag.NagSuppressions_AddResourceSuppressions(on, &[]*cdknag.NagPackSuppression{suppression}, jsii.Bool(false))
 }

@@ -1,6 +1,9 @@
 package infra
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestTemplates_AwsSolutions(t *testing.T) {
 	for name, synthesized := range apps {
@@ -8,8 +11,43 @@ func TestTemplates_AwsSolutions(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			for _, finding := range synthesized(t).findings {
-				t.Error(finding)
+			a := synthesized(t)
+			excused := map[string]string{} // by resource: the reasons that were needed
+			for _, row := range a.findings {
+				rule, resource, verdict, reason := row[0], row[1], row[2], row[3]
+				switch verdict {
+				case "Compliant":
+				case "Suppressed":
+					excused[resource] += reason
+				default:
+					t.Errorf("%s: %s: %s", resource, rule, strings.Join(row[2:], " | "))
+				}
+			}
+			// A reason that nothing needs would hide what comes later.
+			given := map[string]int{}
+			for _, template := range a.templates {
+				for _, r := range template.Resources {
+					for _, s := range r.Metadata.Nag.Suppressed {
+						given[s.Reason]++
+						if len(strings.Fields(s.Reason)) < 5 {
+							t.Errorf("%s: %q is no reason", s.ID, s.Reason)
+						}
+						if s.ID == "AwsSolutions-IAM5" && s.AppliesTo == nil {
+							t.Errorf("%s: %q: found it for a whole policy, expected it for one resource", s.ID, s.Reason)
+						}
+					}
+				}
+			}
+			for reason, n := range given {
+				needed := 0
+				for _, reasons := range excused {
+					if strings.Contains(reasons, reason) {
+						needed++
+					}
+				}
+				if n != needed {
+					t.Errorf("%q is given to %d resources, and needed by %d", reason, n, needed)
+				}
 			}
 		})
 	}

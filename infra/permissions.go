@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 
@@ -54,7 +56,10 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
 		add([]sm.Task{repair}, allow([]string{"apigateway:GET"}, l.stageARN(e)))
 	}
-	if lambdas := l.lambdaARNs(); len(lambdas) > 0 {
+	if lambdas := l.lambdaARNs(called); len(lambdas) > 0 {
+		add([]sm.Task{sm.Promote}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
+	}
+	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
 		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
 		add([]sm.Task{deploy, repair}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
 	}
@@ -93,10 +98,13 @@ func (l *Lockstep) stageARN(e sm.Environment) string {
 
 // lambdaARNs are the application's functions with their versions and aliases. Those that Lockstep made are
 // covered by the prefix of their names: a policy holds 10,240 characters, which 200 ARNs exceed.
-func (l *Lockstep) lambdaARNs() []string {
+func (l *Lockstep) lambdaARNs(which func(config.Function) bool) []string {
 	var list []string
 	made := false
 	for _, f := range l.config.Functions {
+		if !which(f) {
+			continue
+		}
 		if f.Existing == "" {
 			made = true
 			continue
@@ -109,17 +117,45 @@ func (l *Lockstep) lambdaARNs() []string {
 	return list
 }
 
-// acceptWide says why a step's policy has resources with a star.
-func acceptWide(role awsiam.Role) {
-	for _, wide := range []struct{ finding, reason string }{
-		{"/^Resource::.*ledger\\/\\*$/g", "The ledger has an object for each release."},
-		{"/^Resource::.*releases\\/\\*$/g", "Each release has objects of its own."},
-		{"/^Resource::<.*Site[AB].*>\\/\\*$/g", "A site has the files that it has."},
-		{"/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' to make; by prefix, since a policy has no room for 200 names."},
-		{"/^Resource::arn:.*:execution:.*\\*$/g", "Each release has an execution of its own."},
-		{"/^Resource::arn:.*:schedule\\/.*\\*$/g", "Each bake has a schedule of its own."},
-		{"Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for; Lambda's network interfaces have no names before they are made."},
-	} {
-		accept(role, "AwsSolutions-IAM5", wide.reason, wide.finding)
+func every(config.Function) bool { return true }
+
+// called are the functions that events call.
+func called(f config.Function) bool { return len(f.Events) > 0 }
+
+// acceptWide says why a policy has resources with a star, of those that it has.
+func (l *Lockstep) acceptWide(role awsiam.Role, statements []awsiam.PolicyStatement) {
+	said := map[string]bool{}
+	for _, s := range statements {
+		for _, resource := range *s.Resources() {
+			finding, reason := l.wide(*resource, *(*s.Actions())[0])
+			if finding != "" && !said[finding] {
+				accept(role, "AwsSolutions-IAM5", reason, finding)
+				said[finding] = true
+			}
+		}
 	}
+}
+
+// wide is what cdk-nag finds in a resource with a star, and why it is there.
+func (l *Lockstep) wide(resource, action string) (finding, reason string) {
+	has, ends := strings.Contains, strings.HasSuffix
+	switch {
+	case !ends(resource, "*"):
+		return "", ""
+	case resource == "*" && strings.HasPrefix(action, "ec2:"):
+		return "Resource::*", "Lambda makes network interfaces, which have no names before."
+	case resource == "*":
+		return "Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for."
+	case ends(resource, "/ledger/*"):
+		return "/^Resource::<.*State.*>\\/ledger\\/\\*$/g", "The ledger has an object for each release."
+	case ends(resource, "/"+sm.ReleasesPrefix+"*"):
+		return "/^Resource::<.*State.*>\\/releases\\/\\*$/g", "Each release has objects of its own."
+	case has(resource, ":function:"):
+		return "/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' to make; by prefix, since a policy has no room for 200 names."
+	case has(resource, ":execution:"):
+		return "/^Resource::arn:.*:execution:.*\\*$/g", "Each release has an execution of its own."
+	case has(resource, ":schedule/"):
+		return "/^Resource::arn:.*:schedule\\/.*\\*$/g", "Each bake has a schedule of its own."
+	}
+	return "/^Resource::<.*Site[AB].*>\\/\\*$/g", "A site has the files that it has."
 }

@@ -14,7 +14,7 @@ import (
 
 // provision makes what the releases will own, where it is missing, and writes settings.json: the one custom
 // resource. Its property is the settings, so it runs again when they change, and only then.
-func (l *Lockstep) provision(functions []awscdk.NestedStack) {
+func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResource {
 	scope := constructs.NewConstruct(l.scope, jsii.String("Provision"))
 	name := "lockstep-" + l.config.App + "-provision"
 	log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
@@ -26,11 +26,11 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) {
 		l.writesRoute(),
 		allow([]string{"apigateway:GET", "apigateway:PATCH"}, l.stageARN(sm.A), l.stageARN(sm.B)),
 	}
-	if lambdas := l.lambdaARNs(); len(lambdas) > 0 {
+	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
 		statements = append(statements, allow([]string{"lambda:GetAlias", "lambda:CreateAlias", "lambda:PublishVersion", "lambda:AddPermission"}, lambdas...))
 	}
 	role := lambdaRole(scope, "What comes before the first release of "+l.config.App+".", statements)
-	acceptWide(role)
+	l.acceptWide(role, statements)
 	function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
 		FunctionName: &name, Description: jsii.String("Makes what releases will own, where it is missing."),
 		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
@@ -52,6 +52,7 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) {
 	for _, e := range sm.Environments() {
 		first.Node().AddDependency(l.scope.Node().FindChild(jsii.String("ApiStage" + letter(e))))
 	}
+	return first
 }
 
 // properties are the settings as plain values: CDK looks for its tokens in no Go type of ours.

@@ -31,7 +31,7 @@ func (l *Lockstep) steps() {
 			memory = 1769 // a whole core: it compiles Postgres's parser before it reads the first migration
 		}
 		role := lambdaRole(scope, "Lockstep's "+string(task)+" for "+l.config.App+".", statements)
-		acceptWide(role)
+		l.acceptWide(role, statements)
 		function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
 			FunctionName: &name, Description: jsii.String("Lockstep: " + string(task) + "."),
 			Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),

@@ -27,6 +27,9 @@ func (e Environment) Other() Environment {
 // Alias is the Lambda alias of the environment, which every function has.
 func (e Environment) Alias() string { return string(e) }
 
+// LiveAlias is the alias of a function to which its event sources are bound: it follows the release that serves.
+const LiveAlias = "live"
+
 // Stage is the API stage of the environment, and so the first path segment of its calls.
 func (e Environment) Stage() string { return "api-" + string(e) }
 

@@ -48,6 +48,8 @@ type Schedules struct {
 type AppFunction struct {
 	Name   string `json:"name"`
 	Lambda string `json:"lambda"`
+	// Live says that events call it, by the alias LiveAlias.
+	Live bool `json:"live,omitempty"`
 }
 
 // Alarm is a CloudWatch alarm that judges one environment.

@@ -12,7 +12,7 @@ import (
 func TestParseSettings_RoundTrip(t *testing.T) {
 	s := Settings{
 		App: "shop", SiteBuckets: map[Environment]string{A: "site-a", B: "site-b"},
-		Functions: []AppFunction{{"catalog", "shop-catalog"}, {"orders", "shop-orders"}},
+		Functions: []AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders"}},
 		Alarms:    []Alarm{{"errors-a", A}, {"errors-b", B}, {"slow-a", A}},
 		Ramp:      RampPlan{Steps: []RampStep{{Percent: 5, Bake: Duration(90 * time.Second)}}, OnInconclusive: Hold},
 		Drain:     DrainPlan{Quiet: Duration(time.Hour)},

@@ -97,6 +97,9 @@ func (c Config) checkFunctions() error {
 }
 
 func (f Function) check(at string) error {
+	if err := f.checkEvents(at); err != nil {
+		return err
+	}
 	if f.Existing != "" {
 		if !existingPattern.MatchString(f.Existing) {
 			return found(at+".existing", f.Existing, "the name or the ARN of a Lambda, without a version")

@@ -36,7 +36,7 @@ type Config struct {
 }
 
 // Function is a function of the application. Existing names one that is there already, by name or ARN, and
-// adopts it; then only its routes are Lockstep's to say.
+// adopts it; then only its routes and events are Lockstep's to say.
 type Function struct {
 	Name        string            `json:"name"`
 	Existing    string            `json:"existing"`
@@ -46,6 +46,7 @@ type Function struct {
 	Memory      int               `json:"memory"` // MB
 	Timeout     sm.Duration       `json:"timeout"`
 	Environment map[string]string `json:"environment"`
+	Events      []Source          `json:"events"` // what calls it beside the API
 	// Architecture is arm64, unless the function is built for x86_64.
 	Architecture string `json:"architecture"`
 }
@@ -215,6 +216,11 @@ func (c Config) complete() (_ Config, err error) {
 	}
 	for i := range c.Functions {
 		f := &c.Functions[i]
+		for j := range f.Events {
+			if s := &f.Events[j]; s.Queue != "" && s.Batch == 0 {
+				s.Batch = 10
+			}
+		}
 		if f.Existing != "" {
 			continue
 		}

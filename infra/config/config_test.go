@@ -106,6 +106,18 @@ func TestParse_Refuses(t *testing.T) {
 		"cookie of a public domain": {`{"app":"shop","site":{"cookieDomain":"com"},"domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:us-east-1:123456789012:certificate/x"}}}`, "lockstep.site.cookieDomain"},
 		"cookie without a domain":   {`{"app":"shop","site":{"cookieDomain":"example.com"}}`, "lockstep.site.cookieDomain"},
 		"log days":                  {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
+		"event of no kind":          {function(plain + `,"events":[{}]`), "lockstep.functions[0].events[0]: found [], expected one of schedule, pattern, queue and topic"},
+		"event of two kinds":        {function(plain + `,"events":[{"schedule":"rate(1 day)","queue":"q"}]`), "lockstep.functions[0].events[0]: found [schedule queue], expected one of"},
+		"schedule":                  {function(plain + `,"events":[{"schedule":"every day"}]`), `lockstep.functions[0].events[0].schedule: found "every day", expected`},
+		"queue by name":             {function(plain + `,"events":[{"queue":"orders"}]`), `lockstep.functions[0].events[0].queue: found "orders", expected the ARN of an SQS queue`},
+		"batch":                     {function(plain + `,"events":[{"queue":"arn:aws:sqs:eu-west-1:123456789012:q","batch":11}]`), "lockstep.functions[0].events[0].batch: found 11, expected 1 to 10"},
+		"batch without queue":       {function(plain + `,"events":[{"schedule":"rate(1 day)","batch":1}]`), "lockstep.functions[0].events[0].batch: found 1"},
+		"FIFO topic":                {function(plain + `,"events":[{"topic":"arn:aws:sns:eu-west-1:123456789012:t.fifo"}]`), "lockstep.functions[0].events[0].topic: found"},
+		"empty pattern":             {function(plain + `,"events":[{"pattern":{}}]`), "lockstep.functions[0].events[0].pattern: found"},
+		"pattern's field":           {function(plain + `,"events":[{"pattern":{"sauce":["x"]}}]`), "lockstep.functions[0].events[0].pattern.sauce: found"},
+		"pattern's leaf":            {function(plain + `,"events":[{"pattern":{"detail":{"state":"x"}}}]`), `lockstep.functions[0].events[0].pattern.detail.state: found "x", expected a list of values, like ["x"]`},
+		"bus of a schedule":         {function(plain + `,"events":[{"schedule":"rate(1 day)","bus":"b"}]`), "lockstep.functions[0].events[0].bus: found"},
+		"unknown key of an event":   {function(plain + `,"events":[{"cron":"x"}]`), "lockstep.functions[0].events[0].cron: found a key that is not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(c.config))

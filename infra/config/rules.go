@@ -1,6 +1,10 @@
 package config
 
-import sm "lockstep/statemachine"
+import (
+	"fmt"
+
+	sm "lockstep/statemachine"
+)
 
 // Rule is an EventBridge rule of Lockstep's: what it matches, and whom it calls.
 type Rule struct {
@@ -15,7 +19,15 @@ type Rule struct {
 	Enabled bool
 }
 
-// RuleName is the name of a rule.
+// DefaultBus is where the services of AWS put their events.
+const DefaultBus = "default"
+
+// SourceRule is the name of the rule behind a function's event source.
+func SourceRule(app, function string, i int) string {
+	return fmt.Sprintf("%s-%d", FunctionName(app, function), i)
+}
+
+// RuleName is the name of a rule of Lockstep's.
 func RuleName(app, rule string) string { return "lockstep-" + app + "-" + rule }
 
 // Rules start the machine on a merge, or on an upload, and bring alarms, operators, the end of a freeze and dead

@@ -30,7 +30,7 @@ func (c Config) Settings() sm.Settings {
 		s.EdgeConvergence = sm.Duration(lambdaConvergence)
 	}
 	for _, f := range c.Functions {
-		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f)})
+		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f), Live: len(f.Events) > 0})
 	}
 	for _, e := range sm.Environments() {
 		for _, kind := range AlarmKinds() {

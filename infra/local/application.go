@@ -68,9 +68,10 @@ func hasten(d sm.Duration) sm.Duration {
 	return sm.Duration(max(time.Second, (d.Std() / (time.Minute / minute)).Round(time.Second)))
 }
 
-// words say what is stood up.
+// words say what is stood up, and which event sources have no stand-in: only a pattern has, the bus.
 func words(c config.Config) string {
-	var functions, ramp []string
+	var functions, ramp, silent []string
+	note := ""
 	for _, f := range c.Functions {
 		text := f.Name
 		if len(f.Routes) > 0 {
@@ -84,5 +85,15 @@ func words(c config.Config) string {
 	if c.Ramp.HarmBudget > 0 {
 		ramp = []string{fmt.Sprintf("by a harm budget of %g within %s", c.Ramp.HarmBudget, c.Ramp.Within)}
 	}
-	return fmt.Sprintf("cdk.json: %s: functions %s; ramp %s, where a minute takes %s here", c.App, strings.Join(functions, ", "), strings.Join(ramp, ", "), minute)
+	for i, f := range c.Functions {
+		for j, source := range f.Events {
+			if source.Pattern == nil {
+				silent = append(silent, fmt.Sprintf("lockstep.functions[%d].events[%d]", i, j))
+			}
+		}
+	}
+	if silent != nil {
+		note = "; here nothing comes from " + strings.Join(silent, ", ")
+	}
+	return fmt.Sprintf("cdk.json: %s: functions %s; ramp %s, where a minute takes %s here%s", c.App, strings.Join(functions, ", "), strings.Join(ramp, ", "), minute, note)
 }

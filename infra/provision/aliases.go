@@ -21,55 +21,73 @@ type lambdas interface {
 	PublishVersion(context.Context, *lambda.PublishVersionInput, ...func(*lambda.Options)) (*lambda.PublishVersionOutput, error)
 }
 
+// permission lets the stages of an API call a function.
+type permission struct{ id, caller string }
+
 // aliases gives each function the aliases that it lacks, on a version of its code as it is now, and lets the
 // API's stages call both: each stage calls either's during a rollback.
-func (p provisioner) aliases(ctx context.Context, functions []sm.AppFunction, caller string) error {
+func (p provisioner) aliases(ctx context.Context, s sm.Settings, control sm.Control, caller string) error {
 	quota := rate.NewLimiter(12, 1) // of the 15 calls a second that Lambda's control plane takes
-	for _, f := range functions {
-		if err := p.aliasesOf(ctx, quota, f.Lambda, caller); err != nil {
+	// Named after the API: a function that was adopted may still have the permission of an API that is gone.
+	allow := permission{"lockstep-api-" + s.API, caller}
+	for _, f := range s.Functions {
+		if err := p.aliasesOf(ctx, quota, f, control, allow); err != nil {
 			return fmt.Errorf("prepare the function %s: %w", f.Name, err)
 		}
 	}
 	return nil
 }
 
-func (p provisioner) aliasesOf(ctx context.Context, quota *rate.Limiter, fn, caller string) error {
-	version := ""
+func (p provisioner) aliasesOf(ctx context.Context, quota *rate.Limiter, f sm.AppFunction, control sm.Control, allow permission) error {
+	first, serves := "", ""
 	for _, e := range sm.Environments() {
-		there, err := p.alias(ctx, quota, fn, e)
+		version, err := p.version(ctx, quota, f.Lambda, e.Alias())
 		if err != nil {
 			return err
 		}
-		if !there {
-			if version == "" {
-				if version, err = p.publish(ctx, quota, fn); err != nil {
+		if version == "" {
+			if first == "" {
+				if first, err = p.publish(ctx, quota, f.Lambda); err != nil {
 					return err
 				}
 			}
-			if err := p.createAlias(ctx, quota, fn, e, version); err != nil {
+			version = first
+			if err := p.createAlias(ctx, quota, f.Lambda, e.Alias(), version); err != nil {
 				return err
 			}
 		}
-		if err := p.permit(ctx, quota, fn, e, caller); err != nil {
+		if e == control.Fallback {
+			serves = version
+		}
+		if err := p.permit(ctx, quota, f.Lambda, e, allow); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !f.Live {
+		return nil
+	}
+	// What events call begins with what serves, and from then on the releases move it.
+	live, err := p.version(ctx, quota, f.Lambda, sm.LiveAlias)
+	if err != nil || live != "" {
+		return err
+	}
+	return p.createAlias(ctx, quota, f.Lambda, sm.LiveAlias, serves)
 }
 
-func (p provisioner) alias(ctx context.Context, quota *rate.Limiter, fn string, e sm.Environment) (there bool, err error) {
+// version is the one that an alias names; empty where there is no such alias.
+func (p provisioner) version(ctx context.Context, quota *rate.Limiter, fn, alias string) (string, error) {
 	if err := quota.Wait(ctx); err != nil {
-		return false, err
+		return "", err
 	}
-	_, err = p.functions.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: aws.String(e.Alias())})
+	out, err := p.functions.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: &alias})
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		return false, nil
+		return "", nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look at alias %s:%s: %w", fn, e.Alias(), err)
+		return "", fmt.Errorf("look at alias %s:%s: %w", fn, alias, err)
 	}
-	return true, nil
+	return aws.ToString(out.FunctionVersion), nil
 }
 
 // publish answers the version that has the code as it is; Lambda makes no second one of the same.
@@ -84,25 +102,25 @@ func (p provisioner) publish(ctx context.Context, quota *rate.Limiter, fn string
 	return aws.ToString(out.Version), nil
 }
 
-func (p provisioner) createAlias(ctx context.Context, quota *rate.Limiter, fn string, e sm.Environment, version string) error {
+func (p provisioner) createAlias(ctx context.Context, quota *rate.Limiter, fn, alias, version string) error {
 	if err := quota.Wait(ctx); err != nil {
 		return err
 	}
-	_, err := p.functions.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &fn, Name: aws.String(e.Alias()), FunctionVersion: &version})
+	_, err := p.functions.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &fn, Name: &alias, FunctionVersion: &version})
 	var exists *types.ResourceConflictException
 	if err != nil && !errors.As(err, &exists) {
-		return fmt.Errorf("make alias %s:%s: %w", fn, e.Alias(), err)
+		return fmt.Errorf("make alias %s:%s: %w", fn, alias, err)
 	}
 	return nil
 }
 
-func (p provisioner) permit(ctx context.Context, quota *rate.Limiter, fn string, e sm.Environment, caller string) error {
+func (p provisioner) permit(ctx context.Context, quota *rate.Limiter, fn string, e sm.Environment, allow permission) error {
 	if err := quota.Wait(ctx); err != nil {
 		return err
 	}
 	_, err := p.functions.AddPermission(ctx, &lambda.AddPermissionInput{
-		FunctionName: &fn, Qualifier: aws.String(e.Alias()), StatementId: aws.String("lockstep-api"),
-		Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("apigateway.amazonaws.com"), SourceArn: &caller,
+		FunctionName: &fn, Qualifier: aws.String(e.Alias()), StatementId: &allow.id,
+		Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("apigateway.amazonaws.com"), SourceArn: &allow.caller,
 	})
 	var exists *types.ResourceConflictException
 	if err != nil && !errors.As(err, &exists) {

@@ -75,7 +75,7 @@ func (p provisioner) provision(ctx context.Context, s sm.Settings, caller string
 			return err
 		}
 	}
-	if err := p.aliases(ctx, s.Functions, caller); err != nil {
+	if err := p.aliases(ctx, s, control, caller); err != nil {
 		return err
 	}
 	_, err = p.objects.PutObject(ctx, &s3.PutObjectInput{

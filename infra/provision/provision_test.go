@@ -33,7 +33,7 @@ type functions struct {
 }
 
 func (f functions) AddPermission(_ context.Context, in *lambda.AddPermissionInput, _ ...func(*lambda.Options)) (*lambda.AddPermissionOutput, error) {
-	key := *in.FunctionName + ":" + *in.Qualifier
+	key := *in.FunctionName + ":" + *in.Qualifier + " " + *in.StatementId
 	if f.permissions[key] != "" {
 		return nil, &types.ResourceConflictException{}
 	}
@@ -63,7 +63,7 @@ func fresh(t *testing.T) *account {
 		}
 	}
 	a.settings = sm.Settings{App: "shop", StateBucket: "state", API: "api", KeyValue: c.KeyValue.Create("shop"),
-		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders"}}}
+		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders", Live: true}}}
 	config := c.Config()
 	a.provisioner = provisioner{
 		objects: s3.NewFromConfig(config), parameters: ssm.NewFromConfig(config), routes: kvs.NewFromConfig(config),
@@ -72,11 +72,15 @@ func fresh(t *testing.T) *account {
 	return a
 }
 
-func zipped(t *testing.T) []byte {
+func zipped(t *testing.T) []byte { return packed(t, "bootstrap") }
+
+func other(t *testing.T) []byte { return packed(t, "other") }
+
+func packed(t *testing.T, name string) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	w := zip.NewWriter(&packed)
-	if _, err := w.Create("bootstrap"); err != nil {
+	if _, err := w.Create(name); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -112,6 +116,9 @@ func (a *account) state(t *testing.T) map[string]string {
 			}
 			state[f.Lambda+":"+e.Alias()] = *alias.FunctionVersion
 		}
+		if alias, err := a.functions.GetAlias(t.Context(), &lambda.GetAliasInput{FunctionName: aws.String("shop-orders"), Name: aws.String(sm.LiveAlias)}); err == nil {
+			state["shop-orders:live"] = *alias.FunctionVersion
+		}
 	}
 	return state
 }
@@ -124,12 +131,13 @@ func TestProvision_FirstDeployment(t *testing.T) {
 		want := map[string]string{
 			"control": `{"active":"a","fallback":"b"}`, "route": `{"active":"a","fallback":"b","weight":0,"release":""}`,
 			"api-a alias": "a", "api-a release": "-", "api-b alias": "b", "api-b release": "-",
-			"shop-catalog:a": "1", "shop-catalog:b": "1", "shop-orders:a": "1", "shop-orders:b": "1",
+			"shop-catalog:a": "1", "shop-catalog:b": "1", "shop-orders:a": "1", "shop-orders:b": "1", "shop-orders:live": "1",
 		}
 		if got := a.state(t); !maps.Equal(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
-		if got := slices.Sorted(maps.Keys(a.permissions)); !slices.Equal(got, []string{"shop-catalog:a", "shop-catalog:b", "shop-orders:a", "shop-orders:b"}) {
+		if got := slices.Sorted(maps.Keys(a.permissions)); !slices.Equal(got, []string{
+			"shop-catalog:a lockstep-api-api", "shop-catalog:b lockstep-api-api", "shop-orders:a lockstep-api-api", "shop-orders:b lockstep-api-api"}) {
 			t.Errorf("the API may call %v", got)
 		}
 		object, _ := a.S3.Get("state", sm.SettingsKey)
@@ -211,6 +219,47 @@ func TestProvision_RouteObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		deploy(cfn.RequestUpdate, properties(store), `{"active":"b","fallback":"a","weight":0,"release":""}`)
+	})
+}
+
+// A function whose first event source comes after a hundred releases: events call what serves, not what was first.
+func TestProvision_FirstEventSource_CallsWhatServes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		a.settings.Functions[1].Live = false
+		a.deploy(t, cfn.RequestCreate)
+		if err := a.SSM.Put(sm.ControlParameter("shop"), `{"active":"b","fallback":"a"}`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lambda.NewFromConfig(a.Config()).UpdateFunctionCode(t.Context(), &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("shop-orders"), ZipFile: other(t), Publish: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Lambda.Alias("shop-orders", "a", "2"); err != nil {
+			t.Fatal(err)
+		}
+		a.settings.Functions[1].Live = true
+		a.deploy(t, cfn.RequestUpdate)
+		if got := a.state(t)["shop-orders:live"]; got != "2" {
+			t.Errorf("events call version %s, expected 2, which the fallback carries", got)
+		}
+	})
+}
+
+// An adopted function outlives the API whose stages may call it: the next one needs a permission of its own.
+func TestProvision_AnotherAPI_MayCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		a.deploy(t, cfn.RequestCreate)
+		a.settings.API = "api2"
+		for _, e := range sm.Environments() {
+			a.APIGateway.CreateStage("api2", e.Stage(), map[string]string{})
+		}
+		a.deploy(t, cfn.RequestUpdate)
+		if a.permissions["shop-orders:b lockstep-api-api2"] == "" {
+			t.Errorf("found the permissions %v, expected one for api2", a.permissions)
+		}
 	})
 }
 

@@ -221,6 +221,16 @@ func (v versions) Point(ctx context.Context, name string, e sm.Environment, vers
 	})
 }
 
+func (v versions) Follow(ctx context.Context, name, version string, mine func(context.Context) error) error {
+	if err := mine(ctx); err != nil {
+		return err
+	}
+	return v.call("follow "+name, func() error {
+		v.aliases[name+" live"] = version
+		return nil
+	})
+}
+
 type stages struct{ *world }
 
 func (s stages) Set(_ context.Context, e, alias sm.Environment, id string) error {

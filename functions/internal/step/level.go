@@ -21,6 +21,8 @@ type Versions interface {
 	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
 	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error.
 	Point(ctx context.Context, name string, e sm.Environment, version string, mine func(context.Context) error) error
+	// Follow moves the alias that event sources call, as Point does.
+	Follow(ctx context.Context, name, version string, mine func(context.Context) error) error
 }
 
 // Stages sets which alias an API stage calls: one call for every function at once.
@@ -47,6 +49,8 @@ type Leveler struct {
 	Stages   Stages
 	Sites    Sites
 }
+
+func (l Leveler) follower() Follower { return Follower{l.Book, l.Settings, l.Versions} }
 
 // sideBySide is how many functions are worked on at once; the adapter keeps to Lambda's quotas.
 const sideBySide = 16

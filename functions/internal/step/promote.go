@@ -9,11 +9,11 @@ import (
 )
 
 // Promote swaps the two roles once active serves everyone. The route that it writes sends every viewer
-// where the one before sent them, so an edge location that still has the old one does no harm. Run twice,
-// it writes the same. The document keeps the roles of the beginning. It returns AlarmBreached and
+// where the one before sent them, so an edge location that still has the old one does no harm. From then on
+// events call the release too. Run twice, it writes the same. The document keeps the roles of the beginning. It returns AlarmBreached and
 // OperatorRollback for signals that arrived while nobody waited.
 type Promote struct {
-	Book   Book
+	Follower
 	Routes Routes
 	Roles  Roles
 }
@@ -34,6 +34,9 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	}
 	if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 		return doc, fmt.Errorf("swap the roles: %w", err)
+	}
+	if err := p.follow(ctx, doc, doc.Active); err != nil {
+		return doc, err
 	}
 	now := time.Now().UTC()
 	_, err = p.Book.Tell(ctx, doc, sm.Promote, fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s waits to be left", doc.Release, doc.Active, doc.Fallback), func(r *sm.Record) {

@@ -179,8 +179,8 @@ func TestDrain(t *testing.T) {
 		wait    int
 	}{
 		"at once":                 {after: 0, wait: 60},
-		"quiet, but not for long": {after: 14 * time.Minute, wait: 60},
-		"quiet":                   {after: 15 * time.Minute, drained: true, wait: 60},
+		"quiet, but not for long": {after: 17 * time.Minute, wait: 60},
+		"quiet":                   {after: 18 * time.Minute, drained: true, wait: 60},
 		"still called":            {after: 15 * time.Minute, calls: 3, wait: 60},
 		"called for a day":        {after: 24 * time.Hour, calls: 3, drained: true, wait: 60},
 		"the first, at once":      {first: true, wait: 60},

@@ -12,7 +12,7 @@ import (
 // Rollback brings everyone back to what fallback carries, before or after the promotion. The weight goes
 // to 0 first, but edges take a minute to hear of it; so at once, in one call, active's stage calls
 // fallback's aliases, and active's entry pages become fallback's. From then on every new page and every
-// call is the old release, wherever the edge sends it. Then the aliases follow at the pace of the quota.
+// call is the old release, wherever the edge sends it; events call it again too. Then the aliases follow at the pace of the quota.
 // Run twice, it writes the same. It returns RollbackFailed.
 type Rollback struct {
 	Leveler
@@ -81,6 +81,9 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 	if err := r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback}); err != nil {
+		return "", err
+	}
+	if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {
 		return "", err
 	}
 	moved, err := r.functions(ctx, doc)

@@ -28,7 +28,7 @@ const (
 func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, objects: map[string]json.RawMessage{}, tags: map[string]int{}, bundles: map[string][]byte{},
-		aliases:   map[string]string{"catalog a": "0", "orders a": "0", "catalog b": "1", "orders b": "1"},
+		aliases:   map[string]string{"catalog a": "0", "orders a": "0", "catalog b": "1", "orders b": "1", "orders live": "1"},
 		published: map[string]string{}, stages: map[sm.Environment]string{sm.A: "a v0", sm.B: "b v1"},
 		sites:   map[sm.Environment]map[string]release.Page{sm.A: {}, sm.B: {}},
 		route:   sm.Route{Active: sm.A, Fallback: sm.B, Release: "v1"},
@@ -38,7 +38,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.settings = sm.Settings{
 		App: "shop", StateBucket: "state", SiteURL: "https://shop", Database: &sm.Database{Secret: "secret"},
-		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders"}},
+		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders", Live: true}},
 		Alarms:    []sm.Alarm{{Name: "errors-a", Environment: sm.A}, {Name: "slow-a", Environment: sm.A}, {Name: "errors-b", Environment: sm.B}},
 		Ramp: sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(10 * time.Minute)}, {Percent: 100, Bake: sm.Duration(time.Hour)}},
 			MinimumRequests: 10, MaxExtensions: 1},
@@ -142,7 +142,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.CheckAlarms:
 		return (&CheckAlarms{Book: w.book(), Witness: w.witness()}).Run(c, doc)
 	case sm.Promote:
-		return (&Promote{Book: w.book(), Routes: routes{w}, Roles: roles{w}}).Run(c, doc)
+		return (&Promote{Follower: w.leveler().follower(), Routes: routes{w}, Roles: roles{w}}).Run(c, doc)
 	case sm.Drain:
 		return (&Drain{Book: w.book(), Witness: w.witness()}).Run(c, doc)
 	case sm.Contract:

@@ -36,6 +36,10 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if _, err := s.Book.unsettle(ctx, doc); err != nil {
 		return "", err
 	}
+	// What events call is level already, unless somebody moved it by hand.
+	if err := s.follower().follow(ctx, doc, doc.Fallback); err != nil {
+		return "", err
+	}
 	moved, err := s.functions(ctx, doc)
 	if err != nil {
 		return "", err

@@ -66,7 +66,8 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document]
 
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Promote{Book: Book(c), Routes: c.Routes(), Roles: c.Control()}).Run
+	follower := step.Follower{Book: Book(c), Settings: c.Settings, Versions: c.Functions()}
+	return (&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control()}).Run
 }
 
 // Drain wires step.Drain.

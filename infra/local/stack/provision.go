@@ -134,6 +134,38 @@ func (s *Stack) functions(o Options) error {
 				return err
 			}
 		}
+		if err := s.events(o, f, version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// events let a function be called by what matches its patterns, as it serves. Its other sources have no stand-in.
+func (s *Stack) events(o Options, f config.Function, version string) error {
+	if len(f.Events) == 0 {
+		return nil
+	}
+	name := o.Lambda(f)
+	if err := s.Cloud.Lambda.Alias(name, sm.LiveAlias, version); err != nil {
+		return err
+	}
+	for i, source := range f.Events {
+		if source.Pattern == nil {
+			continue
+		}
+		pattern, err := json.Marshal(source.Pattern)
+		if err != nil {
+			return err
+		}
+		if source.Bus != "" {
+			s.Cloud.Events.CreateBus(source.Bus)
+		}
+		rule := events.Rule{Name: config.SourceRule(o.App, f.Name, i), Bus: source.Bus, Pattern: string(pattern),
+			Targets: []events.Target{{ID: "live", ARN: wire.ARN("lambda", "function:"+name+":"+sm.LiveAlias)}}}
+		if err := s.Cloud.Events.PutRule(rule); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -66,42 +66,52 @@ func (f *Functions) At(ctx context.Context, name string, env statemachine.Enviro
 	return statemachine.Carried{Version: aws.ToString(c.Version), SHA256: sha256}, nil
 }
 
-// Point makes the environment's alias name the version, all of it: an alias with weights would mix
-// versions. It does nothing where that is so already, and fails with StaleWrite where somebody else moved
-// the alias meanwhile. Between the look at the alias and the move it asks mine, and lets it be on an error.
+// Point makes the environment's alias name the version.
 func (f *Functions) Point(ctx context.Context, name string, env statemachine.Environment, version string, mine func(context.Context) error) error {
+	return f.point(ctx, name, env.Alias(), version, mine)
+}
+
+// Follow makes the alias that event sources call name the version.
+func (f *Functions) Follow(ctx context.Context, name, version string, mine func(context.Context) error) error {
+	return f.point(ctx, name, statemachine.LiveAlias, version, mine)
+}
+
+// point makes the alias name the version, all of it: an alias with weights would mix versions. It does nothing where
+// that is so already, and fails with StaleWrite where somebody else moved the alias meanwhile. Between the look at the
+// alias and the move it asks mine, and lets it be on an error.
+func (f *Functions) point(ctx context.Context, name, to, version string, mine func(context.Context) error) error {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return err
 	}
-	now, err := f.At(ctx, name, env)
-	if err != nil || now.Version == version {
+	now, err := f.configuration(ctx, fn, to)
+	if err != nil || aws.ToString(now.Version) == version {
 		return err
 	}
 	if err := f.control.Wait(ctx); err != nil {
-		return fmt.Errorf("point %s:%s at version %s: %w", fn, env.Alias(), version, err)
+		return fmt.Errorf("point %s:%s at version %s: %w", fn, to, version, err)
 	}
-	alias, err := f.client.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: aws.String(env.Alias())})
+	alias, err := f.client.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: &to})
 	if err != nil {
-		return awserr.Wrap(err, "look at alias %s:%s", fn, env.Alias())
+		return awserr.Wrap(err, "look at alias %s:%s", fn, to)
 	}
 	if err := f.control.Wait(ctx); err != nil {
-		return fmt.Errorf("point %s:%s at version %s: %w", fn, env.Alias(), version, err)
+		return fmt.Errorf("point %s:%s at version %s: %w", fn, to, version, err)
 	}
 	if err := mine(ctx); err != nil {
 		return err
 	}
 	_, err = f.client.UpdateAlias(ctx, &lambda.UpdateAliasInput{
-		FunctionName: &fn, Name: aws.String(env.Alias()), FunctionVersion: &version, RevisionId: alias.RevisionId,
+		FunctionName: &fn, Name: &to, FunctionVersion: &version, RevisionId: alias.RevisionId,
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}},
 	})
 	if awserr.Stale(err) {
 		// An update that took effect and timed out meets itself when the SDK repeats it.
-		if now, lookErr := f.At(ctx, name, env); lookErr == nil && now.Version == version {
+		if now, lookErr := f.configuration(ctx, fn, to); lookErr == nil && aws.ToString(now.Version) == version {
 			return nil
 		}
 	}
-	return awserr.Wrap(err, "point %s:%s at version %s", fn, env.Alias(), version)
+	return awserr.Wrap(err, "point %s:%s at version %s", fn, to, version)
 }
 
 func (f *Functions) configuration(ctx context.Context, fn, qualifier string) (*types.FunctionConfiguration, error) {

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Source is what calls a function beside the API: exactly one of schedule, pattern, queue and topic. It calls what
+// the fallback carries: events have no viewer whom a ramp could split.
+type Source struct {
+	Schedule string         `json:"schedule"` // "rate(5 minutes)" or "cron(0 6 * * ? *)", in UTC
+	Pattern  map[string]any `json:"pattern"`  // EventBridge's event pattern
+	Bus      string         `json:"bus"`      // the pattern's; "default" where not given
+	Queue    string         `json:"queue"`    // ARN of an SQS queue
+	Batch    int            `json:"batch"`    // how many of the queue's messages one call takes, 10 where not given
+	Topic    string         `json:"topic"`    // ARN of an SNS topic
+}
+
+// maxSources keeps the policy of a function's alias below Lambda's 20 KB.
+const maxSources = 20
+
+var (
+	schedulePattern = regexp.MustCompile(`^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\((\S+ ){5}\S+\))$`)
+	queuePattern    = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
+	topicPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$`)
+	busPattern      = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
+)
+
+// patternFields are what an event has, and so what a pattern may hold it against.
+var patternFields = []string{"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version", "$or"}
+
+func (f Function) checkEvents(at string) error {
+	if len(f.Events) > maxSources {
+		return found(at+".events", len(f.Events), "at most %d: a function's policy holds no more", maxSources)
+	}
+	for i, s := range f.Events {
+		if err := s.check(fmt.Sprintf("%s.events[%d]", at, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Source) check(at string) error {
+	var kinds []string
+	for _, kind := range []struct {
+		name  string
+		given bool
+	}{{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue", s.Queue != ""}, {"topic", s.Topic != ""}} {
+		if kind.given {
+			kinds = append(kinds, kind.name)
+		}
+	}
+	switch {
+	case len(kinds) != 1:
+		return found(at, kinds, "one of schedule, pattern, queue and topic")
+	case s.Bus != "" && s.Pattern == nil:
+		return found(at+".bus", s.Bus, "it beside a pattern only")
+	case s.Batch != 0 && s.Queue == "":
+		return found(at+".batch", s.Batch, "it beside a queue only")
+	case s.Schedule != "" && !schedulePattern.MatchString(s.Schedule):
+		return found(at+".schedule", s.Schedule, "\"rate(5 minutes)\" or \"cron(0 6 * * ? *)\"")
+	case s.Queue != "" && !queuePattern.MatchString(s.Queue):
+		return found(at+".queue", s.Queue, "the ARN of an SQS queue")
+	case s.Batch != 0 && (s.Batch < 1 || s.Batch > 10):
+		return found(at+".batch", s.Batch, "1 to 10")
+	case s.Topic != "" && !topicPattern.MatchString(s.Topic):
+		return found(at+".topic", s.Topic, "the ARN of an SNS topic, and no FIFO one: that calls no Lambda")
+	case s.Pattern != nil:
+		return s.checkPattern(at)
+	}
+	return nil
+}
+
+// checkPattern finds what EventBridge would refuse at a glance: what its operators mean is for EventBridge to say.
+func (s Source) checkPattern(at string) error {
+	if s.Bus != "" && !busPattern.MatchString(s.Bus) {
+		return found(at+".bus", s.Bus, "the name of an event bus")
+	}
+	if len(s.Pattern) == 0 {
+		return found(at+".pattern", "{}", "at least one field, or every event would match")
+	}
+	if text, _ := json.Marshal(s.Pattern); len(text) > 4096 {
+		return found(at+".pattern", fmt.Sprintf("%d characters", len(text)), "at most 4096")
+	}
+	return checkFields(at+".pattern", s.Pattern, patternFields)
+}
+
+// checkFields: a leaf of a pattern is a list of what matches.
+func checkFields(at string, object map[string]any, known []string) error {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if known != nil && !slices.Contains(known, key) {
+			return found(at+"."+key, "a field that no event has", "one of %s", strings.Join(known, ", "))
+		}
+		switch value := object[key].(type) {
+		case map[string]any:
+			if err := checkFields(at+"."+key, value, nil); err != nil {
+				return err
+			}
+		case []any:
+			if len(value) == 0 {
+				return found(at+"."+key, "[]", "at least one value: an empty list matches nothing")
+			}
+		default:
+			return found(at+"."+key, value, "a list of values, like [%q]", fmt.Sprint(value))
+		}
+	}
+	return nil
+}

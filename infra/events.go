@@ -1,0 +1,120 @@
+package infra
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"lockstep/infra/config"
+	sm "lockstep/statemachine"
+)
+
+// events bind what calls functions beside the API to their alias live, once and for all: a release moves the alias.
+// They are in nested stacks of their own, which come after the custom resource that makes the alias.
+func (l *Lockstep) events(first awscdk.CustomResource) {
+	stacks := map[uint32]awscdk.NestedStack{}
+	var undelivered awssqs.Queue
+	for _, f := range l.config.Functions {
+		if len(f.Events) == 0 {
+			continue
+		}
+		if undelivered == nil {
+			undelivered = l.undeliveredEvents()
+		}
+		shelf := shelfOf(f.Name)
+		if stacks[shelf] == nil {
+			stacks[shelf] = awscdk.NewNestedStack(l.scope, jsii.String(fmt.Sprintf("Events%d", shelf)), &awscdk.NestedStackProps{
+				Description: jsii.String("What calls functions of " + l.config.App + " beside the API, by Lockstep."),
+			})
+			stacks[shelf].Node().AddDependency(first, undelivered)
+		}
+		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
+		for i, source := range f.Events {
+			l.event(constructs.NewConstruct(scope, jsii.String(fmt.Sprint(i))), f, i, source)
+		}
+	}
+}
+
+// event binds one source. Whatever EventBridge or SNS can't deliver within a day lies in a queue.
+func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int, source config.Source) {
+	live := l.functionARN(f) + ":" + sm.LiveAlias
+	switch {
+	case source.Queue != "":
+		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Queue"), &awslambda.CfnEventSourceMappingProps{
+			EventSourceArn: &source.Queue, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)),
+		})
+	case source.Topic != "":
+		l.callable(scope, live, "sns.amazonaws.com", source.Topic)
+		awssns.NewCfnSubscription(scope, jsii.String("Subscription"), &awssns.CfnSubscriptionProps{
+			TopicArn: &source.Topic, Protocol: jsii.String("lambda"), Endpoint: &live,
+			RedrivePolicy: map[string]any{"deadLetterTargetArn": arn("sqs", l.undeliveredName())},
+		})
+	default:
+		name, bus := config.SourceRule(l.config.App, f.Name, i), source.Bus
+		rule := &awsevents.CfnRuleProps{Name: &name, Description: jsii.String("Calls " + f.Name + ", as it serves."), Targets: []any{
+			&awsevents.CfnRule_TargetProperty{Id: jsii.String("live"), Arn: &live,
+				DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: jsii.String(arn("sqs", l.undeliveredName()))}},
+		}}
+		resource := "rule/" + name
+		if source.Schedule != "" {
+			rule.ScheduleExpression = &source.Schedule
+		} else {
+			rule.EventPattern = source.Pattern
+		}
+		if bus != "" && bus != config.DefaultBus {
+			rule.EventBusName, resource = &bus, "rule/"+bus+"/"+name
+		}
+		l.callable(scope, live, "events.amazonaws.com", arn("events", resource))
+		awsevents.NewCfnRule(scope, jsii.String("Rule"), rule)
+	}
+}
+
+// callable lets a source call what serves.
+func (l *Lockstep) callable(scope constructs.Construct, live, service, source string) {
+	awslambda.NewCfnPermission(scope, jsii.String("Permission"), &awslambda.CfnPermissionProps{
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: &live, Principal: &service, SourceArn: &source,
+	})
+}
+
+// undeliveredName is the one queue of events that reached no function. Stacks name it and take no value of each other.
+func (l *Lockstep) undeliveredName() string {
+	return config.RuleName(l.config.App, "events-undelivered")
+}
+
+func (l *Lockstep) undeliveredEvents() awssqs.Queue {
+	queue := awssqs.NewQueue(l.scope, jsii.String("UndeliveredEvents"), &awssqs.QueueProps{
+		QueueName: jsii.String(l.undeliveredName()), Encryption: awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL: jsii.Bool(true), RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+	})
+	accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
+	rule := config.FunctionName(l.config.App, "*")
+	l.sends(queue, "events.amazonaws.com", arn("events", "rule/"+rule), arn("events", "rule/*/"+rule))
+	var topics []string
+	for _, f := range l.config.Functions {
+		for _, source := range f.Events {
+			if source.Topic != "" && !slices.Contains(topics, source.Topic) {
+				topics = append(topics, source.Topic)
+			}
+		}
+	}
+	if topics != nil {
+		l.sends(queue, "sns.amazonaws.com", topics...)
+	}
+	return queue
+}
+
+// sends lets a service put into the queue what its sources could not deliver.
+func (l *Lockstep) sends(queue awssqs.Queue, service string, sources ...string) {
+	queue.AddToResourcePolicy(when(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(&service, nil)},
+		Actions:    jsii.Strings("sqs:SendMessage"), Resources: &[]*string{queue.QueueArn()},
+	}), "ArnLike", "aws:SourceArn", sources...))
+}
