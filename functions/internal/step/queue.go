@@ -20,7 +20,9 @@ func (b Book) turn(lock sm.Lock, sequence int64, hotfix bool) bool {
 // settleQueue tells those who wait what to do. Where the newest supersedes, the older ones are told that they are
 // superseded: every one in the queue was checked to the last digest before it got there, so none gives way to a
 // release that could not be made. A hotfix goes first, and what is newer than it stays behind it. Where the lock is
-// free whose turn it is is told to ask for it again, unless a freeze keeps it free and nobody knows it to be thawed. A token is answered before its place in the queue is given up, so that whoever dies in between leaves nobody unanswered.
+// free whose turn it is is told to ask for it again, unless a freeze keeps it free that nobody knows to be over. A
+// token is answered before its place in the queue is given up, so that whoever dies in between leaves nobody
+// unanswered.
 func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) error {
 	lock := sm.Lock{}
 	if _, err := book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
@@ -52,11 +54,12 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 			if err != nil {
 				return fmt.Errorf("wake %s: %w", next.Release, err)
 			}
-			// Undelivered, it was woken already or is dead. Where all wait in turn it keeps its place: from the dead
-			// Recover takes it. Else the place is free for the next.
-			woken = delivered || book.Queue == sm.InTurn
-			done[next.TaskToken] = book.Queue != sm.InTurn
-			if !delivered && book.Queue != sm.InTurn {
+			// Undelivered, it was woken already or is dead. Where others wait behind it it keeps its place: from the
+			// dead Recover takes it. Else the place is free for the next.
+			keeps := book.Queue == sm.InTurn || next.Hotfix
+			woken = delivered || keeps
+			done[next.TaskToken] = !keeps
+			if !delivered && !keeps {
 				unheard = append(unheard, next)
 			}
 		}

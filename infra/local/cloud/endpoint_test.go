@@ -47,7 +47,7 @@ func TestEndpoint_Dispatch(t *testing.T) {
 		"no signature":          {"GET", "/state?list-type=2", nil, 403, "AccessDenied"},
 		"a torn signature":      {"GET", "/state?list-type=2", map[string]string{"Authorization": "AWS4-HMAC-SHA256 Credential=AKID/s3"}, 403, "AccessDenied"},
 		"an unknown service":    {"POST", "/", map[string]string{"Authorization": sigv4 + "sqs/aws4_request", "X-Amz-Target": "AmazonSQS.SendMessage"}, 501, "sqs"},
-		"an unknown operation":  {"POST", "/", map[string]string{"Authorization": sigv4 + "ssm/aws4_request", "X-Amz-Target": "AmazonSSM.DeleteParameter"}, 400, "DeleteParameter"},
+		"an unknown operation":  {"POST", "/", map[string]string{"Authorization": sigv4 + "ssm/aws4_request", "X-Amz-Target": "AmazonSSM.LabelParameterVersion"}, 400, "LabelParameterVersion"},
 		"from another origin":   {"GET", "/state?list-type=2", map[string]string{"Authorization": sigv4 + "s3/aws4_request", "Origin": "http://example.com"}, 403, "web pages"},
 		"from another site":     {"GET", "/state?list-type=2", map[string]string{"Authorization": sigv4 + "s3/aws4_request", "Sec-Fetch-Site": "cross-site"}, 403, "web pages"},
 		"a proxy's tunnel":      {"CONNECT", "/", nil, 403, "AccessDenied"},
