@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"lockstep/infra/local/cloud/states"
 	"lockstep/infra/local/stack"
 	"lockstep/statemachine/asl"
 )
@@ -132,13 +131,6 @@ func (a account) published(function, digest string) bool {
 func (a account) page(e, key string) (body, stamp string, ok bool) {
 	object, ok := a.stack.Cloud.S3.Get(app+"-site-"+e, key)
 	return string(object.Body), object.Metadata["lockstep-release"], ok
-}
-
-// executions are those of a release, the oldest first.
-func (a account) executions(release string) []states.Execution {
-	all := a.stack.Cloud.States.Executions()
-	slices.Reverse(all)
-	return slices.DeleteFunc(all, func(e states.Execution) bool { return !strings.Contains(e.Input, `"release":"`+release+`"`) })
 }
 
 func (a account) running() (names []string) {

@@ -161,8 +161,6 @@ func (s *simulation) publish(id string, sequence int64, b brings) {
 	s.merge(s.bundle(id, sequence, b))
 }
 
-func (s *simulation) says(word sm.SignalKind) { s.operator(word) }
-
 // stopOne stops one of the executions that run.
 func (s *simulation) stopOne(which int) {
 	var running []string

@@ -219,8 +219,11 @@ func TestWiring_Names(t *testing.T) {
 			}
 			s := settingsOf(t, a)
 			needed := []string{s.StateBucket, s.SiteBuckets[sm.A], s.SiteBuckets[sm.B], s.API,
-				"AWS::Scheduler::ScheduleGroup " + s.Schedules.Group, strings.TrimSuffix(s.Schedules.Role, ".Arn"), strings.TrimSuffix(s.KeyValue, ".Arn"),
+				"AWS::Scheduler::ScheduleGroup " + s.Schedules.Group, strings.TrimSuffix(s.Schedules.Role, ".Arn"),
 				"AWS::StepFunctions::StateMachine " + s.Machine[strings.LastIndex(s.Machine, ":")+1:]}
+			if a.config.Router != config.LambdaEdge { // which reads the state bucket
+				needed = append(needed, strings.TrimSuffix(s.KeyValue, ".Arn"))
+			}
 			for _, alarm := range s.Alarms {
 				needed = append(needed, "AWS::CloudWatch::Alarm "+alarm.Name)
 			}
@@ -248,8 +251,8 @@ func TestWiring_Environment(t *testing.T) {
 		s := settingsOf(t, a)
 		for _, r := range a.templates[main].Resources {
 			fn, _ := r.Properties["FunctionName"].(string)
-			if r.Type != "AWS::Lambda::Function" || strings.HasSuffix(fn, "-provision") {
-				continue
+			if r.Type != "AWS::Lambda::Function" || !strings.HasPrefix(fn, config.LambdaName(s.App, "")) || strings.HasSuffix(fn, "-provision") {
+				continue // the one at the edge can have neither
 			}
 			want := map[string]string{sm.StateBucketVariable: s.StateBucket}
 			inside := s.Database != nil && (fn == config.LambdaName(s.App, sm.Expand) || fn == config.LambdaName(s.App, sm.Contract) || fn == config.LambdaName(s.App, sm.Repair))
@@ -321,8 +324,8 @@ func rulesHere(t *testing.T) map[string]string {
 			}
 		}
 	})
-	if len(rules) != 5 {
-		t.Fatalf("found the rules %v here, expected merge, upload, alarm, operator and dead", rules)
+	if len(rules) != 6 {
+		t.Fatalf("found the rules %v here, expected merge, upload, alarm, operator, freeze and dead", rules)
 	}
 	return rules
 }
@@ -381,6 +384,9 @@ func TestWiring_EventPatterns(t *testing.T) {
 		{"alarm reconfigured", "aws.cloudwatch", "CloudWatch Alarm Configuration Change", `{"alarmName":"shop-a-api-5xx"}`, ""},
 		{"operator", sm.SourceOperator, sm.DetailOperator, `{"app":"shop","action":"pause"}`, "operator"},
 		{"operator of another application", sm.SourceOperator, sm.DetailOperator, `{"app":"shop2","action":"pause"}`, ""},
+		{"frozen", "aws.ssm", sm.DetailParameter, `{"name":"/lockstep/shop/freeze","operation":"Update","type":"String"}`, "freeze"},
+		{"freeze of another application", "aws.ssm", sm.DetailParameter, `{"name":"/lockstep/shop2/freeze","operation":"Update","type":"String"}`, ""},
+		{"roles swapped", "aws.ssm", sm.DetailParameter, `{"name":"/lockstep/shop/environments","operation":"Update","type":"String"}`, ""},
 		{"failed", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"FAILED"}`, "dead"},
 		{"aborted", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"ABORTED"}`, "dead"},
 		{"timed out", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"TIMED_OUT"}`, "dead"},
