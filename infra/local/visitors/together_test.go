@@ -177,13 +177,14 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 	})
 }
 
-// A site that Lockstep did not build: the visitors must be able to find a mixed view.
+// A site that Lockstep did not build: the visitors must be able to find a mixed view. One location in three has heard of
+// the route, which gives b half of its viewers: of 200, some are surely there.
 func TestTogether_FindsMixedViews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStacks()
 		s.weigh(5000)
 		s.functions["b"] = "v1" // functions that were not deployed
-		crowd := visitors.New(visitors.Options{Origin: "https://shop.example", Transport: inprocess.Transport(s.front()), Viewers: 20})
+		crowd := visitors.New(visitors.Options{Origin: "https://shop.example", Transport: inprocess.Transport(s.front()), Viewers: 200})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		crowd.Run(ctx)
