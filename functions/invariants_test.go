@@ -112,6 +112,7 @@ func (a *auditor) see(r *http.Request, call cloud.Call, by *invocation) {
 		a.sawLock(by)
 	case recordPath.MatchString(path):
 		a.sawRecord(recordPath.FindStringSubmatch(path)[1], by)
+	case strings.HasSuffix(path, "/aliases/live"): // no viewer is sent there
 	case call.Operation == "UpdateAlias":
 		found := aliasPath.FindStringSubmatch(path)
 		a.sawEnvironment(found[2], by, "the alias of "+found[1])
