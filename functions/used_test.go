@@ -127,6 +127,9 @@ func parameterOf(r *http.Request) string {
 }
 
 // TestCalls is the last of the stories: what was called in them is what is listed, and nothing else.
+// sometimes are calls that a story makes only where a fault comes at just that moment.
+var sometimes = []string{"Begin scheduler:UpdateSchedule schedule", "Ramp scheduler:UpdateSchedule schedule"}
+
 func TestCalls(t *testing.T) {
 	if run := flag.Lookup("test.run").Value.String(); run != "" || testing.Short() {
 		t.Skip("only all stories together make all calls")
@@ -150,7 +153,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	for _, line := range want {
-		if !slices.Contains(got, line) {
+		if !slices.Contains(got, line) && !slices.Contains(sometimes, line) {
 			t.Errorf("%s: %q is listed and no story calls it: run all tests with -update-calls, and take the grant back", callsFile, line)
 		}
 	}
