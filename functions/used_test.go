@@ -126,10 +126,10 @@ func parameterOf(r *http.Request) string {
 	return "control"
 }
 
-// TestCalls is the last of the stories: what was called in them is what is listed, and nothing else.
 // sometimes are calls that a story makes only where a fault comes at just that moment.
 var sometimes = []string{"Begin scheduler:UpdateSchedule schedule", "Ramp scheduler:UpdateSchedule schedule"}
 
+// TestCalls is the last of the stories: what was called in them is what is listed, and nothing else.
 func TestCalls(t *testing.T) {
 	if run := flag.Lookup("test.run").Value.String(); run != "" || testing.Short() {
 		t.Skip("only all stories together make all calls")
@@ -148,7 +148,7 @@ func TestCalls(t *testing.T) {
 	}
 	want := strings.Split(strings.TrimSpace(string(data)), "\n")
 	for _, line := range got {
-		if !slices.Contains(want, line) {
+		if !slices.Contains(want, line) && !slices.Contains(sometimes, line) {
 			t.Errorf("%s: %q is called and not listed: run all tests with -update-calls, and grant it in infra/permissions.go", callsFile, line)
 		}
 	}
