@@ -47,6 +47,9 @@ func TestBackfill_OutOfTime_IsContinuedAndCountedExactly(t *testing.T) {
 		if !errors.Is(err, ErrOutOfTime) || !strings.Contains(err.Error(), "backfill/x.json") {
 			t.Fatalf("after %v: %v", counts, err)
 		}
+		if r.Backfilled["x"] == 20 {
+			continue // time ran out between the last row and the end
+		}
 		if _, err := d.Contract(t.Context(), "v2", slow); !errors.Is(err, ErrRowsLeft) {
 			t.Fatalf("contract after %v: %v, expected ErrRowsLeft", counts, err)
 		}

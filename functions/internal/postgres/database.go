@@ -47,7 +47,8 @@ type Connection struct {
 // Options says how patient to be with the application's queries.
 type Options struct {
 	// LockTimeout is how long a statement may wait for a lock, and how long the application's queries may wait
-	// for it: then it is cut off and tried again. Default: 2 s.
+	// for it: then it is cut off and tried again. Default, and at most: half of the server's deadlock_timeout, so
+	// that whoever of the application is in a deadlock with it is let through before the server ends them.
 	LockTimeout time.Duration
 	// Patience is how long a call may spend, all in all, on what was cut off or got no lock. Default: 2 min.
 	Patience time.Duration
@@ -71,25 +72,26 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	if err := trust(config, c.Authorities); err != nil {
 		return nil, err
 	}
-	if o.LockTimeout <= 0 {
-		o.LockTimeout = 2 * time.Second
-	}
 	if o.Patience <= 0 {
 		o.Patience = 2 * time.Minute
 	}
 	config.RuntimeParams["application_name"] = "lockstep"
-	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(1, o.LockTimeout.Milliseconds()), 10)
 	// A prepared statement would outlive the schema it was planned on.
 	config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
-	d := &Database{aside: stdlib.OpenDB(*config), options: o}
-	config.Tracer = o.trace
-	d.db = stdlib.OpenDB(*config)
-	d.db.SetMaxIdleConns(0) // a session ends with its work, and with it its locks and settings
-	d.aside.SetMaxIdleConns(0)
-	if err := d.db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, err), d.Close())
+	aside := stdlib.OpenDB(*config)
+	var deadlock int64 // milliseconds
+	if err := aside.QueryRowContext(ctx, "SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout'").Scan(&deadlock); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, err), aside.Close())
 	}
-	return d, nil
+	if most := time.Duration(deadlock) * time.Millisecond / 2; o.LockTimeout <= 0 || o.LockTimeout > most {
+		o.LockTimeout = most
+	}
+	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(1, o.LockTimeout.Milliseconds()), 10)
+	config.Tracer = o.trace
+	db := stdlib.OpenDB(*config)
+	db.SetMaxIdleConns(0) // a session ends with its work, and with it its locks and settings
+	aside.SetMaxIdleConns(0)
+	return &Database{db: db, aside: aside, options: o}, nil
 }
 
 // Close gives the connections back.

@@ -122,9 +122,9 @@ func (s *session) patiently(ctx context.Context, try func() error) error {
 		began := time.Now()
 		err := try()
 		switch cut := s.watch.cutOff(err); {
-		case cut:
+		case cut == cutHolding:
 			cuts++
-		case !busy(err):
+		case cut == 0 && !busy(err):
 			return err
 		}
 		if cuts == maxCuts {

@@ -33,7 +33,7 @@ func TestBackfill_GivesWayToLoad(t *testing.T) {
 	t.Cleanup(done)
 	until(t, d, "SELECT count(*) = 2 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%' AND state = 'active'")
 	d2 := open(t, url, Options{})
-	_, err := d2.Expand(within(t, time.Second), "v2", bundle)
+	_, err := d2.Expand(within(t, 5*time.Second), "v2", bundle)
 	if err == nil || !strings.Contains(err.Error(), "backfill/x.json: gave way") || !strings.Contains(err.Error(), "more than the 1 of maxLoad") {
 		t.Fatalf("got %v, expected it to have given way", err)
 	}
@@ -69,7 +69,7 @@ func TestBackfill_GivesWayToAReplica(t *testing.T) {
 					"SELECT pg_switch_wal(); INSERT INTO customers (name) SELECT 'a b' FROM generate_series(1, 1000)")
 				execute(t, d, "DELETE FROM customers WHERE name = 'a b'")
 			}
-			_, err := d.Expand(within(t, 1500*time.Millisecond), "v2", bundle)
+			_, err := d.Expand(within(t, 5*time.Second), "v2", bundle)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v, expected it to have given way", err)
 			}
@@ -225,6 +225,60 @@ func TestExpand_HoldsItsLocksForTooLong_IsCutOff(t *testing.T) {
 	if after := schema(t, d); after != before {
 		t.Errorf("it left\n%s\nexpected\n%s", after, before)
 	}
+}
+
+// A client that holds what Lockstep needs, and needs what Lockstep holds, is not the one that the server ends.
+func TestExpand_InADeadlockWithAClient_GivesWay(t *testing.T) {
+	_, url := shop(t, 1)
+	d := open(t, url, Options{LockTimeout: time.Minute})
+	execute(t, d, "CREATE TABLE other (id int)")
+	crossing := bundleOf("expand/00002_x.sql", `-- +goose Up
+ALTER TABLE other ADD COLUMN x int;
+SELECT pg_sleep(0.3);
+ALTER TABLE customers ADD COLUMN x int;
+-- +goose Down
+ALTER TABLE customers DROP COLUMN x;
+ALTER TABLE other DROP COLUMN x;
+`)
+	tx, err := client(t, url, "shop").Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("UPDATE customers SET name = 'Grace'"); err != nil {
+		t.Fatal(err)
+	}
+	crossed := make(chan error, 1)
+	go func() {
+		until(t, d, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'other'::regclass AND mode = 'AccessExclusiveLock' AND granted)")
+		_, err := tx.Exec("INSERT INTO other (id) VALUES (1)")
+		crossed <- errors.Join(err, tx.Commit())
+	}()
+	expand(t, d, "v2", crossing)
+	if err := <-crossed; err != nil {
+		t.Errorf("the client: %v", err)
+	}
+}
+
+// However long a client's transaction keeps Lockstep waiting, in whose line others wait: that is no fault of the file.
+func TestExpand_InLineBeforeClients_GivesWayAndTriesAgain(t *testing.T) {
+	_, url := shop(t, 1)
+	d := open(t, url, Options{LockTimeout: 100 * time.Millisecond})
+	release := holding(t, d, "LOCK TABLE customers IN ACCESS SHARE MODE")
+	time.AfterFunc(2*time.Second, release)
+	reading, stop := context.WithCancel(t.Context())
+	other := client(t, url, "shop")
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for reading.Err() == nil {
+			if _, err := other.Exec("SELECT FROM customers"); err != nil {
+				t.Errorf("a client: %v", err)
+			}
+		}
+	}()
+	expand(t, d, "v2", bundleOf("expand/00002_x.sql", "-- +goose Up\nALTER TABLE customers ADD COLUMN x int;\n-- +goose Down\nALTER TABLE customers DROP COLUMN x;\n"))
+	stop()
+	<-read
 }
 
 func TestExpand_ContractThatLeavesATriggerBehind_IsFoundInRehearsal(t *testing.T) {

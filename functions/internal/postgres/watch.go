@@ -14,10 +14,15 @@ import (
 // for as long as the lock timeout allows, for them the session's statement is cut off. The lock timeout alone
 // bounds only how long the session waits for its locks, and not how long it then holds them.
 type watch struct {
-	cut  atomic.Bool // whether the running try was cut off
+	cut  atomic.Int32 // whether the running try was cut off, and for what
 	stop context.CancelFunc
 	done chan struct{}
 }
+
+const (
+	cutWaiting = 1 + iota // as it waited for a lock itself, with the application in line behind it
+	cutHolding
+)
 
 // start watches a backend from a connection of its own until stopped.
 func (d *Database) watch(ctx context.Context, backend uint32) *watch {
@@ -30,8 +35,9 @@ func (d *Database) watch(ctx context.Context, backend uint32) *watch {
 			return // no connection to spare: the lock timeout still holds
 		}
 		defer conn.Close()
-		for pauseExactly(ctx, min(50*time.Millisecond, max(time.Millisecond, d.options.LockTimeout/4))) {
-			w.look(ctx, conn, backend, d.options.LockTimeout)
+		period := min(50*time.Millisecond, max(time.Millisecond, d.options.LockTimeout/4))
+		for pauseExactly(ctx, period) {
+			w.look(ctx, conn, backend, d.options.LockTimeout-period) // who is not yet late would be at the next look
 		}
 	}()
 	return w
@@ -40,16 +46,17 @@ func (d *Database) watch(ctx context.Context, backend uint32) *watch {
 // look cuts the backend's statement off if others wait for it for too long: it is cut off and not only told,
 // since the locks go with the transaction.
 func (w *watch) look(ctx context.Context, conn *sql.Conn, backend uint32, limit time.Duration) {
-	var waiting bool
+	var cut int32
 	err := conn.QueryRowContext(ctx, `
-		SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+		SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted) THEN $3::int ELSE $4::int END
+		WHERE EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 			WHERE NOT l.granted AND l.waitstart < clock_timestamp() - $2::bigint * interval '1 ms'
 				AND a.backend_type = 'client backend' AND a.application_name <> 'lockstep'
-				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds()).Scan(&waiting)
-	if err != nil || !waiting {
+				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds(), cutWaiting, cutHolding).Scan(&cut)
+	if err != nil { // sql.ErrNoRows: nobody waits
 		return
 	}
-	w.cut.Store(true)
+	w.cut.Store(cut)
 	_, _ = conn.ExecContext(ctx, "SELECT pg_cancel_backend($1::int)", backend)
 }
 
@@ -58,10 +65,13 @@ func (w *watch) end() {
 	<-w.done
 }
 
-// cutOff tells whether a try failed because the watch ended it, and begins anew.
-func (w *watch) cutOff(err error) bool {
+// cutOff tells for what a try failed if the watch ended it, and begins anew.
+func (w *watch) cutOff(err error) int32 {
 	var pg *pgconn.PgError
-	return w.cut.Swap(false) && errors.As(err, &pg) && pg.Code == "57014" // query_canceled
+	if cut := w.cut.Swap(0); errors.As(err, &pg) && pg.Code == "57014" { // query_canceled
+		return cut
+	}
+	return 0
 }
 
 func pauseExactly(ctx context.Context, d time.Duration) bool {
