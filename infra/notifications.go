@@ -16,7 +16,7 @@ import (
 // metricsNamespace is where the weight is, which is counted from the transitions.
 const metricsNamespace = "Lockstep"
 
-// notifications bring every transition to a topic, for people, and to a log, for the dashboard.
+// notifications bring what is notable to a topic, for people, and every transition to a log, for the dashboard.
 func (l *Lockstep) notifications() {
 	l.Topic = awssns.NewTopic(l.scope, jsii.String("Transitions"), &awssns.TopicProps{
 		TopicName: jsii.String("lockstep-" + l.config.App), DisplayName: jsii.String("Releases of " + l.config.App), EnforceSSL: jsii.Bool(true),
@@ -25,12 +25,17 @@ func (l *Lockstep) notifications() {
 		l.Topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&email, nil))
 	}
 	log := l.logGroup(l.scope, "TransitionsLog", l.transitionsLog())
-	text := awsevents.RuleTargetInput_FromText(jsii.String(*awsevents.EventField_FromPath(jsii.String("$.detail.app")) + ": " +
-		*awsevents.EventField_FromPath(jsii.String("$.detail.text"))))
+	field := func(path string) string { return *awsevents.EventField_FromPath(jsii.String("$.detail." + path)) }
+	text := awsevents.RuleTargetInput_FromMultilineText(jsii.String(field("app") + ": " + field("text") + "\n" +
+		"Where: " + field("notice.where") + "\n" + "Why: " + field("notice.why") + "\n" + "Done: " + field("notice.done") + "\n" + field("notice.link")))
+	detail := map[string]any{"app": []string{l.config.App}}
+	if l.config.Notifications.Transitions != config.AllTransitions {
+		detail["notice"] = map[string]any{"notable": []bool{true}}
+	}
 	awsevents.NewRule(l.scope, jsii.String("TransitionRule"), &awsevents.RuleProps{
 		RuleName: jsii.String(config.RuleName(l.config.App, "transition")),
 		EventPattern: &awsevents.EventPattern{Source: jsii.Strings(sm.Source), DetailType: jsii.Strings(sm.DetailStateChange),
-			Detail: &map[string]any{"app": []string{l.config.App}}},
+			Detail: &detail},
 		Targets: &[]awsevents.IRuleTarget{
 			awseventstargets.NewSnsTopic(l.Topic, &awseventstargets.SnsTopicProps{Message: text}),
 		},

@@ -392,8 +392,9 @@ func TestWiring_EventPatterns(t *testing.T) {
 		{"timed out", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"TIMED_OUT"}`, "dead"},
 		{"succeeded", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop","status":"SUCCEEDED"}`, ""},
 		{"failed elsewhere", "aws.states", "Step Functions Execution Status Change", `{"stateMachineArn":"` + machine + `lockstep-shop2","status":"FAILED"}`, ""},
-		{"transition", sm.Source, sm.DetailStateChange, `{"app":"shop","release":"v2","weight":500}`, "transition transition-log"},
-		{"transition of another application", sm.Source, sm.DetailStateChange, `{"app":"shop2","release":"v2","weight":500}`, ""},
+		{"transition", sm.Source, sm.DetailStateChange, `{"app":"shop","release":"v2","weight":500,"notice":{"notable":true}}`, "transition transition-log"},
+		{"transition of no note", sm.Source, sm.DetailStateChange, `{"app":"shop","release":"v2","weight":500,"notice":{"notable":false}}`, "transition-log"},
+		{"transition of another application", sm.Source, sm.DetailStateChange, `{"app":"shop2","release":"v2","weight":500,"notice":{"notable":true}}`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var want []string

@@ -188,6 +188,17 @@ type StateChange struct {
 	Hotfix    string      `json:"hotfix,omitempty"` // why it skips its ramp
 	Outcome   Outcome     `json:"outcome,omitempty"`
 	Cause     string      `json:"cause,omitempty"`
+	Notice    Notice      `json:"notice"`
+}
+
+// Notice is what somebody needs who did not watch. It is all text, and all there always: the rule that makes a mail
+// of an event can put a field into a line and cannot leave the line out.
+type Notice struct {
+	Notable bool   `json:"notable"` // whether it is worth a mail; an hour of ramp has dozens of transitions
+	Where   string `json:"where"`   // how far the ramp had got
+	Why     string `json:"why"`
+	Done    string `json:"done"` // what followed from it so far
+	Link    string `json:"link"` // to the execution in the console
 }
 
 // Merge is the detail of the event that CI puts on the bus after a merge.

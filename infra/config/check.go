@@ -320,6 +320,9 @@ func (c Config) checkPeople() error {
 			return found(fmt.Sprintf("notifications.emails[%d]", i), email, "an e-mail address")
 		}
 	}
+	if t := c.Notifications.Transitions; t != "" && t != NotableTransitions && t != AllTransitions {
+		return found("notifications.transitions", string(t), "%q or %q", NotableTransitions, AllTransitions)
+	}
 	if c.GitHub == nil {
 		return nil
 	}

@@ -108,10 +108,19 @@ type Alarms struct {
 	Period          sm.Duration `json:"period"`
 }
 
-// Notifications are who hears of every transition.
+// Notifications are who hears of a release, and of which of its transitions.
 type Notifications struct {
-	Emails []string `json:"emails"`
+	Emails      []string    `json:"emails"`
+	Transitions Transitions `json:"transitions"`
 }
+
+// Transitions are those that people hear of. A log and the bus have all of them in any case.
+type Transitions string
+
+const (
+	NotableTransitions Transitions = "notable" // where a release begins, waits for something, moves everyone or ends
+	AllTransitions     Transitions = "all"
+)
 
 // Router is what runs at the edge.
 type Router string

@@ -98,6 +98,7 @@ func TestParse_Refuses(t *testing.T) {
 		"drain that never ends":               {`{"app":"shop","drain":{"then":"hold","holdAtMost":"9999h"}}`, "lockstep.drain.holdAtMost: found 9999h0m0s, expected 1m to 2160h"},
 		"probe of nothing":                    {`{"app":"shop","probe":{"timeout":"5s"}}`, `lockstep.probe.function: found "", expected the name or the ARN of a Lambda`},
 		"probe for ever":                      {`{"app":"shop","probe":{"function":"check","timeout":"1h"}}`, "lockstep.probe.timeout: found 1h0m0s, expected 1s to 10m"},
+		"transitions":                         {`{"app":"shop","notifications":{"transitions":"some"}}`, "lockstep.notifications.transitions"},
 		"e-mail":                              {`{"app":"shop","notifications":{"emails":["me"]}}`, "lockstep.notifications.emails[0]"},
 		"repository":                          {`{"app":"shop","github":{"repository":"shop"}}`, "lockstep.github.repository"},
 		"router":                              {`{"app":"shop","router":"nginx"}`, `lockstep.router: found "nginx", expected "cloudfront-function" or "lambda-edge"`},

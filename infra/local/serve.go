@@ -111,7 +111,13 @@ func (l *local) do(ctx context.Context, action, release string) error {
 	if l.gate.front.Load() == nil {
 		return fmt.Errorf("nothing is up yet")
 	}
-	if action != "release" {
+	switch freeze := sm.FreezeParameter(l.config.App); action {
+	case "freeze":
+		return l.stack.Cloud.SSM.Put(freeze, "on the page")
+	case "unfreeze":
+		return l.stack.Cloud.SSM.Put(freeze, sm.Unfrozen)
+	case "release":
+	default:
 		l.stack.Cloud.Events.Emit(sm.SourceOperator, sm.DetailOperator, nil,
 			sm.Operator{App: l.config.App, Release: release, Action: sm.SignalKind(action), Reason: "on the page"})
 		return nil

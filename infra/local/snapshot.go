@@ -20,6 +20,9 @@ func (l *local) snapshot() page.Snapshot {
 	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(l.config.App)); ok {
 		decode([]byte(control), &s.Control)
 	}
+	if frozen, ok := l.stack.Cloud.SSM.Get(sm.FreezeParameter(l.config.App)); ok {
+		s.Frozen = sm.FreezeReason(frozen)
+	}
 	if route, ok := l.stack.Cloud.KeyValue.Read(set.KeyValue, sm.RouteKey, s.Now); ok {
 		decode([]byte(route), &s.Route)
 	}

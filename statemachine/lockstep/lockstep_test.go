@@ -253,3 +253,20 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("no such bucket: got %s", text)
 	}
 }
+
+func TestRelease_AsAHotfix(t *testing.T) {
+	a := newAccount(t)
+	dir := releaseFolder(t, "<h1>")
+	for _, args := range [][]string{{"--hotfix"}, {"--hotfix", "--reason", " "}, {"--reason", "the till is broken"}} {
+		if code, _, stderr := a.run(append([]string{"release", dir}, args...)...); code == 0 || !strings.Contains(stderr, "--hotfix and --reason go together") {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
+		}
+	}
+	if len(a.puts) != 0 || len(a.events) != 0 {
+		t.Errorf("refused, it wrote %v and put %d events", a.puts, len(a.events))
+	}
+	a.expect(0, "release", dir, "--hotfix", "--reason", "the till is broken")
+	if len(a.events) != 1 || string(a.events[0].Detail) != `{"app":"shop","release":"v2","sequence":2,"hotfix":true,"reason":"the till is broken"}` {
+		t.Errorf("put %+v", a.events)
+	}
+}

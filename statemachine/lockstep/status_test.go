@@ -127,3 +127,60 @@ func TestRender_Terminal(t *testing.T) {
 		t.Error("the step reached does not stand out")
 	}
 }
+
+func TestStatus_OfWhatHoldsIt(t *testing.T) {
+	for by, want := range map[statemachine.HeldBy][]string{
+		statemachine.HeldByOperator: {"paused", "lockstep resume"},
+		statemachine.HeldByVerdict:  {"without a verdict", "lockstep resume, advance, promote or rollback"},
+		statemachine.HeldByApproval: {"waits for an approval", "lockstep approve or rollback"},
+		statemachine.HeldByWindow:   {"outside of its windows", "lockstep advance or rollback"},
+		statemachine.HeldByFreeze:   {"frozen", "lockstep unfreeze or rollback"},
+		statemachine.HeldByDrain:    {"waits for the word to contract", "lockstep contract or rollback"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := ramping(t)
+			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Ramp, Began: time.Now(), Weight: 500,
+				Held: &statemachine.Held{By: by, Why: "it must wait"}})
+			text := a.expect(0, "status")
+			for _, want := range append(want, "held     it must wait") {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: want %q in\n%s", by, want, text)
+				}
+			}
+		})
+	}
+}
+
+func TestStatus_OfAHotfix(t *testing.T) {
+	a := ramping(t)
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Deploy, Began: time.Now(), Hotfix: "the till is broken"})
+	if text := a.expect(0, "status"); !strings.Contains(text, "hotfix   the till is broken") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+func TestFreeze_IsWhatStatusShowsUntilUnfreeze(t *testing.T) {
+	a := ramping(t)
+	if text := a.expect(0, "status"); strings.Contains(text, "frozen") {
+		t.Errorf("before: got\n%s", text)
+	}
+	if text := a.expect(0, "freeze", "-m", "the sale"); !strings.Contains(text, "frozen: the sale") {
+		t.Errorf("got %s", text)
+	}
+	if text := a.expect(0, "status"); !strings.Contains(text, "frozen   the sale: nothing grows or begins") {
+		t.Errorf("frozen: got\n%s", text)
+	}
+	a.expect(0, "unfreeze")
+	if text := a.expect(0, "status"); strings.Contains(text, "frozen") {
+		t.Errorf("after: got\n%s", text)
+	}
+}
+
+func TestFreeze_NeedsAReason(t *testing.T) {
+	a := ramping(t)
+	for _, args := range [][]string{{"freeze"}, {"freeze", "--reason", " "}, {"freeze", "--reason", "off"}} {
+		if code, stdout, stderr := a.run(args...); code == 0 || !strings.Contains(stderr, "reason") {
+			t.Errorf("%v: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+}

@@ -110,6 +110,7 @@ func (b Book) announce(ctx context.Context, record sm.Record, doc sm.Document, t
 	return b.Bus.Announce(ctx, sm.StateChange{
 		App: b.App, Release: doc.Release, Execution: doc.Execution, State: task, Text: text, Active: record.Active,
 		Weight: record.Weight, Verdict: doc.Verdict, Held: heldBy(record), Hotfix: record.Hotfix, Outcome: record.Outcome, Cause: record.Cause,
+		Notice: notice(record, doc, task, text),
 	})
 }
 

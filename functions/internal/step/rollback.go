@@ -28,7 +28,7 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
 	cause := doc.Failure.Message()
-	why := "rolling back: " + cause
+	why := rollingBack + cause
 	record, err := r.Book.note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
 		record.Cause, record.Weight, record.Preview = cause, 0, ""
 	})
@@ -52,6 +52,9 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	_, err = r.Book.Tell(ctx, doc, sm.Rollback, text, func(record *sm.Record) { record.Wait, record.Promoted = nil, nil })
 	return doc, err
 }
+
+// rollingBack is how the line begins that says why, before what was done about it is known.
+const rollingBack = "rolling back: "
 
 func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error) {
 	began := time.Now()

@@ -6,18 +6,26 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// release is the one action that is not a signal to the release under way.
-const release = "release"
+// What is no signal to the release under way: a release of its own, and the switch that holds them all.
+const (
+	release  = "release"
+	freeze   = "freeze"
+	unfreeze = "unfreeze"
+)
 
 func actions() []string {
-	return []string{string(sm.SignalPause), string(sm.SignalResume), string(sm.SignalAdvance), string(sm.SignalPromote), string(sm.SignalRollback), release}
+	return []string{string(sm.SignalPause), string(sm.SignalResume), string(sm.SignalAdvance), string(sm.SignalPromote), string(sm.SignalApprove),
+		string(sm.SignalContract), string(sm.SignalRollback), freeze, unfreeze, release}
 }
 
 func known(action string) bool { return slices.Contains(actions(), action) }
 
 // actionsOf says which of the operator's words mean something now.
-func actionsOf(r sm.Record) []string {
+func actionsOf(s Snapshot, r sm.Record) []string {
 	list := []string{}
+	if s.Control != (sm.Control{}) {
+		list = append(list, map[bool]string{true: unfreeze, false: freeze}[s.Frozen != ""])
+	}
 	if r.Release == "" || r.Outcome != "" {
 		return list
 	}
@@ -25,15 +33,33 @@ func actionsOf(r sm.Record) []string {
 		return list
 	}
 	if r.State == sm.Ramp || r.State == sm.CheckAlarms {
-		if r.Wait != nil && r.Wait.Paused != nil {
-			list = append(list, string(sm.SignalResume))
-		} else {
-			list = append(list, string(sm.SignalPause))
-		}
-		list = append(list, string(sm.SignalAdvance), string(sm.SignalPromote))
+		list = append(list, rampActions(r)...)
+	}
+	if heldBy(r) == sm.HeldByDrain {
+		list = append(list, string(sm.SignalContract))
 	}
 	if !r.Contracted && r.State != sm.Contract && r.State != sm.Finish {
 		list = append(list, string(sm.SignalRollback))
 	}
 	return list
+}
+
+func rampActions(r sm.Record) []string {
+	word := sm.SignalPause
+	switch held := heldBy(r); {
+	case held == sm.HeldByApproval:
+		return []string{string(sm.SignalApprove)}
+	case held == sm.HeldByFreeze:
+		return nil
+	case held == sm.HeldByOperator, held == sm.HeldByVerdict, held == "" && r.Wait != nil && r.Wait.Paused != nil:
+		word = sm.SignalResume
+	}
+	return []string{string(word), string(sm.SignalAdvance), string(sm.SignalPromote)}
+}
+
+func heldBy(r sm.Record) sm.HeldBy {
+	if r.Held == nil {
+		return ""
+	}
+	return r.Held.By
 }

@@ -7,7 +7,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// headline says in one sentence how things stand: Tone is "calm", "going", "good" or "bad".
+// headline says in one sentence how things stand: Tone is "calm", "going", "held", "good" or "bad".
 type headline struct {
 	Text   string `json:"text"`
 	Detail string `json:"detail"`
@@ -62,7 +62,7 @@ func underWay(r sm.Record, stable string) headline {
 		if r.Weight == sm.FullWeight {
 			h.Detail = orNothing(stable) + " stands by until the last look."
 		}
-		if r.Wait != nil && r.Wait.Paused != nil {
+		if r.Wait != nil && r.Wait.Paused != nil && r.Held == nil {
 			h.Detail = "Paused. " + h.Detail
 		}
 	case sm.Promote:
@@ -79,7 +79,28 @@ func underWay(r sm.Record, stable string) headline {
 	if slices.ContainsFunc(attempt(r), func(e sm.Entry) bool { return e.State == sm.Rollback }) {
 		return because("Rolling "+r.Release+" back", r.Cause, "bad")
 	}
+	switch {
+	case r.Held != nil:
+		h.Detail, h.Tone = "Held: "+r.Held.Why+goesOn(*r.Held), "held"
+	case r.Hotfix != "":
+		h.Detail = "A hotfix, without a ramp: " + r.Hotfix
+	}
 	return h
+}
+
+// goesOn says what ends a hold, in the words of the buttons.
+func goesOn(h sm.Held) string {
+	switch h.By {
+	case sm.HeldByApproval:
+		return ". It waits for somebody to approve it."
+	case sm.HeldByDrain:
+		return ". It waits for somebody to say contract, or to roll back."
+	case sm.HeldByFreeze:
+		return ". It goes on once that ends."
+	case sm.HeldByWindow:
+		return ". It goes on by itself then."
+	}
+	return ". It waits for somebody to resume it, to promote it or to roll back."
 }
 
 func took(r sm.Record) string {

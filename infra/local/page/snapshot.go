@@ -25,6 +25,8 @@ type Snapshot struct {
 	Alarms   []Alarm
 	Traffic  []Series
 	Visitors Visitors
+	// Frozen is why nothing grows or begins; "" while things may.
+	Frozen string
 	// Offers are the releases that an operator may release (again).
 	Offers []string
 }

@@ -28,6 +28,7 @@ type view struct {
 	Colours      map[string]int `json:"colours"` // which of the palette each release has
 	Actions      []string       `json:"actions"`
 	Offers       []string       `json:"offers"`
+	Frozen       string         `json:"frozen"`
 }
 
 // line is a line of the story of all releases.
@@ -72,7 +73,7 @@ func viewOf(s Snapshot) view {
 		App: s.App, Now: s.Now, Headline: headlineOf(s, current), Machine: machineOf(current, path, s.Plan), Ramp: rampOf(current, s.Plan),
 		Environments: environmentsOf(s, current), Schema: schemaOf(records), Traffic: some(s.Traffic), Visitors: s.Visitors,
 		Alarms: some(s.Alarms), Story: storyOf(records), Releases: pastOf(records, s.Now), Queue: []string{}, Colours: map[string]int{},
-		Actions: actionsOf(current), Offers: some(s.Offers),
+		Actions: actionsOf(s, current), Offers: some(s.Offers), Frozen: s.Frozen,
 	}
 	for _, parked := range s.Lock.Queue {
 		v.Queue = append(v.Queue, parked.Release)

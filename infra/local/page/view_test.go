@@ -115,26 +115,55 @@ func TestView_Environments(t *testing.T) {
 }
 
 func TestView_Actions(t *testing.T) {
-	tests := []struct {
-		at     float64
-		paused bool
-		want   []string
-	}{
-		{5, false, []string{"rollback"}},
-		{16, false, []string{"pause", "advance", "promote", "rollback"}},
-		{16, true, []string{"resume", "advance", "promote", "rollback"}},
-		{33, false, []string{"rollback"}},
-		{36, false, []string{}},
-		{61, false, []string{}},
-		{70, false, []string{}},
+	held := func(by sm.HeldBy) func(*Snapshot) {
+		return func(s *Snapshot) { s.Records[1].Held = &sm.Held{By: by, Why: "it must wait"} }
 	}
-	for _, test := range tests {
+	for name, test := range map[string]struct {
+		at    float64
+		given func(*Snapshot)
+		want  []string
+	}{
+		"nothing is set up":       {-70, nil, []string{}},
+		"deploying":               {5, nil, []string{"freeze", "rollback"}},
+		"in a bake":               {16, nil, []string{"freeze", "pause", "advance", "promote", "rollback"}},
+		"paused":                  {16, func(s *Snapshot) { s.Records[1].Wait.Paused = &s.Now }, []string{"freeze", "resume", "advance", "promote", "rollback"}},
+		"paused before a step":    {16, held(sm.HeldByOperator), []string{"freeze", "resume", "advance", "promote", "rollback"}},
+		"without a verdict":       {16, held(sm.HeldByVerdict), []string{"freeze", "resume", "advance", "promote", "rollback"}},
+		"outside of its windows":  {16, held(sm.HeldByWindow), []string{"freeze", "pause", "advance", "promote", "rollback"}},
+		"an approval is asked":    {16, held(sm.HeldByApproval), []string{"freeze", "approve", "rollback"}},
+		"frozen, and held by it":  {16, func(s *Snapshot) { held(sm.HeldByFreeze)(s); s.Frozen = "Friday" }, []string{"unfreeze", "rollback"}},
+		"frozen in a bake":        {16, func(s *Snapshot) { s.Frozen = "Friday" }, []string{"unfreeze", "pause", "advance", "promote", "rollback"}},
+		"draining":                {33, nil, []string{"freeze", "rollback"}},
+		"drained, and held":       {33, held(sm.HeldByDrain), []string{"freeze", "contract", "rollback"}},
+		"contracting":             {36, nil, []string{"freeze"}},
+		"rolling back":            {61, nil, []string{"freeze"}},
+		"rolled back":             {70, nil, []string{"freeze"}},
+		"rolled back in a freeze": {70, func(s *Snapshot) { s.Frozen = "Friday" }, []string{"unfreeze"}},
+	} {
 		s := run.at(test.at)
-		if test.paused {
-			s.Records[1].Wait.Paused = &s.Now
+		if test.given != nil {
+			test.given(&s)
 		}
 		if got := viewOf(s).Actions; !slices.Equal(got, test.want) {
-			t.Errorf("at %g: got %v, want %v", test.at, got, test.want)
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
 		}
+	}
+}
+
+func TestView_HeadlineOfAHold(t *testing.T) {
+	for by, ends := range map[sm.HeldBy]string{
+		sm.HeldByApproval: "approve", sm.HeldByDrain: "contract", sm.HeldByFreeze: "once that ends", sm.HeldByWindow: "by itself", sm.HeldByVerdict: "resume",
+	} {
+		s := run.at(16)
+		s.Records[1].Held = &sm.Held{By: by, Why: "it must wait"}
+		got := viewOf(s).Headline
+		if got.Tone != "held" || !strings.HasPrefix(got.Detail, "Held: it must wait. ") || !strings.Contains(got.Detail, ends) {
+			t.Errorf("%s: got %+v", by, got)
+		}
+	}
+	s := run.at(16)
+	s.Records[1].Hotfix = "the till is broken"
+	if got := viewOf(s).Headline.Detail; got != "A hotfix, without a ramp: the till is broken" {
+		t.Errorf("a hotfix: got %q", got)
 	}
 }

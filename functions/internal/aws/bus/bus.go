@@ -17,8 +17,8 @@ import (
 	"lockstep/statemachine"
 )
 
-// textLimit bounds the two free texts: even with every byte escaped as six, both fit into the 256 KB of an event.
-const textLimit = 16 << 10
+// textLimit bounds the free texts: even with every byte escaped as six, all fit into the 256 KB of an event.
+const textLimit = 8 << 10
 
 type api interface {
 	PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
@@ -35,7 +35,9 @@ func New(client *eventbridge.Client, bus string) *Bus { return &Bus{client, bus}
 
 // Announce puts a transition on the bus. Twice is fine: EventBridge itself delivers at least once.
 func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) error {
-	change.Text, change.Cause = shorten(change.Text), shorten(change.Cause)
+	for _, text := range []*string{&change.Text, &change.Cause, &change.Notice.Why, &change.Notice.Done} {
+		*text = shorten(*text)
+	}
 	detail, err := json.Marshal(change)
 	if err != nil {
 		return fmt.Errorf("announce %s of %s: %w", change.State, change.Release, err)

@@ -6,7 +6,8 @@ import { drawTraffic } from './traffic.js';
 import { drawAlarms, drawEnvironments, drawReleases, drawStory, drawVisitors } from './lists.js';
 
 const words = {
-  pause: 'Pause', resume: 'Resume', advance: 'Next step', promote: 'Promote', rollback: 'Roll back',
+  pause: 'Pause', resume: 'Resume', advance: 'Next step', promote: 'Promote', approve: 'Approve', contract: 'Contract', rollback: 'Roll back',
+  freeze: 'Freeze', unfreeze: 'Unfreeze',
 };
 
 let view;
@@ -15,7 +16,7 @@ function draw() {
   if (!view) return;
   setColours(view.colours);
   byId('app').textContent = view.app;
-  byId('queue').textContent = view.queue.length ? `waiting: ${view.queue.join(', ')}` : '';
+  byId('queue').textContent = [view.queue.length && `waiting: ${view.queue.join(', ')}`, view.frozen && `frozen: ${view.frozen}`].filter(Boolean).join(' · ');
   byId('hero').dataset.tone = view.headline.tone;
   byId('headline').textContent = view.headline.text;
   byId('detail').textContent = view.headline.detail || '\u00a0';
@@ -39,9 +40,10 @@ function named(node, id) {
 }
 
 function drawOperator() {
-  const paused = view.actions.includes('resume');
-  once(byId('signals'), [view.actions], node => node.replaceChildren(
-    ...[paused ? 'resume' : 'pause', 'advance', 'promote', 'rollback'].map(action => button(words[action], action, '', !view.actions.includes(action)))));
+  // Those that are always there keep their places; what answers a question appears when it is asked.
+  const may = action => view.actions.includes(action);
+  const shown = [may('resume') ? 'resume' : 'pause', 'advance', 'promote', ...['approve', 'contract'].filter(may), 'rollback', may('unfreeze') ? 'unfreeze' : 'freeze'];
+  once(byId('signals'), [view.actions], node => node.replaceChildren(...shown.map(action => button(words[action], action, '', !may(action)))));
   once(byId('offers'), view.offers, node => node.replaceChildren(...view.offers.map(release => button(`Release ${release}`, 'release', release, false))));
 }
 
