@@ -18,6 +18,7 @@ import (
 
 	"lockstep/infra/config"
 	"lockstep/infra/local/cloud/lambda"
+	"lockstep/infra/local/cloud/metrics"
 	"lockstep/infra/local/page"
 	"lockstep/infra/local/postgres"
 	"lockstep/infra/local/shop"
@@ -135,7 +136,7 @@ func (l *local) up(dir string, database *postgres.Server) error {
 		return fmt.Errorf("make the log of the Lambdas: %w", err)
 	}
 	processes, err := lambda.NewProcesses(lambda.ProcessOptions{
-		Root: filepath.Join(dir, "functions"), Environment: l.environment(), Log: func(string) io.Writer { return log },
+		Root: filepath.Join(dir, "functions"), Environment: l.environment(), Log: func(string) io.Writer { return metrics.Embedded(log, l.metric) },
 	})
 	if err != nil {
 		return err
@@ -161,6 +162,13 @@ func (l *local) up(dir string, database *postgres.Server) error {
 	l.story.follow(l.stack)
 	l.gate.open(l.stack.Front)
 	return nil
+}
+
+// metric is one that a function wrote into its log.
+func (l *local) metric(namespace, name string, dimensions map[string]string, value float64, unit string) {
+	if l.gate.front.Load() != nil { // what is written before is of nobody's call
+		l.stack.Cloud.Metrics.Put(namespace, name, dimensions, value, unit)
+	}
 }
 
 // environment is what a process needs to find AWS here. The SDK puts the account before the host of the

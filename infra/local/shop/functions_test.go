@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -71,6 +72,29 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Lise"`)
 	s.migrate("v3", "expand", 2)
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Lise"`)
+
+	for release, orders := range map[string]int{"v1": 3, "v2": 3, "v3": 1} {
+		s.counted(release, orders)
+	}
+}
+
+// counted holds what a release's function for orders wrote into its log against the orders that it took.
+func (s *stage) counted(release string, orders int) {
+	s.t.Helper()
+	log := s.processes[filepath.Join(s.dirs[release], "functions", "orders", "bootstrap")].metrics
+	for range orders {
+		select {
+		case got := <-log:
+			if want := "Shop Orders map[Stage:api-b] 1 Count"; got != want {
+				s.t.Errorf("%s counted %q, want %q", release, got, want)
+			}
+		case <-time.After(20 * time.Second):
+			s.t.Fatalf("%s did not count all of its %d orders", release, orders)
+		}
+	}
+	if len(log) > 0 {
+		s.t.Errorf("%s counted more than its %d orders: %s", release, orders, <-log)
+	}
 }
 
 // stage is a database, the bundles of all releases and their functions' processes.

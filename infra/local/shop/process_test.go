@@ -2,6 +2,7 @@ package shop
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,12 +13,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"lockstep/infra/local/cloud/metrics"
 )
 
 // process is a function as Lambda would run it: its own process, which fetches calls and sends answers.
 type process struct {
 	calls   chan []byte
 	answers chan []byte
+	metrics chan string // that it writes into its log
 }
 
 func (s *stage) call(release, function, method, body string) events.APIGatewayProxyResponse {
@@ -27,7 +31,8 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 		s.processes[bootstrap] = start(s.t, bootstrap, s.url)
 	}
 	p := s.processes[bootstrap]
-	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function, Body: body})
+	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function, Body: body,
+		RequestContext: events.APIGatewayProxyRequestContext{Stage: "api-b"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -51,10 +56,13 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 
 func start(t *testing.T, bootstrap, databaseURL string) *process {
 	t.Helper()
-	p := &process{make(chan []byte), make(chan []byte)}
+	p := &process{calls: make(chan []byte), answers: make(chan []byte), metrics: make(chan string, 100)}
 	server := httptest.NewServer(p)
 	command := exec.CommandContext(t.Context(), bootstrap)
 	command.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"), "DATABASE_URL=" + databaseURL}
+	command.Stdout = metrics.Embedded(io.Discard, func(namespace, metric string, dimensions map[string]string, value float64, unit string) {
+		p.metrics <- fmt.Sprint(namespace, " ", metric, " ", dimensions, " ", value, " ", unit)
+	})
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

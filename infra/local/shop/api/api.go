@@ -60,7 +60,7 @@ func Serve(routes Routes) {
 	lambda.Start(func(ctx context.Context, call events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		carried := cmp.Or(call.StageVariables[statemachine.StageVariableRelease], release)
 		connect := func(ctx context.Context) (DB, error) { return database.connect(ctx, carried) }
-		response := answer(ctx, routes, connect, call)
+		response := answer(atStage(ctx, call.RequestContext.Stage), routes, connect, call)
 		response.Headers[Stamp] = carried
 		return response, nil
 	})

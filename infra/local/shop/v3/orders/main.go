@@ -9,7 +9,7 @@ import (
 	"lockstep/infra/local/shop/api"
 )
 
-func main() { api.Serve(api.Routes{"GET": recent, "POST": place}) }
+func main() { api.Serve(api.Routes{"GET": recent, "POST": api.Counted("Orders", place)}) }
 
 type order struct {
 	ID        int64     `json:"id" db:"id"`
