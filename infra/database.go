@@ -7,7 +7,6 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"lockstep/infra/config"
-	sm "lockstep/statemachine"
 )
 
 // database is where the functions find it, and from where.
@@ -25,7 +24,7 @@ func (l *Lockstep) newDatabase() {
 	default:
 		l.database = &database{secret: d.Secret, subnets: *jsii.Strings(d.VPC.Subnets...), securityGroups: *jsii.Strings(d.VPC.SecurityGroups...)}
 	}
-	l.settings.Database = &sm.Database{Secret: l.database.secret}
+	l.settings.Database = l.config.Database.Settings(l.database.secret)
 }
 
 // aurora is a new PostgreSQL that scales to zero, in a network of its own, whose functions reach AWS through a NAT.

@@ -58,9 +58,12 @@ type Alarm struct {
 	Environment Environment `json:"environment"`
 }
 
-// Database names the secret that holds the connection: {host, port, dbname, username, password}.
+// Database names the secret that holds the connection: {host, port, dbname, username, password}, and says how long the
+// application may be kept waiting; where it does not, the defaults hold.
 type Database struct {
-	Secret string `json:"secret"`
+	Secret      string   `json:"secret"`
+	LockTimeout Duration `json:"lockTimeout,omitzero"` // what one of its queries may wait for a change of the schema
+	Patience    Duration `json:"patience,omitzero"`    // how long a step tries again where the application is in the way
 }
 
 // RampPlan is how the weight grows.

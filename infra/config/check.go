@@ -137,6 +137,10 @@ func (c Config) checkDatabase() error {
 	switch {
 	case d == nil:
 		return nil
+	case d.LockTimeout != 0 && (d.LockTimeout.Std() < 10*time.Millisecond || d.LockTimeout.Std() > 500*time.Millisecond):
+		return found("database.lockTimeout", d.LockTimeout, "10ms to 500ms, half of Postgres's deadlock_timeout")
+	case d.Patience != 0 && (d.Patience.Std() < time.Second || d.Patience.Std() > 10*time.Minute):
+		return found("database.patience", d.Patience, "1s to 10m")
 	case d.New != nil && (d.Secret != "" || d.VPC != nil):
 		return found("database", "new and secret or vpc", "either new, or secret and vpc")
 	case d.New != nil && !databasePattern.MatchString(d.New.Name):

@@ -71,6 +71,19 @@ type Database struct {
 	New    *NewDatabase `json:"new"`
 	Secret string       `json:"secret"` // ARN
 	VPC    *VPC         `json:"vpc"`
+	// LockTimeout is how long a query of the application may wait for a change of the schema, 500ms where not given;
+	// Patience is how long a step tries again, 2m where not given.
+	LockTimeout sm.Duration `json:"lockTimeout"`
+	Patience    sm.Duration `json:"patience"`
+}
+
+// Settings are the steps' of a database with this secret; d may be nil.
+func (d *Database) Settings(secret string) *sm.Database {
+	s := &sm.Database{Secret: secret}
+	if d != nil {
+		s.LockTimeout, s.Patience = d.LockTimeout, d.Patience
+	}
+	return s
 }
 
 // NewDatabase is an Aurora Serverless v2 PostgreSQL that scales to zero.

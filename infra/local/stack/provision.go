@@ -27,7 +27,7 @@ func (s *Stack) provision(o Options) error {
 	s.Settings.Machine = machine
 	s.Settings.KeyValue = s.Cloud.KeyValue.Create("lockstep-" + o.App)
 	if o.Secret != "" {
-		s.Settings.Database = &sm.Database{Secret: s.Cloud.Secrets.Put("lockstep-"+o.App, o.Secret)}
+		s.Settings.Database = o.Database.Settings(s.Cloud.Secrets.Put("lockstep-"+o.App, o.Secret))
 	}
 	s.Cloud.S3.CreateBucket(s.Settings.StateBucket, true)
 	for _, e := range sm.Environments() {

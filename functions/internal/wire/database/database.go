@@ -45,11 +45,13 @@ func Repair(c *aws.Cloud) wire.Run[sm.RepairInput, sm.Diagnosis] {
 // open connects to the application's database, whose credentials only the secret holds.
 func open(c *aws.Cloud) step.OpenSchema {
 	return func(ctx context.Context) (step.Schema, error) {
-		url, authorities, err := c.Secrets().Connection(ctx, c.Settings.Database.Secret)
+		d := c.Settings.Database
+		url, authorities, err := c.Secrets().Connection(ctx, d.Secret)
 		if err != nil {
 			return nil, err
 		}
-		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities}, postgres.Options{})
+		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities},
+			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std()})
 		if err != nil {
 			return nil, err
 		}
