@@ -1,49 +1,82 @@
 package edge_test
 
 import (
-	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
-const viewers = 1_000_000
-
-// viewer is the id of the nth viewer, as CloudFront's request ids would give it.
-func viewer(n int) string { return fmt.Sprintf("%012x", uint64(n)*0x9E3779B97F4A7C15>>16) }
-
-// buckets are those of all viewers in a release; the engines agree with bucket in the other tests.
-func buckets(release string) []int {
-	all := make([]int, viewers)
-	for n := range all {
-		all[n] = bucket(viewer(n), release)
+// everyWeight is a route of b to a release for each weight there is, in order.
+func everyWeight(release string) []route {
+	routes := make([]route, 10001)
+	for weight := range routes {
+		routes[weight] = route{"b", "a", float64(weight), release}
 	}
-	return all
+	return routes
 }
 
-func TestRouter_SharesFollowTheWeight(t *testing.T) {
+// Each viewer climbs a ramp of their own, which meets all others' at some weights: there the shares are counted. Nobody
+// moves back.
+func TestRouter_SharesFollowAnyRisingRamp(t *testing.T) {
 	t.Parallel()
-	all := buckets("v2")
-	for _, weight := range []int{1, 100, 1000, 5000, 9999} {
-		active := 0
-		for _, b := range all {
-			if b < weight {
-				active++
+	everyone := gather(t, everyWeight("v2"))
+	random := rand.New(rand.NewPCG(1, 2))
+	pages := make([]byte, viewers)
+	climb := func(to func() int) (onActive int) {
+		t.Helper()
+		weights := make([]int, viewers)
+		for n := range weights {
+			weights[n] = to()
+		}
+		before := pages
+		pages = everyone.open(func(n int) ask { return ask{route: weights[n], page: before[n]} })
+		for n, page := range pages {
+			if before[n] == 'b' && page != 'b' {
+				t.Fatalf("viewer %d moves back at weight %d", n, weights[n])
+			}
+			if page == 'b' {
+				onActive++
 			}
 		}
-		got, want := 100*float64(active)/viewers, float64(weight)/100
-		if math.Abs(got-want) > 0.1 {
-			t.Errorf("weight %d: %.3f %% of the viewers are on active, expected %.2f %%", weight, got, want)
+		return onActive
+	}
+	last := 0
+	for _, weight := range []int{0, 1, 100, 1000, 5000, 9999, 10000} {
+		if weight-last > 1 {
+			climb(func() int { return last + random.IntN(weight-last) })
 		}
+		share, want := 100*float64(climb(func() int { return weight }))/viewers, float64(weight)/100
+		if math.Abs(share-want) > 0.1 || weight > 0 && share == 0 || weight < 10000 && share == 100 {
+			t.Errorf("weight %d: %.3f %% of the viewers are on active, expected %.2f %%", weight, share, want)
+		}
+		last = weight
 	}
 }
 
+// A viewer's bucket in a release says nothing of the one in the next. That the buckets are the file's own shows at the
+// two weights between which each viewer moves.
 func TestRouter_BucketsAreIndependentBetweenReleases(t *testing.T) {
 	t.Parallel()
+	releases := []string{"v2", "v3"}
+	everyone := gather(t, slices.Concat(everyWeight(releases[0]), everyWeight(releases[1])))
 	const parts = 20
 	var table [parts][parts]float64
-	v2, v3 := buckets("v2"), buckets("v3")
-	for n := range v2 {
-		table[v2[n]*parts/10000][v3[n]*parts/10000]++
+	buckets := make([][2]int, viewers)
+	for i, release := range releases {
+		for n := range buckets {
+			buckets[n][i] = bucket(viewer(n), release)
+		}
+		for above, want := range []byte{'a', 'b'} {
+			for n, page := range everyone.round(document, func(n int) ask { return ask{route: 10001*i + buckets[n][i] + above} }) {
+				if page != want {
+					t.Fatalf("%s at weight %d: viewer %d is on %c, expected %c", release, buckets[n][i]+above, n, page, want)
+				}
+			}
+		}
+	}
+	for _, b := range buckets {
+		table[b[0]*parts/10000][b[1]*parts/10000]++
 	}
 	expected := float64(viewers) / (parts * parts)
 	chiSquare := 0.0
@@ -55,42 +88,5 @@ func TestRouter_BucketsAreIndependentBetweenReleases(t *testing.T) {
 	// 399 degrees of freedom: above 490 lies one in a thousand.
 	if chiSquare > 490 {
 		t.Errorf("chi-square is %.0f: who is early in one release is early in the next", chiSquare)
-	}
-}
-
-// Each step of a ramp, seen by the engine that ships the same file: nobody moves back, and a reload moves nobody.
-func TestRouter_RampIsMonotonicAndReloadsNeverFlip(t *testing.T) {
-	t.Parallel()
-	const some = 80
-	weights := []int{0, 1, 100, 1000, 2500, 5000, 7500, 9999, 10000}
-	cookies := make([]string, some)
-	for _, weight := range weights {
-		route := fmt.Sprintf(`{"active":"b","fallback":"a","weight":%d,"release":"v2"}`, weight)
-		for reload := range 2 {
-			visits := make([]visit, some)
-			for n := range visits {
-				visits[n] = visit{Route: &route}
-				visits[n].Event = request(viewer(n)+"-the-first-request==", "/", map[string]string{"sec-fetch-dest": "document"}, nil)
-				if cookies[n] != "" {
-					visits[n].Event = request(fmt.Sprintf("another-request-%d-%d", weight, reload), "/",
-						map[string]string{"sec-fetch-dest": "document"}, &cookies[n])
-				}
-			}
-			for n, o := range runSobek(t, visits) {
-				onActive := cookies[n] != "" && cookies[n][0] == 'b'
-				if onActive && o.Environment != "b" {
-					t.Fatalf("weight %d: viewer %d moved back", weight, n)
-				}
-				if reload > 0 && o.Cookie != "" {
-					t.Fatalf("weight %d: a reload changed the cookie of viewer %d to %s", weight, n, o.Cookie)
-				}
-				if want := bucket(viewer(n), "v2") < weight; want != (o.Environment == "b") {
-					t.Fatalf("weight %d: viewer %d is on %s", weight, n, o.Environment)
-				}
-				if o.Cookie != "" {
-					cookies[n] = o.Cookie
-				}
-			}
-		}
 	}
 }

@@ -23,8 +23,10 @@ func bucket(id, release string) int {
 }
 
 type route struct {
-	Active, Fallback, Release string
-	Weight                    float64
+	Active   string  `json:"active"`
+	Fallback string  `json:"fallback"`
+	Weight   float64 `json:"weight"`
+	Release  string  `json:"release"`
 }
 
 // visitor is what a cookie says; the zero value is a viewer who has none.
@@ -154,7 +156,7 @@ func readRoute(value *string) (r *route, fallback, preview string) {
 	if active != "a" && active != "b" || active == fallback || !named || !weighed || weight < 0 || weight > 10000 {
 		return nil, fallback, preview
 	}
-	return &route{active, fallback, release, weight}, fallback, preview
+	return &route{active, fallback, weight, release}, fallback, preview
 }
 
 func opensPage(r front.Request) bool {
