@@ -164,15 +164,20 @@ func LambdaEdgeIn(account, region string) error {
 		return fmt.Errorf("lockstep.router: found \"lambda-edge\" in a stack for any account and Region, expected it in one with Env set to " +
 			"both: they are written into the function's code; with credentials and AWS_REGION set, cdk knows them")
 	}
-	if identityless[region] {
+	if !identities[region] {
 		return fmt.Errorf("lockstep.router: found \"lambda-edge\" in %s, where CloudFront reads no bucket by an origin access identity, "+
-			"expected \"cloudfront-function\" or another Region", region)
+			"expected \"cloudfront-function\" or a Region from before 2023", region)
 	}
 	return nil
 }
 
-// identityless are the Regions that came after origin access identities were given up for origin access control.
-var identityless = map[string]bool{
-	"ap-southeast-4": true, "il-central-1": true, "ca-west-1": true, "ap-southeast-5": true, "mx-central-1": true,
-	"ap-southeast-7": true, "ap-east-2": true, "ap-southeast-6": true,
+// identities are the Regions whose buckets CloudFront reads by an origin access identity: those from before 2023.
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
+// https://docs.aws.amazon.com/global-infrastructure/latest/regions/doc-history.html
+var identities = map[string]bool{
+	"us-east-1": true, "us-east-2": true, "us-west-1": true, "us-west-2": true, "ca-central-1": true, "sa-east-1": true,
+	"eu-west-1": true, "eu-west-2": true, "eu-west-3": true, "eu-central-1": true, "eu-central-2": true, "eu-north-1": true,
+	"eu-south-1": true, "eu-south-2": true, "me-south-1": true, "me-central-1": true, "af-south-1": true,
+	"ap-south-1": true, "ap-south-2": true, "ap-southeast-1": true, "ap-southeast-2": true, "ap-southeast-3": true,
+	"ap-northeast-1": true, "ap-northeast-2": true, "ap-northeast-3": true, "ap-east-1": true,
 }
