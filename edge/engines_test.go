@@ -189,10 +189,19 @@ func runScript(t *testing.T, visits []visit, files map[string]string, binary str
 //go:embed testdata/lambda-cache.js
 var cacheScript string
 
-func TestLambdaEdge_KeepsTheRouteForSeconds(t *testing.T) {
+func TestLambdaEdge_KeepsTheRouteForSeconds(t *testing.T) { asserts(t, cacheScript) }
+
+//go:embed testdata/lambda-limits.js
+var limitsScript string
+
+func TestLambdaEdge_WorkIsBounded(t *testing.T) { asserts(t, limitsScript) }
+
+// asserts runs a script that imports the module of Lambda@Edge, and asserts itself.
+func asserts(t *testing.T, script string) {
+	t.Helper()
 	node, module := lambdaEdge(t)
 	dir := t.TempDir()
-	for name, content := range map[string]string{"index.mjs": module, "main.mjs": cacheScript} {
+	for name, content := range map[string]string{"index.mjs": module, "main.mjs": script} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -116,10 +116,8 @@ function translate(eventType, config, request) {
 function pairs(list) {
     const values = Object.create(null);
     for (const pair of list) {
-        const [, name, value] = /^\s*([^=]*)=?([^]*?)\s*$/.exec(pair);
-        if (name !== '' && !(name in values)) {
-            values[name] = { value };
-        }
+        const [name] = pair.split('=', 1);
+        values[name.trim()] ??= { value: pair.slice(name.length + 1).trim() };
     }
     return values;
 }
