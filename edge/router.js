@@ -107,7 +107,7 @@ async function handler(event) {
     }
     const path = asset ? request.uri : objectPath(request.uri);
     request.uri = path;
-    if (byWeight || (!asset && path.endsWith('.html'))) {
+    if (byWeight || destination === 'document' || (!asset && path.endsWith('.html'))) {
         cf.selectRequestOriginById('site-' + environment);
     } else {
         cf.createRequestOriginGroup(assetOrigins[environment]);

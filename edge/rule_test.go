@@ -89,7 +89,7 @@ func rule(v visit) outcome {
 	if !asset {
 		o.URI = object(request.URI)
 	}
-	o.Failover = asset || !byWeight && !strings.HasSuffix(o.URI, ".html")
+	o.Failover = asset || !byWeight && request.Headers["sec-fetch-dest"].Value != "document" && !strings.HasSuffix(o.URI, ".html")
 	o.Header = o.Environment
 	_, conditional := request.Headers["if-none-match"]
 	o.Validators = conditional && (!byWeight || o.Environment == who.page)
