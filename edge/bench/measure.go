@@ -9,13 +9,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
-// kind is a request that is counted: what a viewer asks, or what an origin answered.
+// kind is a request that is counted: what a viewer asks, or what an origin answered, and the route that the store holds.
 type kind struct {
 	name  string
 	event map[string]any
+	route string
 }
+
+const route = `{"active":"b","fallback":"a","weight":5000,"release":"v2","preview":""}`
 
 func value(v string) map[string]any { return map[string]any{"value": v} }
 
@@ -38,11 +42,40 @@ func kinds() []kind {
 	first := event("viewer-request", "/products", "document")
 	first["request"].(map[string]any)["cookies"] = map[string]any{}
 	return []kind{
-		{"document", event("viewer-request", "/products", "document")},
-		{"first document", first},
-		{"asset", event("viewer-request", "/assets/app.1f3c.js", "script")},
-		{"response", response},
+		{"document", event("viewer-request", "/products", "document"), route},
+		{"first document", first, route},
+		{"asset", event("viewer-request", "/assets/app.1f3c.js", "script"), route},
+		{"response", response, route},
 	}
+}
+
+// hostile are requests that cost the most within CloudFront's limits: 20,480 bytes, of which the URL has 8,192, by a
+// route that fills the store's value of 1 KB. All that can be searched and hashed is: a path for its last dot and slash,
+// Accept for text/html, the two secrets of a tester who is none, and the viewer's id with a release of 800 characters.
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+func hostile() []kind {
+	padding := func(n int) string { return strings.Repeat("x", n) }
+	secret := padding(64)
+	kinds := kinds()
+	for _, k := range kinds {
+		request := k.event["request"].(map[string]any)
+		request["uri"] = "/x." + padding(8_189)
+		request["querystring"] = map[string]any{"lockstep-preview": value(secret)}
+		headers := map[string]any{"accept": value(padding(12_000) + "text/html")}
+		cookies := map[string]any{"lockstep": value("a.carolcarol03." + secret)}
+		for n := range 100 {
+			headers[fmt.Sprint("x-", n)], cookies[fmt.Sprint("c", n)] = value(padding(20)), value(padding(20))
+		}
+		if k.name == "asset" {
+			headers = map[string]any{"sec-fetch-dest": value("image")}
+		}
+		request["headers"], request["cookies"] = headers, cookies
+	}
+	filled := fmt.Sprintf(`{"active":"b","fallback":"a","weight":1,"release":%q,"preview":%q}`, padding(800), padding(64))
+	for i := range kinds {
+		kinds[i].route = filled
+	}
+	return kinds
 }
 
 //go:embed designs
@@ -93,7 +126,7 @@ func instructions(handler string, k kind, requests int) (int, error) {
 		return 0, fmt.Errorf("write the event of the %s: %w", k.name, err)
 	}
 	main := handler + fmt.Sprintf(loop, event, requests)
-	for name, content := range map[string]string{"main.mjs": main, "cloudfront": design("cloudfront")} {
+	for name, content := range map[string]string{"main.mjs": main, "cloudfront": strings.Replace(design("cloudfront"), "ROUTE", k.route, 1)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return 0, fmt.Errorf("write %s for njs: %w", name, err)
 		}

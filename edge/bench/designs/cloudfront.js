@@ -6,7 +6,7 @@ const values = {
     percent: Promise.resolve('50'),
     path: Promise.resolve('/releases/v2'),
 };
-const route = Promise.resolve({ active: 'b', fallback: 'a', weight: 5000, release: 'v2', preview: '' });
+const route = Promise.resolve(ROUTE);
 
 function get(key, options) {
     return key === 'route' ? route : values[key];
