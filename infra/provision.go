@@ -21,6 +21,8 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResour
 	statements := []awsiam.PolicyStatement{
 		writesLog(log),
 		allow([]string{"s3:PutObject"}, *l.state.BucketArn()+"/"+sm.SettingsKey),
+		allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.LockKey),
+		allow([]string{"s3:ListBucket"}, *l.state.BucketArn()), // without it S3 does not say that the lock is missing
 		allow([]string{"ssm:GetParameter", "ssm:PutParameter"}, arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
 		allow([]string{"ssm:PutParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))),
 		l.writesRoute(),

@@ -14,6 +14,7 @@ import (
 	kvs "github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
 	kvstypes "github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
@@ -46,6 +47,11 @@ func (p provisioner) handle(ctx context.Context, event cfn.Event) (id string, da
 	if old, _ := event.OldResourceProperties["Settings"].(string); old != "" {
 		if err := json.Unmarshal([]byte(old), &before); err != nil {
 			return id, nil, fmt.Errorf("read the settings from before: %w", err)
+		}
+	}
+	if before.App != "" && (before.KeyValue == "") != (settings.KeyValue == "") {
+		if err := p.idle(ctx, settings.StateBucket); err != nil {
+			return id, nil, err
 		}
 	}
 	// A route that Lambda@Edge left behind, of a time before a CloudFront Function routed, is of other roles perhaps.
@@ -83,6 +89,28 @@ func (p provisioner) provision(ctx context.Context, s sm.Settings, caller string
 	})
 	if err != nil {
 		return fmt.Errorf("write s3://%s/%s: %w", s.StateBucket, sm.SettingsKey, err)
+	}
+	return nil
+}
+
+// idle refuses another router while a release is under way: the new one would begin with everyone on the fallback, and
+// the release would go on where the old one no longer reads.
+func (p provisioner) idle(ctx context.Context, bucket string) error {
+	out, err := p.objects.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: aws.String(sm.LockKey)})
+	var none *s3types.NoSuchKey
+	if errors.As(err, &none) {
+		return nil // nothing was ever released
+	}
+	if err != nil {
+		return fmt.Errorf("read s3://%s/%s: %w", bucket, sm.LockKey, err)
+	}
+	defer out.Body.Close()
+	var lock sm.Lock // of another version perhaps, so not strictly
+	if err := json.NewDecoder(out.Body).Decode(&lock); err != nil {
+		return fmt.Errorf("read s3://%s/%s: %w", bucket, sm.LockKey, err)
+	}
+	if lock.Holder != nil {
+		return fmt.Errorf("cdk.json: lockstep.router: found another one than before while %s is being released, expected it after that has ended", lock.Holder.Release)
 	}
 	return nil
 }

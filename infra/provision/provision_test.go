@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,6 +220,48 @@ func TestProvision_RouteObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		deploy(cfn.RequestUpdate, properties(store), `{"active":"b","fallback":"a","weight":0,"release":""}`)
+	})
+}
+
+// Another router is not for a release that is under way, neither way round; all else may change meanwhile.
+func TestProvision_AnotherRouter_WaitsForTheRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		a.deploy(t, cfn.RequestCreate)
+		function, lambda := a.settings, a.settings
+		lambda.KeyValue = ""
+		change := func(before, after sm.Settings) error {
+			t.Helper()
+			properties := func(s sm.Settings) map[string]any {
+				return map[string]any{"Settings": string(s.JSON()), "Caller": "arn"}
+			}
+			_, _, err := a.handle(t.Context(), cfn.Event{RequestType: cfn.RequestUpdate, ResourceProperties: properties(after), OldResourceProperties: properties(before)})
+			return err
+		}
+		lock := func(text string) {
+			t.Helper()
+			if err := a.S3.Put("state", sm.LockKey, locals3.Object{Body: []byte(text)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lock(`{"fence":3,"holder":{"release":"v5"}}`)
+		before := a.state(t)
+		for name, s := range map[string][2]sm.Settings{"to Lambda@Edge": {function, lambda}, "from Lambda@Edge": {lambda, function}} {
+			if err := change(s[0], s[1]); err == nil || !strings.Contains(err.Error(), "lockstep.router: found another one than before while v5 is being released") {
+				t.Errorf("%s: %v, expected it to be refused", name, err)
+			}
+		}
+		if _, written := a.S3.Get("state", sm.RouteObject); written || !maps.Equal(a.state(t), before) {
+			t.Error("what was refused has changed something")
+		}
+		if err := change(function, function); err != nil {
+			t.Error(err)
+		}
+		lock(`{"fence":3}`)
+		if err := change(function, lambda); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
