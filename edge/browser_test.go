@@ -173,12 +173,19 @@ func browser(t *testing.T) context.Context {
 		t.Skip("chromium is missing: no real page is loaded through the edge")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.NoSandbox)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	return newTab(t, ctx)
+}
+
+// newTab opens one; it lives as long as the test, since nothing that has an end of its own is done with it first.
+func newTab(t *testing.T, in context.Context) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(in)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
 	return ctx
 }
 
@@ -190,9 +197,12 @@ type tab struct {
 	name string
 }
 
+// do gives each thing a time: how long all of them take is the machine's to say.
 func (tab tab) do(actions ...chromedp.Action) {
 	tab.Helper()
-	if err := chromedp.Run(tab.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(tab.ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		tab.Fatalf("%s: %v", tab.name, err)
 	}
 }
@@ -250,9 +260,7 @@ func TestBrowser_TwoHundredReloads(t *testing.T) {
 	open := func(name string) tab {
 		ctx := first
 		if name != "reloaded" {
-			var cancel context.CancelFunc
-			ctx, cancel = chromedp.NewContext(first)
-			t.Cleanup(cancel)
+			ctx = newTab(t, first)
 		}
 		opened := tab{t, ctx, name}
 		console.listen(ctx)
