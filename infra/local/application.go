@@ -37,10 +37,18 @@ func application(ctx context.Context) (config.Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := shop.Fits(c); err != nil {
+	if err := fits(c); err != nil {
 		return c, fmt.Errorf("%s: lockstep.%w", file, err)
 	}
 	return c, nil
+}
+
+// fits says what in a configuration cannot be stood up here, by its path.
+func fits(c config.Config) error {
+	if c.Router != config.CloudFrontFunction {
+		return fmt.Errorf("router: found %q, expected %q: nothing here runs Lambda@Edge, whose decisions are the same", c.Router, config.CloudFrontFunction)
+	}
+	return shop.Fits(c)
 }
 
 // hastened is the configuration in the demo's time. What a function or a person takes is as ever.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"lockstep/infra/config"
-	"lockstep/infra/local/shop"
 	sm "lockstep/statemachine"
 )
 
@@ -38,8 +37,8 @@ func TestHastened(t *testing.T) {
 	}
 }
 
-// What the sample shop could not be released to is refused before anything is started.
-func TestShop_Fits(t *testing.T) {
+// What cannot be stood up here, or the sample shop not be released to, is refused before anything is started.
+func TestApplication_Fits(t *testing.T) {
 	const catalog, orders = `{"name":"catalog","runtime":"provided.al2023","handler":"bootstrap","routes":["/catalog"]}`,
 		`{"name":"orders","runtime":"provided.al2023","handler":"bootstrap","routes":["/orders"]}`
 	const database = `"database":{"new":{"name":"shop"}}`
@@ -50,6 +49,7 @@ func TestShop_Fits(t *testing.T) {
 		"another name":     {`"functions":[{"name":"goods","runtime":"provided.al2023","handler":"bootstrap","routes":["/catalog"]},` + orders + `],` + database, `functions: found none named "catalog", expected one: the sample shop brings its code`},
 		"another route":    {`"functions":[` + catalog + `,{"name":"orders","runtime":"provided.al2023","handler":"bootstrap","routes":["/order"]}],` + database, `functions[1].routes: found ["/order"], expected "/orders" among them: the sample shop's pages call it`},
 		"another runtime":  {`"functions":[{"name":"catalog","runtime":"nodejs22.x","handler":"i.h","routes":["/catalog"]},` + orders + `],` + database, `functions[0].runtime: found "nodejs22.x", expected "provided.al2023": the sample shop is written in Go`},
+		"another router":   {`"functions":[` + catalog + `,` + orders + `],"router":"lambda-edge",` + database, `router: found "lambda-edge", expected "cloudfront-function": nothing here runs Lambda@Edge, whose decisions are the same`},
 		"without database": {`"functions":[` + catalog + `,` + orders + `]`, "database: found none, expected one: the sample shop keeps its orders there"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestShop_Fits(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
-			if err := shop.Fits(parsed); err != nil {
+			if err := fits(parsed); err != nil {
 				got = err.Error()
 			}
 			if got != c.message {
