@@ -33,6 +33,7 @@ type chronicle struct {
 	guarded    sm.Environment
 	violations []string
 	writes     map[string]int // to "ledger", "bus", "machine" and "else"
+	refusals   []string       // calls of Lambdas that AWS answered with 400 or more
 }
 
 type announcement struct {
@@ -62,15 +63,31 @@ func (c *chronicle) keep(w *world) {
 			if write {
 				c.note(r, cloud.CallOf(r.Context()).Service)
 			}
-			next.ServeHTTP(rw, r)
+			operation := cloud.CallOf(r.Context()).Operation
+			if d != nil && d.before && d.strikes(operation) {
+				return
+			}
+			answer := &witness{ResponseWriter: rw}
+			next.ServeHTTP(answer, r)
+			c.refused(r, operation, answer.status)
 			if write {
 				c.look()
 			}
-			if write && d != nil {
-				d.survived()
+			if d != nil && !d.before {
+				d.strikes(operation)
 			}
 		})
 	})
+}
+
+// refused notes what AWS did not do for a Lambda.
+func (c *chronicle) refused(r *http.Request, operation string, status int) {
+	if caller(r.Context()) == "" || status < http.StatusBadRequest {
+		return
+	}
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	c.refusals = append(c.refusals, fmt.Sprintf("%s: %d", operation, status))
 }
 
 func (c *chronicle) hear(e events.Event) {

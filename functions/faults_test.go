@@ -77,26 +77,29 @@ func (w *world) stop(release string) {
 	w.t.Errorf("no execution of %s runs", release)
 }
 
-// doom kills an invocation once so many of its writes have taken effect.
+// doom kills an invocation at its n-th call: before it is made, or when it has taken effect. Calls that only read
+// count where told so.
 type doom struct {
+	manner
 	left   atomic.Int64
 	dead   atomic.Bool
 	cancel context.CancelFunc
+	at     string // the call
 }
+
+type manner struct{ before, reads bool }
 
 type doomKey struct{}
 
-func after(writes int) *doom {
-	d := &doom{}
-	d.left.Store(int64(writes))
-	return d
-}
-
-func (d *doom) survived() {
-	if d.left.Add(-1) == 0 {
-		d.dead.Store(true)
-		d.cancel()
+// strikes counts a call, and tells whether it was the last.
+func (d *doom) strikes(operation string) bool {
+	if d == nil || !d.reads && !isWrite(operation) || d.left.Add(-1) != 0 {
+		return false
 	}
+	d.at = operation
+	d.dead.Store(true)
+	d.cancel()
+	return true
 }
 
 // rings is what Scheduler does when a schedule's time has come: it says so to Step Functions.

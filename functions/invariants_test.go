@@ -179,7 +179,7 @@ func (a *auditor) sawLock(by *invocation) {
 		a.lost[had] = time.Now()
 	}
 	switch {
-	case has == "" && by.execution != had:
+	case has == "" && by.execution != had && by.task != sm.Recover: // which speaks for the dead
 		a.wrong(4, "%s of %s lets go of the lock that %s holds", by, by.release, was.Holder.Release)
 	case has != "" && now.Fence <= was.Fence:
 		a.wrong(4, "the lock changes hands, and the fence stays %d", now.Fence)

@@ -1,0 +1,252 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+var (
+	plantAll  = flag.Bool("planted", false, "let TestPlanted plant every fault; else every fourth")
+	plantedIn = flag.Int("planted-seeds", 120, "in how many seeds of the simulation a planted fault must be found")
+)
+
+// plant is a mistake that somebody could make in a step. What it puts in place of the old text stands behind a
+// question, so that all of them are compiled at once, into one binary that the product never sees.
+type plant struct {
+	name, file string
+	old, new   string
+}
+
+// planted are the mistakes. $ asks whether this is the one.
+var planted = []plant{
+	{"drop the fence", "step/book.go", `if lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence {`,
+		`if lost := lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence; lost && !$ {`},
+	{"let a dead one's record be changed", "step/book.go", `if r.Fence > doc.Fence {`, `if r.Fence > doc.Fence && !$ {`},
+	{"forget what came while nobody waited", "step/book.go", `for _, s := range r.Signals {
+		switch s.Kind {`, `for _, s := range r.Signals {
+		if $ {
+			break
+		}
+		switch s.Kind {`},
+	{"write the ledger without conditions", "aws/ledger/ledger.go", `	out, err := s.client.PutObject(ctx, input)`, `	if $ {
+		input.IfMatch, input.IfNoneMatch = nil, nil
+	}
+	out, err := s.client.PutObject(ctx, input)`},
+
+	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && b.Book.turn(*l, m.Sequence) {`, `if $ || l.Holder == nil && b.Book.turn(*l, m.Sequence) {`},
+	{"take over under the old fence", "step/begin.go", `l.Fence++
+		l.Holder.Execution,`, `if !$ {
+			l.Fence++
+		}
+		l.Holder.Execution,`},
+	{"let go of somebody else's lock", "step/finish.go", `if l.Holder != nil && l.Holder.Execution == doc.Execution {
+			l.Holder = nil`, `if l.Holder != nil && (l.Holder.Execution == doc.Execution || $) {
+			l.Holder = nil`},
+	{"announce no end", "step/finish.go", `return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))`, `if $ {
+		return doc, nil
+	}
+	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))`},
+	{"lose a parked merge", "step/queue.go", `if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`,
+		`if $ {
+				// nobody tells it
+			} else if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`},
+	{"let the oldest win", "step/queue.go", `return cmp.Compare(x.Sequence, y.Sequence)`, `if $ {
+				x, y = y, x
+			}
+			return cmp.Compare(x.Sequence, y.Sequence)`},
+	{"recover nothing", "step/recover.go", `if !held {
+		return`, `if !held || $ {
+		return`},
+
+	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
+		return doc, nil
+	}
+	text, err := s.level(ctx, doc)`},
+	{"write the fallback", "step/level.go", `return l.Versions.Point(ctx, name, doc.Active, version, l.Book.Mine(doc))`, `if $ {
+		return l.Versions.Point(ctx, name, doc.Fallback, version, l.Book.Mine(doc))
+	}
+	return l.Versions.Point(ctx, name, doc.Active, version, l.Book.Mine(doc))`},
+	{"write pages before their assets", "step/level.go", `	for _, page := range assets {
+		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
+			return err
+		}
+	}`, `	if $ {
+		if err := l.entries(ctx, doc, site, releaseID, entries); err != nil {
+			return err
+		}
+	}
+	for _, page := range assets {
+		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
+			return err
+		}
+	}`},
+	{"move aliases before all are verified", "step/deploy.go", `	published, err := d.publish(ctx, m)`, `	for _, name := range m.FunctionNames() {
+		if !$ {
+			break
+		}
+		version, err := d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(m.Functions[name]), m.Functions[name].SHA256)
+		if err == nil {
+			err = d.point(ctx, doc, name, version)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	published, err := d.publish(ctx, m)`},
+	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`, `if got != sha256hex && !$ {`},
+	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
+		return nil`, `r.Expanded = !$
+		return nil`},
+
+	{"let the weight fall", "step/ramp.go", `next.Weight = max(weight, doc.Weight) // the ramp never falls`, `next.Weight = max(weight, doc.Weight)
+	if next.Step == 2 && $ {
+		next.Weight = doc.Weight / 2
+	}`},
+	{"bake for no time", "step/ramp.go", `Since: now, Until: now.Add(bake), Document: next}`, `Since: now, Until: now.Add(bake), Document: next}
+	if $ {
+		wait.Until = now
+	}`},
+	{"count no data as healthy", "step/checkalarms.go", `if verdict == sm.Inconclusive && doc.Waived {`, `if verdict == sm.Inconclusive && (doc.Waived || $) {`},
+	{"promote before everyone is there", "step/checkalarms.go", `doc.Verdict = verdict
+`, `doc.Verdict = verdict
+	if $ {
+		doc.Weight = sm.FullWeight
+	}
+`},
+	{"swap the roles before the route", "step/promote.go", `	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback,`, `	if $ {
+		if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
+			return doc, err
+		}
+	}
+	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback,`},
+	{"forget to swap the roles", "step/promote.go", `if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
+		return doc, fmt`, `if $ {
+		// the route is enough
+	} else if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
+		return doc, fmt`},
+	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`, `doc.Drained = text != "" || $`},
+	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`, `r.Contracted = !$`},
+
+	{"roll back without the weight", "step/rollback.go", `if err := r.Routes.Put(`, `if $ {
+		// the stage is enough
+	} else if err := r.Routes.Put(`},
+	{"roll back without pages", "step/rollback.go", `if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {`, `if $ {
+		// the API is enough
+	} else if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {`},
+	{"roll back without aliases", "step/rollback.go", `moved, err := r.functions(ctx, doc)`, `if $ {
+		return "", r.stage(ctx, doc, doc.Active, from.Release)
+	}
+	moved, err := r.functions(ctx, doc)`},
+	{"leave the schema wide", "step/expand.go", `report, err := e.narrow(ctx, doc.Release)`, `if $ {
+		return doc, nil
+	}
+	report, err := e.narrow(ctx, doc.Release)`},
+}
+
+const plantedVariable = "LOCKSTEP_PLANTED"
+
+// overlay is the JSON that go test -overlay takes: the steps with all faults in them, in a folder of their own. It fails
+// where the text that a fault replaces is no longer there: then the fault must be planted anew.
+func overlay(t *testing.T) string {
+	t.Helper()
+	folder, err := filepath.Abs("internal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, sources := t.TempDir(), map[string]string{}
+	for _, p := range planted {
+		path := filepath.Join(folder, p.file)
+		if _, ok := sources[path]; !ok {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatalf("plant %q: %v", p.name, err)
+			}
+			sources[path] = string(data)
+		}
+		if n := strings.Count(sources[path], p.old); n != 1 {
+			t.Fatalf("plant %q: %s: found this %d times, expected once: the code has changed, so plant the fault anew\n%s", p.name, p.file, n, p.old)
+		}
+		sources[path] = strings.Replace(sources[path], p.old, strings.ReplaceAll(p.new, "$", fmt.Sprintf("planted(%q)", p.name)), 1)
+		asks := filepath.Join(filepath.Dir(path), "planted.go")
+		sources[asks] = fmt.Sprintf("package %s\n\nimport \"os\"\n\nfunc planted(name string) bool { return os.Getenv(%q) == name }\n",
+			filepath.Base(filepath.Dir(path)), plantedVariable)
+	}
+	replace := map[string]string{}
+	for path, source := range sources {
+		file := filepath.Join(there, fmt.Sprintf("%d.go", len(replace)))
+		if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replace[path] = file
+	}
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(there, "overlay.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// The checks of the simulation bite: faults that are planted on purpose, one at a time, are each found; and with none
+// planted the same binary finds nothing.
+func TestPlanted(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "planted.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay(t), "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the tests with faults in them: %v\n%s", err, out)
+	}
+	run := func(t *testing.T, name string, seeds int) (out string, failed bool) {
+		// What was found soon is enough.
+		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.failfast", "-seeds", fmt.Sprint(seeds))
+		command.Env = append(os.Environ(), plantedVariable+"="+name)
+		data, err := command.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		return string(data), err != nil
+	}
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	t.Run("nothing", func(t *testing.T) {
+		t.Parallel()
+		limit <- struct{}{}
+		defer func() { <-limit }()
+		if out, failed := run(t, "nothing", 5); failed {
+			t.Errorf("nothing was planted, and found was\n%.5000s", out)
+		}
+	})
+	for i, p := range planted {
+		if i%4 != 0 && !*plantAll {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			out, failed := run(t, p.name, *plantedIn)
+			found := violation.FindAllStringSubmatch(out, -1)
+			switch {
+			case !failed:
+				t.Errorf("not found in %d seeds", *plantedIn)
+			case found == nil:
+				t.Errorf("it failed for another reason\n%.3000s", out)
+			default:
+				t.Logf("after %s: %s", found[0][1], found[0][2])
+			}
+		})
+	}
+}
+
+// violation is a broken rule, as TestSimulation reports it: when, and which.
+var violation = regexp.MustCompile(`(?m)^\s+(\d\d [0-9:.]+) !!! (\d: .*)$`)
