@@ -42,7 +42,7 @@ var planted = []plant{
 	}
 	out, err := s.client.PutObject(ctx, input)`},
 
-	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && b.Book.turn(*l, m.Sequence) {`, `if $ || l.Holder == nil && b.Book.turn(*l, m.Sequence) {`},
+	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Book.turn(`, `if $ || l.Holder == nil && !frozen && b.Book.turn(`},
 	{"take over under the old fence", "step/begin.go", `l.Fence++
 		l.Holder.Execution,`, `if !$ {
 			l.Fence++
@@ -55,10 +55,10 @@ var planted = []plant{
 		return doc, nil
 	}
 	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))`},
-	{"lose a parked merge", "step/queue.go", `if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`,
-		`if $ {
-				// nobody tells it
-			} else if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`},
+	{"lose a parked merge", "step/queue.go", `delivered, err := answers.Succeed(ctx, p.TaskToken, doc)`, `delivered, err := true, error(nil)
+			if !$ { // nobody tells it
+				delivered, err = answers.Succeed(ctx, p.TaskToken, doc)
+			}`},
 	{"let the oldest win", "step/queue.go", `return cmp.Compare(x.Sequence, y.Sequence)`, `if $ {
 				x, y = y, x
 			}
