@@ -115,6 +115,7 @@ func TestRepair(t *testing.T) {
 	}{
 		"an alias of the fallback was moved":  {alias("b"), "alias b of orders names version 1"},
 		"an alias of active was moved":        {alias("a"), "alias a of orders names version 1"},
+		"events call an old version":          {alias("live"), "events call another release than viewers: alias live of orders names version 1"},
 		"a stage calls the other's aliases":   {variable("b", "alias", "a"), "stage api-b calls the aliases a as v2"},
 		"a stage names another release":       {variable("a", "release", "v9"), "stage api-a calls the aliases a as v9"},
 		"the roles were swapped":              {control(`{"active":"b","fallback":"a"}`), "the control parameter says that b is active"},
@@ -138,6 +139,7 @@ func TestRepair(t *testing.T) {
 			control("b")(w)
 			route("{}")(w)
 			alias("b")(w)
+			alias("live")(w)
 			variable("b", "alias", "a")(w)
 			put(w, "shop-site-b", "index.html", "hello")
 			drop(w, state, "ledger/environments/a.json")

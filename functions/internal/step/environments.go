@@ -103,6 +103,30 @@ func (r *Repair) siteDifferences(ctx context.Context, e sm.Environment, c sm.Car
 	return wrong, nil
 }
 
+// examineEvents holds what events call against what the fallback carries, which serves.
+func (r *Repair) examineEvents(ctx context.Context, b books) ([]fix, error) {
+	var wrong []string
+	e := r.roles(ctx, b).Fallback
+	for _, f := range r.Settings.Functions {
+		want, carried := b.carries[e].Functions[f.Name]
+		if !f.Live || !carried {
+			continue
+		}
+		have, err := r.Versions.Followed(ctx, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		if have.SHA256 != want.SHA256 { // of a lost note the version is not known
+			wrong = append(wrong, fmt.Sprintf("alias %s of %s names version %s, not what %s brought", sm.LiveAlias, f.Name, have.Version, want.Release))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil, nil
+	}
+	return []fix{{sm.Finding{What: "events call another release than viewers: " + strings.Join(wrong, "; "), Repair: "let them call what " + string(e) + " carries"}, false,
+		func(ctx context.Context, doc sm.Document) error { return r.follower().follow(ctx, doc, e) }}}, nil
+}
+
 // Sees looks at what only Repair asks about.
 type Sees struct {
 	Stage func(ctx context.Context, e sm.Environment) (alias sm.Environment, release string, err error)

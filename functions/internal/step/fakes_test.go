@@ -221,6 +221,10 @@ func (v versions) Point(ctx context.Context, name string, e sm.Environment, vers
 	})
 }
 
+func (v versions) Followed(_ context.Context, name string) (sm.Carried, error) {
+	return sm.Carried{Version: v.aliases[name+" live"]}, nil
+}
+
 func (v versions) Follow(ctx context.Context, name, version string, mine func(context.Context) error) error {
 	if err := mine(ctx); err != nil {
 		return err

@@ -21,7 +21,9 @@ type Versions interface {
 	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
 	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error.
 	Point(ctx context.Context, name string, e sm.Environment, version string, mine func(context.Context) error) error
-	// Follow moves the alias that event sources call, as Point does.
+	// Followed is the version that the alias names which event sources call.
+	Followed(ctx context.Context, name string) (sm.Carried, error)
+	// Follow moves that alias, as Point does.
 	Follow(ctx context.Context, name, version string, mine func(context.Context) error) error
 }
 

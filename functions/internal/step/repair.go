@@ -9,10 +9,10 @@ import (
 )
 
 // Repair says what is inconsistent at rest, and makes it what the ledger says: the roles, the route, the stages, the
-// aliases, the sites, the ledger's own objects, the schema and the schedules. What a dead execution left, also one
-// that stopped over a wreck, it hands to another execution, which rolls back, or forward from contract on. It
-// works under the lock, as the release that it is called by, so that no release begins meanwhile; one that runs is
-// left alone. Run twice, the second finds nothing to do; killed half way, Recover's sweep frees the lock.
+// aliases, what events call, the sites, the ledger's own objects, the schema and the schedules. What a dead execution
+// left, also one that stopped over a wreck, it hands to another execution, which rolls back, or forward from contract
+// on. It works under the lock, as the release that it is called by, so that no release begins meanwhile; one that runs
+// is left alone. Run twice, the second finds nothing to do; killed half way, Recover's sweep frees the lock.
 type Repair struct {
 	Leveler
 	Recover *Recover
@@ -70,7 +70,7 @@ func (r *Repair) examine(ctx context.Context) (sm.Diagnosis, []fix, error) {
 			return diagnosis, nil, err
 		}
 		fixes = append(fixes, more...)
-		for _, look := range []func(context.Context, books) ([]fix, error){r.examineRoles, r.examineEnvironments, r.examineSchema, r.examineSchedules} {
+		for _, look := range []func(context.Context, books) ([]fix, error){r.examineRoles, r.examineEnvironments, r.examineEvents, r.examineSchema, r.examineSchedules} {
 			more, err := look(ctx, told)
 			if err != nil {
 				return diagnosis, nil, err

@@ -51,17 +51,26 @@ func New(client *lambda.Client, functions []statemachine.AppFunction) *Functions
 // At is the version that the environment's alias names. It asks GetFunction, which may be called six
 // times as often as GetAlias.
 func (f *Functions) At(ctx context.Context, name string, env statemachine.Environment) (statemachine.Carried, error) {
+	return f.at(ctx, name, env.Alias())
+}
+
+// Followed is the version that event sources call.
+func (f *Functions) Followed(ctx context.Context, name string) (statemachine.Carried, error) {
+	return f.at(ctx, name, statemachine.LiveAlias)
+}
+
+func (f *Functions) at(ctx context.Context, name, alias string) (statemachine.Carried, error) {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return statemachine.Carried{}, err
 	}
-	c, err := f.configuration(ctx, fn, env.Alias())
+	c, err := f.configuration(ctx, fn, alias)
 	if err != nil {
 		return statemachine.Carried{}, err
 	}
 	sha256, err := digest(c)
 	if err != nil {
-		return statemachine.Carried{}, fmt.Errorf("look at %s:%s: %w", fn, env.Alias(), err)
+		return statemachine.Carried{}, fmt.Errorf("look at %s:%s: %w", fn, alias, err)
 	}
 	return statemachine.Carried{Version: aws.ToString(c.Version), SHA256: sha256}, nil
 }
