@@ -93,7 +93,7 @@ func (a *auditor) now() *attempt {
 const inFlight = time.Minute
 
 var (
-	aliasPath  = regexp.MustCompile(`/functions/` + app + `-([a-z]+)/aliases/([ab])$`)
+	aliasPath  = regexp.MustCompile(`/functions/` + app + `-([a-z]+)/aliases/([ab]|live)$`)
 	sitePath   = regexp.MustCompile(`^/` + app + `-site-([ab])/(.+)$`)
 	stagePath  = regexp.MustCompile(`/stages/api-([ab])$`)
 	recordPath = regexp.MustCompile(`/ledger/releases/([^/]+)\.json$`)
@@ -112,9 +112,12 @@ func (a *auditor) see(r *http.Request, call cloud.Call, by *invocation) {
 		a.sawLock(by)
 	case recordPath.MatchString(path):
 		a.sawRecord(recordPath.FindStringSubmatch(path)[1], by)
-	case strings.HasSuffix(path, "/aliases/live"): // no viewer is sent there
 	case call.Operation == "UpdateAlias":
 		found := aliasPath.FindStringSubmatch(path)
+		if found[2] == sm.LiveAlias {
+			a.sawLive(found[1], by)
+			return
+		}
 		a.sawEnvironment(found[2], by, "the alias of "+found[1])
 		a.sawAlias(found[1], found[2], by)
 	case sitePath.MatchString(path):
@@ -262,6 +265,7 @@ func (a *auditor) sawEnd(att *attempt, record recordObject) {
 			a.wrong(8, "%s is released, although %s", att.release, att.doomed)
 		}
 		a.whole(1, att.active, att.release)
+		a.followed(1, att.active)
 		if b := a.bundles(att.release); b.manifest.Migrations != nil && record.Cause == "" && !a.schema.has(&a.schema.contracted, att.release) {
 			a.wrong(5, "%s is released, and nothing says that it is not contracted", att.release)
 		}
@@ -275,6 +279,7 @@ func (a *auditor) sawEnd(att *attempt, record recordObject) {
 		if !none(att.base) {
 			a.whole(6, att.active, att.base)
 		}
+		a.followed(6, other(att.active))
 		if a.schema.has(&a.schema.expanded, att.release) {
 			a.wrong(6, "%s is rolled back, and its schema is still there", att.release)
 		}
@@ -304,6 +309,25 @@ func (a *auditor) sawAlias(function, e string, by *invocation) {
 	for name := range a.bundles(att.release).manifest.Functions {
 		if digest := a.digest(att.release, name); !a.published(name, digest) {
 			a.wrong(1, "%s moves the alias of %s before %s is published", by, function, name)
+		}
+	}
+}
+
+// sawLive makes sure that events call the release that serves, before as after a promotion. A write that was on its way
+// when the lock was lost is looked at when the release ends.
+func (a *auditor) sawLive(function string, by *invocation) {
+	a.holds(by, "what events call of "+function)
+	e := a.route(0).Fallback
+	if holder := a.before.Holder; holder != nil && holder.Execution == by.execution && a.code(function, sm.LiveAlias) != a.code(function, e) {
+		a.wrong(1, "%s of %s lets events call %s, and it is not what %s has, which serves", by, by.release, function, e)
+	}
+}
+
+// followed makes sure that events call what an environment carries.
+func (a *auditor) followed(rule int, e string) {
+	for _, f := range a.stack.Settings.Functions {
+		if f.Live && a.code(f.Name, sm.LiveAlias) != a.code(f.Name, e) {
+			a.wrong(rule, "events call another %s than viewers, who are in %s", f.Name, e)
 		}
 	}
 }

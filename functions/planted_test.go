@@ -102,6 +102,12 @@ var planted = []plant{
 		}
 	}
 	published, err := d.publish(ctx, m)`},
+	{"let events call what nobody has yet", "step/deploy.go", `if err := d.openPreview(ctx, doc); err != nil {`, `if $ {
+		if err := d.follower().follow(ctx, doc, doc.Active); err != nil {
+			return "", err
+		}
+	}
+	if err := d.openPreview(ctx, doc); err != nil {`},
 	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`, `if got != sha256hex && !$ {`},
 	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
 		return nil`, `r.Expanded = !$
@@ -133,6 +139,9 @@ var planted = []plant{
 		// the route is enough
 	} else if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 		return doc, fmt`},
+	{"forget what events call", "step/promote.go", `if err := p.follow(ctx, doc, doc.Active); err != nil {`, `if $ {
+		// the roles are enough
+	} else if err := p.follow(ctx, doc, doc.Active); err != nil {`},
 	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`, `doc.Drained = text != "" || $`},
 	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`, `r.Contracted = !$`},
 
@@ -146,6 +155,9 @@ var planted = []plant{
 		return "", r.stage(ctx, doc, doc.Active, from.Release)
 	}
 	moved, err := r.functions(ctx, doc)`},
+	{"leave events with what is rolled back", "step/rollback.go", `if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {`, `if $ {
+		// viewers are enough
+	} else if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {`},
 	{"leave the schema wide", "step/expand.go", `report, err := e.narrow(ctx, doc.Release)`, `if $ {
 		return doc, nil
 	}
