@@ -192,3 +192,34 @@ func TestBudget_OperatorsWords(t *testing.T) {
 		w.stands("b", "v1", "v2")
 	}, byBudget)
 }
+
+// Whoever dies between the decision and the route comes back when more calls were seen, and everything is frozen: what
+// was decided is done, and no more.
+func TestBudget_DiesBeforeTheRoute_SetsWhatWasDecided(t *testing.T) {
+	story(t, func(w *world) {
+		w.flowing(500)
+		w.second()
+		w.bakes("v2", 4)
+		time.Sleep(20 * time.Minute)
+		before, d := w.route().Weight, &doom{}
+		d.left.Store(2) // which step it is, and its weight
+		w.mu.Lock()
+		w.dooms[sm.Ramp] = func() *doom {
+			if d.dead.Load() {
+				return nil
+			}
+			w.befores[sm.Ramp] = func() { time.Sleep(2 * time.Minute) }
+			return d
+		}
+		w.mu.Unlock()
+		w.eventually("Ramp is killed", time.Hour, d.dead.Load)
+		decided := w.record("v2").Weight
+		w.freeze("holidays")
+		time.Sleep(150 * time.Second)
+		if got := w.route().Weight; got != decided || got <= before {
+			t.Errorf("from %d it went to %d, decided was %d\n%s", before, got, decided, w.story())
+		}
+		w.freeze("off")
+		w.endsWithin(3*time.Hour, "v2", sm.Released)
+	}, byBudget)
+}

@@ -24,6 +24,9 @@ func (r *Ramp) byBudget(ctx context.Context, doc sm.Document, record sm.Record) 
 	if doc.Waived && doc.Weight > 0 {                             // the operator does not wait for as many calls
 		weight = max(weight, min(2*doc.Weight, sm.FullWeight))
 	}
+	if record.Step > doc.Step { // decided, whatever was seen since: see gate
+		weight = max(doc.Weight, record.Weight)
+	}
 	step := func(weight int) sm.RampStep {
 		look := max(budget.Look(weight), stalled(record, weight)/16)
 		return sm.RampStep{Percent: float64(weight) / 100, Bake: sm.Duration(look.Round(time.Second))}

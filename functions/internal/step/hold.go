@@ -18,7 +18,7 @@ type Freeze interface {
 // taken, whatever came since: the Lambda may have died after it set the weight. Of the operator's words, advance
 // and promote pass a closed window, since somebody is there to watch; nothing passes a freeze or an approval but a hotfix.
 func (r *Ramp) gate(ctx context.Context, doc, next sm.Document, record sm.Record) (*sm.Held, error) {
-	if next.Weight <= doc.Weight || record.Step >= next.Step || doc.Hotfix {
+	if next.Weight <= doc.Weight || next.Weight <= record.Weight || doc.Hotfix {
 		return nil, nil
 	}
 	now := time.Now().UTC()

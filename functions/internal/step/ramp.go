@@ -65,7 +65,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 		return r.hold(ctx, in, record, forbids)
 	case doc.Held && doc.Weight > 0:
 		return r.again(ctx, in)
-	case record.Step < next.Step: // decided before it is done: see gate
+	case record.Step < next.Step || record.Weight < next.Weight: // decided before it is done: see gate
 		if _, err := r.Book.Update(ctx, doc, func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
 			return doc, err
 		}
