@@ -30,6 +30,7 @@ type (
 			Release   string `json:"release"`
 			Execution string `json:"execution"`
 			TaskToken string `json:"taskToken"`
+			Hotfix    bool   `json:"hotfix"`
 		} `json:"queue"`
 	}
 	recordObject struct {
@@ -44,7 +45,10 @@ type (
 		Promoted   *time.Time `json:"promoted"`
 		Ended      *time.Time `json:"ended"`
 		Ringing    []string   `json:"ringing"`
-		Wait       *struct {
+		Held       *struct {
+			By string `json:"by"`
+		} `json:"held"`
+		Wait *struct {
 			Paused *time.Time `json:"paused"`
 			Until  time.Time  `json:"until"`
 		} `json:"wait"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 // once more in the end. Its findings begin with the number that DESIGN gives to the rule.
 type auditor struct {
 	account
+	gates
 	schema *schema
 	tell   func(format string, args ...any)
 	// bundles is what CI uploaded.
@@ -46,9 +48,12 @@ type attempt struct {
 	weighed               []weighing
 	falling               time.Time // since when it is rolled back
 	promoted              time.Time
-	drained               time.Time // when Drain looked last
-	spoken                bool      // the operator has hurried it
-	doomed                string    // why it must be rolled back
+	drained               time.Time    // when Drain looked last, or found it left and held it
+	kept                  bool         // which it does
+	spoken                bool         // the operator has hurried it, or it is a hotfix
+	contract              bool         // the operator has said so
+	approved              map[int]bool // by weight: what comes next
+	doomed                string       // why it must be rolled back
 	contracted            bool
 	outcome               string
 }
@@ -61,6 +66,7 @@ type weighing struct {
 func audit(acc account, s *schema, tell func(string, ...any), bundles func(string) *bundled) *auditor {
 	a := &auditor{account: acc, schema: s, tell: tell, bundles: bundles, lost: map[string]time.Time{}, records: map[string]recordObject{},
 		lines: map[string][]string{}, calls: map[string][]time.Time{}, ends: map[string][]string{}}
+	a.gates = gates{hotfixes: map[string]bool{}, disliked: map[string]bool{}, agreed: map[string]time.Time{}}
 	a.lastRoute = a.route(0)
 	s.expanding, s.contracting, s.narrowing = a.expanding, a.contracting, a.narrowing
 	return a
@@ -71,6 +77,10 @@ func (a *auditor) wrong(rule int, format string, args ...any) {
 	if !slices.Contains(a.found, finding) {
 		a.found = append(a.found, finding)
 		a.tell("!!! %s", finding)
+		if *first {
+			fmt.Printf("found: %s\n", finding)
+			os.Exit(1)
+		}
 	}
 }
 
@@ -194,7 +204,9 @@ func (a *auditor) sawLock(by *invocation) {
 			a.wrong(6, "%s begins with the roles %v and the route %v", now.Holder.Release, roles, route)
 		}
 		_, base := a.stage(route.Fallback)
-		att := &attempt{release: now.Holder.Release, base: base, active: route.Active, fence: now.Fence, began: time.Now()}
+		att := &attempt{release: now.Holder.Release, base: base, active: route.Active, fence: now.Fence, began: time.Now(),
+			spoken: a.hotfixes[now.Holder.Release], approved: map[int]bool{}}
+		a.sawBegin(was, now, by)
 		a.attempts = append(a.attempts, att)
 		a.lines[att.release] = append([]string{att.release}, a.lines[base]...)
 	}
@@ -215,15 +227,25 @@ func (a *auditor) sawRecord(release string, by *invocation) {
 	}
 	switch by.task {
 	case sm.Drain:
-		att.drained = time.Now()
+		if !att.kept {
+			att.drained, att.kept = time.Now(), now.Held != nil && now.Held.By == "drain"
+		}
 	case sm.Rollback:
 		if att.falling.IsZero() {
 			att.falling = time.Now()
 		}
 	}
+	from := 0
+	if was.Execution == now.Execution {
+		from = was.Weight
+	}
+	if now.Weight > from {
+		a.sawGrowth(att, from, now.Weight, by)
+	}
 	if now.Contracted && !att.contracted {
 		att.contracted = true
 		a.leftAlone(att)
+		a.sawContract(att)
 	}
 	if now.Outcome != "" && att.outcome == "" {
 		att.outcome, att.ended = now.Outcome, time.Now()
@@ -377,8 +399,11 @@ func (a *auditor) sawRoute(by *invocation) {
 	case now.Weight < last:
 		a.wrong(3, "%s falls from %d to %d", att.release, last, now.Weight)
 	default:
-		if most := a.stack.Settings.Ramp.Steps[0].Percent; last == 0 && !att.spoken && now.Weight > int(most*100) {
-			a.wrong(3, "%s begins with %d", att.release, now.Weight)
+		if last == 0 {
+			a.sawFirstViewers(att, now.Weight)
+		}
+		if decided := a.records[att.release].Weight; now.Weight > decided {
+			a.wrong(3, "%s gets %d, and its record says %d", att.release, now.Weight, decided)
 		}
 		a.grows(att, by)
 		att.weighed = append(att.weighed, weighing{time.Now(), now.Weight})
@@ -398,9 +423,12 @@ func (a *auditor) grows(att *attempt, by *invocation) {
 		return
 	}
 	last := att.weighed[len(att.weighed)-1]
-	calls := 0
+	calls, since := 0, last.at
+	if a.stack.Settings.Ramp.HarmBudget > 0 { // whose bakes are no longer than a look
+		since = att.weighed[0].at
+	}
 	for _, at := range a.calls[att.active] {
-		if !at.Before(last.at.Truncate(time.Minute)) {
+		if !at.Before(since.Truncate(time.Minute)) {
 			calls++
 		}
 	}
@@ -531,8 +559,13 @@ func (a *auditor) listening(payload []byte) (taken func()) {
 		return func() {}
 	}
 	said := event.Detail.Action
-	if said == "advance" || said == "promote" {
+	switch said {
+	case "advance", "promote":
 		att.spoken = true
+	case "contract":
+		att.contract = true
+	case "approve":
+		att.approved[a.records[att.release].Weight] = true
 	}
 	alarm := event.Detail.State.Value == "ALARM" && strings.HasPrefix(event.Detail.AlarmName, app+"-"+att.active+"-")
 	return func() {

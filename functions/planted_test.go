@@ -43,6 +43,8 @@ var planted = []plant{
 	out, err := s.client.PutObject(ctx, input)`},
 
 	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Book.turn(`, `if $ || l.Holder == nil && !frozen && b.Book.turn(`},
+	{"begin while frozen", "step/begin.go", `&& !frozen && b.Book.turn(`, `&& (!frozen || $) && b.Book.turn(`},
+	{"let a hotfix wait its turn", "step/queue.go", `return p.Hotfix && !hotfix || `, `return p.Hotfix && !hotfix && !$ || `},
 	{"take over under the old fence", "step/begin.go", `l.Fence++
 		l.Holder.Execution,`, `if !$ {
 			l.Fence++
@@ -113,6 +115,14 @@ var planted = []plant{
 		return nil`, `r.Expanded = !$
 		return nil`},
 
+	{"do not ask the team's probe", "step/probe.go", `if own := p.Settings.Probe; own != nil {`, `if own := p.Settings.Probe; own != nil && !$ {`},
+	{"grow while frozen", "step/hold.go", `if reason != "" {`, `if reason != "" && !$ {`},
+	{"grow outside of the windows", "step/hold.go", `opens.After(now) && !byHand {`, `opens.After(now) && !byHand && !$ {`},
+	{"grow unapproved", "step/hold.go", `step > approved(record) {`, `step > approved(record) && !$ {`},
+	{"spend the harm budget at once", "step/budget.go", `	step := func(weight int) sm.RampStep {`, `	if $ {
+		weight = sm.FullWeight
+	}
+	step := func(weight int) sm.RampStep {`},
 	{"let the weight fall", "step/ramp.go", `next.Weight = max(weight, doc.Weight) // the ramp never falls`, `next.Weight = max(weight, doc.Weight)
 	if next.Step == 2 && $ {
 		next.Weight = doc.Weight / 2
@@ -143,6 +153,7 @@ var planted = []plant{
 		// the roles are enough
 	} else if err := p.follow(ctx, doc, doc.Active); err != nil {`},
 	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`, `doc.Drained = text != "" || $`},
+	{"keep no way back after the drain", "step/drain.go", `if d.Settings.Drain.Then != sm.ThenHold ||`, `if $ || d.Settings.Drain.Then != sm.ThenHold ||`},
 	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`, `r.Contracted = !$`},
 
 	{"roll back without the weight", "step/rollback.go", `if err := r.Routes.Put(`, `if $ {
@@ -220,8 +231,7 @@ func TestPlanted(t *testing.T) {
 		t.Fatalf("build the tests with faults in them: %v\n%s", err, out)
 	}
 	run := func(t *testing.T, name string, seeds int) (out string, failed bool) {
-		// What was found soon is enough.
-		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.failfast", "-seeds", fmt.Sprint(seeds))
+		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.v", "-first", "-seeds", fmt.Sprint(seeds))
 		command.Env = append(os.Environ(), plantedVariable+"="+name)
 		data, err := command.CombinedOutput()
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
@@ -247,18 +257,21 @@ func TestPlanted(t *testing.T) {
 			limit <- struct{}{}
 			defer func() { <-limit }()
 			out, failed := run(t, p.name, *plantedIn)
-			found := violation.FindAllStringSubmatch(out, -1)
+			tried, found := running.FindAllStringSubmatch(out, -1), violation.FindStringSubmatch(out)
 			switch {
 			case !failed:
 				t.Errorf("not found in %d seeds", *plantedIn)
 			case found == nil:
 				t.Errorf("it failed for another reason\n%.3000s", out)
 			default:
-				t.Logf("after %s: %s", found[0][1], found[0][2])
+				t.Logf("seed %s: %s", tried[len(tried)-1][1], found[1])
 			}
 		})
 	}
 }
 
-// violation is a broken rule, as TestSimulation reports it: when, and which.
-var violation = regexp.MustCompile(`(?m)^\s+(\d\d [0-9:.]+) !!! (\d: .*)$`)
+// What TestSimulation prints: the seed that it runs, and the rule that is broken.
+var (
+	running   = regexp.MustCompile(`(?m)^=== RUN   TestSimulation/(\d+)$`)
+	violation = regexp.MustCompile(`(?m)^found: (\d: .*)$`)
+)

@@ -23,7 +23,7 @@ type act struct {
 func (s *simulation) play(d *rand.Rand) {
 	s.weather.calm.Store(d.Float64() < 0.9)
 	s.publish("v1", 1, everything)
-	s.rest(d, 24*time.Hour, sm.SignalPromote)
+	s.rest(d, 24*time.Hour, sm.SignalPromote, sm.SignalApprove)
 	switch {
 	case s.auditor.live() == "":
 	case d.Float64() < 0.4:
@@ -38,7 +38,7 @@ func (s *simulation) play(d *rand.Rand) {
 		s.tell("> %s", a.what)
 		a.do()
 	}
-	s.rest(d, 72*time.Hour, sm.SignalPromote, sm.SignalRollback, sm.SignalResume, sm.SignalAdvance)
+	s.rest(d, 72*time.Hour, sm.SignalPromote, sm.SignalRollback, sm.SignalResume, sm.SignalAdvance, sm.SignalApprove)
 	s.weather.calm.Store(true)
 	s.stack.Cloud.Metrics.Lag(0)
 	s.checkAccounts()
@@ -47,7 +47,7 @@ func (s *simulation) play(d *rand.Rand) {
 	}
 	// And the next one goes through, as though nothing had been.
 	s.publish("last", 1000, everything)
-	s.rest(d, 72*time.Hour, sm.SignalPromote)
+	s.rest(d, 72*time.Hour, sm.SignalPromote, sm.SignalApprove)
 	s.checkAccounts()
 	if r := s.account.record("last"); r.Outcome != "released" {
 		s.auditor.mu.Lock()
@@ -111,6 +111,7 @@ func (s *simulation) script(d *rand.Rand) (script []act) {
 			}
 		})
 	}
+	s.scriptGates(dice(s.weather.seed, "people at gates"), some, add)
 	slices.SortStableFunc(script, func(x, y act) int { return int(x.at - y.at) })
 	return script
 }
@@ -129,7 +130,9 @@ func (s *simulation) scriptRelease(d *rand.Rand, at time.Duration, id string, se
 			"contract/0000" + id[1:] + "_" + id + ".sql": "-- +goose Up\nalter table t drop column " + id + ";\n",
 		}
 	}
-	what := fmt.Sprintf("%s is merged: site %t, functions %v, migrations %t", id, b.site, b.functions, b.migrations != nil)
+	more := dice(s.weather.seed, "more about", id)
+	urgent, disliked := more.Float64() < 0.15, more.Float64() < 0.1
+	what := fmt.Sprintf("%s is merged: site %t, functions %v, migrations %t, hotfix %t", id, b.site, b.functions, b.migrations != nil, urgent)
 	later := time.Duration(d.Int64N(int64(20 * time.Minute)))
 	flaw := d.Float64()
 	add(at, what, func() {
@@ -137,8 +140,11 @@ func (s *simulation) scriptRelease(d *rand.Rand, at time.Duration, id string, se
 		if flaw > 0.72 && flaw < 0.77 && b.site { // the digest is a lie
 			r.manifest.Site.SHA256 = hexDigest([]byte("something else"))
 		}
+		s.auditor.mu.Lock()
+		s.auditor.disliked[id] = disliked
+		s.auditor.mu.Unlock()
 		s.merged = append(s.merged, id)
-		s.merge(r)
+		s.announce(r, urgent)
 	})
 	switch {
 	case flaw < 0.72:

@@ -34,6 +34,7 @@ var (
 	seeds = flag.Int("seeds", 40, "how many simulated runs TestSimulation makes")
 	from  = flag.Uint64("from", 1, "the first seed of TestSimulation")
 	seed  = flag.Uint64("seed", 0, "run this seed of TestSimulation alone, and tell its story")
+	first = flag.Bool("first", false, "end at the first finding of TestSimulation")
 )
 
 // Days of releases in bad weather: the seed decides what people do and what goes wrong, see script_test.go and
@@ -134,6 +135,7 @@ func begin(t *testing.T, seed uint64) *simulation {
 		if d.Float64() < 0.3 {
 			o.Alarms.Errors = 20 // of a hundred
 		}
+		gated(dice(seed, "gates"), o)
 	})
 	s.account = account{s.stack}
 	var lag time.Duration
@@ -151,6 +153,9 @@ func begin(t *testing.T, seed uint64) *simulation {
 		return &bundled{}
 	})
 	s.auditor.lag = lag
+	if s.stack.Settings.Probe != nil {
+		s.teamLooks()
+	}
 	s.stack.Front = s.auditor.called(s.stack.Front)
 	s.stack.Cloud.Use(s.weather.aws(s.auditor.see))
 	s.stack.Cloud.Deliver(s.weather.deliver)

@@ -99,6 +99,7 @@ func (w *weather) happened(fault, format string, args ...any) {
 type invocation struct {
 	task      sm.Task
 	number    int
+	began     time.Time
 	execution string // "" for what no execution calls
 	release   string
 
@@ -126,7 +127,7 @@ func (w *weather) over(task sm.Task, handler lambda.Handler) lambda.Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		w.undone.Add(1) // a Lambda that stands still outlives its execution
 		defer w.undone.Add(-1)
-		i := &invocation{task: task, number: w.count("invocations of " + string(task))}
+		i := &invocation{task: task, number: w.count("invocations of " + string(task)), began: time.Now()}
 		var about struct {
 			Execution, Release string
 			Document           struct{ Execution, Release string }
