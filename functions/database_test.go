@@ -79,6 +79,7 @@ func storyWithDatabase(t *testing.T, tell func(w *world, customers func() string
 		defer db.Close()
 		db.SetMaxIdleConns(0) // nobody waits on a socket while time should pass
 		w := settle(t, func(o *stack.Options) { o.Secret = secretFor(t, address) })
+		recordCalls(w.stack)
 		defer w.close()
 		first := everything
 		first.migrations = makesCustomers

@@ -200,6 +200,34 @@ func (w *world) allDie(n int, how manner) (dead func() []string) {
 	}
 }
 
+// Signal dies when it has wound the clock of a bake that was resumed, and is called again: it finds the clock there.
+func TestKilled_WhileItResumes(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.operator(sm.SignalPause)
+		time.Sleep(10 * time.Second)
+		d := &doom{}
+		d.left.Store(4) // the word, that it is resumed, its announcement, the clock
+		w.mu.Lock()
+		w.dooms[sm.Signal] = func() *doom {
+			if d.dead.Load() {
+				return nil
+			}
+			return d
+		}
+		w.mu.Unlock()
+		w.operator(sm.SignalResume)
+		w.ends("v2", sm.Released)
+		if d.at != "CreateSchedule" {
+			t.Errorf("it died at %q", d.at)
+		}
+		w.weighed("v2", 500, 2500, 10000, 0)
+		w.stands("b", "v1", "v2")
+	})
+}
+
 // EventBridge delivers a word twice: the second is not about the bake that the first one led to.
 func TestOperator_WordDeliveredTwice(t *testing.T) {
 	story(t, func(w *world) {

@@ -68,6 +68,7 @@ func story(t *testing.T, tell func(w *world), settings ...setting) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := settle(t, settings...)
+		recordCalls(w.stack)
 		defer w.close()
 		tell(w)
 	})
@@ -119,7 +120,6 @@ func settle(t *testing.T, settings ...setting) *world {
 	w.stack = up
 	w.config = up.Cloud.Config()
 	w.config.HTTPClient = &http.Client{Transport: network{inprocess.Transport(up.Front), up.Cloud.Client().Transport}}
-	recordCalls(up)
 	w.chronicle.keep(w)
 	w.installLockstep()
 	for _, f := range options.Functions {
