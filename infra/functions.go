@@ -16,7 +16,6 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"lockstep/infra/config"
-	sm "lockstep/statemachine"
 )
 
 // shelves is into how many nested stacks the functions are laid. It must never change: a function that moved
@@ -41,8 +40,8 @@ func (l *Lockstep) functions() []awscdk.NestedStack {
 		if f.Existing == "" {
 			l.function(scope, f)
 		}
-		for _, e := range sm.Environments() {
-			l.alarm(scope, l.config.FunctionAlarm(f, e))
+		for _, a := range l.config.FunctionAlarms(f) {
+			l.alarm(scope, a)
 		}
 	}
 	var list []awscdk.NestedStack

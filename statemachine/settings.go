@@ -52,7 +52,8 @@ type AppFunction struct {
 	Live bool `json:"live,omitempty"`
 }
 
-// Alarm is a CloudWatch alarm that judges one environment.
+// Alarm is a CloudWatch alarm that judges one environment, or, as that of LiveAlias, what events call: that is the
+// release's doing once it is promoted.
 type Alarm struct {
 	Name        string      `json:"name"`
 	Environment Environment `json:"environment"`

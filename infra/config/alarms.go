@@ -41,7 +41,7 @@ func AlarmName(app string, e sm.Environment, kind string) string {
 	return fmt.Sprintf("%s-%s-%s", app, e, kind)
 }
 
-// FunctionAlarmName is the name of the alarm for one function in one environment.
+// FunctionAlarmName is the name of the alarm for one function in one environment, or behind the alias live.
 func FunctionAlarmName(app string, e sm.Environment, function string) string {
 	return AlarmName(app, e, "function-"+function)
 }
@@ -86,9 +86,19 @@ func worse(minimum int) string {
 		minimum, minimum, mine, other, of(mine, "calls"), of(other, "others"), mine, other)
 }
 
-// FunctionAlarm rings for one function in one environment, where more of its calls fail than of all calls may: a number
-// alone rings for whoever has many.
-func (c Config) FunctionAlarm(f Function, e sm.Environment) Alarm {
+// FunctionAlarms are those of one function: in each environment and, where events call it, behind the alias live, which
+// carries a release from its promotion on.
+func (c Config) FunctionAlarms(f Function) []Alarm {
+	list := []Alarm{c.functionAlarm(f, sm.A), c.functionAlarm(f, sm.B)}
+	if len(f.Events) > 0 {
+		list = append(list, c.functionAlarm(f, sm.LiveAlias))
+	}
+	return list
+}
+
+// functionAlarm rings where more of a function's calls fail than of all calls may: a number alone rings for whoever has
+// many.
+func (c Config) functionAlarm(f Function, e sm.Environment) Alarm {
 	return Alarm{
 		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) + " that failed or were throttled", e,
 		fmt.Sprintf("IF(100 * (FILL(failed, 0) + FILL(throttled, 0)) > %g * (FILL(calls, 0) + FILL(throttled, 0)), FILL(failed, 0) + FILL(throttled, 0), 0)", c.Alarms.Errors),

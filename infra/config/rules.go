@@ -35,7 +35,7 @@ func RuleName(app, rule string) string { return "lockstep-" + app + "-" + rule }
 func (c Config) Rules(stateBucket, machine string) []Rule {
 	app := []string{c.App}
 	var alarms []any
-	for _, e := range sm.Environments() { // by prefix: a pattern has no room for the alarms of 200 functions
+	for _, e := range append(sm.Environments(), sm.LiveAlias) { // by prefix: a pattern has no room for the alarms of 200 functions
 		alarms = append(alarms, map[string]any{"prefix": AlarmName(c.App, e, "")})
 	}
 	return []Rule{

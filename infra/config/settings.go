@@ -36,8 +36,10 @@ func (c Config) Settings() sm.Settings {
 		for _, kind := range AlarmKinds() {
 			s.Alarms = append(s.Alarms, sm.Alarm{Name: AlarmName(c.App, e, kind), Environment: e})
 		}
-		for _, f := range c.Functions {
-			s.Alarms = append(s.Alarms, sm.Alarm{Name: FunctionAlarmName(c.App, e, f.Name), Environment: e})
+	}
+	for _, f := range c.Functions {
+		for _, a := range c.FunctionAlarms(f) {
+			s.Alarms = append(s.Alarms, sm.Alarm{Name: a.Name, Environment: a.Environment})
 		}
 	}
 	return s

@@ -71,21 +71,28 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	if i < 0 {
 		return change.AlarmName + " is not one of ours", nil
 	}
-	if change.State.Value != "ALARM" {
-		// It is over: should it ring again, that is this release's doing.
+	judges := s.Settings.Alarms[i].Environment
+	if rings := change.State.Value == "ALARM"; !rings || judges == sm.LiveAlias {
 		_, err := s.Book.Update(ctx, doc, func(r *sm.Record) error {
 			if late, err := misses(*r, doc, event.Time); late || err != nil {
 				return err
 			}
-			r.Ringing = slices.DeleteFunc(r.Ringing, func(name string) bool { return name == change.AlarmName })
+			switch {
+			case !rings: // It is over: should it ring again, that is this release's doing.
+				r.Ringing = slices.DeleteFunc(r.Ringing, func(name string) bool { return name == change.AlarmName })
+			case r.Promoted == nil && !slices.Contains(r.Ringing, change.AlarmName): // Events still call the release before.
+				r.Ringing = append(r.Ringing, change.AlarmName)
+			}
 			return nil
 		})
-		return change.AlarmName + " is " + change.State.Value, err
+		if err != nil || !rings {
+			return change.AlarmName + " is " + change.State.Value, err
+		}
 	}
 	reason, _, _ := strings.Cut(change.State.Reason, " (minimum ") // how CloudWatch counts is no news
 	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
-		return s.Settings.Alarms[i].Environment == r.Active && !slices.Contains(r.Ringing, change.AlarmName)
+		return slices.Contains(judging(r.Active, r), judges) && !slices.Contains(r.Ringing, change.AlarmName)
 	})
 	if err != nil || !noted {
 		return change.AlarmName + " does not judge this release", err

@@ -60,6 +60,18 @@ func TestSignal_Alarm(t *testing.T) {
 			must[string](t)(w.alarm("1", "errors-b", "ALARM"))
 			w.untouched(t)
 		},
+		"of what events call counts once they call the release": func(t *testing.T) {
+			w, _ := bakes(t)
+			must[string](t)(w.alarm("1", "errors-live", "ALARM"))
+			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now })
+			must[string](t)(w.alarm("2", "errors-live", "ALARM")) // still that of before
+			w.untouched(t)
+			must[string](t)(w.alarm("3", "errors-live", "OK"))
+			must[string](t)(w.alarm("4", "errors-live", "ALARM"))
+			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
+				t.Errorf("the ramp was told %q", got)
+			}
+		},
 		"of somebody else does not count": func(t *testing.T) {
 			w, _ := bakes(t)
 			must[string](t)(w.alarm("1", "blog-errors", "ALARM"))

@@ -39,7 +39,7 @@ func newWorld(t testing.TB) *world {
 	w.settings = sm.Settings{
 		App: "shop", StateBucket: "state", SiteURL: "https://shop", Database: &sm.Database{Secret: "secret"},
 		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders", Live: true}},
-		Alarms:    []sm.Alarm{{Name: "errors-a", Environment: sm.A}, {Name: "slow-a", Environment: sm.A}, {Name: "errors-b", Environment: sm.B}},
+		Alarms:    []sm.Alarm{{Name: "errors-a", Environment: sm.A}, {Name: "slow-a", Environment: sm.A}, {Name: "errors-b", Environment: sm.B}, {Name: "errors-live", Environment: sm.LiveAlias}},
 		Ramp: sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(10 * time.Minute)}, {Percent: 100, Bake: sm.Duration(time.Hour)}},
 			MinimumRequests: 10, MaxExtensions: 1},
 		Drain: sm.DrainPlan{Quiet: sm.Duration(15 * time.Minute), AtMost: sm.Duration(24 * time.Hour)},

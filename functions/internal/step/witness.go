@@ -48,7 +48,7 @@ func (w Witness) Evidence(ctx context.Context, doc sm.Document, record sm.Record
 	if w.Settings.Ramp.HarmBudget > 0 {
 		e.Bake = w.knownFrom(weights, e.Ramp)
 	}
-	ringing, err := w.Alarms.Ringing(ctx, w.Settings.AlarmNames(doc.Active))
+	ringing, err := w.Alarms.Ringing(ctx, w.Settings.AlarmNames(judging(doc.Active, record)...))
 	if err != nil {
 		return e, nil, fmt.Errorf("see which alarms ring: %w", err)
 	}
@@ -69,6 +69,14 @@ func (w Witness) Evidence(ctx context.Context, doc sm.Document, record sm.Record
 		return e, nil, fmt.Errorf("compare %s with %s: %w", doc.Active, doc.Fallback, err)
 	}
 	return e, pace, nil
+}
+
+// judging are those whose alarms judge a release: active's and, once it is promoted, those of what events call.
+func judging(active sm.Environment, r sm.Record) []sm.Environment {
+	if r.Promoted == nil {
+		return []sm.Environment{active}
+	}
+	return []sm.Environment{active, sm.LiveAlias}
 }
 
 // knownFrom is since when calls count for the verdict of a ramp by harm budget, whose bakes are no longer than a look:

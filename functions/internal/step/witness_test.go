@@ -36,14 +36,14 @@ func TestWitness(t *testing.T) {
 		settings := sm.Settings{
 			APIName: "shop", MetricPeriod: sm.Duration(time.Minute), EdgeConvergence: sm.Duration(90 * time.Second),
 			Functions: []sm.AppFunction{{Name: "catalog"}, {Name: "orders"}},
-			Alarms:    []sm.Alarm{{Name: "errors-a", Environment: sm.A}, {Name: "slow-a", Environment: sm.A}},
+			Alarms:    []sm.Alarm{{Name: "errors-a", Environment: sm.A}, {Name: "slow-a", Environment: sm.A}, {Name: "errors-live", Environment: sm.LiveAlias}},
 			Verdict:   sm.VerdictPlan{FalseAlarms: 1, Errors: 0.1, Slow: 50},
 			Metrics: []sm.Metric{{Name: "orders", Better: sm.Higher, Tolerance: 10, Events: sm.Series{Namespace: "Shop", Metric: "Orders", Stat: "Sum",
 				Dimensions: map[string]string{"Stage": "{stage}"}}}},
 		}
 		traffic := counted{"Count Sum api-a": 50, "Count Sum api-b": 950, "5XXError Sum api-b": 2, "Latency p90 api-b": 300, "Latency TC(300:) api-a": 9, "Orders Sum api-b": 40}
 		w := newWorld(t)
-		w.ringing = []string{"errors-a", "slow-a"}
+		w.ringing = []string{"errors-a", "slow-a", "errors-live"}
 		witness := Witness{Settings: settings, Alarms: alarms{w}, Traffic: traffic}
 
 		start := time.Now().Truncate(time.Minute)
@@ -62,6 +62,11 @@ func TestWitness(t *testing.T) {
 		}
 		if strings.Join(e.Ringing, " ") != "errors-a" || strings.Join(e.Muted, " ") != "slow-a" || e.Level != 0.01 {
 			t.Errorf("rings %v, muted %v, level %g", e.Ringing, e.Muted, e.Level)
+		}
+		promoted := record
+		promoted.Promoted = &record.Began
+		if after, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, promoted); err != nil || strings.Join(after.Ringing, " ") != "errors-a errors-live" {
+			t.Errorf("once events call it rings %v, %v", after.Ringing, err)
 		}
 		if !e.Ramp.Equal(start) || !e.Bake.Equal(start.Add(10*time.Minute)) {
 			t.Errorf("the ramp began %s, the bake %s", e.Ramp, e.Bake)

@@ -18,11 +18,11 @@ import (
 
 // TestAlarms evaluates what the alarms of b would in a minute.
 func TestAlarms(t *testing.T) {
-	shop, err := config.Parse([]byte(`{"app":"shop","functions":[{"name":"orders","runtime":"provided.al2023","handler":"bootstrap"}]}`))
+	shop, err := config.Parse([]byte(`{"app":"shop","functions":[{"name":"orders","runtime":"provided.al2023","handler":"bootstrap","events":[{"schedule":"rate(1 hour)"}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	alarms := map[string]config.Alarm{"function": shop.FunctionAlarm(shop.Functions[0], sm.B)}
+	alarms := map[string]config.Alarm{"function": shop.FunctionAlarms(shop.Functions[0])[1], "live": shop.FunctionAlarms(shop.Functions[0])[2]}
 	for i, kind := range config.AlarmKinds() {
 		alarms[kind] = shop.AlarmsOf(sm.B, "site")[i]
 	}
@@ -37,20 +37,22 @@ func TestAlarms(t *testing.T) {
 		sums  map[string]float64
 		rings bool
 	}{
-		"one of few calls is chance":        {config.Worse, api(30, 1, 30, 0), false},
-		"two of sixty are chance":           {config.Worse, api(60, 2, 1140, 1), false},
-		"a fifth of them is not":            {config.Worse, api(60, 12, 1140, 1), true},
-		"all of few":                        {config.Worse, api(20, 20, 400, 0), true},
-		"an outage of both":                 {config.Worse, api(60, 30, 1140, 570), false},
-		"worse, but by too little":          {config.Worse, api(15000, 165, 15000, 15), false},
-		"three points of many calls":        {config.Worse, api(15000, 465, 15000, 15), true},
-		"the other is worse":                {config.Worse, api(600, 0, 600, 60), false},
-		"too few calls":                     {config.Worse, api(10, 10, 400, 0), false},
-		"thirty failures of 15,000 calls":   {"function", function(15000, 30), false},
-		"thirty failures of a hundred":      {"function", function(100, 30), true},
-		"a function that nobody calls":      {"function", function(0, 0), false},
-		"a twentieth fails, which is borne": {config.APIErrors, api(100, 5, 0, 0), false},
-		"more than a twentieth":             {config.APIErrors, api(100, 6, 0, 0), true},
+		"one of few calls is chance":         {config.Worse, api(30, 1, 30, 0), false},
+		"two of sixty are chance":            {config.Worse, api(60, 2, 1140, 1), false},
+		"a fifth of them is not":             {config.Worse, api(60, 12, 1140, 1), true},
+		"all of few":                         {config.Worse, api(20, 20, 400, 0), true},
+		"an outage of both":                  {config.Worse, api(60, 30, 1140, 570), false},
+		"worse, but by too little":           {config.Worse, api(15000, 165, 15000, 15), false},
+		"three points of many calls":         {config.Worse, api(15000, 465, 15000, 15), true},
+		"the other is worse":                 {config.Worse, api(600, 0, 600, 60), false},
+		"too few calls":                      {config.Worse, api(10, 10, 400, 0), false},
+		"thirty failures of 15,000 calls":    {"function", function(15000, 30), false},
+		"thirty failures of a hundred":       {"function", function(100, 30), true},
+		"thirty events of a hundred":         {"live", map[string]float64{"Invocations shop-orders:live": 100, "Errors shop-orders:live": 30}, true},
+		"events do not judge an environment": {"live", function(100, 30), false},
+		"a function that nobody calls":       {"function", function(0, 0), false},
+		"a twentieth fails, which is borne":  {config.APIErrors, api(100, 5, 0, 0), false},
+		"more than a twentieth":              {config.APIErrors, api(100, 6, 0, 0), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

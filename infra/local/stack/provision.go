@@ -74,15 +74,16 @@ func role(app, of string) string {
 }
 
 func (s *Stack) alarms(o Options) error {
+	var judges []config.Alarm
 	for _, e := range sm.Environments() {
-		judges := o.AlarmsOf(e, s.Settings.SiteBuckets[e])
-		for _, f := range o.Functions {
-			judges = append(judges, o.FunctionAlarm(f, e))
-		}
-		for _, a := range judges {
-			if err := s.alarm(a, o.Alarms.Period.Std()); err != nil {
-				return err
-			}
+		judges = append(judges, o.AlarmsOf(e, s.Settings.SiteBuckets[e])...)
+	}
+	for _, f := range o.Functions {
+		judges = append(judges, o.FunctionAlarms(f)...)
+	}
+	for _, a := range judges {
+		if err := s.alarm(a, o.Alarms.Period.Std()); err != nil {
+			return err
 		}
 	}
 	return nil
