@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -70,8 +72,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
 	add([]sm.Task{begin, sm.Ramp, sm.Signal, rollback, repair}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
 
-	// A list is of the whole group, which a policy names so.
-	add([]sm.Task{sm.Recover, repair}, allow([]string{"scheduler:ListSchedules"}, schedules))
+	add([]sm.Task{sm.Recover, repair}, allow([]string{"scheduler:ListSchedules"}, "*"))
 
 	if l.database != nil {
 		add([]sm.Task{sm.Expand, sm.Contract, repair}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
@@ -124,15 +125,17 @@ func called(f config.Function) bool { return len(f.Events) > 0 }
 
 // acceptWide says why a policy has resources with a star, of those that it has.
 func (l *Lockstep) acceptWide(role awsiam.Role, statements []awsiam.PolicyStatement) {
-	said := map[string]bool{}
+	reasons := map[string][]string{}
 	for _, s := range statements {
 		for _, resource := range *s.Resources() {
 			finding, reason := l.wide(*resource, *(*s.Actions())[0])
-			if finding != "" && !said[finding] {
-				accept(role, "AwsSolutions-IAM5", reason, finding)
-				said[finding] = true
+			if finding != "" && !slices.Contains(reasons[finding], reason) {
+				reasons[finding] = append(reasons[finding], reason)
 			}
 		}
+	}
+	for _, finding := range slices.Sorted(maps.Keys(reasons)) {
+		accept(role, "AwsSolutions-IAM5", strings.Join(reasons[finding], " "), finding)
 	}
 }
 
@@ -144,6 +147,8 @@ func (l *Lockstep) wide(resource, action string) (finding, reason string) {
 		return "", ""
 	case resource == "*" && strings.HasPrefix(action, "ec2:"):
 		return "Resource::*", "Lambda makes network interfaces, which have no names before."
+	case resource == "*" && strings.HasPrefix(action, "scheduler:"):
+		return "Resource::*", "Scheduler lists whatever group is asked for by the right to list all of them."
 	case resource == "*":
 		return "Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for."
 	case ends(resource, "/ledger/*"):
