@@ -80,11 +80,12 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err != nil || !record.Expanded {
 		return doc, err
 	}
+	began := time.Now()
 	report, err := e.narrow(ctx, doc.Release)
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
 	}
-	_, err = e.Book.Tell(ctx, doc, sm.Expand, fmt.Sprintf("the schema is as it was: %s", report),
+	_, err = e.Book.Tell(ctx, doc, sm.Expand, fmt.Sprintf("the schema is as it was, after %s: %s", time.Since(began).Round(time.Millisecond), report),
 		func(r *sm.Record) { r.Expanded = false })
 	return doc, err
 }
