@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -244,7 +245,7 @@ func (tab tab) ask() (answer told) {
 func (tab tab) picture(name string) {
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 		var data []byte
-		tab.do(chromedp.CaptureScreenshot(&data))
+		tab.do(page.BringToFront(), chromedp.CaptureScreenshot(&data)) // a tab behind another draws nothing
 		if err := os.WriteFile(filepath.Join(dir, name+".png"), data, 0o600); err != nil {
 			tab.Fatal(err)
 		}
