@@ -23,9 +23,10 @@ func viewer(n int) string { return fmt.Sprintf("%012x", uint64(n)*0x9E3779B97F4A
 // engines that agree.
 type crowd struct {
 	*testing.T
+	node      *exec.Cmd
 	asks      io.Writer
 	answers   io.Reader
-	complains *strings.Builder
+	complains strings.Builder
 }
 
 // ask is what a viewer meets: a route, by its place in the crowd's, and the environment that their cookie names, 0
@@ -84,19 +85,18 @@ func gather(t *testing.T, routes []route) *crowd {
 	}
 	write("node_modules/cloudfront/index.js", nil)
 
-	command := exec.CommandContext(t.Context(), node, "main.mjs")
-	c := &crowd{T: t, complains: &strings.Builder{}}
-	command.Dir, command.Stderr = dir, c.complains
-	if c.asks, err = command.StdinPipe(); err != nil {
+	c := &crowd{T: t, node: exec.CommandContext(t.Context(), node, "main.mjs")}
+	c.node.Dir, c.node.Stderr = dir, &c.complains
+	if c.asks, err = c.node.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if c.answers, err = command.StdoutPipe(); err != nil {
+	if c.answers, err = c.node.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Start(); err != nil {
+	if err := c.node.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Wait() }) // it was ended with the test
+	t.Cleanup(func() { _ = c.node.Wait() }) // it was ended with the test
 	return c
 }
 
@@ -116,7 +116,8 @@ func (c *crowd) round(kind byte, of func(n int) ask) []byte {
 		_, err = io.ReadFull(c.answers, answers)
 	}
 	if err != nil {
-		c.Fatalf("ask the file that ships: %v\n%s", err, c.complains)
+		_ = c.node.Wait() // then all that it complained of is here
+		c.Fatalf("ask the file that ships: %v\n%s", err, &c.complains)
 	}
 	return answers
 }

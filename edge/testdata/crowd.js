@@ -49,12 +49,14 @@ const asks = Buffer.alloc(4 * ids.length);
 const answers = Buffer.alloc(ids.length);
 while (fill(asks)) {
     for (n = 0; n < ids.length; n++) {
-        // Who asks: the route that they meet, 'a' or 'b' where they have a cookie, and what they ask for.
+        // An ask is the route that is met, 'a' or 'b' where there is a cookie, and what is asked for: 0 is nothing.
         const page = asks[4 * n + 2];
-        const asset = asks[4 * n + 3] === 's'.charCodeAt();
-        if (asks[4 * n + 3] === 0) {
+        const kind = asks[4 * n + 3];
+        if (kind === 0) {
+            answers[n] = 0;
             continue;
         }
+        const asset = kind === 's'.charCodeAt();
         route = routes[asks.readUInt16LE(4 * n)];
         cookie.value = String.fromCharCode(page) + '.' + ids[n];
         request.cookies = page === 0 ? none : known;
