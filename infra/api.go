@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
@@ -24,9 +26,13 @@ func (l *Lockstep) newAPI() {
 		EndpointConfiguration: &awsapigateway.CfnRestApi_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
 	})
 	l.settings.API = *l.api.Ref()
-	// A deployment is a snapshot of the routes: others need another.
-	routes, _ := json.Marshal(l.routes())
-	sum := sha256.Sum256(routes)
+	if n := resources(l.routes()); n > resourceQuota {
+		awscdk.Annotations_Of(l.api).AddWarningV2(jsii.String("lockstep:resources"), jsii.String(fmt.Sprintf(
+			"lockstep.functions: found %d resources in their routes, expected at most %d: for more, have the quota \"Resources per API\" of API Gateway raised before you deploy", n, resourceQuota)))
+	}
+	// A deployment is a snapshot of the body: another needs another.
+	snapshot, _ := json.Marshal(awscdk.Stack_Of(l.scope).Resolve(body))
+	sum := sha256.Sum256(snapshot)
 	deployment := awsapigateway.NewCfnDeployment(l.scope, jsii.String("ApiDeployment"+hex.EncodeToString(sum[:5])), &awsapigateway.CfnDeploymentProps{
 		RestApiId: l.api.Ref(), Description: jsii.String("The routes of " + l.config.App + "."),
 	})
@@ -63,6 +69,20 @@ func (l *Lockstep) apiHost() string {
 	return *l.api.Ref() + ".execute-api." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX()
 }
 
+// resourceQuota is how many resources API Gateway lets an API have, unless it was asked for more.
+const resourceQuota = 300
+
+// resources counts those of an API: each path has one, and each that it goes through.
+func resources(routes map[string]string) int {
+	paths := map[string]bool{}
+	for path := range routes {
+		for ; path != ""; path = path[:strings.LastIndex(path, "/")] {
+			paths[path] = true
+		}
+	}
+	return len(paths)
+}
+
 // routes lists which Lambda serves which path; "/orders" takes what lies below it too.
 func (l *Lockstep) routes() map[string]string {
 	routes := map[string]string{}
@@ -92,7 +112,7 @@ func method(path, lambda string) map[string]any {
 	uri := "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() + ":lambda:path/2015-03-31/functions/" +
 		arn("lambda", "function:"+lambda) + ":${stageVariables." + sm.StageVariableAlias + "}/invocations"
 	m := map[string]any{
-		"responses": map[string]any{"default": map[string]any{"description": "What the function says."}},
+		"responses": map[string]any{}, // whatever the function says
 		"x-amazon-apigateway-integration": map[string]any{
 			"type": "aws_proxy", "httpMethod": "POST", "uri": uri, "passthroughBehavior": "when_no_match",
 		},
