@@ -27,7 +27,7 @@ func (l *Lockstep) dashboard() {
 		Namespace: jsii.String(metricsNamespace), MetricName: jsii.String("Weight-" + l.config.App), Statistic: jsii.String("Maximum"),
 		Label: jsii.String("weight of active, in basis points"),
 	})
-	board := awscloudwatch.NewDashboard(l.scope, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: jsii.String("lockstep-" + l.config.App)})
+	board := awscloudwatch.NewDashboard(l.scope, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: l.inRegion()})
 	board.AddWidgets(awscloudwatch.NewLogQueryWidget(&awscloudwatch.LogQueryWidgetProps{
 		Title: jsii.String("What happened"), LogGroupNames: jsii.Strings(l.transitionsLog()), Width: wide, Height: jsii.Number(6),
 		QueryLines: jsii.Strings("fields @timestamp, detail.release, detail.state, detail.weight, detail.outcome, detail.text", "sort @timestamp desc", "limit 50"),

@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
@@ -39,8 +41,11 @@ func (l *Lockstep) newDistribution() {
 	}
 	props := &awscloudfront.DistributionProps{
 		Comment: jsii.String(l.config.App), DefaultBehavior: site, AdditionalBehaviors: &others,
-		ErrorResponses: errorsUncached(), LogBucket: l.logs, LogFilePrefix: jsii.String("viewers/"),
-		HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3,
+		ErrorResponses: errorsUncached(), HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3,
+	}
+	logged := logsTo(*awscdk.Stack_Of(l.scope).Region())
+	if logged {
+		props.LogBucket, props.LogFilePrefix = l.logs, jsii.String("viewers/")
 	}
 	if d := l.config.Domains.Site; d != nil {
 		props.MinimumProtocolVersion = awscloudfront.SecurityPolicyProtocol_TLS_V1_2_2021
@@ -57,15 +62,28 @@ func (l *Lockstep) newDistribution() {
 	if l.config.Router == config.LambdaEdge {
 		accept(l.distribution, "AwsSolutions-CFR7", "Origin access control does not sign for an origin that Lambda@Edge switched to; an identity reads the buckets.")
 	}
+	if !logged {
+		accept(l.distribution, "AwsSolutions-CFR3", "CloudFront delivers no logs to a bucket in this Region.")
+	}
 	accept(l.distribution, "AwsSolutions-CFR1", "The application decides which countries it serves.")
 	accept(l.distribution, "AwsSolutions-CFR2", "The application decides whether it needs a firewall.")
+}
+
+// logsTo tells whether CloudFront delivers logs to buckets in a Region: it refuses those that accounts have to opt in to.
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html
+func logsTo(region string) bool {
+	return *awscdk.Token_IsUnresolved(region) || slices.Contains([]string{
+		"us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
+		"eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1",
+		"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+	}, region)
 }
 
 // siteBehavior is how the site is served from wherever the router says.
 func (l *Lockstep) siteBehavior(origin awscloudfront.IOrigin) *awscloudfront.BehaviorOptions {
 	if l.siteCache == nil {
 		l.siteCache = awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"), &awscloudfront.CachePolicyProps{
-			CachePolicyName: jsii.String("lockstep-" + l.config.App),
+			CachePolicyName: l.inRegion(),
 			Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
 			HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
 			MinTtl:          awscdk.Duration_Seconds(jsii.Number(0)), DefaultTtl: awscdk.Duration_Seconds(jsii.Number(0)),

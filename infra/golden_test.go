@@ -15,6 +15,7 @@ import (
 
 	"lockstep/edge"
 	"lockstep/infra/config"
+	"lockstep/infra/local/cloud/wire"
 	sm "lockstep/statemachine"
 )
 
@@ -206,5 +207,76 @@ func TestTemplates_OwnNothingOfARelease(t *testing.T) {
 				t.Errorf("the functions have %d codes, expected the one placeholder, which never changes", len(codes))
 			}
 		})
+	}
+}
+
+// TestTemplates_Destroy_KeepsData: what holds data stays, and nothing else that would be in the way of the next deployment.
+func TestTemplates_Destroy_KeepsData(t *testing.T) {
+	stays := map[string]string{"AWS::S3::Bucket": "Retain", "AWS::RDS::DBCluster": "Snapshot", "AWS::Lambda::Version": "Retain"}
+	for name, synthesized := range apps {
+		for file, template := range synthesized(t).templates {
+			for id, r := range template.Resources {
+				want := stays[r.Type]
+				if r.Type == "AWS::Lambda::Function" && (plain(id) == "Edge" || plain(id) == "LockstepEdgeFn") { // AWS deletes none that has replicas
+					want = "Retain"
+				}
+				if got := strings.TrimPrefix(r.DeletionPolicy, "Delete"); got != want {
+					t.Errorf("%s: %s: %s: found the deletion policy %q, expected %q", name, file, id, r.DeletionPolicy, want)
+				}
+			}
+		}
+	}
+}
+
+// TestTemplates_NamesOfTheAccount: what an account has once in all Regions is named after its own, so that an application
+// can be deployed to two.
+func TestTemplates_NamesOfTheAccount(t *testing.T) {
+	for name, synthesized := range apps {
+		for file, template := range synthesized(t).templates {
+			for id, r := range template.Resources {
+				given := []any{r.Properties["RoleName"], r.Properties["DashboardName"]}
+				if strings.HasPrefix(r.Type, "AWS::CloudFront::") {
+					given = append(given, r.Properties["Name"])
+					for _, value := range r.Properties {
+						if object, ok := value.(map[string]any); ok {
+							given = append(given, object["Name"])
+						}
+					}
+				}
+				for _, value := range given {
+					if text := resolve(value); value != nil && !strings.Contains(text, wire.Region) && !strings.Contains(text, "eu-west-1") {
+						t.Errorf("%s: %s: %s: found the name %s, expected one with the Region in it", name, file, id, text)
+					}
+				}
+			}
+		}
+	}
+	for file := range apps["edge"](t).templates {
+		if strings.Contains(file, "-edge") && !strings.Contains(file, "eu-west-1") {
+			t.Errorf("found the stack %s in us-east-1, expected one with the application's Region in its name", file)
+		}
+	}
+}
+
+// TestTemplates_LargeAPI_Warns: AWS raises the quota for who asks, so that too many routes are said and not refused.
+func TestTemplates_LargeAPI_Warns(t *testing.T) {
+	for name, want := range map[string]string{"large": "400 resources", "everything": ""} {
+		said := ""
+		files, err := filepath.Glob(filepath.Join(apps[name](t).dir, "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := bytes.Index(data, []byte("lockstep.functions: found ")); i >= 0 {
+				said = string(data[i:min(i+120, len(data))])
+			}
+		}
+		if (said != "") != (want != "") || !strings.Contains(said, want) {
+			t.Errorf("%s: said %q, expected %q", name, said, want)
+		}
 	}
 }

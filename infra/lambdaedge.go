@@ -53,7 +53,7 @@ func (l *Lockstep) lambdaEdge() *awscloudfront.BehaviorOptions {
 		PrimaryOrigin: origin(sm.A), FallbackOrigin: origin(sm.B), FallbackStatusCodes: &[]*float64{jsii.Number(403)},
 	}))
 	site.OriginRequestPolicy = awscloudfront.NewOriginRequestPolicy(l.scope, jsii.String("SiteOrigins"), &awscloudfront.OriginRequestPolicyProps{
-		OriginRequestPolicyName: jsii.String("lockstep-" + l.config.App),
+		OriginRequestPolicyName: l.inRegion(),
 		Comment:                 jsii.String("Which bucket, or in which order, from viewer-request to origin-request."),
 		HeaderBehavior:          awscloudfront.OriginRequestHeaderBehavior_AllowList(jsii.String("x-lockstep-origins")),
 	})
@@ -71,7 +71,7 @@ func (l *Lockstep) lambdaEdge() *awscloudfront.BehaviorOptions {
 // versions stay when the stack goes: AWS refuses to delete them for hours, until the replicas are gone.
 func (l *Lockstep) edgeFunction(account, region string) (experimental.EdgeFunction, awsiam.Role) {
 	name := edgeRole(l.config.App, region)
-	scope, stackID := l.scope, "lockstep-"+l.config.App+"-edge"
+	scope, stackID := l.scope, name // two Regions' stacks in the one
 	if region != edgeRegion {
 		scope = awscdk.NewStack(awscdk.Stage_Of(l.scope), &stackID, &awscdk.StackProps{
 			Env:         &awscdk.Environment{Account: &account, Region: jsii.String(edgeRegion)},

@@ -88,6 +88,9 @@ func (l *Lockstep) outputs() {
 		awscdk.NewCfnOutput(l.scope, jsii.String(id), &awscdk.CfnOutputProps{Description: &description, Value: &value})
 	}
 	say("Site", "Where viewers go.", l.settings.SiteURL)
+	if d := l.config.Domains.Site; d != nil {
+		say("SiteDomainTarget", "Point "+d.Name+" here.", *l.distribution.DistributionDomainName())
+	}
 	for _, e := range sm.Environments() {
 		say("Api"+letter(e), "The API of environment "+string(e)+".", l.settings.SiteURL+"/"+e.Stage())
 		if d := l.config.Domains.API; d != nil {
@@ -97,6 +100,11 @@ func (l *Lockstep) outputs() {
 	say("Console", "The releases in the console.", fmt.Sprintf("https://%s.console.aws.amazon.com/states/home?region=%s#/statemachines/view/%s",
 		*awscdk.Aws_REGION(), *awscdk.Aws_REGION(), l.settings.Machine))
 	say("Release", "How to release what a folder holds.", "LOCKSTEP_STATE_BUCKET="+*l.state.BucketName()+" lockstep release DIR")
+}
+
+// inRegion is the name of what the account has once in all Regions: CloudFront's, and dashboards.
+func (l *Lockstep) inRegion() *string {
+	return jsii.String("lockstep-" + l.config.App + "-" + *awscdk.Stack_Of(l.scope).Region())
 }
 
 // letter is an environment as ids of constructs have it.
