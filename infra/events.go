@@ -38,18 +38,28 @@ func (l *Lockstep) events(first awscdk.CustomResource) {
 		}
 		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
 		for i, source := range f.Events {
-			l.event(constructs.NewConstruct(scope, jsii.String(fmt.Sprint(i))), f, i, source)
+			l.event(constructs.NewConstruct(scope, jsii.String(source.ID(i))), f, i, source)
 		}
 	}
 }
 
-// event binds one source. Whatever EventBridge or SNS can't deliver within a day lies in a queue.
+// event binds one source. Whatever can't be delivered lies in a queue.
 func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int, source config.Source) {
 	live := l.functionARN(f) + ":" + sm.LiveAlias
 	switch {
 	case source.Queue != "":
 		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Queue"), &awslambda.CfnEventSourceMappingProps{
 			EventSourceArn: &source.Queue, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)),
+		})
+	case source.Stream != "":
+		// What a function can't take is halved until the one record is found, and that one lies in the queue, or it would
+		// hold up all that come after it.
+		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Stream"), &awslambda.CfnEventSourceMappingProps{
+			EventSourceArn: &source.Stream, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)), StartingPosition: jsii.String("LATEST"),
+			BisectBatchOnFunctionError: true, MaximumRetryAttempts: jsii.Number(10),
+			DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{
+				OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
+			},
 		})
 	case source.Topic != "":
 		l.callable(scope, live, "sns.amazonaws.com", source.Topic)

@@ -14,7 +14,7 @@ import (
 func TestEvents_CallWhatServes(t *testing.T) {
 	for name, want := range map[string][]string{
 		"smallest": nil, "large": nil,
-		"everything": {"queue shop-catalog", "rule shop-catalog", "rule shop-catalog", "topic shop-catalog"},
+		"everything": {"queue shop-catalog", "queue shop-catalog", "queue shop-catalog", "rule shop-catalog", "rule shop-catalog", "topic shop-catalog"},
 		"adopted":    {"rule catalog-production"},
 	} {
 		a := apps[name](t)
@@ -75,7 +75,7 @@ func TestEvents_CallWhatServes(t *testing.T) {
 	}
 }
 
-// consumed are the queues from which some function of the application may take messages.
+// consumed are the queues and streams from which some function of the application may take messages.
 func consumed(a app) map[string]bool {
 	queues := map[string]bool{}
 	for file, template := range a.templates {
@@ -84,7 +84,9 @@ func consumed(a app) map[string]bool {
 		}
 		for _, r := range template.Resources {
 			for _, s := range statements(r) {
-				if slices.Contains(s.actions, "sqs:ReceiveMessage") {
+				if slices.ContainsFunc(s.actions, func(action string) bool {
+					return action == "sqs:ReceiveMessage" || strings.HasSuffix(action, ":GetRecords")
+				}) {
 					for _, queue := range s.resources {
 						queues[queue] = true
 					}

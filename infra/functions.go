@@ -22,9 +22,6 @@ import (
 // to another stack would be made there before it is gone from the first, under a name that is taken.
 const shelves = 16
 
-// DatabaseSecretKey is the variable that tells a function where the database's connection is.
-const DatabaseSecretKey = "DATABASE_SECRET"
-
 // functions makes the application's functions, and each one's alarms, in nested stacks: one stack holds 500
 // resources. Which stack is hashed from the name, so that a new function changes one of them and moves none.
 func (l *Lockstep) functions() []awscdk.NestedStack {
@@ -66,10 +63,10 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	for key, value := range f.Environment {
 		environment[key] = &value
 	}
-	statements = append(statements, consumes(f)...)
+	statements = append(statements, l.consumes(f)...)
 	var network any
 	if l.database != nil {
-		environment[DatabaseSecretKey] = &l.database.secret
+		environment[config.DatabaseSecretKey] = &l.database.secret
 		statements = append(statements, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret), inVPC())
 		network = &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups}
 	}
@@ -89,12 +86,22 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	}
 }
 
-// consumes lets a function take messages from the queues that call it: Lambda asks for them in its name.
-func consumes(f config.Function) (statements []awsiam.PolicyStatement) {
+// consumes lets a function take messages from the queues and streams that call it: Lambda asks for them in its name.
+func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatement) {
 	for _, source := range f.Events {
-		if source.Queue != "" {
+		switch {
+		case source.Queue != "":
 			statements = append(statements, allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, source.Queue))
+		case strings.Contains(source.Stream, ":dynamodb:"):
+			statements = append(statements, allow([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, source.Stream),
+				allow([]string{"dynamodb:ListStreams"}, "*"))
+		case source.Stream != "":
+			statements = append(statements, allow([]string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords",
+				"kinesis:GetShardIterator", "kinesis:ListShards"}, source.Stream))
 		}
+	}
+	if slices.ContainsFunc(f.Events, func(s config.Source) bool { return s.Stream != "" }) {
+		statements = append(statements, allow([]string{"sqs:SendMessage"}, arn("sqs", l.undeliveredName())))
 	}
 	return statements
 }

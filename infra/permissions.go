@@ -62,8 +62,8 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{sm.Promote}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
 	}
 	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
-		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
-		add([]sm.Task{deploy, repair}, allow([]string{"lambda:UpdateFunctionCode"}, lambdas...))
+		add([]sm.Task{sync, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
+		add([]sm.Task{deploy, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"}, lambdas...))
 	}
 	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute())
 
@@ -147,8 +147,8 @@ func (l *Lockstep) wide(resource, action string) (finding, reason string) {
 		return "", ""
 	case resource == "*" && strings.HasPrefix(action, "ec2:"):
 		return "Resource::*", "Lambda makes network interfaces, which have no names before."
-	case resource == "*" && strings.HasPrefix(action, "scheduler:"):
-		return "Resource::*", "Scheduler lists whatever group is asked for by the right to list all of them."
+	case resource == "*" && strings.Contains(action, ":List"):
+		return "Resource::*", "Neither Scheduler nor DynamoDB offers anything narrower for a list."
 	case resource == "*":
 		return "Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for."
 	case ends(resource, "/ledger/*"):

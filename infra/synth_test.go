@@ -30,8 +30,10 @@ type template struct {
 type resource struct {
 	Type       string
 	Properties map[string]any
-	DependsOn  any      `json:",omitempty"`
-	Metadata   metadata `json:",omitzero"`
+	DependsOn  any `json:",omitempty"`
+	// DeletionPolicy says what stays when the stack goes.
+	DeletionPolicy string   `json:",omitempty"`
+	Metadata       metadata `json:",omitzero"`
 }
 
 // metadata is what cdk-nag was asked to accept.
@@ -77,7 +79,9 @@ const everything = `{
 				{"schedule": "rate(5 minutes)"},
 				{"pattern": {"source": ["shop"], "detail": {"kind": [{"prefix": "goods"}]}}, "bus": "goods"},
 				{"queue": "arn:aws:sqs:eu-west-1:123456789012:goods", "batch": 5},
-				{"topic": "arn:aws:sns:eu-west-1:123456789012:prices"}
+				{"topic": "arn:aws:sns:eu-west-1:123456789012:prices"},
+				{"stream": "arn:aws:dynamodb:eu-west-1:123456789012:table/goods/stream/2026-01-01T00:00:00.000"},
+				{"stream": "arn:aws:kinesis:eu-west-1:123456789012:stream/visits", "batch": 500}
 			]},
 		{"name": "orders", "runtime": "nodejs22.x", "handler": "index.handler", "routes": ["/orders", "/baskets"], "memory": 1024, "timeout": "20s", "architecture": "x86_64"}
 	],
@@ -196,7 +200,7 @@ func synth(name, source string, region ...string) (app, error) {
 		t.size = len(data)
 		a.templates[filepath.Base(file)] = t
 	}
-	if *keep != "" {
+	if *keep != "" && name != "" {
 		if err := os.CopyFS(filepath.Join(*keep, name), os.DirFS(out)); err != nil {
 			return a, err
 		}

@@ -38,6 +38,11 @@ func run() error {
 			return err
 		}
 	}
+	if at != nil {
+		if err := c.In(*at.Account, *at.Region); err != nil {
+			return err
+		}
+	}
 	code, err := infra.Build(filepath.Join(".lockstep", "lambda"))
 	if err != nil {
 		return err

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,7 +17,7 @@ var (
 	appPattern      = regexp.MustCompile(`^[a-z][a-z0-9-]*[a-z0-9]$`)
 	functionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$`)
 	existingPattern = regexp.MustCompile(`^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[A-Za-z0-9_-]{1,64}$`)
-	routePattern    = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+	routePattern    = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 	variablePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]+$`)
 	domainPattern   = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
 	repoPattern     = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`)
@@ -27,6 +30,19 @@ var (
 // maxApp leaves room for the longest name made of it: lockstep-<app>-checkalarms has at most 64 characters, and
 // <app>-lockstep-state-<account>-<region> at most 63.
 const maxApp = 20
+
+// MaxAdopted is for how many functions, each by its name and by its versions', a role's policy has room: 10,240 characters.
+const MaxAdopted = 24
+
+// maxVariables is how many bytes of JSON a function's environment may have.
+const maxVariables = 4096
+
+// DatabaseSecretKey is the variable that tells a function where the database's connection is.
+const DatabaseSecretKey = "DATABASE_SECRET"
+
+// reserved are the variables that Lambda sets.
+var reserved = regexp.MustCompile(`^(AWS_(REGION|DEFAULT_REGION|EXECUTION_ENV|ACCESS_KEY(_ID)?|SECRET_(ACCESS_)?KEY|SE(SSION|CURITY)_TOKEN)|` +
+	`AWS_LAMBDA_(FUNCTION_(NAME|MEMORY_SIZE|VERSION)|INITIALIZATION_TYPE|LOG_(GROUP|STREAM)_NAME|RUNTIME_API)|LAMBDA_(TASK_ROOT|RUNTIME_DIR))$`)
 
 // logDays are those that CloudWatch Logs offers, up to a year.
 var logDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365}
@@ -66,7 +82,7 @@ func (c Config) check() error {
 }
 
 func (c Config) checkFunctions() error {
-	names, routes := map[string]string{}, map[string]string{}
+	names, routes, adopted := map[string]string{}, map[string]string{}, 0
 	for i, f := range c.Functions {
 		at := fmt.Sprintf("functions[%d]", i)
 		if !functionPattern.MatchString(f.Name) {
@@ -81,6 +97,15 @@ func (c Config) checkFunctions() error {
 		}
 		if err := f.check(at); err != nil {
 			return err
+		}
+		if err := f.checkEnvironment(at+".environment", c.Database != nil); err != nil {
+			return err
+		}
+		if f.Existing != "" {
+			adopted++
+		}
+		if adopted > MaxAdopted {
+			return found(at+".existing", f.Existing, "at most %d functions that are there already: the policy of a role has no room for more", MaxAdopted)
 		}
 		for j, route := range f.Routes {
 			at := fmt.Sprintf("%s.routes[%d]", at, j)
@@ -124,10 +149,26 @@ func (f Function) check(at string) error {
 	if f.Timeout.Std() > 29*time.Second || f.Timeout != 0 && f.Timeout.Std() < time.Second {
 		return found(at+".timeout", f.Timeout, "1s to 29s, which is how long the API waits")
 	}
-	for name := range f.Environment {
-		if !variablePattern.MatchString(name) || strings.HasPrefix(name, "AWS_") {
-			return found(at+".environment."+name, name, "a name of letters, digits and '_' that does not begin with \"AWS_\"")
+	return nil
+}
+
+// checkEnvironment is of a function that gets the secret of a database beside its own variables, or none.
+func (f Function) checkEnvironment(at string, database bool) error {
+	all := map[string]string{}
+	if database && f.Existing == "" {
+		all[DatabaseSecretKey] = strings.Repeat("x", 150) // about as long as its ARN
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Environment)) {
+		if !variablePattern.MatchString(name) || reserved.MatchString(name) {
+			return found(at+"."+name, name, "a name of letters, digits and '_' that Lambda does not set itself")
 		}
+		if all[name] != "" {
+			return found(at+"."+name, f.Environment[name], "none: it names the secret of lockstep.database")
+		}
+		all[name] = f.Environment[name]
+	}
+	if text, _ := json.Marshal(all); len(text) > maxVariables {
+		return found(at, fmt.Sprintf("%d bytes", len(text)), "at most %d, as JSON and with what names the database", maxVariables)
 	}
 	return nil
 }
@@ -145,8 +186,8 @@ func (c Config) checkDatabase() error {
 		return found("database", "new and secret or vpc", "either new, or secret and vpc")
 	case d.New != nil && !databasePattern.MatchString(d.New.Name):
 		return found("database.new.name", d.New.Name, "1 to 63 lower-case letters, digits and '_'")
-	case d.New != nil && d.New.MaxCapacity != 0 && (d.New.MaxCapacity < 1 || d.New.MaxCapacity > 256):
-		return found("database.new.maxCapacity", d.New.MaxCapacity, "1 to 256 (ACU)")
+	case d.New != nil && d.New.MaxCapacity != 0 && (d.New.MaxCapacity < 1 || d.New.MaxCapacity > 256 || math.Mod(d.New.MaxCapacity, 0.5) != 0):
+		return found("database.new.maxCapacity", d.New.MaxCapacity, "1 to 256 (ACU), in halves")
 	case d.New != nil:
 		return nil
 	case !secretPattern.MatchString(d.Secret):
@@ -182,6 +223,30 @@ func (c Config) checkDomains() error {
 		if region == nil || d == c.Domains.Site && region[1] != "us-east-1" {
 			return found(path+".certificate", d.Certificate, "the ARN of an ACM certificate; for the site one in us-east-1")
 		}
+	}
+	return nil
+}
+
+// In finds what the configuration names by ARN and AWS would not find from where the application is.
+func (c Config) In(account, region string) error {
+	elsewhere := func(path, arn string) error {
+		if part := strings.Split(arn, ":"); len(part) > 5 && (part[3] != region || part[4] != account) {
+			return found("lockstep."+path, arn, "one in %s of the account %s, where the application is", region, account)
+		}
+		return nil
+	}
+	if c.Domains.API != nil {
+		if err := elsewhere("domains.api.certificate", c.Domains.API.Certificate); err != nil {
+			return err
+		}
+	}
+	for i, f := range c.Functions {
+		if err := elsewhere(fmt.Sprintf("functions[%d].existing", i), f.Existing); err != nil {
+			return err
+		}
+	}
+	if c.Probe != nil {
+		return elsewhere("probe.function", c.Probe.Function)
 	}
 	return nil
 }

@@ -239,8 +239,12 @@ func (c Config) complete() (_ Config, err error) {
 	for i := range c.Functions {
 		f := &c.Functions[i]
 		for j := range f.Events {
-			if s := &f.Events[j]; s.Queue != "" && s.Batch == 0 {
+			switch s := &f.Events[j]; {
+			case s.Batch != 0:
+			case s.Queue != "":
 				s.Batch = 10
+			case s.Stream != "":
+				s.Batch = 100
 			}
 		}
 		if f.Existing != "" {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -58,11 +59,22 @@ func TestParse_Refuses(t *testing.T) {
 		"app too long":         {`{"app":"an-application-of-21c"}`, "lockstep.app: found"},
 		"name too long": {`{"app":"shop","functions":[{"name":"` + strings.Repeat("f", 41) + `",` + plain + `}]}`,
 			"lockstep.functions[0].name: found"},
-		"adopted and configured":              {function(`"existing":"f","memory":512`), "lockstep.functions[0]: found"},
-		"adopted version":                     {function(`"existing":"arn:aws:lambda:us-east-1:123456789012:function:f:3"`), "lockstep.functions[0].existing: found"},
-		"memory":                              {function(plain + `,"memory":64`), "lockstep.functions[0].memory: found 64, expected 128 to 10240"},
-		"timeout":                             {function(plain + `,"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
-		"reserved variable":                   {function(plain + `,"environment":{"AWS_REGION":"x"}`), "lockstep.functions[0].environment.AWS_REGION"},
+		"adopted and configured": {function(`"existing":"f","memory":512`), "lockstep.functions[0]: found"},
+		"adopted version":        {function(`"existing":"arn:aws:lambda:us-east-1:123456789012:function:f:3"`), "lockstep.functions[0].existing: found"},
+		"memory":                 {function(plain + `,"memory":64`), "lockstep.functions[0].memory: found 64, expected 128 to 10240"},
+		"timeout":                {function(plain + `,"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
+		"reserved variable":      {function(plain + `,"environment":{"AWS_REGION":"x"}`), "lockstep.functions[0].environment.AWS_REGION"},
+		"Lambda's own variable":  {function(plain + `,"environment":{"LAMBDA_TASK_ROOT":"x"}`), "lockstep.functions[0].environment.LAMBDA_TASK_ROOT"},
+		"too much environment":   {function(plain + `,"environment":{"AB":"` + strings.Repeat("x", 4089) + `"}`), `lockstep.functions[0].environment: found "4098 bytes", expected at most 4096`},
+		"the database's variable": {`{"app":"shop","database":{"new":{"name":"shop"}},"functions":[{"name":"f",` + plain + `,"environment":{"DATABASE_SECRET":"mine"}}]}`,
+			`lockstep.functions[0].environment.DATABASE_SECRET: found "mine", expected none`},
+		"route that API Gateway refuses": {function(plain + `,"routes":["/~me"]`), `lockstep.functions[0].routes[0]: found "/~me", expected a path`},
+		"a third of an ACU":              {`{"app":"shop","database":{"new":{"name":"shop","maxCapacity":1.3}}}`, "lockstep.database.new.maxCapacity: found 1.3, expected 1 to 256 (ACU), in halves"},
+		"too many adopted": {`{"app":"shop","functions":[` + strings.Join(existing(25), ",") + `]}`,
+			`lockstep.functions[24].existing: found "existing-24", expected at most 24`},
+		"queue twice":                         {function(plain + `,"events":[{"queue":"arn:aws:sqs:eu-west-1:123456789012:q"},{"queue":"arn:aws:sqs:eu-west-1:123456789012:q"}]`), `lockstep.functions[0].events[1]: found "arn:aws:sqs:eu-west-1:123456789012:q", expected one that events[0]`},
+		"table":                               {function(plain + `,"events":[{"stream":"arn:aws:dynamodb:eu-west-1:123456789012:table/goods"}]`), "lockstep.functions[0].events[0].stream: found"},
+		"batch of stream":                     {function(plain + `,"events":[{"stream":"arn:aws:kinesis:eu-west-1:123456789012:stream/s","batch":10001}]`), "lockstep.functions[0].events[0].batch: found 10001, expected 1 to 10000"},
 		"window without days":                 {`{"app":"shop","windows":[{"days":[],"from":"09:00","to":"17:00","zone":"UTC"}]}`, "lockstep.windows[0].days: found"},
 		"window that never opens":             {`{"app":"shop","windows":[{"days":["mon"],"from":"09:00","to":"09:00","zone":"UTC"}]}`, `lockstep.windows[0].to: found "09:00", as from, expected another time`},
 		"window at no time":                   {`{"app":"shop","windows":[{"days":["mon"],"from":"9am","to":"17:00","zone":"UTC"}]}`, `lockstep.windows[0].from: found "9am", expected a time like`},
@@ -110,7 +122,7 @@ func TestParse_Refuses(t *testing.T) {
 		"cookie of a public domain": {`{"app":"shop","site":{"cookieDomain":"com"},"domains":{"site":{"name":"a.example.com","certificate":"arn:aws:acm:us-east-1:123456789012:certificate/x"}}}`, "lockstep.site.cookieDomain"},
 		"cookie without a domain":   {`{"app":"shop","site":{"cookieDomain":"example.com"}}`, "lockstep.site.cookieDomain"},
 		"log days":                  {`{"app":"shop","logDays":2}`, "lockstep.logDays: found 2, expected one of"},
-		"event of no kind":          {function(plain + `,"events":[{}]`), "lockstep.functions[0].events[0]: found [], expected one of schedule, pattern, queue and topic"},
+		"event of no kind":          {function(plain + `,"events":[{}]`), "lockstep.functions[0].events[0]: found [], expected one of schedule, pattern, queue, topic and stream"},
 		"event of two kinds":        {function(plain + `,"events":[{"schedule":"rate(1 day)","queue":"q"}]`), "lockstep.functions[0].events[0]: found [schedule queue], expected one of"},
 		"schedule":                  {function(plain + `,"events":[{"schedule":"every day"}]`), `lockstep.functions[0].events[0].schedule: found "every day", expected`},
 		"queue by name":             {function(plain + `,"events":[{"queue":"orders"}]`), `lockstep.functions[0].events[0].queue: found "orders", expected the ARN of an SQS queue`},
@@ -129,6 +141,51 @@ func TestParse_Refuses(t *testing.T) {
 				t.Errorf("got  %v\nwant %s...", err, c.message)
 			}
 		})
+	}
+}
+
+func existing(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf(`{"name":"f%d","existing":"existing-%d"}`, i, i))
+	}
+	return list
+}
+
+// What another Region or account has is not found by its name: better now than half way through a deployment.
+func TestConfig_In(t *testing.T) {
+	for source, message := range map[string]string{
+		`{"app":"shop","functions":[{"name":"f","existing":"arn:aws:lambda:eu-west-1:123456789012:function:f"},{"name":"g","existing":"g"}]}`: "",
+		`{"app":"shop","functions":[{"name":"f","existing":"arn:aws:lambda:us-east-1:123456789012:function:f"}]}`:                             "lockstep.functions[0].existing: found",
+		`{"app":"shop","functions":[{"name":"f","existing":"arn:aws:lambda:eu-west-1:210987654321:function:f"}]}`:                             "lockstep.functions[0].existing: found",
+		`{"app":"shop","domains":{"api":{"name":"api.example.com","certificate":"arn:aws:acm:us-east-1:123456789012:certificate/x"}}}`:        "lockstep.domains.api.certificate: found",
+		`{"app":"shop","probe":{"function":"arn:aws:lambda:us-east-1:123456789012:function:check"}}`:                                          "lockstep.probe.function: found",
+	} {
+		c, err := Parse([]byte(source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.In("123456789012", "eu-west-1")
+		if (err == nil) != (message == "") || err != nil && !strings.HasPrefix(err.Error(), message) {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
+// What Lambda lets a team set, like the wrapper of a web application, is let through.
+func TestParse_Variables(t *testing.T) {
+	if _, err := Parse([]byte(`{"app":"shop","functions":[{"name":"f","runtime":"nodejs22.x","handler":"i.h","environment":{"AWS_LAMBDA_EXEC_WRAPPER":"/opt/bootstrap"}}]}`)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A source is bound once, wherever it stands in the list: another place must not be another resource.
+func TestSource_ID(t *testing.T) {
+	queue := Source{Queue: "arn:aws:sqs:eu-west-1:123456789012:q"}
+	if queue.ID(0) != queue.ID(1) || queue.ID(0) == (Source{Topic: "arn:aws:sns:eu-west-1:123456789012:t"}).ID(0) {
+		t.Errorf("found %s and %s", queue.ID(0), queue.ID(1))
+	}
+	if rule := (Source{Schedule: "rate(1 day)"}); rule.ID(0) == rule.ID(1) {
+		t.Errorf("found %s for two rules", rule.ID(0))
 	}
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,15 +11,16 @@ import (
 	"strings"
 )
 
-// Source is what calls a function beside the API: exactly one of schedule, pattern, queue and topic. It calls what
+// Source is what calls a function beside the API: exactly one of schedule, pattern, queue, topic and stream. It calls what
 // the fallback carries: events have no viewer whom a ramp could split.
 type Source struct {
 	Schedule string         `json:"schedule"` // "rate(5 minutes)" or "cron(0 6 * * ? *)", in UTC
 	Pattern  map[string]any `json:"pattern"`  // EventBridge's event pattern
 	Bus      string         `json:"bus"`      // the pattern's; "default" where not given
 	Queue    string         `json:"queue"`    // ARN of an SQS queue
-	Batch    int            `json:"batch"`    // how many of the queue's messages one call takes, 10 where not given
 	Topic    string         `json:"topic"`    // ARN of an SNS topic
+	Stream   string         `json:"stream"`   // ARN of a Kinesis stream, or of a DynamoDB table's
+	Batch    int            `json:"batch"`    // how many messages of a queue one call takes, 10 where not given, or records of a stream, 100
 }
 
 // maxSources keeps the policy of a function's alias below Lambda's 20 KB.
@@ -27,6 +30,7 @@ var (
 	schedulePattern = regexp.MustCompile(`^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\((\S+ ){5}\S+\))$`)
 	queuePattern    = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
 	topicPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$`)
+	streamPattern   = regexp.MustCompile(`^arn:aws[a-z-]*:(kinesis:[a-z0-9-]+:\d{12}:stream/[A-Za-z0-9_.-]{1,128}|dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}/stream/\S+)$`)
 	busPattern      = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
 )
 
@@ -37,12 +41,30 @@ func (f Function) checkEvents(at string) error {
 	if len(f.Events) > maxSources {
 		return found(at+".events", len(f.Events), "at most %d: a function's policy holds no more", maxSources)
 	}
+	bound := map[string]int{}
 	for i, s := range f.Events {
-		if err := s.check(fmt.Sprintf("%s.events[%d]", at, i)); err != nil {
+		at := fmt.Sprintf("%s.events[%d]", at, i)
+		if err := s.check(at); err != nil {
 			return err
 		}
+		arn := s.Queue + s.Topic + s.Stream
+		if other, twice := bound[arn]; twice && arn != "" {
+			return found(at, arn, "one that events[%d] does not have", other)
+		}
+		bound[arn] = i
 	}
 	return nil
+}
+
+// ID tells a function's sources apart. What AWS binds once is told by its ARN: if another place in the list made it another
+// resource, the new one would come before the old one is gone.
+func (s Source) ID(i int) string {
+	arn := s.Queue + s.Topic + s.Stream
+	if arn == "" {
+		return fmt.Sprint(i)
+	}
+	sum := sha256.Sum256([]byte(arn))
+	return hex.EncodeToString(sum[:5])
 }
 
 func (s Source) check(at string) error {
@@ -50,24 +72,28 @@ func (s Source) check(at string) error {
 	for _, kind := range []struct {
 		name  string
 		given bool
-	}{{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue", s.Queue != ""}, {"topic", s.Topic != ""}} {
+	}{{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue", s.Queue != ""}, {"topic", s.Topic != ""}, {"stream", s.Stream != ""}} {
 		if kind.given {
 			kinds = append(kinds, kind.name)
 		}
 	}
 	switch {
 	case len(kinds) != 1:
-		return found(at, kinds, "one of schedule, pattern, queue and topic")
+		return found(at, kinds, "one of schedule, pattern, queue, topic and stream")
 	case s.Bus != "" && s.Pattern == nil:
 		return found(at+".bus", s.Bus, "it beside a pattern only")
-	case s.Batch != 0 && s.Queue == "":
-		return found(at+".batch", s.Batch, "it beside a queue only")
+	case s.Batch != 0 && s.Queue == "" && s.Stream == "":
+		return found(at+".batch", s.Batch, "it beside a queue or a stream only")
 	case s.Schedule != "" && !schedulePattern.MatchString(s.Schedule):
 		return found(at+".schedule", s.Schedule, "\"rate(5 minutes)\" or \"cron(0 6 * * ? *)\"")
 	case s.Queue != "" && !queuePattern.MatchString(s.Queue):
 		return found(at+".queue", s.Queue, "the ARN of an SQS queue")
-	case s.Batch != 0 && (s.Batch < 1 || s.Batch > 10):
+	case s.Queue != "" && (s.Batch < 1 || s.Batch > 10):
 		return found(at+".batch", s.Batch, "1 to 10")
+	case s.Stream != "" && !streamPattern.MatchString(s.Stream):
+		return found(at+".stream", s.Stream, "the ARN of a Kinesis stream, or of a DynamoDB table's stream")
+	case s.Stream != "" && (s.Batch < 1 || s.Batch > 10000):
+		return found(at+".batch", s.Batch, "1 to 10000")
 	case s.Topic != "" && !topicPattern.MatchString(s.Topic):
 		return found(at+".topic", s.Topic, "the ARN of an SNS topic, and no FIFO one: that calls no Lambda")
 	case s.Pattern != nil:
