@@ -295,6 +295,32 @@ func TestWiring_Definition(t *testing.T) {
 	}
 }
 
+// TestWiring_Versions: whatever calls Lockstep calls a version, never the newest code, and no version goes while a release
+// may still call it. So a release under way sees one version of the steps, and of Signal and Recover one deployment's.
+func TestWiring_Versions(t *testing.T) {
+	template := apps["everything"](t).templates[main]
+	versions := 0
+	for id, r := range template.Resources {
+		switch r.Type {
+		case "AWS::Lambda::Version":
+			versions++
+			if r.DeletionPolicy != "Retain" {
+				t.Errorf("%s: found the deletion policy %q: the version is gone with the next deployment", id, r.DeletionPolicy)
+			}
+		case "AWS::Events::Rule":
+			for _, target := range r.Properties["Targets"].([]any) {
+				ref, _ := target.(map[string]any)["Arn"].(map[string]any)["Ref"].(string)
+				if called := template.Resources[ref].Type; strings.Contains(fmt.Sprint(target.(map[string]any)["Arn"]), "Function") && called != "AWS::Lambda::Version" {
+					t.Errorf("%s calls %s, expected a version", id, resolve(target.(map[string]any)["Arn"]))
+				}
+			}
+		}
+	}
+	if want := len(sm.Tasks()) + 2; versions != want {
+		t.Errorf("found %d versions, expected %d: the steps', Signal's and Recover's", versions, want)
+	}
+}
+
 // rulesOf are the event patterns of a template by the rules' names.
 func rulesOf(a app) map[string]string {
 	rules := map[string]string{}
