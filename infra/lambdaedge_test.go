@@ -58,7 +58,7 @@ func edgeStack(t *testing.T, name string) template {
 	if name == "virginia" {
 		return apps[name](t).templates[main]
 	}
-	stack, found := apps[name](t).templates["lockstep-shop-edge.template.json"]
+	stack, found := apps[name](t).templates["lockstep-shop-edge-eu-west-1.template.json"]
 	if !found {
 		t.Fatalf("found the stacks %v, expected one in us-east-1", slices.Collect(maps.Keys(apps[name](t).templates)))
 	}
@@ -181,7 +181,7 @@ func TestLambdaEdge_Function(t *testing.T) {
 			t.Errorf("%s: the function is %v", name, function)
 		}
 		find(t, stack, "AWS::Lambda::Version", id)
-		for id, r := range unread(t, apps[name](t), map[string]string{"edge": "lockstep-shop-edge.template.json", "virginia": main}[name]) {
+		for id, r := range unread(t, apps[name](t), map[string]string{"edge": "lockstep-shop-edge-eu-west-1.template.json", "virginia": main}[name]) {
 			if ofEdge := strings.HasPrefix(id, "Edge") || strings.HasPrefix(id, "LockstepEdgeFn"); ofEdge && strings.HasPrefix(r.Type, "AWS::Lambda::") && r.DeletionPolicy != "Retain" {
 				t.Errorf("%s: destroying the stack would hang at %s, whose replicas stay for hours", name, id)
 			}

@@ -32,7 +32,7 @@ var (
 const maxApp = 20
 
 // MaxAdopted is for how many functions, each by its name and by its versions', a role's policy has room: 10,240 characters.
-const MaxAdopted = 24
+const MaxAdopted = 20
 
 // maxVariables is how many bytes of JSON a function's environment may have.
 const maxVariables = 4096
