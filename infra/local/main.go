@@ -38,7 +38,8 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o)
+	l := &local{options: o, story: newStory(os.Stdout)}
+	err := l.run(ctx)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {

@@ -36,22 +36,24 @@ type local struct {
 	address string        // host:port of everything
 	parts   parts
 
-	stack  *stack.Stack
-	crowd  *visitors.Crowd
-	story  *story
-	meter  page.Meter
-	gate   gate
-	ended  []releaseReport
-	builds builds
+	stack    *stack.Stack
+	database *postgres.Server
+	crowd    *visitors.Crowd
+	story    *story
+	meter    page.Meter
+	gate     gate
+	ended    []releaseReport
+	builds   builds
 }
 
 // run stands everything up, plays the releases and takes everything down again.
-func run(ctx context.Context, o options) (err error) {
+func (l *local) run(ctx context.Context) (err error) {
 	asked, err := application(ctx)
 	if err != nil {
 		return err
 	}
-	l := &local{options: o, config: hastened(asked), story: newStory(os.Stdout)}
+	o := l.options
+	l.config = hastened(asked)
 	if o.rollbacks > 0 {
 		l.config = widened(l.config)
 	}
@@ -84,14 +86,14 @@ func run(ctx context.Context, o options) (err error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // as root, Postgres runs as another user
 		return fmt.Errorf("open the folder of this run: %w", err)
 	}
-	database, err := l.prepare(ctx, dir)
-	if database != nil {
-		defer func() { err = errors.Join(err, database.Stop()) }()
+	err = l.prepare(ctx, dir)
+	if l.database != nil {
+		defer func() { err = errors.Join(err, l.database.Stop()) }()
 	}
 	if err != nil {
 		return err
 	}
-	if err := l.up(dir, database); err != nil {
+	if err := l.up(dir); err != nil {
 		return err
 	}
 	defer l.stack.Close()
@@ -110,12 +112,11 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // prepare starts Postgres and compiles everything, side by side.
-func (l *local) prepare(ctx context.Context, dir string) (*postgres.Server, error) {
+func (l *local) prepare(ctx context.Context, dir string) error {
 	began := time.Now()
-	var database *postgres.Server
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		if database, err = postgres.Start(ctx, postgres.Options{Dir: dir}); err == nil {
+		if l.database, err = postgres.Start(ctx, postgres.Options{Dir: dir}); err == nil {
 			l.story.sayf("%6.1fs  Postgres answers", time.Since(began).Seconds())
 		}
 		return err
@@ -126,11 +127,11 @@ func (l *local) prepare(ctx context.Context, dir string) (*postgres.Server, erro
 		}
 		return err
 	})
-	return database, group.Wait()
+	return group.Wait()
 }
 
 // up makes the stack and opens it to viewers.
-func (l *local) up(dir string, database *postgres.Server) error {
+func (l *local) up(dir string) error {
 	log, err := os.Create(filepath.Join(l.parts.dir, "lambda.log"))
 	if err != nil {
 		return fmt.Errorf("make the log of the Lambdas: %w", err)
@@ -148,7 +149,7 @@ func (l *local) up(dir string, database *postgres.Server) error {
 	}
 	l.stack, err = stack.Up(stack.Options{
 		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
-		Variables: map[string]string{"DATABASE_URL": database.URL()}, Secret: database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
+		Variables: map[string]string{"DATABASE_URL": l.database.URL()}, Secret: l.database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
 		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges,
 	})
 	if err != nil {

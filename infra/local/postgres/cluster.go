@@ -85,23 +85,16 @@ func (b binaries) initialize(ctx context.Context, dir, password string, log io.W
 	return nil
 }
 
-// serve starts the server and waits until it answers.
+// serve starts the server and waits until it answers. Whoever kills it finds it started again, as RDS would have it.
 func (b binaries) serve(ctx context.Context, dir, password string, log io.Writer) (*Server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	// Nothing here outlives the run, so nothing is synced to disk.
-	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"), "-D", filepath.Join(dir, "data"),
-		"-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=300")
-	dieWithUs(cmd.SysProcAttr)
 	tail := &tail{log: log}
-	cmd.Stdout, cmd.Stderr = tail, tail
-	ended := make(chan error, 1)
-	if err := run(cmd, ended); err != nil {
-		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
+	cmd, ended, err := b.launch(ctx, dir, port, tail)
+	if err != nil {
+		return nil, err
 	}
 	u := &url.URL{
 		Scheme: "postgres", User: url.UserPassword(superuser, password),
@@ -110,9 +103,49 @@ func (b binaries) serve(ctx context.Context, dir, password string, log io.Writer
 	if err := answer(ctx, u.String(), ended); err != nil {
 		return nil, errors.Join(fmt.Errorf("wait for Postgres on port %d: %w: %s", port, err, tail.last()), end(cmd, ended))
 	}
-	return &Server{url: u, pid: cmd.Process.Pid, stop: func() error {
-		return errors.Join(end(cmd, ended), os.RemoveAll(dir))
-	}}, nil
+	s := &Server{url: u}
+	s.pid.Store(int64(cmd.Process.Pid))
+	stopping, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stopping:
+				stopped <- end(cmd, ended)
+				return
+			case <-ended:
+			}
+			select {
+			case <-stopping:
+				stopped <- nil
+				return
+			case <-time.After(100 * time.Millisecond): // its children notice, and let go of the shared memory
+			}
+			if again, over, err := b.launch(ctx, dir, port, tail); err == nil {
+				cmd, ended = again, over
+				s.pid.Store(int64(cmd.Process.Pid))
+			}
+		}
+	}()
+	s.stop = func() error {
+		close(stopping)
+		return errors.Join(<-stopped, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+func (b binaries) launch(ctx context.Context, dir string, port int, log io.Writer) (*exec.Cmd, <-chan error, error) {
+	// Nothing here outlives the machine, so nothing is synced to disk; what was committed outlives the process.
+	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"), "-D", filepath.Join(dir, "data"),
+		"-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "fsync=off", "-c", "full_page_writes=off",
+		"-c", "max_connections=300")
+	dieWithUs(cmd.SysProcAttr)
+	cmd.Stdout, cmd.Stderr = log, log
+	ended := make(chan error, 1)
+	if err := run(cmd, ended); err != nil {
+		return nil, nil, fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	return cmd, ended, nil
 }
 
 // run starts the command from a thread that lives as long as it does: Linux sends the parent-death

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // Options says where the server lives and who reads its log.
@@ -27,7 +28,7 @@ type Options struct {
 // Server is a running Postgres with one empty database.
 type Server struct {
 	url  *url.URL
-	pid  int
+	pid  atomic.Int64
 	stop func() error
 }
 
@@ -58,7 +59,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) URL() string { return s.url.String() }
 
 // PID is the server's process, or 0 where somebody else runs it.
-func (s *Server) PID() int { return s.pid }
+func (s *Server) PID() int { return int(s.pid.Load()) }
 
 // Secret is the connection in the form that RDS keeps in Secrets Manager, with an sslmode because a
 // server on loopback speaks no TLS.

@@ -182,6 +182,30 @@ func TestStart_KilledParentTakesItAlong(t *testing.T) {
 	}
 }
 
+func TestStart_Killed_IsStartedAgain(t *testing.T) {
+	s := start(t, Options{Dir: openDir(t), Log: t.Output()})
+	ask(t, s.URL(), "CREATE TABLE kept AS SELECT 7 AS n; SELECT 1")
+	before := s.PID()
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := pgx.Connect(t.Context(), s.URL())
+		if err == nil {
+			_ = conn.Close(t.Context())
+			if s.PID() != before {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not answer again: %v", err)
+		}
+	}
+	if got := ask(t, s.URL(), "SELECT n FROM kept"); got != "7" {
+		t.Errorf("found %s, expected what was there before", got)
+	}
+}
+
 func TestReachable_RootsOwnFolder(t *testing.T) {
 	closed := t.TempDir() // mode 0700 somewhere on the way
 	if err := os.Chmod(closed, 0o700); err != nil {
