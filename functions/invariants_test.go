@@ -66,7 +66,7 @@ type weighing struct {
 func audit(acc account, s *schema, tell func(string, ...any), bundles func(string) *bundled) *auditor {
 	a := &auditor{account: acc, schema: s, tell: tell, bundles: bundles, lost: map[string]time.Time{}, records: map[string]recordObject{},
 		lines: map[string][]string{}, calls: map[string][]time.Time{}, ends: map[string][]string{}}
-	a.gates = gates{hotfixes: map[string]bool{}, disliked: map[string]bool{}, agreed: map[string]time.Time{}}
+	a.gates = gates{hotfixes: map[string]bool{}, urgent: map[string]bool{}, disliked: map[string]bool{}, agreed: map[string]time.Time{}}
 	a.lastRoute = a.route(0)
 	s.expanding, s.contracting, s.narrowing = a.expanding, a.contracting, a.narrowing
 	return a
@@ -175,6 +175,9 @@ func (a *auditor) sawEnvironment(e string, by *invocation, what string) {
 func (a *auditor) sawLock(by *invocation) {
 	was, now := a.before, a.lock()
 	a.before = now
+	for _, p := range now.Queue {
+		a.urgent[p.Release] = a.urgent[p.Release] || p.Hotfix
+	}
 	if now.Fence < was.Fence {
 		a.wrong(4, "%s sets the fence from %d back to %d", by, was.Fence, now.Fence)
 	}

@@ -44,7 +44,7 @@ var planted = []plant{
 
 	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Book.turn(`, `if $ || l.Holder == nil && !frozen && b.Book.turn(`},
 	{"begin while frozen", "step/begin.go", `&& !frozen && b.Book.turn(`, `&& (!frozen || $) && b.Book.turn(`},
-	{"let a hotfix wait its turn", "step/queue.go", `return p.Hotfix && !hotfix || `, `return p.Hotfix && !hotfix && !$ || `},
+	{"let the newest go before a hotfix", "step/queue.go", `len(hotfixes) > 0 {`, `len(hotfixes) > 0 && !$ {`},
 	{"take over under the old fence", "step/begin.go", `l.Fence++
 		l.Holder.Execution,`, `if !$ {
 			l.Fence++

@@ -275,6 +275,10 @@ func (s *simulation) checkMerges() {
 			s.auditor.wrong(4, "%s is %s, and nobody says why", release, r.Outcome)
 		case r.Outcome == "superseded" && !slices.ContainsFunc(s.merged, func(other string) bool { return s.sequence(other) > s.sequence(release) }):
 			s.auditor.wrong(4, "%s is superseded, and nothing is newer", release)
+		case r.Outcome == "superseded" && s.auditor.urgent[release] && !slices.ContainsFunc(s.merged, func(other string) bool {
+			return s.auditor.hotfixes[other] && s.sequence(other) > s.sequence(release)
+		}):
+			s.auditor.wrong(4, "%s is superseded, a hotfix, and none is newer", release)
 		}
 	}
 }

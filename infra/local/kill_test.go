@@ -18,8 +18,9 @@ import (
 
 var killed = flag.Bool("killed", false, "let TestLocal_Killed play the three releases and kill what runs them, which takes minutes")
 
-// The process of each Lambda is killed while it works, and Postgres in the middle of an expand and of a contract. The
-// three releases end as they should, and nobody sees two versions at once.
+// The process of each Lambda is killed while it works, in each release, and Postgres in the middle of the last one's
+// expand: without a database that release goes back, as it would have for its bug. The three end as they should, and
+// nobody sees two versions at once.
 func TestLocal_Killed(t *testing.T) {
 	if !*killed {
 		t.Skip("only with -killed")
@@ -47,7 +48,7 @@ func TestLocal_Killed(t *testing.T) {
 			t.Errorf("no %s was killed", task)
 		}
 	}
-	if k.times["Postgres"] < 2 || short < len(sm.Tasks())/2 {
+	if k.times["Postgres"] == 0 || short < len(sm.Tasks()) {
 		t.Error("too little was killed at work for this to say anything")
 	}
 }
@@ -95,7 +96,7 @@ func (k *killer) strikes(input, state string) bool {
 		k.times[release+state]++
 		k.times[state]++
 	}
-	if release == "v2" && (state == string(sm.Expand) || state == string(sm.Contract)) && syscall.Kill(k.local.database.PID(), syscall.SIGKILL) == nil {
+	if release == "v3" && state == string(sm.Expand) && syscall.Kill(k.local.database.PID(), syscall.SIGKILL) == nil {
 		k.times["Postgres"]++
 	}
 	return true
