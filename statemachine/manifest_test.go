@@ -57,6 +57,7 @@ func TestParseManifest_Refuses(t *testing.T) {
 		"no list":                  {`[{"path": "/catalog", "status": 200, "contains": "price"}]`, `{}`, "probes: found an object, expected an array"},
 		"no release":               {`"v2"`, `""`, `release: found "", expected 1 to 40 letters`},
 		"a release that climbs":    {`"v2"`, `"../v2"`, `release: found "../v2"`},
+		"a release like a repair":  {`"v2"`, `"repair"`, `release: found "repair", expected 1 to 40 letters`},
 		"a long release":           {`"v2"`, `"` + strings.Repeat("v", 41) + `"`, "expected 1 to 40 letters"},
 		"no sequence":              {`"sequence": 2`, `"sequence": 0`, "sequence: found 0, expected a number that grows"},
 		"a function's name":        {`"orders":`, `"or/ders":`, "functions.or/ders: found a name of another form"},
