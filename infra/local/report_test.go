@@ -14,7 +14,7 @@ func good() report {
 	return report{
 		Releases: []releaseReport{
 			{ID: "v1", Outcome: sm.Released, contracted: true}, {ID: "v2", Outcome: sm.Released, contracted: true},
-			{ID: "v3", Outcome: sm.RolledBack, Cause: "alarm", AlarmToSafeSeconds: &safe},
+			{ID: "v3", Outcome: sm.RolledBack, Cause: "alarm", AlarmToSafeSeconds: &safe, Path: []string{"Deploy", "Ramp", "Rollback"}},
 		},
 		Visitors: visitors.Counters{PageViews: 100, Requests: 700, Failed: 5, StraddledRollback: 1},
 	}
@@ -24,6 +24,11 @@ func TestReport_Judge(t *testing.T) {
 	if err := good().judge(); err != nil {
 		t.Fatalf("a good run: %v", err)
 	}
+	byVerdict := good()
+	byVerdict.Releases[2].AlarmToSafeSeconds, byVerdict.Releases[2].Path = nil, []string{"Ramp", "CheckAlarms", "Rollback"}
+	if err := byVerdict.judge(); err != nil {
+		t.Errorf("a good run in which the verdict was first: %v", err)
+	}
 	for name, c := range map[string]struct {
 		spoil func(*report)
 		want  string
@@ -32,7 +37,7 @@ func TestReport_Judge(t *testing.T) {
 		"v2 rolled back":            {func(r *report) { r.Releases[1].Outcome = sm.RolledBack }, "v2: found that it was rolledBack"},
 		"v2 not contracted":         {func(r *report) { r.Releases[1].contracted = false }, "v2: found it released but not contracted"},
 		"v3 released":               {func(r *report) { r.Releases[2].Outcome = sm.Released }, "v3: found that it was released"},
-		"v3 undone without alarm":   {func(r *report) { r.Releases[2].AlarmToSafeSeconds = nil }, "v3: found it rolled back without an alarm"},
+		"v3 failed to deploy":       {func(r *report) { r.Releases[2].Path = []string{"Deploy", "Rollback"} }, "v3: found it rolled back, and neither by an alarm nor by the verdict"},
 		"nobody looked":             {func(r *report) { r.Visitors.PageViews = 0 }, "found no page views"},
 		"a mixed view":              {func(r *report) { r.Visitors.Mixed = 1 }, "found 1 mixed views"},
 		"a failure of a good layer": {func(r *report) { r.Visitors.FailedOutsideBadRelease = 2 }, "found 2 failures outside"},
