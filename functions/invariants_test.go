@@ -241,12 +241,8 @@ func (a *auditor) sawRecord(release string, by *invocation) {
 			att.falling = time.Now()
 		}
 	}
-	from := 0
-	if was.Execution == now.Execution {
-		from = was.Weight
-	}
-	if now.Weight > from {
-		a.sawGrowth(att, from, now.Weight, by)
+	if now.Weight > was.Weight {
+		a.sawGrowth(att, was.Weight, now.Weight, by)
 	}
 	if now.Contracted && !att.contracted {
 		att.contracted = true

@@ -38,8 +38,10 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	l := &local{options: o, story: newStory(os.Stdout)}
-	err := l.run(ctx)
+	l, err := newLocal(ctx, o)
+	if err == nil {
+		err = l.run(ctx)
+	}
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {

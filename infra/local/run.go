@@ -32,6 +32,7 @@ const settle = 2 * time.Second
 // local is one run: what stands, who visits, and what was told of it.
 type local struct {
 	options options
+	asked   config.Config // as cdk.json has it
 	config  config.Config // in the demo's time
 	address string        // host:port of everything
 	parts   parts
@@ -46,17 +47,22 @@ type local struct {
 	builds   builds
 }
 
-// run stands everything up, plays the releases and takes everything down again.
-func (l *local) run(ctx context.Context) (err error) {
+// newLocal is a run of the application that cdk.json describes.
+func newLocal(ctx context.Context, o options) (*local, error) {
 	asked, err := application(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	o := l.options
-	l.config = hastened(asked)
+	l := &local{options: o, asked: asked, config: hastened(asked), story: newStory(os.Stdout)}
 	if o.rollbacks > 0 {
 		l.config = widened(l.config)
 	}
+	return l, nil
+}
+
+// run stands everything up, plays the releases and takes everything down again.
+func (l *local) run(ctx context.Context) (err error) {
+	o := l.options
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("listen on 127.0.0.1:%d: something else does already; end it, or choose another with --port", o.port)
@@ -75,7 +81,7 @@ func (l *local) run(ctx context.Context) (err error) {
 	defer server.Close()
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	l.story.sayf("Lockstep on this machine: watch it at http://%s%s", l.address, page.Prefix)
-	l.story.sayf("%s", words(asked))
+	l.story.sayf("%s", words(l.asked))
 	l.story.sayf("Starting a Postgres and compiling the Lambdas, which takes some minutes the first time.")
 
 	dir, err := os.MkdirTemp("", "lockstep-")
