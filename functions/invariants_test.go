@@ -222,7 +222,8 @@ func (a *auditor) sawRecord(release string, by *invocation) {
 	if now.Fence < was.Fence {
 		a.wrong(4, "%s sets the fence in the record of %s from %d back to %d", by, release, was.Fence, now.Fence)
 	}
-	if by.execution != "" && by.execution != now.Execution && by.task != sm.Begin { // which adopts it
+	// Begin adopts it, and Finish writes back what it found where a copy of a merge was refused.
+	if by.execution != "" && by.execution != now.Execution && by.task != sm.Begin && by.task != sm.Finish {
 		a.wrong(4, "%s writes into the record of %s, which is another execution's", by, release)
 	}
 	if was.Outcome != "" && was.Execution == now.Execution && now.Outcome != was.Outcome {
