@@ -30,7 +30,7 @@ func TestLocal_Killed(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.config.Alarms.Latency, l.config.Verdict.Slow = sm.Duration(time.Hour), 0 // a machine may be busy
-	k := &killer{local: l, times: map[string]int{}}
+	k := &killer{local: l, struck: map[string]bool{}, times: map[string]int{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	go func() { k.run(ctx); close(over) }()
@@ -59,8 +59,9 @@ func TestLocal_Killed(t *testing.T) {
 
 // killer kills what runs a release, as kill -9 does.
 type killer struct {
-	local *local
-	times map[string]int
+	local  *local
+	struck map[string]bool // by release and state
+	times  map[string]int  // by state
 }
 
 func (k *killer) run(ctx context.Context) {
@@ -88,7 +89,7 @@ func (k *killer) strikes(input, state string) bool {
 			release = id
 		}
 	}
-	if k.times[release+state] > 0 {
+	if k.struck[release+state] {
 		return true
 	}
 	pid := child(sm.LambdaName(k.local.config.App, sm.Task(state)))
@@ -97,7 +98,7 @@ func (k *killer) strikes(input, state string) bool {
 	}
 	time.Sleep(15 * time.Millisecond) // in the middle of it
 	if syscall.Kill(pid, syscall.SIGKILL) == nil {
-		k.times[release+state]++
+		k.struck[release+state] = true
 		k.times[state]++
 	}
 	if release == "v3" && state == string(sm.Expand) && syscall.Kill(k.local.database.PID(), syscall.SIGKILL) == nil {
