@@ -214,3 +214,33 @@ func TestRecovery_ThatCannotBegin_KeepsTheLock(t *testing.T) {
 		}
 	})
 }
+
+// Who stood in the queue is stopped, and Recover dies before it has said so.
+func TestStop_InTheQueue_IsAnnounced(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(10 * time.Second)
+		d := &doom{manner: manner{before: true}}
+		d.left.Store(4) // the lock, the record, the lock, and the word
+		w.mu.Lock()
+		w.dooms[sm.Recover] = func() *doom {
+			if d.dead.Load() {
+				return nil
+			}
+			return d
+		}
+		w.mu.Unlock()
+		w.stop("v3")
+		w.ends("v2", sm.Released)
+		if d.at != "PutEvents" {
+			t.Errorf("it died at %q", d.at)
+		}
+		if r := w.record("v3"); r.Outcome != sm.Refused || len(w.said("v3", sm.Finish)) == 0 {
+			t.Errorf("v3 was %s, and announced was %q", r.Outcome, w.said("v3", sm.Finish))
+		}
+		w.stands("b", "v1", "v2")
+	})
+}

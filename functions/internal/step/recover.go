@@ -116,9 +116,11 @@ func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
 }
 
 // waited does what Finish would have done for an execution that died without the lock: if it stood in the
-// queue its merge ends here, and in any case nobody must wait behind it.
+// queue its merge ends here, and in any case nobody must wait behind it. Called again, it announces that end again:
+// whoever was called before may have died before it did.
 func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution, status string) (string, error) {
 	p := sm.Parked{Release: trigger.Release, Sequence: trigger.Sequence}
+	death := &sm.Failure{Error: "ExecutionDied", Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}
 	ours := func(p sm.Parked) bool { return p.Execution == execution }
 	waiting := slices.Concat(lock.Queue, lock.Unheard)
 	if i := slices.IndexFunc(waiting, ours); i >= 0 {
@@ -127,14 +129,14 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 		if err != nil {
 			return "", err
 		}
-		if record.Execution == execution && record.Ended != nil { // it was recorded, only not heard
+		if record.Execution == execution && record.Ended != nil && record.Cause != death.Message() { // it was recorded, only not heard
 			_, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
 				l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 				return nil
 			})
 			return execution + " left nothing undone", err
 		}
-	} else if lost, err := r.unended(ctx, trigger, execution); err != nil || !lost {
+	} else if lost, err := r.unended(ctx, trigger, execution, death); err != nil || !lost {
 		if err == nil {
 			err = settleQueue(ctx, r.Book, r.Answers, false)
 		}
@@ -142,16 +144,16 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 	}
 	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers}
 	_, err := finish.Run(ctx, sm.Document{Execution: execution, Release: p.Release, Sequence: p.Sequence, Outcome: sm.Refused,
-		Failure: &sm.Failure{Error: "ExecutionDied", Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}})
+		Failure: death})
 	return p.Release + " waits no more", err
 }
 
 // unended tells whether a merge has no end although its execution is dead and waits nowhere: whoever had the lock
-// called it, and it did not answer, before the news of its death came.
-func (r *Recover) unended(ctx context.Context, trigger release.Trigger, execution string) (bool, error) {
+// called it, and it did not answer, before the news of its death came. An end by that death may not be announced yet.
+func (r *Recover) unended(ctx context.Context, trigger release.Trigger, execution string, death *sm.Failure) (bool, error) {
 	if trigger.Recover != "" || !sm.ValidReleaseID(trigger.Release) {
 		return false, nil
 	}
 	record, err := r.Book.Record(ctx, trigger.Release)
-	return err == nil && (record.Execution == "" || record.Execution == execution && record.Ended == nil), err
+	return err == nil && (record.Execution == "" || record.Execution == execution && (record.Ended == nil || record.Cause == death.Message())), err
 }
