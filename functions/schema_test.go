@@ -26,12 +26,19 @@ type schema struct {
 	mu         sync.Mutex
 	expanded   []string
 	contracted []string
+	fence      int64
+}
+
+// session is what a step sees of it.
+type session struct {
+	*schema
+	fence int64
 }
 
 // steps are those that change the schema, over this one.
 func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
-	open := func(ctx context.Context) (step.Schema, error) {
-		return s, s.weather.query(ctx, "connect", func() {})
+	open := func(ctx context.Context, fence int64) (step.Schema, error) {
+		return session{s, fence}, s.weather.query(ctx, "connect", func() {})
 	}
 	return map[sm.Task]lambda.Handler{
 		sm.Expand:   serve[sm.Document, sm.Document]((&step.Expand{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run),
@@ -40,9 +47,10 @@ func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
 }
 
 // change adds a release to a list or takes it off, once: goose knows by its version table what has run.
-func (s *schema) change(ctx context.Context, what string, list *[]string, release string, there bool, tell func(string)) (string, error) {
+func (s session) change(ctx context.Context, what string, list *[]string, release string, there bool, tell func(string)) (string, error) {
+	lost := false
 	err := s.weather.query(ctx, what, func() {
-		if s.has(list, release) == there {
+		if lost = s.behind(); lost || s.has(list, release) == there {
 			return
 		}
 		tell(release)
@@ -52,21 +60,32 @@ func (s *schema) change(ctx context.Context, what string, list *[]string, releas
 			*list = append(*list, release)
 		}
 	})
+	if lost {
+		return "", sm.Errorf(sm.LockLost, "%s: the schema was changed under a newer fence", what)
+	}
 	return what, err
 }
 
-func (s *schema) Expand(ctx context.Context, release string, _ fs.FS) (string, error) {
+// behind tells whether somebody with a newer fence was here, as functions/internal/postgres does.
+func (s session) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.schema.fence = max(s.schema.fence, s.fence)
+	return s.fence < s.schema.fence
+}
+
+func (s session) Expand(ctx context.Context, release string, _ fs.FS) (string, error) {
 	return s.change(ctx, "expand for "+release, &s.expanded, release, true, s.expanding)
 }
 
-func (s *schema) UndoExpand(ctx context.Context, release string) (string, error) {
+func (s session) UndoExpand(ctx context.Context, release string) (string, error) {
 	if s.has(&s.contracted, release) {
 		return "", fmt.Errorf("undo the expand migrations of %s: they are contracted", release)
 	}
 	return s.change(ctx, "undo expand for "+release, &s.expanded, release, false, s.narrowing)
 }
 
-func (s *schema) Contract(ctx context.Context, release string, _ fs.FS) (string, error) {
+func (s session) Contract(ctx context.Context, release string, _ fs.FS) (string, error) {
 	return s.change(ctx, "contract for "+release, &s.contracted, release, true, s.contracting)
 }
 

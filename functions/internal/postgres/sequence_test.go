@@ -124,3 +124,26 @@ func TestContract_TwoAtOnce_OneWaits(t *testing.T) {
 		t.Errorf("applied %d files, expected each of the 11 once", applied.Load())
 	}
 }
+
+// Whoever was taken for dead and wakes up is refused, before it changes anything; who follows is not.
+func TestFence_WhoIsOlderIsRefused(t *testing.T) {
+	_, url := shop(t, 1)
+	fenced := func(fence int64) *Database { return open(t, url, Options{Fence: fence}) }
+	expand(t, fenced(3), "v2", v2)
+	undo(t, fenced(4), "v2")
+	before := schema(t, fenced(0))
+	for name, late := range map[string]func(d *Database) error{
+		"expand":   func(d *Database) error { _, err := d.Expand(t.Context(), "v2", v2); return err },
+		"undo":     func(d *Database) error { _, err := d.UndoExpand(t.Context(), "v1"); return err },
+		"contract": func(d *Database) error { _, err := d.Contract(t.Context(), "v1", v1); return err },
+	} {
+		if err := late(fenced(3)); !errors.Is(err, ErrFenced) || !strings.Contains(err.Error(), "under the fence 4 since, ours is 3") {
+			t.Errorf("%s: got %v, expected ErrFenced", name, err)
+		}
+	}
+	if after := schema(t, fenced(0)); after != before {
+		t.Errorf("who was refused changed\n%s\nto\n%s", before, after)
+	}
+	expand(t, fenced(4), "v2", v2) // run twice
+	contract(t, fenced(5), "v2", v2)
+}

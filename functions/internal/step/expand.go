@@ -24,8 +24,9 @@ type Schema interface {
 	Close() error
 }
 
-// OpenSchema connects to the application's database.
-type OpenSchema func(ctx context.Context) (Schema, error)
+// OpenSchema connects to the application's database, to change it under a fence: one lower than it has seen is
+// LockLost. 0 is for who only looks.
+type OpenSchema func(ctx context.Context, fence int64) (Schema, error)
 
 // Expand widens the schema so that the old and the new version can live on it, and, for a document that
 // is rolled back, takes it back to where the release found it. Run twice, or killed between two
@@ -53,7 +54,7 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 }
 
 func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
-	schema, migrations, err := openMigrations(ctx, e.Bundles, e.Open, doc.Release)
+	schema, migrations, err := openMigrations(ctx, e.Bundles, e.Open, doc.Release, doc.Fence)
 	if err != nil || schema == nil {
 		return "no migrations: the schema stays as it is", err
 	}
@@ -81,7 +82,7 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 		return doc, err
 	}
 	began := time.Now()
-	report, err := e.narrow(ctx, doc.Release)
+	report, err := e.narrow(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
 	}
@@ -90,17 +91,17 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	return doc, err
 }
 
-func (e *Expand) narrow(ctx context.Context, releaseID string) (string, error) {
-	schema, err := e.Open(ctx)
+func (e *Expand) narrow(ctx context.Context, doc sm.Document) (string, error) {
+	schema, err := e.Open(ctx, doc.Fence)
 	if err != nil {
 		return "", fmt.Errorf("connect to the database: %w", err)
 	}
 	defer schema.Close()
-	return schema.UndoExpand(ctx, releaseID)
+	return schema.UndoExpand(ctx, doc.Release)
 }
 
 // openMigrations is a release's migrations and the database they are for; a nil schema where it has none.
-func openMigrations(ctx context.Context, bundles Bundles, open OpenSchema, releaseID string) (Schema, fs.FS, error) {
+func openMigrations(ctx context.Context, bundles Bundles, open OpenSchema, releaseID string, fence int64) (Schema, fs.FS, error) {
 	m, err := loadManifest(ctx, bundles, releaseID)
 	if err != nil || m.Migrations == nil {
 		return nil, nil, err
@@ -113,7 +114,7 @@ func openMigrations(ctx context.Context, bundles Bundles, open OpenSchema, relea
 	if err != nil {
 		return nil, nil, err
 	}
-	schema, err := open(ctx)
+	schema, err := open(ctx, fence)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to the database: %w", err)
 	}

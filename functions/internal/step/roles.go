@@ -71,7 +71,7 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 	if r.Settings.Database == nil {
 		return nil, nil
 	}
-	schema, err := r.Open(ctx)
+	schema, err := r.Open(ctx, 0)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
@@ -90,7 +90,7 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 					if err := r.Book.Hold(ctx, doc); err != nil {
 						return err
 					}
-					schema, err := r.Open(ctx)
+					schema, err := r.Open(ctx, doc.Fence)
 					if err != nil {
 						return err
 					}
@@ -107,7 +107,7 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 					if err := r.Book.Hold(ctx, doc); err != nil {
 						return err
 					}
-					schema, migrations, err := openMigrations(ctx, r.Bundles, r.Open, id)
+					schema, migrations, err := openMigrations(ctx, r.Bundles, r.Open, id, doc.Fence)
 					if err != nil || schema == nil {
 						return err
 					}

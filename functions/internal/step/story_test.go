@@ -111,7 +111,9 @@ func (w *world) witness() Witness {
 }
 
 func (w *world) open() OpenSchema {
-	return func(context.Context) (Schema, error) { return database{w}, w.call("", func() error { return nil }) }
+	return func(context.Context, int64) (Schema, error) {
+		return database{w}, w.call("", func() error { return nil })
+	}
 }
 
 // The steps, each on this world.

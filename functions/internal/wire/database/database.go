@@ -44,14 +44,14 @@ func Repair(c *aws.Cloud) wire.Run[sm.RepairInput, sm.Diagnosis] {
 
 // open connects to the application's database, whose credentials only the secret holds.
 func open(c *aws.Cloud) step.OpenSchema {
-	return func(ctx context.Context) (step.Schema, error) {
+	return func(ctx context.Context, fence int64) (step.Schema, error) {
 		d := c.Settings.Database
 		url, authorities, err := c.Secrets().Connection(ctx, d.Secret)
 		if err != nil {
 			return nil, err
 		}
 		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities},
-			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std()})
+			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std(), Fence: fence})
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,10 @@ func (s schema) OldClients(ctx context.Context, release string, quiet time.Durat
 }
 
 func words(report postgres.Report, err error) (string, error) {
-	if errors.Is(err, postgres.ErrOutOfTime) {
+	switch {
+	case errors.Is(err, postgres.ErrFenced):
+		return "", sm.Errorf(sm.LockLost, "%w", err)
+	case errors.Is(err, postgres.ErrOutOfTime):
 		return "", sm.Errorf(sm.Unfinished, "%w", err)
 	}
 	return report.String(), err
