@@ -283,3 +283,41 @@ func TestRepair_Schema(t *testing.T) {
 		w.stands("a", "v1", "v1")
 	})
 }
+
+// A repair that dies leaves the lock with a dead one, as a release would: the sweep hands it on, and the next merge goes
+// up. It moves nobody: what is left to mend the doctor finds.
+func TestRepair_Dies_AndHoldsNobodyUp(t *testing.T) {
+	died := true
+	for n := int64(1); died; n++ {
+		t.Run(fmt.Sprint("at its write ", n), func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				if err := w.stack.Cloud.Lambda.Alias("shop-orders", "b", "1"); err != nil {
+					w.t.Fatal(err)
+				}
+				if err := w.stack.Cloud.S3.Put("shop-site-b", "index.html", locals3.Object{Body: []byte("not ours")}); err != nil {
+					w.t.Fatal(err)
+				}
+				d := &doom{manner: manner{before: true}}
+				d.left.Store(n)
+				w.mu.Lock()
+				w.dooms[sm.Repair] = func() *doom { return d }
+				w.mu.Unlock()
+				_, _, _ = w.stack.Cloud.Lambda.Invoke(w.t.Context(), sm.LambdaName(app, sm.Repair), []byte("{}"))
+				if died = d.dead.Load(); !died {
+					return // it makes fewer writes
+				}
+				w.mu.Lock()
+				delete(w.dooms, sm.Repair)
+				w.mu.Unlock()
+				time.Sleep(3 * w.stack.Settings.Sweep.Std())
+				w.second()
+				w.ends("v2", sm.Released)
+				w.stands("b", "v1", "v2")
+			})
+		})
+		if n == 1 && !died {
+			t.Fatal("it wrote nothing")
+		}
+	}
+}

@@ -71,7 +71,7 @@ func (s session) behind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.schema.fence = max(s.schema.fence, s.fence)
-	return s.fence < s.schema.fence
+	return s.fence != 0 && s.fence < s.schema.fence
 }
 
 func (s session) Expand(ctx context.Context, release string, _ fs.FS) (string, error) {

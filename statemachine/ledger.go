@@ -191,8 +191,8 @@ type StateChange struct {
 	Notice    Notice      `json:"notice"`
 }
 
-// Notice is what somebody needs who did not watch. It is all text, and all there always: the rule that makes a mail
-// of an event can put a field into a line and cannot leave the line out.
+// Notice is what somebody needs who did not watch. What it says is always all there: the rule that makes a mail of an
+// event can put a field into a line and cannot leave the line out.
 type Notice struct {
 	Notable bool   `json:"notable"` // whether it is worth a mail; an hour of ramp has dozens of transitions
 	Where   string `json:"where"`   // how far the ramp had got

@@ -178,8 +178,8 @@ func (c Config) checkDatabase() error {
 	switch {
 	case d == nil:
 		return nil
-	case d.LockTimeout != 0 && (d.LockTimeout.Std() < 10*time.Millisecond || d.LockTimeout.Std() > 500*time.Millisecond):
-		return found("database.lockTimeout", d.LockTimeout, "10ms to 500ms, half of Postgres's deadlock_timeout")
+	case d.LockTimeout != 0 && (d.LockTimeout.Std() < 100*time.Millisecond || d.LockTimeout.Std() > 500*time.Millisecond):
+		return found("database.lockTimeout", d.LockTimeout, "100ms to 500ms, half of Postgres's deadlock_timeout")
 	case d.Patience != 0 && (d.Patience.Std() < time.Second || d.Patience.Std() > 10*time.Minute):
 		return found("database.patience", d.Patience, "1s to 10m")
 	case d.New != nil && (d.Secret != "" || d.VPC != nil):

@@ -31,7 +31,7 @@ var (
 	ErrRowsLeft = errors.New("the backfill is not done")
 	// ErrContracted says that a contract has begun, after which no expand can be undone.
 	ErrContracted = errors.New("the contract has begun: there is no way back")
-	// ErrFenced says that somebody who came later has changed the schema.
+	// ErrFenced says that somebody who came later has had the schema.
 	ErrFenced = errors.New("the lock was lost")
 	// ErrChanged says that a file is not what it was when it ran.
 	ErrChanged = errors.New("the file was changed after it ran")
@@ -54,9 +54,10 @@ type Options struct {
 	LockTimeout time.Duration
 	// Patience is how long a call may spend, all in all, on what was cut off or got no lock. Default: 2 min.
 	Patience time.Duration
-	// Fence grows with each that may change the schema. The database keeps the highest that did: whoever has a lower
-	// one was taken for dead, and is refused. 0 keeps out nobody and is let through.
-	Fence int64
+	// Fence grows with each that may change the schema, as Ledger counts them. The database keeps the highest that did:
+	// whoever has a lower one was taken for dead, and is refused. 0 keeps out nobody and is let through.
+	Fence  int64
+	Ledger string
 
 	trace pgx.QueryTracer // of tests that kill
 }

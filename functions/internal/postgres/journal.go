@@ -28,26 +28,27 @@ func (s *session) prepare(ctx context.Context) error {
 			key     text, -- the last one of this pass
 			rows    bigint NOT NULL DEFAULT 0,
 			settled boolean NOT NULL DEFAULT false);
-		CREATE TABLE IF NOT EXISTS lockstep_fence (fence bigint NOT NULL, one boolean PRIMARY KEY DEFAULT true CHECK (one))`)
+		CREATE TABLE IF NOT EXISTS lockstep_fence (ledger text PRIMARY KEY, fence bigint NOT NULL)`)
 	if err != nil {
 		return fmt.Errorf("make Lockstep's tables: %w", err)
 	}
 	return s.passFence(ctx)
 }
 
-// passFence lets through who holds the newest fence that was seen here, and keeps out all that are older. It is asked while
-// the schema is locked, so that nobody newer has changed anything that this one does not see.
+// passFence lets through who holds the newest fence of its ledger that was seen here, and keeps out all that are older:
+// a copy of a database is another ledger's. It is asked while the schema is locked, so that nobody newer has changed
+// anything that this one does not see.
 func (s *session) passFence(ctx context.Context) error {
 	var newest int64
 	err := s.QueryRowContext(ctx, `
-		INSERT INTO lockstep_fence (fence) VALUES ($1)
-		ON CONFLICT (one) DO UPDATE SET fence = greatest(lockstep_fence.fence, $1) RETURNING fence`, s.options.Fence).Scan(&newest)
+		INSERT INTO lockstep_fence (ledger, fence) VALUES ($1, $2)
+		ON CONFLICT (ledger) DO UPDATE SET fence = greatest(lockstep_fence.fence, $2) RETURNING fence`, s.options.Ledger, s.options.Fence).Scan(&newest)
 	if err != nil {
 		return fmt.Errorf("look at the fence: %w", err)
 	}
 	if s.options.Fence != 0 && s.options.Fence < newest {
-		return fmt.Errorf("%w: the schema was changed under the fence %d since, ours is %d: stop writing (where the ledger was begun anew, empty the table lockstep_fence)",
-			ErrFenced, newest, s.options.Fence)
+		return fmt.Errorf("%w: somebody with the fence %d was here since, ours is %d: stop writing (if the ledger %s was begun anew, empty the table lockstep_fence)",
+			ErrFenced, newest, s.options.Fence, s.options.Ledger)
 	}
 	return nil
 }

@@ -62,7 +62,6 @@ func TestRelease_UnderLoad_NoClientSeesAnError(t *testing.T) {
 	for _, end := range []string{"contract", "rollback"} {
 		t.Run(end, func(t *testing.T) {
 			d, url := shop(t, 3000)
-			d.options.LockTimeout = time.Second
 			bigger := all(v2)
 			file := *bigger["backfill/customers.json"]
 			file.Data = []byte(strings.Replace(string(file.Data), `"batch": 3`, `"batch": 100`, 1))

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,7 +14,8 @@ import (
 // for as long as the lock timeout allows, for them the session's statement is cut off. The lock timeout alone
 // bounds only how long the session waits for its locks, and not how long it then holds them.
 type watch struct {
-	cut  atomic.Int32 // whether the running try was cut off, and for what
+	mu   sync.Mutex // of a look, which ends before anyone asks what it found
+	cut  int32      // whether the running try was cut off, and for what
 	stop context.CancelFunc
 	done chan struct{}
 }
@@ -46,18 +47,20 @@ func (d *Database) watch(ctx context.Context, backend uint32) *watch {
 // look cuts the backend's statement off if others wait for it for too long: it is cut off and not only told,
 // since the locks go with the transaction.
 func (w *watch) look(ctx context.Context, conn *sql.Conn, backend uint32, limit time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var cut int32
+	var canceled bool
+	// In one statement: what is cut off is what was looked at, and not what comes after it.
 	err := conn.QueryRowContext(ctx, `
-		SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted) THEN $3::int ELSE $4::int END
+		SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted) THEN $3::int ELSE $4::int END, pg_cancel_backend($1::int)
 		WHERE EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 			WHERE NOT l.granted AND l.waitstart < clock_timestamp() - $2::bigint * interval '1 ms'
 				AND a.backend_type = 'client backend' AND a.application_name <> 'lockstep'
-				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds(), cutWaiting, cutHolding).Scan(&cut)
-	if err != nil { // sql.ErrNoRows: nobody waits
-		return
+				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds(), cutWaiting, cutHolding).Scan(&cut, &canceled)
+	if err == nil { // else sql.ErrNoRows: nobody waits
+		w.cut = cut
 	}
-	w.cut.Store(cut)
-	_, _ = conn.ExecContext(ctx, "SELECT pg_cancel_backend($1::int)", backend)
 }
 
 func (w *watch) end() {
@@ -67,8 +70,11 @@ func (w *watch) end() {
 
 // cutOff tells for what a try failed if the watch ended it, and begins anew.
 func (w *watch) cutOff(err error) int32 {
-	var pg *pgconn.PgError
-	if cut := w.cut.Swap(0); errors.As(err, &pg) && pg.Code == "57014" { // query_canceled
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	cut := w.cut
+	w.cut = 0
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "57014" { // query_canceled
 		return cut
 	}
 	return 0

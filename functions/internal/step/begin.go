@@ -152,7 +152,7 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 		return err
 	}
 	if !p.waited {
-		doc, held := sm.Document{Execution: in.Execution, Release: m.Release}, sm.Record{Held: &sm.Held{By: sm.HeldByFreeze}}
+		doc, held := sm.Document{Execution: in.Execution, Release: m.Release}, sm.Record{Held: &sm.Held{By: sm.HeldByFreeze, Why: "frozen: " + frozen}}
 		if err := b.Book.announce(ctx, held, doc, sm.Begin, m.Release+" waits to begin: frozen: "+frozen); err != nil {
 			return err
 		}
@@ -295,7 +295,11 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 		return sm.Document{}, err
 	}
 	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
+	repair := doc.Release == sm.Repairs // which has no environments to bring back: whoever asks again finds what is left to mend
 	switch {
+	case repair:
+		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
+		cause = "a repair ended without finishing: lockstep doctor says what is left"
 	case !opened: // there is nothing to undo
 		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
 		cause = trigger.Recover + " ended before it began"
@@ -304,7 +308,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	default:
 		doc.Next = sm.NextRollback
 	}
-	if opened {
+	if opened && !repair {
 		doc.Active, doc.Fallback, doc.Weight = record.Active, record.Fallback, record.Weight
 	}
 	if doc.Next != sm.NextContract {

@@ -24,8 +24,8 @@ type Schema interface {
 	Close() error
 }
 
-// OpenSchema connects to the application's database, to change it under a fence: one lower than it has seen is
-// LockLost. 0 is for who only looks.
+// OpenSchema connects to the application's database, to change it under a fence: with one lower than it has seen, each
+// change is LockLost. 0 is for who only looks.
 type OpenSchema func(ctx context.Context, fence int64) (Schema, error)
 
 // Expand widens the schema so that the old and the new version can live on it, and, for a document that

@@ -35,6 +35,10 @@ func notice(r sm.Record, doc sm.Document, task sm.Task, text string) sm.Notice {
 		n.Why = r.Cause
 	case r.Held != nil && r.Held.Why != "":
 		n.Why = r.Held.Why
+	case doc.Failure != nil:
+		n.Why = doc.Failure.Message()
+	case doc.Release == sm.Repairs:
+		n.Where, n.Why, n.Link = "no release is under way", "lockstep repair was called", ""
 	case r.Hotfix != "":
 		n.Why = "a hotfix: " + r.Hotfix
 	}

@@ -51,7 +51,7 @@ func open(c *aws.Cloud) step.OpenSchema {
 			return nil, err
 		}
 		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities},
-			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std(), Fence: fence})
+			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std(), Fence: fence, Ledger: c.Settings.StateBucket})
 		if err != nil {
 			return nil, err
 		}
