@@ -120,6 +120,7 @@ func TestKilled_AtEveryCall(t *testing.T) {
 var unkilled = map[string]string{
 	"Repair":               "somebody calls it who can call it again; repair_test.go does",
 	"Probe InvokeFunction": "it changes nothing of ours",
+	"Begin DeleteSchedule": "whether it is doomed or let live then is chance; TestKilled_AsItThaws",
 	"UpdateSchedule":       "only who follows a dead one makes it, and that one is let live",
 	"Recover PutEvents":    "it tells of a wreck, and here is none",
 }
@@ -267,6 +268,32 @@ func TestOperator_PauseDeliveredLate(t *testing.T) {
 		say("one", "pause")
 		w.ends("v2", sm.Released)
 		w.took("v2", good)
+		w.stands("b", "v1", "v2")
+	})
+}
+
+// Begin dies when it has the lock that a freeze kept free, and has deleted the schedule that would have woken it.
+func TestKilled_AsItThaws(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.freeze("holidays")
+		w.second()
+		time.Sleep(time.Hour)
+		d := &doom{}
+		d.left.Store(2)
+		w.mu.Lock()
+		w.dooms[sm.Begin] = func() *doom {
+			if d.dead.Load() {
+				return nil
+			}
+			return d
+		}
+		w.mu.Unlock()
+		w.freeze("off")
+		w.ends("v2", sm.Released)
+		if d.at != "DeleteSchedule" {
+			t.Errorf("it died at %q", d.at)
+		}
 		w.stands("b", "v1", "v2")
 	})
 }

@@ -46,9 +46,8 @@ func (w *world) served(how func(e sm.Environment) fares) {
 		for {
 			route := w.route()
 			share := float64(route.Weight) / sm.FullWeight
-			for e, share := range map[sm.Environment]float64{route.Active: share, route.Fallback: 1 - share} {
-				w.count(random, e, how(e), int(perSecond*share*each.Seconds()))
-			}
+			w.count(random, route.Active, how(route.Active), int(perSecond*share*each.Seconds()))
+			w.count(random, route.Fallback, how(route.Fallback), int(perSecond*(1-share)*each.Seconds()))
 			select {
 			case <-ctx.Done():
 				return
