@@ -37,7 +37,7 @@ type releaseReport struct {
 // first is chance, most of all on a machine with much to do.
 func (e releaseReport) caught() bool {
 	i := slices.Index(e.Path, string(sm.Rollback))
-	return i > 0 && (e.Path[i-1] == string(sm.Ramp) && strings.HasPrefix(e.Cause, "alarm") || e.Path[i-1] == string(sm.CheckAlarms))
+	return i > 0 && (e.Path[i-1] == string(sm.Ramp) && strings.HasPrefix(e.Cause, "alarm") || e.Path[i-1] == "Judged")
 }
 
 func (l *local) report() report {

@@ -25,7 +25,7 @@ func TestReport_Judge(t *testing.T) {
 		t.Fatalf("a good run: %v", err)
 	}
 	byVerdict := good()
-	byVerdict.Releases[2].AlarmToSafeSeconds, byVerdict.Releases[2].Path = nil, []string{"Ramp", "CheckAlarms", "Rollback"}
+	byVerdict.Releases[2].AlarmToSafeSeconds, byVerdict.Releases[2].Path = nil, []string{"Ramp", "CheckAlarms", "Judged", "Rollback"}
 	if err := byVerdict.judge(); err != nil {
 		t.Errorf("a good run in which the verdict was first: %v", err)
 	}

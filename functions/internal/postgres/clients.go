@@ -25,12 +25,12 @@ type Sessions struct {
 // Clients asks who is connected, while a release is the one to stay.
 func (d *Database) Clients(ctx context.Context, release string) (Clients, error) {
 	c := Clients{Old: map[string]Sessions{}}
-	// The state of others' sessions is seen by members of pg_monitor only; who is not takes them for in use.
+	// What others' sessions are and do is seen by members of pg_monitor only; who is not takes them for clients in use.
 	rows, err := d.db.QueryContext(ctx, `
 		SELECT CASE WHEN application_name LIKE '%@_%' THEN substring(application_name FROM '[^@]*$') ELSE '' END, count(*),
 			greatest(0, min(CASE WHEN state = 'idle' THEN extract(epoch FROM clock_timestamp() - state_change) ELSE 0 END))::float8
 		FROM pg_stat_activity
-		WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'lockstep'
+		WHERE datname = current_database() AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'lockstep'
 		GROUP BY 1 ORDER BY 1`)
 	if err != nil {
 		return c, fmt.Errorf("ask who is connected to the database: %w", err)

@@ -85,7 +85,8 @@ func (s *session) rehearse(ctx context.Context, files []migration.File) (untried
 	}
 	err = s.patiently(ctx, func() error { return s.rehearseAll(ctx, files[:end]) })
 	var pg *pgconn.PgError
-	if ctx.Err() == nil && errors.As(err, &pg) && pg.Code == "57014" { // query_canceled, by our timeout
+	// query_canceled, by our timeout; or what comes of that where goose goes on after it, as it does while it looks for its table
+	if ctx.Err() == nil && errors.As(err, &pg) && (pg.Code == "57014" || pg.Code == "25P02") {
 		return names, nil
 	}
 	return append(untried, names[end:]...), err

@@ -36,7 +36,7 @@ func TestExpand_TwoAtOnce_OneWaits(t *testing.T) {
 func TestExpand_LockHeldByAnother_SaysSo(t *testing.T) {
 	d, _ := shop(t, 1)
 	holding(t, d, fmt.Sprintf("SELECT pg_advisory_lock(%d)", lockKey))
-	_, err := d.Expand(within(t, 500*time.Millisecond), "v3", v3)
+	_, err := d.Expand(within(t, 2*time.Second), "v3", v3)
 	if !errors.Is(err, ErrOutOfTime) || !strings.Contains(err.Error(), "another run") {
 		t.Errorf("got %v", err)
 	}

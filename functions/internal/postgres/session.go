@@ -78,15 +78,19 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 func (s *session) lock(ctx context.Context) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		var got bool
-		if err := s.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lockKey).Scan(&got); err != nil {
-			return fmt.Errorf("lock the schema: %w", err)
-		}
-		if got {
+		err := s.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lockKey).Scan(&got)
+		switch {
+		case got:
 			return nil
-		}
-		if err := pause(ctx, wait); err != nil {
+		case err == nil:
 			s.worked = true // somebody does
+			err = pause(ctx, wait)
+		}
+		if err != nil && s.worked {
 			return fmt.Errorf("wait for another run that changes this schema: %w", err)
+		}
+		if err != nil {
+			return fmt.Errorf("lock the schema: %w", err)
 		}
 	}
 }

@@ -290,3 +290,29 @@ func TestExpand_ContractThatLeavesATriggerBehind_IsFoundInRehearsal(t *testing.T
 		t.Errorf("got %v", err)
 	}
 }
+
+// A role that may not see what others' sessions do, as any without pg_monitor, takes them for clients in use.
+func TestClients_OfARoleThatSeesNoStates(t *testing.T) {
+	d, address := shop(t, 1)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := "blind" + strings.TrimPrefix(u.Path, "/")
+	execute(t, d, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'; GRANT CREATE ON DATABASE "+strings.TrimPrefix(u.Path, "/")+" TO "+role)
+	t.Cleanup(func() {
+		_, _ = d.db.Exec("DROP OWNED BY " + role)
+		_, _ = d.db.Exec("DROP ROLE " + role)
+	})
+	if _, err := client(t, address, "shop@v1").Exec("SELECT 1"); err != nil { // and keeps the connection
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "secret")
+	c, err := open(t, u.String(), Options{}).Clients(t.Context(), "v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Old["v1"].Count != 1 || !c.Busy(time.Millisecond) {
+		t.Errorf("found %+v, expected one of v1, in use", c)
+	}
+}

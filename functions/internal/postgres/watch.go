@@ -56,7 +56,7 @@ func (w *watch) look(ctx context.Context, conn *sql.Conn, backend uint32, limit 
 		SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted) THEN $3::int ELSE $4::int END, pg_cancel_backend($1::int)
 		WHERE EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 			WHERE NOT l.granted AND l.waitstart < clock_timestamp() - $2::bigint * interval '1 ms'
-				AND a.backend_type = 'client backend' AND a.application_name <> 'lockstep'
+				AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.application_name <> 'lockstep'
 				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds(), cutWaiting, cutHolding).Scan(&cut, &canceled)
 	if err == nil { // else sql.ErrNoRows: nobody waits
 		w.cut = cut

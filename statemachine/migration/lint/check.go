@@ -21,6 +21,9 @@ func (f *file) check() {
 		if s.down { // it takes back what nobody relies on yet
 			continue
 		}
+		if f.Phase == migration.Expand {
+			f.exists(s)
+		}
 		f.shape(s)
 		f.locks(s)
 		f.defaults(s)
@@ -67,6 +70,41 @@ func (f *file) cascade(s located) {
 			}
 		}
 	}
+}
+
+// exists refuses to make, in the best of cases, what is there already: a rollback runs the Down, which would take it away
+// with all that is in it. An index can be built again.
+func (f *file) exists(s located) {
+	found := ""
+	switch n := s.node; {
+	case n.CreateStmt != nil && n.CreateStmt.IfNotExists, n.CreateTableAsStmt != nil && n.CreateTableAsStmt.IfNotExists:
+		found = "CREATE TABLE"
+	case n.CreateSchemaStmt != nil && n.CreateSchemaStmt.IfNotExists:
+		found = "CREATE SCHEMA"
+	case n.CreateSeqStmt != nil && n.CreateSeqStmt.IfNotExists:
+		found = "CREATE SEQUENCE"
+	case n.IndexStmt != nil && n.IndexStmt.IfNotExists && f.Transaction:
+		found = "CREATE INDEX"
+	case n.AlterTableStmt != nil:
+		for _, cmd := range n.AlterTableStmt.Cmds {
+			if c := cmd.AlterTableCmd; c != nil && c.Subtype == "AT_AddColumn" && c.MissingOk {
+				found = "ADD COLUMN"
+			}
+		}
+	}
+	if found != "" && slices.ContainsFunc(f.statements, func(s located) bool { return s.down && drops(s) }) {
+		f.found(s, s.word("exists"), Exists, "found %s IF NOT EXISTS and a Down that drops: a rollback would take away what was there before, with all that is in it; "+
+			"leave IF NOT EXISTS out, in a file with a transaction, and begin with the first migration that comes after what is there", found)
+	}
+}
+
+func drops(s located) bool {
+	if s.DropStmt != nil {
+		return true
+	}
+	return s.AlterTableStmt != nil && slices.ContainsFunc(s.AlterTableStmt.Cmds, func(c node) bool {
+		return c.AlterTableCmd != nil && c.AlterTableCmd.Subtype == "AT_DropColumn"
+	})
 }
 
 // runTwice holds files without a transaction to statements that find their own work done: such a file may be

@@ -9,6 +9,7 @@ const (
 	Rename  Rule = "rename"
 	NotNull Rule = "not-null"
 	Down    Rule = "down"
+	Exists  Rule = "exists"
 	// In contract the new version does.
 	StillNeeded Rule = "still-needed"
 	// In both, the application's queries must not wait.
@@ -28,5 +29,5 @@ const (
 )
 
 // rules are those that a comment can allow.
-var rules = []Rule{Drop, Rename, NotNull, Down, StillNeeded, TypeChange, VolatileDefault, Constraint, Index, Rewrite, BulkWrite,
+var rules = []Rule{Drop, Rename, NotNull, Down, Exists, StillNeeded, TypeChange, VolatileDefault, Constraint, Index, Rewrite, BulkWrite,
 	Timeout, Cascade, RunTwice, Hidden}
