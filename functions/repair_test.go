@@ -284,6 +284,20 @@ func TestRepair_Schema(t *testing.T) {
 	})
 }
 
+// After a first release nothing was ever in the other environment: that is no fault.
+func TestDoctor_AfterTheFirstRelease_FindsNothing(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.quiet()
+		if d := w.asks(false); len(d.Findings) > 0 {
+			w.t.Errorf("repair found %+v", d.Findings)
+		}
+		w.second()
+		w.ends("v2", sm.Released)
+		w.quiet()
+	})
+}
+
 // A repair that dies leaves the lock with a dead one, as a release would: the sweep hands it on, and the next merge goes
 // up. It moves nobody: what is left to mend the doctor finds.
 func TestRepair_Dies_AndHoldsNobodyUp(t *testing.T) {
@@ -292,10 +306,12 @@ func TestRepair_Dies_AndHoldsNobodyUp(t *testing.T) {
 		t.Run(fmt.Sprint("at its write ", n), func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				if err := w.stack.Cloud.Lambda.Alias("shop-orders", "b", "1"); err != nil {
+				w.second()
+				w.ends("v2", sm.Released)
+				if err := w.stack.Cloud.Lambda.Alias("shop-orders", "a", "1"); err != nil {
 					w.t.Fatal(err)
 				}
-				if err := w.stack.Cloud.S3.Put("shop-site-b", "index.html", locals3.Object{Body: []byte("not ours")}); err != nil {
+				if err := w.stack.Cloud.S3.Put("shop-site-a", "index.html", locals3.Object{Body: []byte("not ours")}); err != nil {
 					w.t.Fatal(err)
 				}
 				d := &doom{manner: manner{before: true}}
@@ -311,9 +327,9 @@ func TestRepair_Dies_AndHoldsNobodyUp(t *testing.T) {
 				delete(w.dooms, sm.Repair)
 				w.mu.Unlock()
 				time.Sleep(3 * w.stack.Settings.Sweep.Std())
-				w.second()
-				w.ends("v2", sm.Released)
-				w.stands("b", "v1", "v2")
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v3", sm.Released)
+				w.stands("a", "v3", "v2")
 			})
 		})
 		if n == 1 && !died {

@@ -114,7 +114,7 @@ func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix,
 		var c sm.Carries
 		if err := json.Unmarshal(data, &c); etag != "" && err != nil {
 			lost[e] = fmt.Sprintf("%s can't be read: %v", sm.CarriesKey(e), err)
-		} else if etag == "" && len(records) > 0 {
+		} else if etag == "" && slices.ContainsFunc(records, func(x sm.Record) bool { return x.Active == e }) { // else nothing was ever there
 			lost[e] = sm.CarriesKey(e) + " is missing"
 		} else {
 			b.carries[e] = c
