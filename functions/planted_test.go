@@ -169,10 +169,10 @@ var planted = []plant{
 	{"leave events with what is rolled back", "step/rollback.go", `if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {`, `if $ {
 		// viewers are enough
 	} else if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {`},
-	{"leave the schema wide", "step/expand.go", `report, err := e.narrow(ctx, doc.Release)`, `if $ {
+	{"leave the schema wide", "step/expand.go", `report, err := e.narrow(ctx, doc)`, `if $ {
 		return doc, nil
 	}
-	report, err := e.narrow(ctx, doc.Release)`},
+	report, err := e.narrow(ctx, doc)`},
 }
 
 const plantedVariable = "LOCKSTEP_PLANTED"
