@@ -91,6 +91,21 @@ type manner struct{ before, reads bool }
 
 type doomKey struct{}
 
+// dies kills a Lambda at its n-th write, once.
+func (w *world) dies(task sm.Task, n int64, how manner) *doom {
+	d := &doom{manner: how}
+	d.left.Store(n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dooms[task] = func() *doom {
+		if d.dead.Load() {
+			return nil
+		}
+		return d
+	}
+	return d
+}
+
 // strikes counts a call, and tells whether it was the last.
 func (d *doom) strikes(operation string) bool {
 	if d == nil || !d.reads && !isWrite(operation) || d.left.Add(-1) != 0 {

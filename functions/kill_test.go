@@ -209,16 +209,7 @@ func TestKilled_WhileItResumes(t *testing.T) {
 		w.bakes("v2", 500)
 		w.operator(sm.SignalPause)
 		time.Sleep(10 * time.Second)
-		d := &doom{}
-		d.left.Store(4) // the word, that it is resumed, its announcement, the clock
-		w.mu.Lock()
-		w.dooms[sm.Signal] = func() *doom {
-			if d.dead.Load() {
-				return nil
-			}
-			return d
-		}
-		w.mu.Unlock()
+		d := w.dies(sm.Signal, 4, manner{}) // the word, that it is resumed, its announcement, the clock
 		w.operator(sm.SignalResume)
 		w.ends("v2", sm.Released)
 		if d.at != "CreateSchedule" {
@@ -279,16 +270,7 @@ func TestKilled_AsItThaws(t *testing.T) {
 		w.freeze("holidays")
 		w.second()
 		time.Sleep(time.Hour)
-		d := &doom{}
-		d.left.Store(2)
-		w.mu.Lock()
-		w.dooms[sm.Begin] = func() *doom {
-			if d.dead.Load() {
-				return nil
-			}
-			return d
-		}
-		w.mu.Unlock()
+		d := w.dies(sm.Begin, 2, manner{})
 		w.freeze("off")
 		w.ends("v2", sm.Released)
 		if d.at != "DeleteSchedule" {

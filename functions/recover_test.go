@@ -223,16 +223,7 @@ func TestStop_InTheQueue_IsAnnounced(t *testing.T) {
 		w.bakes("v2", 500)
 		w.merge(w.release("v3", 3, everything))
 		time.Sleep(10 * time.Second)
-		d := &doom{manner: manner{before: true}}
-		d.left.Store(4) // the lock, the record, the lock, and the word
-		w.mu.Lock()
-		w.dooms[sm.Recover] = func() *doom {
-			if d.dead.Load() {
-				return nil
-			}
-			return d
-		}
-		w.mu.Unlock()
+		d := w.dies(sm.Recover, 4, manner{before: true}) // the lock, the record, the lock, and the word
 		w.stop("v3")
 		w.ends("v2", sm.Released)
 		if d.at != "PutEvents" {

@@ -314,18 +314,11 @@ func TestRepair_Dies_AndHoldsNobodyUp(t *testing.T) {
 				if err := w.stack.Cloud.S3.Put("shop-site-a", "index.html", locals3.Object{Body: []byte("not ours")}); err != nil {
 					w.t.Fatal(err)
 				}
-				d := &doom{manner: manner{before: true}}
-				d.left.Store(n)
-				w.mu.Lock()
-				w.dooms[sm.Repair] = func() *doom { return d }
-				w.mu.Unlock()
+				d := w.dies(sm.Repair, n, manner{before: true})
 				_, _, _ = w.stack.Cloud.Lambda.Invoke(w.t.Context(), sm.LambdaName(app, sm.Repair), []byte("{}"))
 				if died = d.dead.Load(); !died {
 					return // it makes fewer writes
 				}
-				w.mu.Lock()
-				delete(w.dooms, sm.Repair)
-				w.mu.Unlock()
 				time.Sleep(3 * w.stack.Settings.Sweep.Std())
 				w.merge(w.release("v3", 3, everything))
 				w.ends("v3", sm.Released)
