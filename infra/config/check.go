@@ -251,17 +251,6 @@ func (c Config) In(account, region string) error {
 	return nil
 }
 
-// checkShorthand names the field that was written, not the step that would be made of it.
-func (c Config) checkShorthand() error {
-	if l := c.Ramp.Linear; l != nil && l.Every.Std() < time.Minute {
-		return found("ramp.linear.every", l.Every, byTheMinute)
-	}
-	if e := c.Ramp.Exponential; e != nil && e.Bake.Std() < time.Minute {
-		return found("ramp.exponential.bake", e.Bake, byTheMinute)
-	}
-	return nil
-}
-
 // checkCookie: a browser takes no cookie for a domain that the host is not in.
 func (c Config) checkCookie() error {
 	domain, site := c.Site.CookieDomain, c.Domains.Site
@@ -275,61 +264,6 @@ func (c Config) checkCookie() error {
 }
 
 const byTheMinute = "at least 1m: metrics come by the minute"
-
-func (c Config) checkRamp() error {
-	switch budget, within := c.Ramp.HarmBudget, c.Ramp.Within.Std(); {
-	case budget == 0 && within != 0:
-		return found("ramp.within", c.Ramp.Within, "none beside steps: their bakes say how long a ramp takes")
-	case budget != 0 && c.Ramp.Steps != nil:
-		return found("ramp.harmBudget", budget, "none beside steps: one of them says how the ramp grows")
-	case budget != 0 && !(budget >= 1 && budget <= 1e6):
-		return found("ramp.harmBudget", budget, "1 to 1000000 (calls)")
-	case budget != 0 && (within < 15*time.Minute || within > 7*24*time.Hour):
-		return found("ramp.within", c.Ramp.Within, "15m to 168h")
-	}
-	last := 0.0
-	for i, step := range c.Ramp.Steps {
-		at := fmt.Sprintf("ramp.steps[%d]", i)
-		switch {
-		case !(step.Percent > 0 && step.Percent <= 100):
-			return found(at+".percent", step.Percent, "more than 0 and at most 100")
-		case step.Percent < last:
-			return found(at+".percent", step.Percent, "at least %g, as before it: a ramp never falls", last)
-		case step.Bake.Std() < time.Minute:
-			return found(at+".bake", step.Bake, byTheMinute)
-		}
-		last = step.Percent
-	}
-	if last != 100 && c.Ramp.HarmBudget == 0 {
-		return found(fmt.Sprintf("ramp.steps[%d].percent", max(0, len(c.Ramp.Steps)-1)), last, "100: a ramp ends with everyone")
-	}
-	if c.Ramp.MinimumRequests < 1 {
-		return found("ramp.minimumRequests", c.Ramp.MinimumRequests, "at least 1: no data is never healthy")
-	}
-	if c.Ramp.MaxExtensions < 0 {
-		return found("ramp.maxExtensions", c.Ramp.MaxExtensions, "0 or more")
-	}
-	if bakes := len(c.Ramp.Steps) * (1 + c.Ramp.MaxExtensions); bakes > maxBakes {
-		return found("ramp", fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps), c.Ramp.MaxExtensions),
-			"at most %d bakes in all: an execution's history has room for 25,000 events", maxBakes)
-	}
-	if c.Ramp.OnInconclusive != sm.Hold && c.Ramp.OnInconclusive != sm.RollBackUnsure {
-		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q", sm.Hold, sm.RollBackUnsure)
-	}
-	return nil
-}
-
-// maxBakes leaves the larger part of an execution's history to the drain and to holds: a bake takes 15 events.
-const maxBakes = 700
-
-func (c Config) checkWindows() error {
-	for i, w := range c.Windows {
-		if _, err := w.Hours(); err != nil {
-			return fmt.Errorf("windows[%d].%w", i, err)
-		}
-	}
-	return nil
-}
 
 func (c Config) checkAlarms() error {
 	a := c.Alarms

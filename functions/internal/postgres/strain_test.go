@@ -153,6 +153,23 @@ func client(t *testing.T, url, name string) *sql.DB {
 	return db
 }
 
+// reads is a client that reads all the time, until it is stopped, and meets no error.
+func reads(t *testing.T, url string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	db := client(t, url, "shop")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if _, err := db.Exec("SELECT FROM customers"); err != nil {
+				t.Errorf("a client: %v", err)
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
 // until waits until a query says yes, and does something in between.
 func until(t *testing.T, d *Database, query string, meanwhile ...string) {
 	t.Helper()
@@ -204,23 +221,12 @@ func TestExpand_HoldsItsLocksForTooLong_IsCutOff(t *testing.T) {
 	d := open(t, url, Options{LockTimeout: 200 * time.Millisecond})
 	before := schema(t, d)
 	long := bundleOf("expand/00002_x.sql", "-- +goose Up\nALTER TABLE customers ADD COLUMN x int;\nSELECT pg_sleep(3);\n-- +goose Down\nALTER TABLE customers DROP COLUMN x;\n")
-	reading, stop := context.WithCancel(t.Context())
-	other := client(t, url, "shop")
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		for reading.Err() == nil {
-			if _, err := other.Exec("SELECT FROM customers"); err != nil {
-				t.Errorf("a client: %v", err)
-			}
-		}
-	}()
+	stop := reads(t, url)
 	_, err := d.Expand(t.Context(), "v2", long)
 	if err == nil || !strings.Contains(err.Error(), "expand/00002_x.sql") || !strings.Contains(err.Error(), "holds its locks for too long") {
 		t.Errorf("got %v", err)
 	}
 	stop()
-	<-read
 	undo(t, d, "v2")
 	if after := schema(t, d); after != before {
 		t.Errorf("it left\n%s\nexpected\n%s", after, before)
@@ -265,20 +271,9 @@ func TestExpand_InLineBeforeClients_GivesWayAndTriesAgain(t *testing.T) {
 	d := open(t, url, Options{LockTimeout: 100 * time.Millisecond})
 	release := holding(t, d, "LOCK TABLE customers IN ACCESS SHARE MODE")
 	time.AfterFunc(2*time.Second, release)
-	reading, stop := context.WithCancel(t.Context())
-	other := client(t, url, "shop")
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		for reading.Err() == nil {
-			if _, err := other.Exec("SELECT FROM customers"); err != nil {
-				t.Errorf("a client: %v", err)
-			}
-		}
-	}()
+	stop := reads(t, url)
 	expand(t, d, "v2", bundleOf("expand/00002_x.sql", "-- +goose Up\nALTER TABLE customers ADD COLUMN x int;\n-- +goose Down\nALTER TABLE customers DROP COLUMN x;\n"))
 	stop()
-	<-read
 }
 
 func TestExpand_ContractThatLeavesATriggerBehind_IsFoundInRehearsal(t *testing.T) {
