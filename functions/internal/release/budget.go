@@ -58,12 +58,15 @@ func (b Budget) first() float64 {
 // the delay, and were fewer by e to the x lag/delay when those were made that are seen now, on the average between two
 // looks.
 func (b Budget) growth() float64 {
-	begin := max(b.delay(), time.Duration(float64(b.Minimum)/b.first()*float64(b.delay())))
+	begin := max(b.delay(), time.Duration(b.unlucky(float64(b.Minimum))/b.first()*float64(b.delay())))
 	left := max(time.Duration(inTime*float64(b.Within))-begin-b.ending(), b.delay())
 	delays := float64(left) / float64(b.delay())
 	x := math.Log(b.full()/b.first()) / delays
 	return x * math.Exp(x*float64(b.lag()+b.Period*3/4)/float64(b.delay()))
 }
+
+// unlucky is for how many calls one must plan to have so many, even where chance sends few.
+func (b Budget) unlucky(calls float64) float64 { return calls + math.Sqrt(calls) }
 
 // ending is how long everyone has the release before the ramp is over: until something is known of it.
 func (b Budget) ending() time.Duration { return b.Converges + 13*b.Period/4 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -47,6 +48,15 @@ func TestBlast_Headlines(t *testing.T) {
 				t.Errorf("%g/s, %s: harms %.1f, which is less than anybody can: %.1f", rate, f.name, ours.mean(), least)
 			}
 		}
+	}
+}
+
+// TestBlast_AnHour has the unluckiest of a thousand good releases over within the hour, where calls are few.
+func TestBlast_AnHour(t *testing.T) {
+	m := measured{fault: faults[slices.IndexFunc(faults, func(f fault) bool { return f.name == good })], rate: 1, total: 1000}
+	m.play(newLockstep, m.total)
+	if longest := quantile(m.took, 1); len(m.took) < 980 || longest > time.Hour {
+		t.Errorf("%d of %d good releases ended well, the longest after %s", len(m.took), m.total, longest)
 	}
 }
 
