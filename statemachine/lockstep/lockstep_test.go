@@ -133,6 +133,11 @@ func TestRelease_Twice(t *testing.T) {
 	if len(a.puts) != 0 || len(a.events) != 2 {
 		t.Errorf("wrote %v and put %d events; want nothing written and the merge again", a.puts, len(a.events))
 	}
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Execution: "arn:aws:states:us-east-1:1:execution:shop:7", Outcome: statemachine.RolledBack})
+	text := a.expect(exitRolledBack, "release", dir)
+	if !strings.Contains(text, "start-execution --state-machine-arn arn:aws:states:us-east-1:1:stateMachine:shop --input") || len(a.events) != 2 {
+		t.Errorf("of one that was rolled back: got %s and put %d events; want the command that tries it again, and no merge", text, len(a.events))
+	}
 }
 
 func TestRelease_SameIDWithOtherContent(t *testing.T) {
@@ -223,7 +228,11 @@ func TestOperator(t *testing.T) {
 	if len(a.events) != 0 {
 		t.Fatalf("put %v", a.events)
 	}
-	for _, action := range []string{"pause", "resume", "advance", "promote", "rollback"} {
+	if text := a.expect(exitRefused, "approve"); !strings.Contains(text, "v2 waits for no approval") || len(a.events) != 0 {
+		t.Errorf("approve, with nothing to approve: got %s and %v", text, a.events)
+	}
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Held: &statemachine.Held{By: statemachine.HeldByApproval}})
+	for _, action := range []string{"pause", "resume", "advance", "promote", "approve", "contract", "rollback"} {
 		a.events = nil
 		a.expect(0, action, "--reason", "lunch")
 		want := `{"app":"shop","release":"v2","action":"` + action + `","reason":"lunch"}`

@@ -30,6 +30,15 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 	if under := lock.Holder.Release; c.Release != "" && c.Release != under {
 		return invalid("%s --release: found %q, but %s is under way", action, c.Release, under)
 	}
+	if action == statemachine.SignalApprove {
+		record, err := s.record(lock.Holder.Release)
+		if err != nil {
+			return err
+		}
+		if record.Held == nil || record.Held.By != statemachine.HeldByApproval { // told now, it would be forgotten
+			return invalid("%s: %s waits for no approval just now; lockstep status tells when it does", action, lock.Holder.Release)
+		}
+	}
 	request := statemachine.Operator{App: s.settings.App, Release: lock.Holder.Release, Action: action, Reason: c.Reason}
 	if err := s.put(statemachine.SourceOperator, statemachine.DetailOperator, request); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (c *releaseCommand) Run(s *session) error {
 		return err
 	}
 	if record.Outcome != "" { // a merge is taken up once, so asking again would only be refused
-		s.say("%s ended before; to try it again, start an execution with the input {\"release\":%q}", record.Release, record.Release)
+		s.say("%s ended before; to try it again: %s", record.Release, statemachine.Again(record.Execution, record.Release))
 		return outcome(record)
 	}
 	merge := statemachine.Merge{App: s.settings.App, Release: manifest.Release, Sequence: manifest.Sequence, Hotfix: c.Hotfix, Reason: c.Reason}

@@ -209,8 +209,8 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 	case m.Sequence == live.Sequence:
 		return taken(m, live.Release)
 	case record.Outcome != "" && record.Outcome != sm.Refused && !trigger.Deliberate:
-		return sm.Errorf(sm.InvalidRelease, "release %s was %s before; to try it again, start an execution with {\"release\":%q}",
-			m.Release, record.Outcome, m.Release)
+		return sm.Errorf(sm.InvalidRelease, "release %s was %s before; to try it again: %s",
+			m.Release, record.Outcome, sm.Again(record.Execution, m.Release))
 	}
 	return nil
 }

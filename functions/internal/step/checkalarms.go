@@ -30,14 +30,15 @@ func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, er
 	}
 	judgement := release.Judge(evidence)
 	verdict, why := judgement.Verdict, judgement.Why
+	said := fmt.Sprintf("%s at %s: %s", verdict, percent(doc.Weight), why)
 	if verdict == sm.Inconclusive && doc.Waived {
-		verdict, why = sm.Healthy, why+", and the operator does not wait for more"
+		verdict, said = sm.Healthy, fmt.Sprintf("not judged at %s, since the operator does not wait for more: %s", percent(doc.Weight), why)
 	}
 	doc.Verdict = verdict
 	if verdict == sm.Breached {
 		doc.Failure = &sm.Failure{Error: sm.AlarmBreached, Cause: why}
 	}
-	_, err = c.Book.Tell(ctx, doc, sm.CheckAlarms, fmt.Sprintf("%s at %s: %s", verdict, percent(doc.Weight), why), func(r *sm.Record) {
+	_, err = c.Book.Tell(ctx, doc, sm.CheckAlarms, said, func(r *sm.Record) {
 		if r.Pace == nil {
 			r.Pace = pace
 		}

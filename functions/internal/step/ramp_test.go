@@ -111,7 +111,7 @@ func TestCheckAlarms(t *testing.T) {
 		"an alarm of active":  {world: func(w *world) { w.ringing = []string{"slow-a"} }, verdict: sm.Breached, says: "slow-a rings"},
 		"of the fallback":     {world: func(w *world) { w.ringing = []string{"errors-b"} }, verdict: sm.Healthy, says: "healthy"},
 		"no calls":            {world: func(w *world) { w.requests[sm.A] = 0 }, verdict: sm.Inconclusive, says: "no data is not health"},
-		"too few, and waived": {world: func(w *world) { w.requests[sm.A] = 1 }, doc: func(d *sm.Document) { d.Waived = true }, verdict: sm.Healthy, says: "the operator does not wait"},
+		"too few, and waived": {world: func(w *world) { w.requests[sm.A] = 1 }, doc: func(d *sm.Document) { d.Waived = true }, verdict: sm.Healthy, says: "not judged at 5 %, since the operator does not wait for more: 1 calls"},
 		"waived, but ringing": {world: func(w *world) { w.ringing = []string{"slow-a"} }, doc: func(d *sm.Document) { d.Waived = true }, verdict: sm.Breached, says: "slow-a"},
 	} {
 		t.Run(name, func(t *testing.T) {
