@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"lockstep/infra/local/page"
@@ -32,7 +33,7 @@ func (l *local) snapshot() page.Snapshot {
 		s.Stages[e] = page.Stage{Alias: stage.Variables[sm.StageVariableAlias], Release: stage.Variables[sm.StageVariableRelease]}
 	}
 	s.Records = l.records()
-	s.Offers = l.offers(s.Carries[s.Control.Fallback].Sequence)
+	s.Offers = l.offers(s.Carries[s.Control.Fallback].Sequence, s.Lock)
 	s.Path = l.path(newest(s.Records).Execution)
 	for _, a := range l.stack.Cloud.Metrics.Alarms() {
 		for _, ours := range set.Alarms {
@@ -49,12 +50,14 @@ func (l *local) snapshot() page.Snapshot {
 	return s
 }
 
-// offers are the uploaded releases that are newer than the live one: what can be released (again).
-func (l *local) offers(live int64) []string {
+// offers are the uploaded releases that are newer than the live one, and neither under way nor waiting: what can be released
+// (again).
+func (l *local) offers(live int64, lock sm.Lock) []string {
 	var offers []string
 	for _, id := range l.story.releases() {
 		var m sm.Manifest
-		if l.object(sm.ManifestKey(id), &m); m.Sequence > live {
+		asked := lock.Holder != nil && lock.Holder.Release == id || slices.ContainsFunc(lock.Queue, func(p sm.Parked) bool { return p.Release == id })
+		if l.object(sm.ManifestKey(id), &m); m.Sequence > live && !asked {
 			offers = append(offers, id)
 		}
 	}

@@ -104,8 +104,8 @@ func stations(states []string, marks, notes map[string]string) []station {
 }
 
 func rampNote(r sm.Record, plan sm.RampPlan) string {
-	if r.Wait != nil && r.Wait.Paused != nil {
-		return "paused at " + percent(r.Weight)
+	if word := stopped(r); word != "" {
+		return word + " at " + percent(r.Weight)
 	}
 	if n := len(plan.Steps); n > 0 && r.Wait != nil {
 		return fmt.Sprintf("step %d of %d", min(max(r.Wait.Document.Step, 1), n), n)

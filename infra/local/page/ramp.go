@@ -41,9 +41,20 @@ type span struct {
 
 // bake is the pause that a step of the ramp is watched for.
 type bake struct {
-	Since  time.Time `json:"since"`
-	Until  time.Time `json:"until"`
-	Paused bool      `json:"paused"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+	Stopped string    `json:"stopped"` // held or paused
+}
+
+// stopped is the word for what keeps the ramp from going on by itself.
+func stopped(r sm.Record) string {
+	switch {
+	case r.Held != nil && r.Held.By != sm.HeldByOperator:
+		return "held"
+	case r.Held != nil, r.Wait != nil && r.Wait.Paused != nil:
+		return "paused"
+	}
+	return ""
 }
 
 func rampOf(r sm.Record, plan sm.RampPlan) ramp {
@@ -105,7 +116,7 @@ func rampOf(r sm.Record, plan sm.RampPlan) ramp {
 	}
 	v.Pauses = pausesOf(r, v.Marks)
 	if r.Wait != nil {
-		v.Wait = &bake{r.Wait.Since, r.Wait.Until, r.Wait.Paused != nil}
+		v.Wait = &bake{r.Wait.Since, r.Wait.Until, stopped(r)}
 	}
 	return v
 }

@@ -156,9 +156,13 @@ func TestView_HeadlineOfAHold(t *testing.T) {
 	} {
 		s := run.at(16)
 		s.Records[1].Held = &sm.Held{By: by, Why: "it must wait"}
-		got := viewOf(s).Headline
-		if got.Tone != "held" || !strings.HasPrefix(got.Detail, "Held: it must wait. ") || !strings.Contains(got.Detail, ends) {
+		v := viewOf(s)
+		if got := v.Headline; got.Tone != "held" || !strings.HasPrefix(got.Detail, "Held: it must wait. ") || !strings.Contains(got.Detail, ends) {
 			t.Errorf("%s: got %+v", by, got)
+		}
+		i := slices.IndexFunc(v.Machine.Main, func(s station) bool { return s.State == "Ramp" })
+		if note := v.Machine.Main[i].Note; note != "held at "+percent(2500) || v.Ramp.Wait.Stopped != "held" {
+			t.Errorf("%s: got the note %q and %q of the ramp", by, note, v.Ramp.Wait.Stopped)
 		}
 	}
 	s := run.at(16)

@@ -58,7 +58,7 @@ export function drawRamp(box, aside, ramp, nowText) {
 
 function bakeText(ramp, now) {
   if (!ramp.wait) return '';
-  if (ramp.wait.paused) return 'paused';
+  if (ramp.wait.stopped) return ramp.wait.stopped;
   const left = (Date.parse(ramp.wait.until) - now) / 1000;
   return left > 0 ? `next look in ${seconds(Math.ceil(left))}` : 'looking';
 }
