@@ -62,7 +62,7 @@ func hastened(c config.Config) config.Config {
 	if c.Ramp.HarmBudget > 0 {
 		c.Ramp.Within = hasten(c.Ramp.Within)
 	}
-	c.Drain = sm.DrainPlan{Quiet: hasten(c.Drain.Quiet), AtMost: hasten(c.Drain.AtMost)}
+	c.Drain.Quiet, c.Drain.AtMost, c.Drain.HoldAtMost = hasten(c.Drain.Quiet), hasten(c.Drain.AtMost), hasten(c.Drain.HoldAtMost)
 	period := max(hasten(c.Alarms.Period).Std(), shortestPeriod)
 	if period > 30*time.Second { // CloudWatch takes whole minutes
 		period = (period + time.Minute - 1).Truncate(time.Minute)

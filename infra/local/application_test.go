@@ -20,7 +20,7 @@ func TestApplication_IsThatOfCDK(t *testing.T) {
 
 func TestHastened(t *testing.T) {
 	c, err := config.Parse([]byte(`{"app":"shop","ramp":{"steps":[{"percent":5,"bake":"10m"},{"percent":100,"bake":"1m"}]},
-		"drain":{"quiet":"5m","atMost":"1h"},"alarms":{"period":"25m","latency":"4s"}}`))
+		"drain":{"quiet":"5m","atMost":"1h","then":"hold","holdAtMost":"2h"},"alarms":{"period":"25m","latency":"4s"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +28,9 @@ func TestHastened(t *testing.T) {
 	if h.Ramp.Steps[0].Bake.Std() != 20*time.Second || h.Ramp.Steps[1].Bake.Std() != 2*time.Second || h.Drain.Quiet.Std() != 10*time.Second ||
 		h.Alarms.Period.Std() != time.Minute || h.Alarms.Latency.Std() != 4*time.Second {
 		t.Errorf("found %+v", h)
+	}
+	if h.Drain.Then != sm.ThenHold || h.Drain.HoldAtMost.Std() != 4*time.Minute {
+		t.Errorf("found the drain %+v", h.Drain)
 	}
 	if c.Ramp.Steps[0].Bake != sm.Duration(10*time.Minute) {
 		t.Error("it changed what it was given")
