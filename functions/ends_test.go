@@ -97,7 +97,7 @@ func TestDrain_HoldsUntilTheWord(t *testing.T) {
 		w.quietlyLive()
 		w.second()
 		h := w.left("v2")
-		if !strings.HasPrefix(h.Why, "a has been quiet for 2m0s; held: contract, or roll back, by ") {
+		if !strings.HasPrefix(h.Why, "a has been quiet for 2m0s; unless told otherwise it contracts on ") {
 			t.Errorf("held %+v", h)
 		}
 		time.Sleep(5 * time.Hour)

@@ -110,5 +110,5 @@ func (d *Drain) hold(doc sm.Document, record sm.Record, text string) *sm.Held {
 		return nil
 	}
 	until := now.Add(d.Settings.Drain.HoldAtMost.Std())
-	return &sm.Held{By: sm.HeldByDrain, Why: text + "; held: contract, or roll back, by " + until.Format("Mon 2 Jan 15:04 MST"), Since: now, Until: &until}
+	return &sm.Held{By: sm.HeldByDrain, Why: text + "; unless told otherwise it contracts on " + until.Format("Mon 2 Jan 15:04 MST"), Since: now, Until: &until}
 }
