@@ -83,7 +83,7 @@ var modules = map[string]string{
 }
 
 // A function's handler is not exported; its module ends with this line, which hands it out.
-const handOut = "\nglobalThis.__handle = async (event) => JSON.stringify(await handler(JSON.parse(event)));\n"
+const handOut = "\nglobalThis.__handle = async (event) => JSON.stringify(await handler(event));\n"
 
 func newRuntime(source string) (*runtime, error) {
 	r := &runtime{vm: sobek.New()}
@@ -134,11 +134,7 @@ func resolver() sobek.HostResolveImportedModuleFunc {
 
 func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, error) {
 	r.read, r.origins = read, nil
-	input, err := json.Marshal(event)
-	if err != nil {
-		return Result{}, err
-	}
-	returned, err := r.handle(sobek.Undefined(), r.vm.ToValue(string(input)))
+	returned, err := r.handle(sobek.Undefined(), r.event(event))
 	if err != nil {
 		return Result{}, err
 	}
@@ -150,17 +146,24 @@ func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, er
 		return Result{}, fmt.Errorf("the handler failed: %v", promise.Result())
 	}
 	output := []byte(promise.Result().String())
-	var kind struct {
-		StatusCode *int `json:"statusCode"`
+	var either struct { // what only a response has, what only a request has, and what both have
+		StatusCode        *int
+		StatusDescription string
+		Method, URI       string
+		QueryString       Values
+		Headers           Values
+		Cookies           Cookies
 	}
-	if err := json.Unmarshal(output, &kind); err != nil {
+	if err := json.Unmarshal(output, &either); err != nil {
 		return Result{}, fmt.Errorf("the handler returned %s: %w", output, err)
 	}
 	result := Result{Origins: r.origins}
-	if kind.StatusCode != nil {
-		return result, json.Unmarshal(output, &result.Response)
+	if either.StatusCode != nil {
+		result.Response = &Response{*either.StatusCode, either.StatusDescription, either.Headers, either.Cookies}
+	} else {
+		result.Request = &Request{either.Method, either.URI, either.QueryString, either.Headers, either.Cookies}
 	}
-	return result, json.Unmarshal(output, &result.Request)
+	return result, nil
 }
 
 // get reads the key-value store; CloudFront throws where a key is missing.
