@@ -25,6 +25,7 @@ type execution struct {
 	ctx       context.Context
 	stop      context.CancelCauseFunc
 	done      chan struct{}
+	taken     []Visit // the path, once it has ended: it is asked for often
 }
 
 // Start starts an execution and answers its ARN. With the name and the input of one that still runs, it

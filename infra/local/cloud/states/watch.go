@@ -39,6 +39,9 @@ func (s *Service) Executions() []Execution {
 }
 
 func (e *execution) path() []Visit {
+	if e.taken != nil {
+		return e.taken
+	}
 	var path []Visit
 	for _, event := range e.events {
 		switch {
@@ -49,6 +52,9 @@ func (e *execution) path() []Visit {
 				last.Left = event.Timestamp
 			}
 		}
+	}
+	if e.result.Status != asl.Running {
+		e.taken = path
 	}
 	return path
 }
