@@ -4,12 +4,10 @@ package metrics
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -76,12 +74,18 @@ func ceilUnix(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
 // seriesKey identifies a metric: its dimensions are part of its name.
 func seriesKey(namespace, metric string, dimensions map[string]string) string {
-	var b strings.Builder
-	b.WriteString(namespace + "\x00" + metric)
-	for _, name := range slices.Sorted(maps.Keys(dimensions)) {
-		b.WriteString("\x00" + name + "\x00" + dimensions[name])
+	var few [4]string // on the stack: this is done for every call that anybody makes
+	names := few[:0]
+	for name := range dimensions {
+		names = append(names, name)
 	}
-	return b.String()
+	slices.Sort(names)
+	var long [128]byte
+	key := append(append(append(long[:0], namespace...), 0), metric...)
+	for _, name := range names {
+		key = append(append(append(append(key, 0), name...), 0), dimensions[name]...)
+	}
+	return string(key)
 }
 
 func dimensionMap(list []types.Dimension) map[string]string {
