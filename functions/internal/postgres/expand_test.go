@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 func TestRelease_SplitName(t *testing.T) {
@@ -211,6 +212,20 @@ func TestExpand_RehearsesTheContract(t *testing.T) {
 		t.Errorf("the rehearsal was not taken back: %s names", got)
 	}
 	contract(t, d, "v4", good)
+}
+
+// A rehearsal that has no time for its first statement is none. Goose makes its table there, and asks again after a failure, so
+// that the last it hears is that the transaction is over.
+func TestExpand_RehearsalOutOfTime_IsNone(t *testing.T) {
+	_, url := shop(t, 1)
+	d := open(t, url, Options{LockTimeout: 100 * time.Millisecond})
+	expand(t, d, "v1b", bundleOf("expand/00002_y.sql", "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n")) // makes the other tables
+	execute(t, d, `CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); END';
+		CREATE EVENT TRIGGER slowly ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slowly()`)
+	r := expand(t, d, "v2", bundleOf("contract/00003_x.sql", "-- +goose Up\nSELECT 1;\n"))
+	if want := []string{"contract/00003_x.sql"}; !reflect.DeepEqual(r.Untried, want) {
+		t.Errorf("untried %v, expected %v", r.Untried, want)
+	}
 }
 
 func TestContract_BeforeExpand_IsRefused(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"lockstep/infra/local/postgres/postgrestest"
 )
 
 // busyFill is a backfill of 20 rows one by one, which gives way as the fields say.
@@ -286,28 +288,50 @@ func TestExpand_ContractThatLeavesATriggerBehind_IsFoundInRehearsal(t *testing.T
 	}
 }
 
-// A role that may not see what others' sessions do, as any without pg_monitor, takes them for clients in use.
-func TestClients_OfARoleThatSeesNoStates(t *testing.T) {
-	d, address := shop(t, 1)
+// blind is the URL for a role that may not see what others' sessions do, as any without pg_monitor, but may own tables.
+func blind(t *testing.T, d *Database, address string) string {
+	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	role := "blind" + strings.TrimPrefix(u.Path, "/")
-	execute(t, d, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'; GRANT CREATE ON DATABASE "+strings.TrimPrefix(u.Path, "/")+" TO "+role)
+	name := strings.TrimPrefix(u.Path, "/")
+	role := "blind" + name
+	execute(t, d, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'; GRANT CREATE ON DATABASE "+name+" TO "+role+"; GRANT CREATE ON SCHEMA public TO "+role)
 	t.Cleanup(func() {
 		_, _ = d.db.Exec("DROP OWNED BY " + role)
 		_, _ = d.db.Exec("DROP ROLE " + role)
 	})
+	u.User = url.UserPassword(role, "secret")
+	return u.String()
+}
+
+// It takes them for clients in use.
+func TestClients_OfARoleThatSeesNoStates(t *testing.T) {
+	d, address := shop(t, 1)
+	unseeing := blind(t, d, address)
 	if _, err := client(t, address, "shop@v1").Exec("SELECT 1"); err != nil { // and keeps the connection
 		t.Fatal(err)
 	}
-	u.User = url.UserPassword(role, "secret")
-	c, err := open(t, u.String(), Options{}).Clients(t.Context(), "v2")
+	c, err := open(t, unseeing, Options{}).Clients(t.Context(), "v2")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Old["v1"].Count != 1 || !c.Busy(time.Millisecond) {
 		t.Errorf("found %+v, expected one of v1, in use", c)
 	}
+}
+
+// And for clients that wait: whoever reads what such a role holds for too long is let through.
+func TestExpand_OfARoleThatSeesNoStates_IsCutOff(t *testing.T) {
+	address := postgrestest.Database(t)
+	unseeing := blind(t, open(t, address, Options{}), address)
+	shopAt(t, unseeing, 1)
+	stop := reads(t, address)
+	_, err := open(t, unseeing, Options{LockTimeout: 200 * time.Millisecond}).Expand(t.Context(), "v2", bundleOf("expand/00002_x.sql",
+		"-- +goose Up\nALTER TABLE customers ADD COLUMN x int;\nSELECT pg_sleep(3);\n-- +goose Down\nALTER TABLE customers DROP COLUMN x;\n"))
+	if err == nil || !strings.Contains(err.Error(), "holds its locks for too long") {
+		t.Errorf("got %v, with a client that waited", err)
+	}
+	stop()
 }
