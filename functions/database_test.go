@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
@@ -86,7 +87,7 @@ func storyWithDatabase(t *testing.T, tell func(w *world, customers func() string
 		w.merge(w.release("v1", 1, first))
 		w.ends("v1", sm.Released)
 		w.callsAreMeasured()
-		w.db = db
+		w.db, w.secret = db, secretFor(t, address)
 		tell(w, func() string { return customers(t, db) })
 	})
 }
@@ -182,6 +183,35 @@ func TestDatabase_ExpandFails(t *testing.T) {
 		w.stands("a", "v1", "v1")
 	})
 }
+
+// A database that restarts or wakes up is waited for, before and after the ramp: it is no fault of the release.
+func TestDatabase_Away(t *testing.T) {
+	for name, step := range map[string]sm.Task{"before expand": sm.Expand, "before contract": sm.Contract} {
+		t.Run(name, func(t *testing.T) {
+			storyWithDatabase(t, func(w *world, customers func() string) {
+				release := everything
+				release.migrations = splitsNames
+				w.before(step, func() { w.databaseIsAway(time.Minute) })
+				w.merge(w.release("v2", 2, release))
+				w.ends("v2", sm.Released)
+				if got := customers(); got != contracted {
+					t.Errorf("found %s, expected %s", got, contracted)
+				}
+				w.took("v2", good)
+				w.stands("b", "v1", "v2")
+			})
+		})
+	}
+}
+
+// databaseIsAway lets nobody reach the database for a while.
+func (w *world) databaseIsAway(d time.Duration) {
+	w.stack.Cloud.Secrets.Put("lockstep-"+app, nowhere)
+	time.AfterFunc(d, func() { w.stack.Cloud.Secrets.Put("lockstep-"+app, w.secret) })
+}
+
+// nowhere is the secret of a database where nobody listens.
+const nowhere = `{"host":"127.0.0.1","port":"1","dbname":"shop","username":"shop","password":"secret","sslmode":"disable"}`
 
 // Stopped in contract, a release is finished by the one that takes over.
 func TestDatabase_StoppedInContract(t *testing.T) {

@@ -51,6 +51,7 @@ type world struct {
 	config sdk.Config
 	runner *lambda.InProcess
 	db     *sql.DB // of stories with a database
+	secret string  // of theirs
 	chronicle
 
 	mu       sync.Mutex

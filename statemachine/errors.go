@@ -12,7 +12,8 @@ const (
 	IncompatibleMigration = "IncompatibleMigration"
 	StaleWrite            = "StaleWrite"
 	Throttled             = "Throttled"
-	Unfinished            = "Unfinished" // out of time with work left: call again, it goes on where it was
+	Unfinished            = "Unfinished"  // out of time with work left: call again, it goes on where it was
+	Unreachable           = "Unreachable" // the database restarts or wakes up: call again, for two minutes
 	LockLost              = "LockLost"
 	SyncFailed            = "SyncFailed"
 	ExpandFailed          = "ExpandFailed"
@@ -27,8 +28,8 @@ const (
 // ErrorNames lists every declared name; a test holds it to the definition in both directions.
 func ErrorNames() []string {
 	return []string{
-		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, Unfinished, LockLost, SyncFailed, ExpandFailed,
-		DeployFailed, ProbeFailed, AlarmBreached, OperatorRollback, ContractFailed, RollbackFailed,
+		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, Unfinished, Unreachable, LockLost, SyncFailed,
+		ExpandFailed, DeployFailed, ProbeFailed, AlarmBreached, OperatorRollback, ContractFailed, RollbackFailed,
 	}
 }
 

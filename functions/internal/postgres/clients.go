@@ -33,7 +33,7 @@ func (d *Database) Clients(ctx context.Context, release string) (Clients, error)
 		WHERE datname = current_database() AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'lockstep'
 		GROUP BY 1 ORDER BY 1`)
 	if err != nil {
-		return c, fmt.Errorf("ask who is connected to the database: %w", err)
+		return c, fmt.Errorf("ask who is connected to the database: %w", reached(err))
 	}
 	defer rows.Close()
 	for rows.Next() {

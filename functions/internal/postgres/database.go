@@ -27,6 +27,8 @@ import (
 var (
 	// ErrOutOfTime says that the context's time ran out with work done: call again to go on.
 	ErrOutOfTime = errors.New("out of time, to be continued")
+	// ErrUnreachable says that the database does not answer, or broke off: it may restart, or wake up. Ask again.
+	ErrUnreachable = errors.New("the database does not answer")
 	// ErrRowsLeft says that a declared backfill has rows left, so that a contract would lose their data.
 	ErrRowsLeft = errors.New("the backfill is not done")
 	// ErrContracted says that a contract has begun, after which no expand can be undone.
@@ -87,7 +89,7 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	aside := stdlib.OpenDB(*config)
 	var deadlock int64 // milliseconds
 	if err := aside.QueryRowContext(ctx, "SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout'").Scan(&deadlock); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, err), aside.Close())
+		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, reached(err)), aside.Close())
 	}
 	if most := time.Duration(deadlock) * time.Millisecond / 2; o.LockTimeout <= 0 || o.LockTimeout > most {
 		o.LockTimeout = most

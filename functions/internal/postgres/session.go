@@ -37,7 +37,7 @@ func (d *Database) locked(ctx context.Context, work func(context.Context, *sessi
 	defer cancel()
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return fmt.Errorf("connect to the database: %w", reached(err))
 	}
 	defer conn.Close()
 	s := &session{options: d.options}
@@ -60,7 +60,7 @@ func (d *Database) locked(ctx context.Context, work func(context.Context, *sessi
 	if err != nil && s.worked && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", ErrOutOfTime, err)
 	}
-	return err
+	return reached(err)
 }
 
 // withMargin ends the work a little before the context does: what was cut off must be rolled back and

@@ -53,7 +53,7 @@ func open(c *aws.Cloud) step.OpenSchema {
 		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities},
 			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std(), Fence: fence, Ledger: c.Settings.StateBucket})
 		if err != nil {
-			return nil, err
+			return nil, named(err)
 		}
 		return schema{database}, nil
 	}
@@ -76,15 +76,19 @@ func (s schema) Contract(ctx context.Context, release string, migrations fs.FS) 
 
 func (s schema) OldClients(ctx context.Context, release string, quiet time.Duration) (bool, string, error) {
 	clients, err := s.Clients(ctx, release)
-	return clients.Busy(quiet), clients.String(), err
+	return clients.Busy(quiet), clients.String(), named(err)
 }
 
-func words(report postgres.Report, err error) (string, error) {
+func words(report postgres.Report, err error) (string, error) { return report.String(), named(err) }
+
+func named(err error) error {
 	switch {
 	case errors.Is(err, postgres.ErrFenced):
-		return "", sm.Errorf(sm.LockLost, "%w", err)
+		return sm.Errorf(sm.LockLost, "%w", err)
 	case errors.Is(err, postgres.ErrOutOfTime):
-		return "", sm.Errorf(sm.Unfinished, "%w", err)
+		return sm.Errorf(sm.Unfinished, "%w", err)
+	case errors.Is(err, postgres.ErrUnreachable):
+		return sm.Errorf(sm.Unreachable, "%w", err)
 	}
-	return report.String(), err
+	return err
 }
