@@ -495,25 +495,35 @@ func codeOf(release, function string) []byte {
 	return zipOf(map[string]string{"bootstrap": function + " of " + release})
 }
 
-func (a *auditor) expanding(release string) {
+// fenced makes sure that who changes the schema says under which fence: the database refuses no other.
+func (a *auditor) fenced(release string, fence int64) {
+	if fence == 0 {
+		a.wrong(4, "the schema is changed for %s under no fence", release)
+	}
+}
+
+func (a *auditor) expanding(release string, fence int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.fenced(release, fence)
 	if att := a.now(); att == nil || att.release != release {
 		a.wrong(4, "the schema is expanded for %s, which has not the lock", release)
 	}
 }
 
-func (a *auditor) contracting(release string) {
+func (a *auditor) contracting(release string, fence int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.fenced(release, fence)
 	if att := a.now(); att == nil || att.release != release || !att.contracted {
 		a.wrong(5, "the schema is contracted for %s, and its record does not say so", release)
 	}
 }
 
-func (a *auditor) narrowing(release string) {
+func (a *auditor) narrowing(release string, fence int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.fenced(release, fence)
 	if att := a.now(); att == nil || att.release != release || att.falling.IsZero() {
 		a.wrong(6, "the schema of %s is taken back, and it is not rolled back", release)
 	}

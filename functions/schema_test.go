@@ -2,6 +2,7 @@ package functions_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -21,7 +22,7 @@ import (
 type schema struct {
 	weather *weather
 	// These are told before it is so.
-	expanding, contracting, narrowing func(release string)
+	expanding, contracting, narrowing func(release string, fence int64)
 
 	mu         sync.Mutex
 	expanded   []string
@@ -38,7 +39,7 @@ type session struct {
 // steps are those that change the schema, over this one.
 func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
 	open := func(ctx context.Context, fence int64) (step.Schema, error) {
-		return session{s, fence}, s.weather.query(ctx, "connect", func() {})
+		return session{s, fence}, unreachable(s.weather.query(ctx, "connect", func() {}))
 	}
 	return map[sm.Task]lambda.Handler{
 		sm.Expand:   serve[sm.Document, sm.Document]((&step.Expand{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run),
@@ -47,13 +48,13 @@ func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
 }
 
 // change adds a release to a list or takes it off, once: goose knows by its version table what has run.
-func (s session) change(ctx context.Context, what string, list *[]string, release string, there bool, tell func(string)) (string, error) {
+func (s session) change(ctx context.Context, what string, list *[]string, release string, there bool, tell func(string, int64)) (string, error) {
 	lost := false
 	err := s.weather.query(ctx, what, func() {
 		if lost = s.behind(); lost || s.has(list, release) == there {
 			return
 		}
-		tell(release)
+		tell(release, s.fence)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if *list = slices.DeleteFunc(*list, func(r string) bool { return r == release }); there {
@@ -63,7 +64,15 @@ func (s session) change(ctx context.Context, what string, list *[]string, releas
 	if lost {
 		return "", sm.Errorf(sm.LockLost, "%s: the schema was changed under a newer fence", what)
 	}
-	return what, err
+	return what, unreachable(err)
+}
+
+// unreachable is what functions/internal/wire/database makes of a database that does not answer, or breaks off.
+func unreachable(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return sm.Errorf(sm.Unreachable, "%w", err)
 }
 
 // behind tells whether somebody with a newer fence was here, as functions/internal/postgres does.
@@ -91,7 +100,7 @@ func (s session) Contract(ctx context.Context, release string, _ fs.FS) (string,
 
 // OldClients finds none: the functions of this shop keep no sessions.
 func (s *schema) OldClients(ctx context.Context, _ string, _ time.Duration) (busy bool, found string, err error) {
-	return false, "nobody", s.weather.query(ctx, "look for old clients", func() {})
+	return false, "nobody", unreachable(s.weather.query(ctx, "look for old clients", func() {}))
 }
 
 // Widened names those that can still be undone.

@@ -58,8 +58,10 @@ type world struct {
 	ownProbe   func(question any) (string, error)
 	schema     map[string]bool
 	schemaErr  error
-	oldClients int // how often the database is still found in use by them
-	answerHTTP func(url string) (status int, body string)
+	// schemaFence is the highest that it was changed under.
+	schemaFence int64
+	oldClients  int // how often the database is still found in use by them
+	answerHTTP  func(url string) (status int, body string)
 }
 
 var errKilled = errors.New("killed")
@@ -425,7 +427,10 @@ func (e executions) Look(_ context.Context, execution string) (found Execution, 
 func (e executions) ARN(name string) string { return "arn:exec:" + name }
 
 // database does nothing but remember; what it says does not depend on how often it is asked.
-type database struct{ *world }
+type database struct {
+	*world
+	fence int64
+}
 
 func (d database) Expand(_ context.Context, id string, _ fs.FS) (string, error) {
 	return "expanded", d.sql("expand "+id, func() { d.schema[id] = true })
@@ -452,6 +457,10 @@ func (d database) OldClients(context.Context, string, time.Duration) (busy bool,
 
 func (d database) sql(what string, effect func()) error {
 	return d.call("sql "+what, func() error {
+		if d.fence != 0 && d.fence < d.schemaFence {
+			return sm.Errorf(sm.LockLost, "%s: the schema was changed under a newer fence", what)
+		}
+		d.schemaFence = d.fence
 		if d.schemaErr == nil {
 			effect()
 		}

@@ -2,6 +2,7 @@ package step
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -309,6 +310,7 @@ func TestSchema_Errors(t *testing.T) {
 		named   string
 	}{
 		"expand":               {sm.Expand, "", errors.New("syntax error"), sm.ExpandFailed},
+		"expand, unreachable":  {sm.Expand, "", sm.Errorf(sm.Unreachable, "it restarts"), sm.Unreachable},
 		"expand, unfinished":   {sm.Expand, "", unfinished, sm.Unfinished},
 		"undo":                 {sm.Expand, sm.RolledBack, errors.New("syntax error"), sm.RollbackFailed},
 		"undo, unfinished":     {sm.Expand, sm.RolledBack, unfinished, sm.Unfinished},
@@ -328,6 +330,32 @@ func TestSchema_Errors(t *testing.T) {
 				named(t, err, c.named)
 				if r := w.record("v2"); !r.Expanded {
 					t.Errorf("there may be something to undo, but the record is %+v", r)
+				}
+			})
+		})
+	}
+}
+
+// Who lost the lock after it entered its step does not change the schema under its successor.
+func TestSchema_ChangedUnderANewerFence_IsLeftAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		at, task sm.Task
+		outcome  sm.Outcome
+	}{
+		"expand":   {sm.Expand, sm.Expand, ""},
+		"undo":     {sm.Deploy, sm.Expand, sm.RolledBack},
+		"contract": {sm.Contract, sm.Contract, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				doc := w.release(c.at)
+				doc.Outcome, w.schemaFence = c.outcome, doc.Fence+1
+				before := maps.Clone(w.schema)
+				_, err := w.run(c.task, doc)
+				named(t, err, sm.LockLost)
+				if !maps.Equal(before, w.schema) {
+					t.Errorf("the schema was %v, and is %v", before, w.schema)
 				}
 			})
 		})

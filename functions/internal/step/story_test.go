@@ -111,8 +111,8 @@ func (w *world) witness() Witness {
 }
 
 func (w *world) open() OpenSchema {
-	return func(context.Context, int64) (Schema, error) {
-		return database{w}, w.call("", func() error { return nil })
+	return func(_ context.Context, fence int64) (Schema, error) {
+		return database{w, fence}, w.call("", func() error { return nil })
 	}
 }
 
