@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -153,6 +154,31 @@ func cut(t *testing.T, url, how string, n int, call func(context.Context, *Datab
 		t.Fatalf("cut at %s: %v, but there was no deadline", at, err)
 	}
 	return at
+}
+
+// What was there before a release is there after its rollback, also where its file passes it by.
+func TestExpand_IndexOfSomebodyElse_IsRefused(t *testing.T) {
+	d, _ := shop(t, 1)
+	execute(t, d, `CREATE INDEX by_name ON customers (name); CREATE INDEX "By Name" ON customers (name)`)
+	before := schema(t, d)
+	for name, body := range map[string]string{
+		"plain":      "CREATE INDEX CONCURRENTLY IF NOT EXISTS By_Name ON customers (name);\n-- +goose Down\nDROP INDEX CONCURRENTLY IF EXISTS by_name;\n",
+		"in quotes":  "create index concurrently if not exists \"By Name\"\n  on public.customers (name);\n-- +goose Down\ndrop index concurrently if exists public.\"By Name\";\n",
+		"the second": "CREATE INDEX CONCURRENTLY IF NOT EXISTS another ON customers (name);\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON customers (name);\n-- +goose Down\nDROP INDEX CONCURRENTLY IF EXISTS by_name, another;\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := d.Expand(t.Context(), "v2", bundleOf("expand/00002_index.sql", "-- +goose NO TRANSACTION\n-- +goose Up\n"+body))
+			if err == nil || !strings.Contains(err.Error(), "before this file ever ran") {
+				t.Errorf("got %v", err)
+			}
+			undo(t, d, "v2")
+			if after := schema(t, d); after != before {
+				t.Errorf("the rollback left\n%s\nexpected\n%s", after, before)
+			}
+		})
+	}
+	stays := bundleOf("expand/00002_index.sql", "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON customers (name);\n-- +goose Down\nSELECT 1;\n")
+	expand(t, d, "v2", stays)
 }
 
 func TestExpand_InvalidIndex_IsBuiltAgain(t *testing.T) {

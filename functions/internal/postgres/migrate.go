@@ -64,6 +64,9 @@ func (s *session) apply(ctx context.Context, release string, p migration.Phase, 
 		if versions[f.Version] {
 			continue
 		}
+		if err := s.foreign(ctx, f); err != nil {
+			return r, err
+		}
 		if err := s.note(ctx, release, f); err != nil {
 			return r, err
 		}
