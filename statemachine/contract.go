@@ -32,6 +32,9 @@ const (
 	Rollback    Task = "Rollback"
 	Finish      Task = "Finish"
 
+	// UndoExpand is what Expand is called in the definition and in the story where it takes back what it did.
+	UndoExpand Task = "UndoExpand"
+
 	// Signal and Recover stand behind EventBridge rules, not in the machine; Repair is the operator's to call.
 	Signal  Task = "Signal"
 	Recover Task = "Recover"

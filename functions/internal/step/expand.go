@@ -11,7 +11,7 @@ import (
 )
 
 // Schema changes the application's database by a release's migrations, and says in words what it did. What
-// a call has no time for is Unfinished: the machine calls again.
+// a call has no time for is Unfinished, and Unreachable where the database does not answer: the machine calls again.
 type Schema interface {
 	Expand(ctx context.Context, release string, migrations fs.FS) (report string, err error)
 	UndoExpand(ctx context.Context, release string) (report string, err error)
@@ -31,7 +31,7 @@ type OpenSchema func(ctx context.Context, fence int64) (Schema, error)
 // Expand widens the schema so that the old and the new version can live on it, and, for a document that
 // is rolled back, takes it back to where the release found it. Run twice, or killed between two
 // statements, it goes on from the version table. It returns ExpandFailed, RollbackFailed when it undoes,
-// and Unfinished when a backfill has more rows than one invocation has time for.
+// Unfinished when a backfill has more rows than one invocation has time for, and Unreachable.
 type Expand struct {
 	Book    Book
 	Bundles Bundles
@@ -86,7 +86,7 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
 	}
-	_, err = e.Book.Tell(ctx, doc, sm.Expand, fmt.Sprintf("the schema is as it was, after %s: %s", time.Since(began).Round(time.Millisecond), report),
+	_, err = e.Book.Tell(ctx, doc, sm.UndoExpand, fmt.Sprintf("the schema is as it was, after %s: %s", time.Since(began).Round(time.Millisecond), report),
 		func(r *sm.Record) { r.Expanded = false })
 	return doc, err
 }

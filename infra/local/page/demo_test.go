@@ -180,7 +180,6 @@ func (d demo) play(s *Snapshot, b beat) {
 		r.Cause = ringing
 		s.Carries[r.Active], s.Stages[r.Active] = carry("v2", "2"), Stage{"b", "v2"}
 	case "UndoExpand":
-		task = sm.Expand
 		s.Stages[r.Active] = Stage{"a", "v2"}
 	case "Finish":
 		ended := d.time(b.at)

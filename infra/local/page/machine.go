@@ -113,20 +113,15 @@ func rampNote(r sm.Record, plan sm.RampPlan) string {
 	return percent(r.Weight)
 }
 
-// pathOf reads a path from the record's story, where no history is at hand: the choices are missing, and
-// Expand after Rollback is the undoing of it.
+// pathOf reads a path from the record's story, where no history is at hand: the choices are missing.
 func pathOf(r sm.Record) []string {
 	var path []string
 	for _, e := range attempt(r) {
-		state := string(e.State)
-		if e.State == sm.Expand && slices.Contains(path, "Rollback") {
-			state = "UndoExpand"
-		}
-		if len(path) == 0 || path[len(path)-1] != state {
+		if state := string(e.State); len(path) == 0 || path[len(path)-1] != state {
 			path = append(path, state)
 		}
 	}
-	if state := string(r.State); r.Outcome == "" && len(path) > 0 && r.State != sm.Expand && path[len(path)-1] != state {
+	if state := string(r.State); r.Outcome == "" && len(path) > 0 && path[len(path)-1] != state {
 		path = append(path, state)
 	}
 	switch r.Outcome {
