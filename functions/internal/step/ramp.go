@@ -75,6 +75,9 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	}
 	now := time.Now().UTC()
 	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: scheduleName(next), Since: now, Until: now.Add(bake), Document: next}
+	if next.Step == doc.Step && record.Wait != nil { // prolonged, it is one bake: the calls of all of it count
+		wait.Since = record.Wait.Since
+	}
 	_, unsure := holds(r.Settings.Ramp, doc)
 	record, err = r.Book.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
 		wait.Paused, record.Held = nil, nil

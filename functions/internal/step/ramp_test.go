@@ -101,6 +101,26 @@ func TestRamp_HeldForTheOperator(t *testing.T) {
 	})
 }
 
+// A bake that is prolonged is one bake: did each extension count anew, at low traffic none would ever have enough calls.
+func TestRamp_ProlongedBake_CountsFromItsBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		doc, began := w.release(sm.CheckAlarms), time.Now()
+		time.Sleep(10 * time.Minute)
+		w.requests[sm.A] = 6 // in the last minute of each ten; 10 are needed
+		doc = must[sm.Document](t)(w.run(sm.CheckAlarms, doc))
+		must[sm.Document](t)(w.ramp("longer", doc))
+		if wait := w.record("v2").Wait; !wait.Since.Equal(began) || !wait.Until.Equal(began.Add(20*time.Minute)) {
+			t.Errorf("after %s it bakes from %s until %s, expected from %s", doc.Verdict, wait.Since, wait.Until, began)
+		}
+		doc.Verdict, doc.Extensions = sm.Healthy, 1
+		must[sm.Document](t)(w.ramp("next", doc))
+		if wait := w.record("v2").Wait; !wait.Since.Equal(time.Now()) {
+			t.Errorf("the next step bakes from %s", wait.Since)
+		}
+	})
+}
+
 func TestCheckAlarms(t *testing.T) {
 	for name, c := range map[string]struct {
 		world   func(*world)
