@@ -40,7 +40,11 @@ func (r *Ramp) gate(ctx context.Context, doc, next sm.Document, record sm.Record
 	}
 	if step := release.Approval(r.Settings.Ramp, doc.Step, next.Step); step > approved(record) {
 		weight, _ := release.RampStep(r.Settings.Ramp, step)
-		return &sm.Held{By: sm.HeldByApproval, Why: fmt.Sprintf("%s of the viewers need an approval", percent(weight)), Since: now, Step: step}, nil
+		held := &sm.Held{By: sm.HeldByApproval, Why: fmt.Sprintf("%s of the viewers need an approval", percent(weight)), Since: now, Step: step}
+		if heldBy(record) == sm.HeldByApproval && record.Held.Step == step { // a Lambda that died asked already, and may have its answer
+			held.Since = record.Held.Since
+		}
+		return held, nil
 	}
 	calendar, err := release.NewCalendar(r.Settings.Windows)
 	if err != nil {

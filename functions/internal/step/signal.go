@@ -119,8 +119,8 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote, approve, contract or rollback", event.ID, request.Action)
 	}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
-		// A word too many must not approve a step that nobody has asked about yet.
-		return note.Kind != sm.SignalApprove || heldBy(r) == sm.HeldByApproval
+		// A word too many must not approve a step that nobody has asked about yet, nor one that comes late the step after.
+		return note.Kind != sm.SignalApprove || heldBy(r) == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
 	})
 	if err != nil || !noted {
 		return "too late, or noted before", err
@@ -176,6 +176,8 @@ func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, 
 				note.Step = r.Held.Step
 			}
 			r.Signals, noted = append(r.Signals, note), true
+			// Events come out of order, and the last word is the one that was spoken last.
+			slices.SortStableFunc(r.Signals, func(x, y sm.SignalNote) int { return x.At.Compare(y.At) })
 		}
 		return nil
 	})

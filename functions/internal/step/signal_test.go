@@ -172,6 +172,35 @@ func TestSignal_Operator(t *testing.T) {
 				t.Errorf("went on with %+v, schedule %q", doc, w.schedules[schedule])
 			}
 		},
+		"approves what it could see": func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.Ramp.Steps = []sm.RampStep{{Percent: 5, Bake: sm.Duration(time.Minute)},
+				{Percent: 25, Bake: sm.Duration(time.Minute), Approval: true}, {Percent: 100, Bake: sm.Duration(time.Minute), Approval: true}}
+			doc := w.release(sm.CheckAlarms)
+			doc.Verdict = sm.Healthy
+			must[sm.Document](t)(w.ramp("second", doc))
+			seen := time.Now().UTC()
+			time.Sleep(time.Minute)
+			must[string](t)(w.operator("1", sm.SignalApprove))
+			must[sm.Document](t)(w.ramp("checked", w.answered("second")))
+			doc = w.answered("checked")
+			doc.Verdict = sm.Healthy
+			must[sm.Document](t)(w.ramp("taken", doc))
+			time.Sleep(time.Minute)
+			doc = w.record("v2").Wait.Document
+			doc.Verdict = sm.Healthy
+			must[sm.Document](t)(w.ramp("third", doc))
+			// Somebody else approved the second step as well, and it comes only now.
+			must[string](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalApprove}))
+			if r := w.record("v2"); w.answers["third"] != "" || approved(r) != 2 {
+				t.Errorf("the third step was approved by a word about the second: %q, %+v", w.answers["third"], r.Signals)
+			}
+			time.Sleep(time.Minute)
+			must[string](t)(w.operator("3", sm.SignalApprove))
+			if w.answers["third"] == "" {
+				t.Error("the third step was approved, and waits")
+			}
+		},
 		"speaks of another": func(t *testing.T) {
 			w, _ := bakes(t)
 			must[string](t)(w.signal("1", sm.DetailOperator, sm.Operator{App: "shop", Release: "v1", Action: sm.SignalRollback}))
@@ -238,6 +267,24 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			must[sm.Document](t)(w.ramp("resumed", w.answered("ramp")))
 			if len(w.schedules) != 1 || w.route.Weight != 500 || w.record("v2").Held != nil {
 				t.Errorf("resumed, the weight is %d, held is %+v", w.route.Weight, w.record("v2").Held)
+			}
+		},
+		"come in the wrong order": func(t *testing.T) {
+			w, schedule := bakes(t)
+			began := time.Now().UTC()
+			say := func(id string, after time.Duration, word sm.SignalKind) {
+				must[string](t)(w.signalAt(began.Add(after), id, sm.DetailOperator, sm.Operator{App: "shop", Action: word}))
+			}
+			time.Sleep(4 * time.Minute)
+			say("2", 2*time.Minute, sm.SignalResume)
+			say("1", time.Minute, sm.SignalPause)
+			if w.schedules[schedule] == "" || w.record("v2").Wait.Paused != nil {
+				t.Error("resumed a minute after it was paused, it is paused")
+			}
+			say("4", 4*time.Minute, sm.SignalPause)
+			say("3", 3*time.Minute, sm.SignalResume)
+			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
+				t.Error("paused a minute after it was resumed, it goes on")
 			}
 		},
 		"pause just before the ramp sets its schedule": func(t *testing.T) {
