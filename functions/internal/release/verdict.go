@@ -53,6 +53,8 @@ type Criterion struct {
 	Drift, Later float64
 	// Excused are so many events of active in each period, such as cold starts.
 	Excused float64
+	// Counted is until when all events were counted, where they come later than what they are held against; zero for always.
+	Counted time.Time
 	Periods []Period
 }
 
@@ -204,6 +206,9 @@ func (c Criterion) afterwards(ramp time.Time, level float64) (Finding, bool) {
 	test := NewComparison(terms)
 	for _, p := range c.Periods {
 		if p.From < 1 || p.At.Before(ramp) {
+			continue
+		}
+		if c.Fewer && !c.Counted.IsZero() && !p.At.Before(c.Counted) { // few may only be late; a fallback would be short of them too
 			continue
 		}
 		f.Active = f.Active.plus(p.Active)

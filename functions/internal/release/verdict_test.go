@@ -35,11 +35,24 @@ func TestJudge(t *testing.T) {
 	for range 10 { // 0.1 % until everyone has it, and 1.5 % from then on
 		everyone = append(everyone, Period{At: began.Add(time.Hour), Active: Tally{150, 10000}, From: 1, To: 1})
 	}
+	// A tenth of the calls end in an order, but those of the last three minutes are not counted yet, or there are none.
+	late := Criterion{Name: "orders", Says: "%s orders in %s calls", Fewer: true, Factor: 0.9, Drift: 3, Counted: began.Add(7 * time.Minute)}
+	late.Periods = []Period{{At: began.Add(-time.Minute), Fallback: Tally{3000, 30000}}}
+	for i := range 10 {
+		orders := map[bool]float64{true: 3000, false: 0}[i < 7]
+		late.Periods = append(late.Periods, Period{At: began.Add(time.Duration(i) * time.Minute), Active: Tally{orders, 30000}, From: 1, To: 1})
+	}
+	gone := late
+	gone.Counted = began.Add(8 * time.Minute)
 	for name, c := range map[string]struct {
 		evidence Evidence
 		verdict  statemachine.Verdict
 		says     string
 	}{
+		"orders come later than calls, where there is nobody to compare with": {Evidence{Criteria: append(one(Tally{1, 600}, Tally{}), late), Minimum: 20, Ramp: began}, statemachine.Healthy,
+			"21,000 orders in 210,000 calls, in the fallback before 3,000 of 30,000"},
+		"nobody orders, and there is nobody to compare with": {Evidence{Criteria: append(one(Tally{1, 600}, Tally{}), gone), Minimum: 20, Ramp: began}, statemachine.Breached,
+			"21,000 orders in 240,000 calls"},
 		"enough calls":           {Evidence{Criteria: one(Tally{1, 20}, Tally{}), Minimum: 20}, statemachine.Healthy, "^no alarm rings; 1 of 20 calls failed$"},
 		"an alarm":               {Evidence{Ringing: []string{"errors-a", "slow-a"}, Criteria: one(Tally{9, 20}, Tally{}), Minimum: 20}, statemachine.Breached, "^alarm errors-a, slow-a rings: 9 of 20 calls failed$"},
 		"an alarm without calls": {Evidence{Ringing: []string{"errors-a"}}, statemachine.Breached, "alarm errors-a rings"},

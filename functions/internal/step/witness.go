@@ -139,6 +139,7 @@ func (w Witness) compare(ctx context.Context, doc sm.Document, looks []look, s s
 	var criteria []release.Criterion
 	for i, l := range looks {
 		c := counts[4*i:]
+		l.Counted = s.to.Add(-metricLag * s.period)
 		for at := s.from; at.Before(s.to); at = at.Add(s.period) {
 			if at.Before(l.since) {
 				continue

@@ -87,6 +87,9 @@ func TestWitness(t *testing.T) {
 		if errors.Margin != 0.001 || latency.Factor != 1.5 || latency.Excused != 2 || latency.Periods[0].Active.Events != 9 || !latency.Periods[0].At.Equal(start) {
 			t.Errorf("errors %+v, latency %+v", errors.Margin, latency)
 		}
+		if want := start.Add(12 * time.Minute); !orders.Counted.Equal(want) {
+			t.Errorf("orders are taken for counted until %s, expected %s", orders.Counted, want)
+		}
 		if !orders.Fewer || math.Abs(orders.Factor-0.9) > 1e-9 || orders.Periods[0].Fallback.Events != 40 || orders.Periods[0].Fallback.Of != 950 {
 			t.Errorf("orders %+v", orders)
 		}
