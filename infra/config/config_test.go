@@ -95,6 +95,8 @@ func TestParse_Refuses(t *testing.T) {
 		"a budget of nobody":                  {`{"app":"shop","ramp":{"harmBudget":0.5}}`, "lockstep.ramp.harmBudget: found 0.5, expected 1 to"},
 		"a negative budget":                   {`{"app":"shop","ramp":{"harmBudget":-1}}`, "lockstep.ramp.harmBudget: found -1"},
 		"a budget in no time":                 {`{"app":"shop","ramp":{"harmBudget":50,"within":"5m"}}`, "lockstep.ramp.within: found 5m0s, expected 15m to 168h"},
+		"a share that the route cannot say":   {`{"app":"shop","ramp":{"steps":[{"percent":0.004,"bake":"5m"},{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 0.004, expected 0.01 to 100"},
+		"approval of what is there":           {`{"app":"shop","ramp":{"steps":[{"percent":50,"bake":"5m"},{"percent":50,"bake":"5m","approval":true},{"percent":100,"bake":"5m"}]}}`, "lockstep.ramp.steps[1].approval: found true, expected a step that grows"},
 		"step without a bake":                 {`{"app":"shop","ramp":{"steps":[{"percent":100}]}}`, "lockstep.ramp.steps[0].bake: found 0s"},
 		"ramp without steps":                  {`{"app":"shop","ramp":{"steps":[]}}`, "lockstep.ramp.steps[0].percent: found 0, expected 100"},
 		"percent of the ramp":                 {`{"app":"shop","ramp":{"steps":[{"percent":101,"bake":"5m"}]}}`, "lockstep.ramp.steps[0].percent: found 101"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -33,12 +34,14 @@ func (c Config) checkRamp() error {
 	for i, step := range c.Ramp.Steps {
 		at := fmt.Sprintf("ramp.steps[%d]", i)
 		switch {
-		case !(step.Percent > 0 && step.Percent <= 100):
-			return found(at+".percent", step.Percent, "more than 0 and at most 100")
+		case !(step.Percent >= 0.01 && step.Percent <= 100):
+			return found(at+".percent", step.Percent, "0.01 to 100: the route counts in hundredths")
 		case step.Percent < last:
 			return found(at+".percent", step.Percent, "at least %g, as before it: a ramp never falls", last)
 		case step.Bake.Std() < time.Minute:
 			return found(at+".bake", step.Bake, byTheMinute)
+		case step.Approval && math.Round(step.Percent*100) == math.Round(last*100):
+			return found(at+".approval", step.Approval, "a step that grows: who has the share already needs no approval for it")
 		}
 		last = step.Percent
 	}
