@@ -28,7 +28,7 @@ func (r *Ramp) byBudget(ctx context.Context, doc sm.Document, record sm.Record) 
 		weight = max(doc.Weight, record.Weight)
 	}
 	step := func(weight int) sm.RampStep {
-		look := max(budget.Look(weight), stalled(record, weight)/16)
+		look := max(budget.Look(weight), stalled(record, weight)/16, ramped(record)/200)
 		return sm.RampStep{Percent: float64(weight) / 100, Bake: sm.Duration(look.Round(time.Second))}
 	}
 	plan.Steps = make([]sm.RampStep, doc.Step+1)
@@ -80,8 +80,15 @@ func (r *Ramp) measure(ctx context.Context, doc sm.Document, record sm.Record) (
 // lately is how far back traffic counts: a day has every hour in it.
 const lately = 24 * time.Hour
 
-// stalled is how long the weight has been what it is. Looks become rarer with it, since a history has 25,000 events and
-// traffic may stay away for days.
+// ramped is how long the ramp has taken so far, and stalled how long the weight has been what it is. Looks become rarer
+// with both, since a history has 25,000 events: a ramp may take a week, and traffic may stay away for days.
+func ramped(record sm.Record) time.Duration {
+	if weights := weightsOf(record); len(weights) > 0 {
+		return time.Since(weights[0].at)
+	}
+	return 0
+}
+
 func stalled(record sm.Record, weight int) time.Duration {
 	for _, w := range weightsOf(record) {
 		if w.weight >= weight {
