@@ -243,6 +243,33 @@ func TestOperator(t *testing.T) {
 	}
 }
 
+// A word that comes too late would be noted and forgotten, and whoever said it would believe in it.
+func TestOperator_TooLate(t *testing.T) {
+	a, now := newAccount(t), time.Now()
+	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: "v2"}})
+	for says, c := range map[string]struct {
+		record  statemachine.Record
+		refused []string
+		passes  []string
+	}{
+		"everyone has v2": {statemachine.Record{Promoted: &now}, []string{"pause", "resume", "advance", "promote"}, []string{"contract", "rollback"}},
+		"no way back from v2": {statemachine.Record{Promoted: &now, Contracted: true},
+			[]string{"pause", "resume", "advance", "promote", "contract", "rollback"}, nil},
+	} {
+		c.record.Release = "v2"
+		a.put(statemachine.RecordKey("v2"), c.record)
+		a.events = nil
+		for _, action := range c.refused {
+			if text := a.expect(exitRefused, action); !strings.Contains(text, says) || len(a.events) != 0 {
+				t.Errorf("%s: got %s and %v, expected %q", action, text, a.events, says)
+			}
+		}
+		for _, action := range c.passes {
+			a.expect(0, action)
+		}
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	a := newAccount(t)
 	for want, args := range map[string][]string{

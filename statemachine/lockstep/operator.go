@@ -30,14 +30,16 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 	if under := lock.Holder.Release; c.Release != "" && c.Release != under {
 		return invalid("%s --release: found %q, but %s is under way", action, c.Release, under)
 	}
-	if action == statemachine.SignalApprove {
-		record, err := s.record(lock.Holder.Release)
-		if err != nil {
-			return err
-		}
-		if record.Held == nil || record.Held.By != statemachine.HeldByApproval { // told now, it would be forgotten
-			return invalid("%s: %s waits for no approval just now; lockstep status tells when it does", action, lock.Holder.Release)
-		}
+	record, err := s.record(lock.Holder.Release)
+	if err != nil {
+		return err
+	}
+	if record.Execution != lock.Holder.Execution { // an earlier attempt's
+		record = statemachine.Record{}
+	}
+	record.Release = lock.Holder.Release
+	if why := late(action, record); why != "" {
+		return invalid("%s: %s", action, why)
 	}
 	request := statemachine.Operator{App: s.settings.App, Release: lock.Holder.Release, Action: action, Reason: c.Reason}
 	if err := s.put(statemachine.SourceOperator, statemachine.DetailOperator, request); err != nil {
@@ -46,6 +48,24 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 	s.say("asked %s to %s%s; lockstep status --watch shows what comes of it", request.Release,
 		cmp.Or(map[statemachine.SignalKind]string{statemachine.SignalRollback: "roll back"}[action], string(action)), because(c.Reason))
 	return nil
+}
+
+// late is why a word would find nothing to do, though it is noted and believed in; "" where it would.
+func late(action statemachine.SignalKind, r statemachine.Record) string {
+	switch action {
+	case statemachine.SignalApprove:
+		if r.Held == nil || r.Held.By != statemachine.HeldByApproval {
+			return r.Release + " waits for no approval just now; lockstep status tells when it does"
+		}
+	case statemachine.SignalPause, statemachine.SignalResume, statemachine.SignalAdvance, statemachine.SignalPromote:
+		if r.Promoted != nil && !r.Contracted {
+			return "everyone has " + r.Release + ", and its ramp is over; roll it back, or let it contract"
+		}
+	}
+	if r.Contracted {
+		return "there is no way back from " + r.Release + ", and nothing left to wait for; to undo it, release the older version under a new id"
+	}
+	return ""
 }
 
 func because(reason string) string {
