@@ -61,8 +61,12 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		text = fmt.Sprintf("%s was still called %.0f times in the last %s, but %s have passed", doc.Fallback, requests, plan.Quiet, plan.AtMost)
 	}
 	doc.Drained = text != ""
-	// A history has 25,000 events: what may take weeks is looked at less often.
-	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), max(longestLook, (plan.AtMost+plan.HoldAtMost).Std()/2000))
+	// A history has 25,000 events, of which a ramp may have taken nearly half: what may take weeks is looked at less often.
+	whole := plan.AtMost
+	if plan.Then == sm.ThenHold {
+		whole += plan.HoldAtMost
+	}
+	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), max(longestLook, whole.Std()/1440))
 	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
 	if held := d.hold(doc, record, text); held != nil {
 		doc.Drained = false
