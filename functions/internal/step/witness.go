@@ -145,7 +145,7 @@ func (w Witness) compare(ctx context.Context, doc sm.Document, looks []look, s s
 				continue
 			}
 			t := at.Unix()
-			p := release.Period{At: at, Active: release.Tally{Events: c[0][t], Of: c[1][t]}, Fallback: release.Tally{Events: c[2][t], Of: c[3][t]},
+			p := release.Period{At: at, Active: tally(c[0][t], c[1][t]), Fallback: tally(c[2][t], c[3][t]),
 				From: share(weights, at.Add(-w.Settings.EdgeConvergence.Std())), To: share(weights, at.Add(s.period))}
 			if p.Active.Of > 0 || p.Fallback.Of > 0 {
 				l.Periods = append(l.Periods, p)
@@ -154,6 +154,11 @@ func (w Witness) compare(ctx context.Context, doc sm.Document, looks []look, s s
 		criteria = append(criteria, l.Criterion)
 	}
 	return criteria, nil
+}
+
+// tally takes less than none for none: what a team counts may be taken back.
+func tally(events, of float64) release.Tally {
+	return release.Tally{Events: max(0, events), Of: max(0, of)}
 }
 
 // pace is what counts as slow: what the record says, or else what nine of ten calls of the fallback took less than before

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
 
@@ -22,7 +23,7 @@ func (c counted) Counts(_ context.Context, series []sm.Series, period time.Durat
 	for _, s := range series {
 		count := map[int64]float64{}
 		for at := since; at.Before(until); at = at.Add(period) {
-			if n := c[s.Metric+" "+s.Stat+" "+s.Dimensions["Stage"]]; n > 0 {
+			if n := c[s.Metric+" "+s.Stat+" "+s.Dimensions["Stage"]]; n != 0 {
 				count[at.Unix()] = n
 			}
 		}
@@ -92,6 +93,13 @@ func TestWitness(t *testing.T) {
 		}
 		if !orders.Fewer || math.Abs(orders.Factor-0.9) > 1e-9 || orders.Periods[0].Fallback.Events != 40 || orders.Periods[0].Fallback.Of != 950 {
 			t.Errorf("orders %+v", orders)
+		}
+
+		// Cancellations make a count negative, of which no rate can be made, nor a share.
+		traffic["Orders Sum api-a"], traffic["Count Sum api-b"] = -3, -3
+		if e, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, record); err != nil || e.Criteria[2].Periods[0] != (release.Period{
+			At: start.Add(-time.Hour), Active: release.Tally{Of: 50}, Fallback: release.Tally{Events: 40}}) {
+			t.Errorf("less than none is %+v (%v)", e.Criteria[2].Periods[0], err)
 		}
 
 		// What is slow was said once, and stays.
