@@ -31,7 +31,8 @@ type OpenSchema func(ctx context.Context, fence int64) (Schema, error)
 // Expand widens the schema so that the old and the new version can live on it, and, for a document that
 // is rolled back, takes it back to where the release found it. Run twice, or killed between two
 // statements, it goes on from the version table. It returns ExpandFailed, RollbackFailed when it undoes,
-// Unfinished when a backfill has more rows than one invocation has time for, and Unreachable.
+// Unfinished when a backfill has more rows than one invocation has time for, Unreachable, and AlarmBreached and
+// OperatorRollback for what arrived while nobody waited.
 type Expand struct {
 	Book    Book
 	Bundles Bundles
@@ -42,7 +43,11 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if doc.Outcome == sm.RolledBack {
 		return e.undo(ctx, doc)
 	}
-	if _, err := e.Book.Enter(ctx, doc, sm.Expand); err != nil {
+	record, err := e.Book.Enter(ctx, doc, sm.Expand)
+	if err != nil {
+		return doc, err
+	}
+	if err := interruption(record); err != nil { // a backfill may take hours, and comes here after each invocation
 		return doc, err
 	}
 	text, err := e.expand(ctx, doc)

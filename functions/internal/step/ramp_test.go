@@ -157,7 +157,7 @@ func TestCheckAlarms(t *testing.T) {
 
 // TestInterruption has a word arrive while nobody waits: the next step reads it and writes nothing.
 func TestInterruption(t *testing.T) {
-	for _, task := range []sm.Task{sm.Ramp, sm.CheckAlarms, sm.Promote, sm.Drain, sm.Contract} {
+	for _, task := range []sm.Task{sm.Expand, sm.Ramp, sm.CheckAlarms, sm.Promote, sm.Drain, sm.Contract} {
 		t.Run(string(task), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
