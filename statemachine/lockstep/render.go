@@ -38,7 +38,7 @@ func render(st status, now time.Time, p paint, story int) []string {
 	if st.Cause != "" {
 		rows = append(rows, row(p, "cause", strings.Join(strings.Fields(st.Cause), " ")))
 	}
-	if len(st.Ramp) > 0 {
+	if len(st.Ramp) > 0 || st.Weight > 0 {
 		rows = append(rows, row(p, "ramp", ramp(st, now, p)))
 	}
 	if st.Hotfix != "" {
@@ -126,7 +126,7 @@ func age(st status, now time.Time) string {
 	return fmt.Sprintf("  for %s", now.Sub(*st.Began).Round(time.Second))
 }
 
-// ramp marks the step that the weight has reached.
+// ramp marks the step that the weight has reached; a harm budget has none.
 func ramp(st status, now time.Time, p paint) string {
 	var steps []string
 	for _, step := range st.Ramp {
@@ -139,7 +139,7 @@ func ramp(st status, now time.Time, p paint) string {
 		}
 		steps = append(steps, text)
 	}
-	text := strings.Join(steps, "  ") + "   active has " + percent(float64(st.Weight)/100)
+	text := strings.TrimSpace(strings.Join(steps, "  ") + "   active has " + percent(float64(st.Weight)/100))
 	if st.BakeUntil != nil && !st.Paused && st.Held == nil {
 		text += fmt.Sprintf(", watched until %s", st.BakeUntil.Local().Format(time.TimeOnly))
 		if left := st.BakeUntil.Sub(now).Round(time.Second); left > 0 {

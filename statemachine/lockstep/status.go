@@ -155,7 +155,7 @@ func (st *status) add(r statemachine.Record) {
 	}
 	st.Story = append(st.Story, r.Story...)
 	for _, e := range r.Story {
-		if e.State == statemachine.CheckAlarms {
+		if e.State == statemachine.CheckAlarms && !e.At.Before(r.Began) {
 			st.Verdict = e.Text
 		}
 	}

@@ -108,6 +108,27 @@ func TestStatus_Watch_TellsEachLineOnce(t *testing.T) {
 	})
 }
 
+// A harm budget has no steps to show, but a share and a look to come.
+func TestRender_HarmBudget(t *testing.T) {
+	now := time.Now()
+	until := now.Add(time.Minute)
+	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 37, BakeUntil: &until, Began: &now}
+	if text := strings.Join(render(st, now, false, 12), "\n"); !strings.Contains(text, "ramp     active has 0.37 %, watched until") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+// Tried again, a release has no verdict yet: that of the first attempt is not about this one.
+func TestStatus_VerdictOfAnEarlierAttempt(t *testing.T) {
+	var st status
+	began := time.Now()
+	st.add(statemachine.Record{Began: began, Story: []statemachine.Entry{
+		{At: began.Add(-time.Hour), State: statemachine.CheckAlarms, Text: "breached at 5 %"}, {At: began, State: statemachine.Begin, Text: "v2 begins in b"}}})
+	if st.Verdict != "" {
+		t.Errorf("found the verdict %q", st.Verdict)
+	}
+}
+
 func TestRender_Terminal(t *testing.T) {
 	now := time.Now()
 	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 500, Ramp: []rampStep{{5, 500, 0}, {100, 10000, 0}}}
