@@ -19,6 +19,7 @@ type alarm struct {
 	watched string // the id of the query that is held against the threshold
 	period  int64
 	timer   *time.Timer
+	sleeps  bool // until there is data
 }
 
 // PutAlarm makes an alarm, or changes the one of that name, which keeps its state.
@@ -163,9 +164,49 @@ func (s *Service) evaluate(a *alarm) {
 	} else if decided, keep := a.decide(data); !keep && decided != a.StateValue {
 		changed = a.change(decided, a.reason(decided, data, end), a.reasonData(data, end, now), now)
 	}
-	s.schedule(a)
+	if changed == nil && s.silent(a, end) {
+		s.sleep(a)
+	} else {
+		s.schedule(a)
+	}
 	s.mu.Unlock()
 	s.announce(changed)
+}
+
+// silent tells whether nothing that an alarm looks at has data, nor will have unless it is put: each evaluation would say
+// what the last one did. In a month that nobody calls there are 40,000 of an alarm.
+func (s *Service) silent(a *alarm, end int64) bool {
+	from := end - (int64(*a.EvaluationPeriods)+lookBack)*a.period
+	for _, q := range a.queries {
+		if q.key != "" && s.find(q.key, "").newest() >= from {
+			return false
+		}
+	}
+	return true
+}
+
+// sleep leaves an alarm alone until there is data, or somebody sets its state; the caller holds the lock.
+func (s *Service) sleep(a *alarm) {
+	a.sleeps = true
+	for _, q := range a.queries {
+		if q.key != "" {
+			s.asleep[q.key] = append(s.asleep[q.key], a)
+		}
+	}
+}
+
+// wake lets an alarm that sleeps be evaluated from the next tick on; the caller holds the lock.
+func (s *Service) wake(a *alarm) {
+	if !a.sleeps {
+		return
+	}
+	a.sleeps = false
+	for _, q := range a.queries {
+		s.asleep[q.key] = slices.DeleteFunc(s.asleep[q.key], func(other *alarm) bool { return other == a })
+	}
+	if !s.closed && s.alarms[*a.AlarmName] == a {
+		s.schedule(a)
+	}
 }
 
 // datapoints are the evaluation range, oldest first, NaN where there is no data. CloudWatch looks a little further

@@ -153,6 +153,38 @@ func TestAlarm_HighResolutionMath(t *testing.T) {
 	})
 }
 
+// Nobody sees that an alarm is not evaluated while nothing can change: it rings and is silenced in the minute in which it
+// would be.
+func TestAlarm_AfterALongSilence(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		in := errorAlarm("a")
+		in.TreatMissingData = aws.String(notBreaching)
+		if err := r.PutAlarm(in); err != nil {
+			t.Fatal(err)
+		}
+		pass(100 * 24 * time.Hour)
+		start := time.Now()
+		for range 2 {
+			pass(30 * time.Second)
+			r.count("5XXError", 9)
+			pass(30 * time.Second)
+		}
+		pass(time.Hour)
+		if _, err := r.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: aws.String("a"), StateValue: types.StateValueAlarm, StateReason: aws.String("by hand")}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		var got []string
+		for _, change := range r.seen() {
+			at, _ := time.Parse("2006-01-02T15:04:05.000-0700", change.State.Timestamp)
+			got = append(got, at.Sub(start).Round(time.Minute).String()+" "+string(change.State.Value))
+		}
+		if want := []string{"-2399h59m0s OK", "2m0s ALARM", "6m0s OK", "1h2m0s ALARM", "1h3m0s OK"}; !slices.Equal(got, want) {
+			t.Errorf("changes %q, want %q", got, want)
+		}
+	})
+}
+
 func TestAlarm_SilenceAfterData(t *testing.T) {
 	for treatment, want := range map[string]types.StateValue{missing: types.StateValueInsufficientData, breaching: types.StateValueAlarm, notBreaching: types.StateValueOk, ignore: types.StateValueOk} {
 		run(t, func(t *testing.T, r *rig) {

@@ -81,6 +81,7 @@ func (s *Service) setAlarmState(in *cloudwatch.SetAlarmStateInput) (*cloudwatch.
 		return nil, unknownAlarm(name)
 	}
 	changed := a.change(in.StateValue, *in.StateReason, data, time.Now())
+	s.wake(a)
 	s.mu.Unlock()
 	s.announce(changed)
 	return &cloudwatch.SetAlarmStateOutput{}, nil

@@ -26,11 +26,13 @@ type Service struct {
 	lag    time.Duration
 	series map[string]*series
 	alarms map[string]*alarm
+	// asleep are the alarms that wait for data, by the metrics that they look at.
+	asleep map[string][]*alarm
 }
 
 // New makes a service; emit puts an event on the default bus when an alarm changes its state.
 func New(emit func(source, detailType string, resources []string, detail any)) *Service {
-	return &Service{emit: emit, series: map[string]*series{}, alarms: map[string]*alarm{}}
+	return &Service{emit: emit, series: map[string]*series{}, alarms: map[string]*alarm{}, asleep: map[string][]*alarm{}}
 }
 
 // Close stops all evaluations.

@@ -38,6 +38,9 @@ var binWidth = math.Log(1.02)
 const zeroBin = math.MinInt32
 
 func (s *Service) record(key, unit string) *series {
+	for _, a := range slices.Clone(s.asleep[key]) {
+		s.wake(a)
+	}
 	one := s.series[key]
 	if one == nil {
 		one = &series{unit: unit}
@@ -52,6 +55,16 @@ func (s *Service) find(key, unit string) *series {
 		return one
 	}
 	return &series{}
+}
+
+// newest is where the last bucket starts, 0 where there is none.
+func (s *series) newest() (start int64) {
+	for _, buckets := range [][]bucket{s.minutes, s.seconds} {
+		if n := len(buckets); n > 0 {
+			start = max(start, buckets[n-1].start)
+		}
+	}
+	return start
 }
 
 // at is the bucket for a time; it first folds what has become old.
