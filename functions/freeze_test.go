@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lockstep/infra/local/cloud/events"
+	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
 )
 
@@ -150,7 +151,7 @@ func TestFreeze_OfMostOfAYear(t *testing.T) {
 		w.operator(sm.SignalRollback)
 		w.ends("v3", sm.RolledBack)
 		w.stands("a", "v1", "v1")
-	})
+	}, func(o *stack.Options) { o.Sweep = time.Hour }) // every five minutes 86,400 sweeps would be most of what this story does
 }
 
 const fixed = deployed + baked + ended // no step but the last
