@@ -255,6 +255,34 @@ func TestRepair_LockOfNobody(t *testing.T) {
 	})
 }
 
+// A merge that lost its place waits for a call that nobody would ever make. It is found also while a release is under
+// way, which goes on; its own end is recorded.
+func TestRepair_RunsWithoutLockOrPlace(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.operator(sm.SignalPause)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(3 * w.stack.Settings.Sweep.Std())
+		w.quiet()
+		var lock sm.Lock
+		w.read("ledger/lock.json", &lock)
+		if len(lock.Queue) != 1 {
+			t.Fatalf("found %+v, expected v3 to wait", lock)
+		}
+		lock.Queue = nil
+		data, _ := json.Marshal(lock)
+		w.put("ledger/lock.json", data)
+		w.repaired("and neither has the lock nor waits for it")
+		w.ends("v3", sm.Refused)
+		w.quiet()
+		w.operator(sm.SignalResume)
+		w.ends("v2", sm.Released)
+		w.quiet()
+	})
+}
+
 // Somebody ran a migration by hand that a rollback had undone.
 func TestRepair_Schema(t *testing.T) {
 	storyWithDatabase(t, func(w *world, customers func() string) {

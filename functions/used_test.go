@@ -84,7 +84,7 @@ func action(call cloud.Call) string {
 
 // resourceOf is the kind of thing that a call is about, as a policy can tell it from others.
 func resourceOf(s sm.Settings, call cloud.Call, r *http.Request) string {
-	if call.Operation == "DescribeExecution" {
+	if call.Operation == "DescribeExecution" || call.Operation == "StopExecution" {
 		return "execution"
 	}
 	if call.Service != "s3" {

@@ -44,8 +44,10 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 
 	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover, repair}, allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
 	add([]sm.Task{sm.Signal}, allow([]string{"states:SendTaskFailure"}, l.machineARN()))
-	add([]sm.Task{sm.Recover, repair}, allow([]string{"states:StartExecution"}, l.machineARN()),
-		allow([]string{"states:DescribeExecution"}, arn("states", "execution:lockstep-"+l.config.App+":*")))
+	executions := arn("states", "execution:lockstep-"+l.config.App+":*")
+	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()), allow([]string{"states:DescribeExecution"}, executions))
+	add([]sm.Task{repair}, allow([]string{"states:StartExecution", "states:ListExecutions"}, l.machineARN()),
+		allow([]string{"states:DescribeExecution", "states:StopExecution"}, executions))
 
 	add([]sm.Task{begin, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
 	add([]sm.Task{sm.Ramp, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))

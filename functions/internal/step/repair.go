@@ -16,11 +16,20 @@ import (
 type Repair struct {
 	Leveler
 	Recover *Recover
+	Started Started
 	Routes  RouteStore
 	Roles   Roles
 	Archive Archive
 	Sees    Sees
 	Open    OpenSchema
+}
+
+// Started finds what runs, and stops it.
+type Started interface {
+	// Running tells since when which executions run. It lags behind for a moment.
+	Running(ctx context.Context) (since map[string]time.Time, err error)
+	// Stop stops one; of one that has ended it changes nothing.
+	Stop(ctx context.Context, execution, cause string) error
 }
 
 // RouteStore reads and writes the route.
@@ -38,7 +47,8 @@ type Archive interface {
 // fix is a finding and what mends it.
 type fix struct {
 	sm.Finding
-	// alone says that it is about the lock itself: it is mended without it, and the rest is looked at another time.
+	// alone says that it is mended without the lock, and the rest is looked at another time: it is about the lock itself, or
+	// about what runs without it.
 	alone bool
 	mend  func(ctx context.Context, doc sm.Document) error
 }
@@ -61,10 +71,15 @@ func (r *Repair) examine(ctx context.Context) (sm.Diagnosis, []fix, error) {
 		return sm.Diagnosis{}, nil, err
 	}
 	diagnosis := sm.Diagnosis{Findings: []sm.Finding{}}
-	switch {
-	case lock.Holder != nil && len(fixes) == 0:
+	if lock.Holder != nil && len(fixes) == 0 {
 		diagnosis.UnderWay = lock.Holder.Release
-	case lock.Holder == nil:
+	}
+	if len(fixes) == 0 {
+		if fixes, err = r.examineStrays(ctx, lock); err != nil {
+			return diagnosis, nil, err
+		}
+	}
+	if lock.Holder == nil {
 		told, more, err := r.examineLedger(ctx, lock)
 		if err != nil {
 			return diagnosis, nil, err

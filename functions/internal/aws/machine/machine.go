@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -23,6 +24,8 @@ type api interface {
 	SendTaskSuccess(context.Context, *sfn.SendTaskSuccessInput, ...func(*sfn.Options)) (*sfn.SendTaskSuccessOutput, error)
 	SendTaskFailure(context.Context, *sfn.SendTaskFailureInput, ...func(*sfn.Options)) (*sfn.SendTaskFailureOutput, error)
 	StartExecution(context.Context, *sfn.StartExecutionInput, ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error)
+	ListExecutions(context.Context, *sfn.ListExecutionsInput, ...func(*sfn.Options)) (*sfn.ListExecutionsOutput, error)
+	StopExecution(context.Context, *sfn.StopExecutionInput, ...func(*sfn.Options)) (*sfn.StopExecutionOutput, error)
 	DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error)
 }
 
@@ -90,6 +93,28 @@ func (m *Machine) Look(ctx context.Context, execution string) (step.Execution, e
 	}
 	running := out.Status == types.ExecutionStatusRunning || out.Status == types.ExecutionStatusPendingRedrive
 	return step.Execution{Running: running, Status: string(out.Status), Error: aws.ToString(out.Error)}, nil
+}
+
+// Running tells since when which executions run, a moment ago.
+func (m *Machine) Running(ctx context.Context) (map[string]time.Time, error) {
+	since := map[string]time.Time{}
+	pages := sfn.NewListExecutionsPaginator(m.client, &sfn.ListExecutionsInput{StateMachineArn: &m.arn, StatusFilter: types.ExecutionStatusRunning})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, awserr.Wrap(err, "list the executions of %s that run", m.arn)
+		}
+		for _, e := range page.Executions {
+			since[aws.ToString(e.ExecutionArn)] = aws.ToTime(e.StartDate)
+		}
+	}
+	return since, nil
+}
+
+// Stop stops the execution with this ARN; of one that has ended it changes nothing.
+func (m *Machine) Stop(ctx context.Context, execution, cause string) error {
+	_, err := m.client.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &execution, Cause: &cause})
+	return awserr.Wrap(err, "stop execution %s", execution)
 }
 
 // ARN is that of the execution with a name.

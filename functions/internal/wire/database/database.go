@@ -37,7 +37,7 @@ func Contract(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
 // Repair wires step.Repair.
 func Repair(c *aws.Cloud) wire.Run[sm.RepairInput, sm.Diagnosis] {
 	return (&step.Repair{
-		Leveler: wire.Leveler(c), Recover: wire.Recoverer(c), Routes: c.Routes(), Roles: c.Control(), Archive: c.Ledger(),
+		Leveler: wire.Leveler(c), Recover: wire.Recoverer(c), Started: c.Machine(), Routes: c.Routes(), Roles: c.Control(), Archive: c.Ledger(),
 		Sees: step.Sees{Stage: c.Stages().Get, Page: c.Sites().Same}, Open: open(c),
 	}).Run
 }
