@@ -87,7 +87,10 @@ type doom struct {
 	at     string // the call
 }
 
-type manner struct{ before, reads bool }
+type manner struct {
+	before, reads bool
+	of            string // only calls of this operation count; all where it is ""
+}
 
 type doomKey struct{}
 
@@ -108,7 +111,7 @@ func (w *world) dies(task sm.Task, n int64, how manner) *doom {
 
 // strikes counts a call, and tells whether it was the last.
 func (d *doom) strikes(operation string) bool {
-	if d == nil || !d.reads && !isWrite(operation) || d.left.Add(-1) != 0 {
+	if d == nil || !d.reads && !isWrite(operation) || d.of != "" && d.of != operation || d.left.Add(-1) != 0 {
 		return false
 	}
 	d.at = operation
