@@ -2,9 +2,13 @@ package functions_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
 )
 
@@ -71,4 +75,82 @@ func TestEvents_MovedByHand_AreLeveled(t *testing.T) {
 		w.ends("v2", sm.RolledBack)
 		w.stands("a", "v1", "v1")
 	})
+}
+
+// failingEvents lets a single failed event be one too many, and what is measured be seen two minutes later.
+func failingEvents(o *stack.Options) { o.Alarms.FunctionErrors = 1 }
+
+// hearsForAMinute puts events of which the release that serves may or may not make something.
+func (w *world) hearsForAMinute() {
+	w.t.Helper()
+	for range 12 {
+		w.putEvent("shop", "Order Placed", map[string]string{"id": "1"})
+		time.Sleep(5 * time.Second)
+	}
+}
+
+// rang tells when the alarm of what events call rang.
+func (w *world) rang() (at time.Time) {
+	for _, a := range w.stack.Cloud.Metrics.Alarms() {
+		if *a.AlarmName == "shop-live-function-orders" && a.StateValue == types.StateValueAlarm {
+			at = *a.StateTransitionedTimestamp
+		}
+	}
+	return at
+}
+
+// The alarm of what events call rings after the promotion, two minutes late, for what the release before did: that says
+// nothing of this one. Where this one fails as well, CloudWatch has no second event to tell, and it is found all the same.
+func TestEvents_FailedBeforeThePromotion(t *testing.T) {
+	for name, c := range map[string]struct {
+		outcome sm.Outcome
+		fails   bool
+	}{"and not after": {sm.Released, false}, "and after": {sm.RolledBack, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.stack.Cloud.Metrics.Lag(2 * time.Minute)
+				w.second()
+				w.bakes("v2", 10000)
+				w.breaks("v1", "events")
+				w.hearsForAMinute()
+				w.reaches("OldTabsOpen")
+				promoted := *w.record("v2").Promoted
+				if !w.rang().IsZero() {
+					t.Fatalf("it rang at %s, before the promotion at %s", w.rang(), promoted)
+				}
+				if c.fails {
+					w.breaks("v2", "events")
+				}
+				w.eventually("the alarm rings", 5*time.Minute, func() bool { w.hearsForAMinute(); return !w.rang().IsZero() })
+				w.ends("v2", c.outcome)
+				if !c.fails {
+					return
+				}
+				if late := w.record("v2").Ended.Sub(promoted); late > 8*time.Minute {
+					t.Errorf("rolled back %s after the promotion\n%s", late, w.story())
+				}
+			}, failingEvents)
+		})
+	}
+}
+
+// A release of which only what events call is bad fails at once when it is promoted, and not before.
+func TestEvents_FailFromThePromotionOn(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.stack.Cloud.Metrics.Lag(2 * time.Minute)
+		w.breaks("v2", "events")
+		w.second()
+		w.reaches("OldTabsOpen")
+		promoted := *w.record("v2").Promoted
+		for w.record("v2").Outcome == "" && time.Since(promoted) < 10*time.Minute {
+			w.hearsForAMinute()
+		}
+		w.ends("v2", sm.RolledBack)
+		if r := w.record("v2"); r.Ended.Sub(promoted) > 6*time.Minute || !strings.Contains(r.Cause, "shop-live-function-orders") {
+			t.Errorf("rolled back %s after the promotion, because %s\n%s", r.Ended.Sub(promoted), r.Cause, w.story())
+		}
+	}, failingEvents)
 }

@@ -57,7 +57,7 @@ type world struct {
 	mu       sync.Mutex
 	releases map[string]*bundled
 	heard    []string                 // which releases events called, in order
-	failing  map[string]string        // by release: the function of it that answers 500
+	failing  map[string]string        // by release: the function of it that answers 500, or "events" where what events call fails
 	dooms    map[sm.Task]func() *doom // asked at each invocation: nil lets it live
 	befores  map[sm.Task]func()       // called at the next invocation
 	afters   map[sm.Task]func()

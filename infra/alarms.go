@@ -25,7 +25,7 @@ func (l *Lockstep) alarm(scope constructs.Construct, a config.Alarm) {
 	}
 	awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+a.Name), &awscloudwatch.CfnAlarmProps{
 		AlarmName: &a.Name, AlarmDescription: &a.Description, Metrics: queries, Threshold: &a.Threshold,
-		ComparisonOperator: jsii.String("GreaterThanThreshold"), EvaluationPeriods: jsii.Number(1), TreatMissingData: jsii.String("notBreaching"),
+		ComparisonOperator: jsii.String("GreaterThanThreshold"), EvaluationPeriods: jsii.Number(a.Periods), DatapointsToAlarm: jsii.Number(1), TreatMissingData: jsii.String("notBreaching"),
 	})
 }
 

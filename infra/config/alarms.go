@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	sm "lockstep/statemachine"
 )
@@ -14,6 +15,8 @@ type Alarm struct {
 	Expression        string
 	Metrics           []Metric
 	Threshold         float64
+	// Periods are so many of the last, of which one is enough.
+	Periods int
 }
 
 // Metric is one of CloudWatch's, by the id that it has in an expression.
@@ -32,6 +35,9 @@ const (
 	Worse     = "worse"
 	SiteError = "site-5xx"
 )
+
+// late is how much later than what they measure CloudWatch has metrics at most: it takes one to three minutes.
+const late = 3 * time.Minute
 
 // AlarmKinds lists them.
 func AlarmKinds() []string { return []string{APIErrors, Latency, Worse, SiteError} }
@@ -53,7 +59,7 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 	enough := fmt.Sprintf("calls >= %d", a.MinimumRequests)
 	calls, failed := c.api("calls", "Count", "Sum", e), c.api("failed", "5XXError", "Sum", e)
 	alarm := func(kind, description, expression string, threshold float64, metrics ...Metric) Alarm {
-		return Alarm{AlarmName(c.App, e, kind), description, e, expression, metrics, threshold}
+		return Alarm{AlarmName(c.App, e, kind), description, e, expression, metrics, threshold, 1}
 	}
 	return []Alarm{
 		alarm(APIErrors, "percent of the calls of "+e.Stage()+" that the API answered with 5xx, unless the other environment does as badly",
@@ -97,12 +103,14 @@ func (c Config) FunctionAlarms(f Function) []Alarm {
 }
 
 // functionAlarm rings where more of a function's calls fail than of all calls may: a number alone rings for whoever has
-// many.
+// many. A function that is only throttled has no calls, so nothing says that a minute is not measured yet: with FILL the newest
+// one is 0 until it is, and CloudWatch's advice is to look further back than metrics are late.
 func (c Config) functionAlarm(f Function, e sm.Environment) Alarm {
 	return Alarm{
 		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) + " that failed or were throttled", e,
 		fmt.Sprintf("IF(100 * (FILL(failed, 0) + FILL(throttled, 0)) > %g * (FILL(calls, 0) + FILL(throttled, 0)), FILL(failed, 0) + FILL(throttled, 0), 0)", c.Alarms.Errors),
 		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e), c.function("calls", "Invocations", f, e)}, c.Alarms.FunctionErrors,
+		1 + int((late+c.Alarms.Period.Std()-1)/c.Alarms.Period.Std()),
 	}
 }
 

@@ -33,6 +33,8 @@ type Answers interface {
 // AlarmStates tells which of the named alarms ring.
 type AlarmStates interface {
 	Ringing(ctx context.Context, names []string) ([]string, error)
+	// Breached tells whether any datapoint of an alarm, from the one that a time lies in on, is beyond its threshold.
+	Breached(ctx context.Context, name string, since time.Time) (bool, error)
 }
 
 // Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the

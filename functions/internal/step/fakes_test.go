@@ -53,6 +53,7 @@ type world struct {
 	fates      map[string]Execution
 	events     []string
 	ringing    []string
+	outworn    []string // alarms that ring for what is long over
 	requests   map[sm.Environment]float64
 	frozen     string // why
 	ownProbe   func(question any) (string, error)
@@ -363,6 +364,11 @@ func (a alarms) Ringing(_ context.Context, names []string) (ringing []string, er
 		return nil
 	})
 	return ringing, err
+}
+
+func (a alarms) Breached(_ context.Context, name string, _ time.Time) (breached bool, err error) {
+	err = a.call("", func() error { breached = !slices.Contains(a.outworn, name); return nil })
+	return breached, err
 }
 
 type traffic struct{ *world }

@@ -35,14 +35,20 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 		return doc, fmt.Errorf("swap the roles: %w", err)
 	}
+	// Before events call it, so that nothing that they meet counts as from before.
+	if _, err := p.Book.Update(ctx, doc, func(r *sm.Record) error {
+		if r.Promoted == nil {
+			now := time.Now().UTC()
+			r.Promoted = &now
+		}
+		return nil
+	}); err != nil {
+		return doc, err
+	}
 	if err := p.follow(ctx, doc, doc.Active); err != nil {
 		return doc, err
 	}
-	now := time.Now().UTC()
 	_, err = p.Book.Tell(ctx, doc, sm.Promote, fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s waits to be left", doc.Release, doc.Active, doc.Fallback), func(r *sm.Record) {
-		if r.Promoted == nil {
-			r.Promoted = &now
-		}
 		r.Wait, r.Preview = nil, ""
 	})
 	doc.Promoted = true

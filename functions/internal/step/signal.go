@@ -60,8 +60,9 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	var change struct {
 		AlarmName string `json:"alarmName"`
 		State     struct {
-			Value  string `json:"value"`
-			Reason string `json:"reason"`
+			Value      string `json:"value"`
+			Reason     string `json:"reason"`
+			ReasonData string `json:"reasonData"`
 		} `json:"state"`
 	}
 	if err := json.Unmarshal(event.Detail, &change); err != nil {
@@ -92,7 +93,8 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	reason, _, _ := strings.Cut(change.State.Reason, " (minimum ") // how CloudWatch counts is no news
 	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
-		return slices.Contains(judging(r.Active, r), judges) && !slices.Contains(r.Ringing, change.AlarmName)
+		return slices.Contains(judging(r.Active, r), judges) && !slices.Contains(r.Ringing, change.AlarmName) &&
+			!(judges == sm.LiveAlias && over(change.State.ReasonData, *r.Promoted))
 	})
 	if err != nil || !noted {
 		return change.AlarmName + " does not judge this release", err
@@ -194,6 +196,34 @@ func misses(r sm.Record, doc sm.Document, at time.Time) (bool, error) {
 		return false, sm.Errorf(sm.StaleWrite, "release %s: its record is not open yet for %s: deliver the event again", doc.Release, doc.Execution)
 	}
 	return at.Before(r.Began.Truncate(time.Second)), nil
+}
+
+// over tells whether every datapoint for which an alarm rings had ended by then. What somebody set by hand has none. Should
+// later ones be as bad, CloudWatch has no second event to tell: Drain asks for them.
+func over(reasonData string, by time.Time) bool {
+	var data struct {
+		Period              int     `json:"period"`
+		Threshold           float64 `json:"threshold"`
+		EvaluatedDatapoints []struct {
+			Timestamp string  `json:"timestamp"`
+			Value     float64 `json:"value"`
+		} `json:"evaluatedDatapoints"`
+	}
+	if json.Unmarshal([]byte(reasonData), &data) != nil {
+		return false
+	}
+	before := false
+	for _, d := range data.EvaluatedDatapoints {
+		start, err := time.Parse("2006-01-02T15:04:05.000-0700", d.Timestamp)
+		switch {
+		case d.Value <= data.Threshold:
+		case err != nil || start.Add(time.Duration(data.Period)*time.Second).After(by):
+			return false
+		default:
+			before = true
+		}
+	}
+	return before
 }
 
 // outdated tells whether a word that comes again has nothing left to do: it was about a bake that is over, or

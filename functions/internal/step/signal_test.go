@@ -1,6 +1,7 @@
 package step
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,6 +71,29 @@ func TestSignal_Alarm(t *testing.T) {
 			must[string](t)(w.alarm("4", "errors-live", "ALARM"))
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
 				t.Errorf("the ramp was told %q", got)
+			}
+		},
+		"of what events call counts for what was after the promotion": func(t *testing.T) {
+			w, _ := bakes(t)
+			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now }) // 00:00:00
+			for i, points := range []string{
+				`{"timestamp":"1999-12-31T23:59:00.000+0000","value":0},{"timestamp":"1999-12-31T23:58:00.000+0000","value":9}`,
+				`{"timestamp":"2000-01-01T00:01:00.000+0000"},{"timestamp":"1999-12-31T23:59:00.000+0000","value":9}`,
+			} {
+				must[string](t)(w.alarmFor(fmt.Sprint(i), "errors-live", points))
+				w.untouched(t)
+			}
+			must[string](t)(w.alarmFor("3", "errors-live", `{"timestamp":"1999-12-31T23:59:00.000+0000","value":9},{"timestamp":"1999-12-31T23:59:30.000+0000","value":9}`))
+			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
+				t.Errorf("the ramp was told %q", got)
+			}
+		},
+		"of what events call counts where it does not say what for": func(t *testing.T) {
+			w, _ := bakes(t)
+			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now })
+			must[string](t)(w.alarmFor("1", "errors-live", ""))
+			if w.answers["ramp"] == "" {
+				t.Error("the ramp was not told")
 			}
 		},
 		"of somebody else does not count": func(t *testing.T) {
@@ -142,6 +166,12 @@ func TestSignal_Alarm(t *testing.T) {
 			}
 		},
 	})
+}
+
+// alarmFor rings an alarm for some datapoints, as CloudWatch does.
+func (w *world) alarmFor(id, name, datapoints string) (string, error) {
+	return w.signal(id, "CloudWatch Alarm State Change", map[string]any{"alarmName": name, "state": map[string]string{"value": "ALARM", "reason": "too many",
+		"reasonData": `{"version":"1.0","period":60,"threshold":5.0,"evaluatedDatapoints":[` + datapoints + `]}`}})
 }
 
 func rings(name, state string) any {

@@ -53,7 +53,15 @@ func (w Witness) Evidence(ctx context.Context, doc sm.Document, record sm.Record
 		return e, nil, fmt.Errorf("see which alarms ring: %w", err)
 	}
 	for _, name := range ringing {
-		if slices.Contains(record.Ringing, name) {
+		muted := slices.Contains(record.Ringing, name)
+		if !muted && slices.Contains(w.Settings.AlarmNames(sm.LiveAlias), name) {
+			counts, err := w.Alarms.Breached(ctx, name, *record.Promoted)
+			if err != nil {
+				return e, nil, fmt.Errorf("see whether %s rings for what was after the promotion: %w", name, err)
+			}
+			muted = !counts
+		}
+		if muted {
 			e.Muted = append(e.Muted, name)
 		} else {
 			e.Ringing = append(e.Ringing, name)

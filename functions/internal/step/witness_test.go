@@ -69,6 +69,10 @@ func TestWitness(t *testing.T) {
 		if after, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, promoted); err != nil || strings.Join(after.Ringing, " ") != "errors-a errors-live" {
 			t.Errorf("once events call it rings %v, %v", after.Ringing, err)
 		}
+		w.outworn = []string{"errors-a", "errors-live"}
+		if after, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, promoted); err != nil || strings.Join(after.Ringing, " ") != "errors-a" || strings.Join(after.Muted, " ") != "slow-a errors-live" {
+			t.Errorf("of what events called before rings %v, muted %v, %v", after.Ringing, after.Muted, err)
+		}
 		if !e.Ramp.Equal(start) || !e.Bake.Equal(start.Add(10*time.Minute)) {
 			t.Errorf("the ramp began %s, the bake %s", e.Ramp, e.Bake)
 		}

@@ -100,7 +100,7 @@ func (s *Stack) alarm(a config.Alarm, period time.Duration) error {
 			MetricStat: &types.MetricStat{Metric: &metric, Stat: &m.Stat, Period: aws.Int32(int32(period.Seconds()))}})
 	}
 	return s.Cloud.Metrics.PutAlarm(&cloudwatch.PutMetricAlarmInput{
-		AlarmName: &a.Name, AlarmDescription: &a.Description, Metrics: queries, Threshold: &a.Threshold, EvaluationPeriods: aws.Int32(1),
+		AlarmName: &a.Name, AlarmDescription: &a.Description, Metrics: queries, Threshold: &a.Threshold, EvaluationPeriods: aws.Int32(int32(a.Periods)), DatapointsToAlarm: aws.Int32(1),
 		ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold, TreatMissingData: aws.String("notBreaching"),
 	})
 }

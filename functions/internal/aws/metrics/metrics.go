@@ -70,6 +70,40 @@ func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error)
 	return ringing, nil
 }
 
+// Breached asks an alarm's own queries for its datapoints, from the one that since lies in on. What DescribeAlarms knows of
+// them is as old as the state.
+func (m *Metrics) Breached(ctx context.Context, name string, since time.Time) (bool, error) {
+	out, err := m.client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
+	if err != nil {
+		return false, awserr.Wrap(err, "look at the alarm %s", name)
+	}
+	if len(out.MetricAlarms) != 1 || out.MetricAlarms[0].Metrics == nil || out.MetricAlarms[0].ComparisonOperator != types.ComparisonOperatorGreaterThanThreshold {
+		return false, fmt.Errorf("look at the alarm %s: found none on an expression that must not exceed a threshold; deploy again, which makes it", name)
+	}
+	a, until := out.MetricAlarms[0], time.Now()
+	for _, q := range a.Metrics {
+		if q.MetricStat != nil {
+			since = since.Truncate(time.Duration(*q.MetricStat.Period) * time.Second)
+		}
+	}
+	pages := cloudwatch.NewGetMetricDataPaginator(m.client, &cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: a.Metrics})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, awserr.Wrap(err, "read the datapoints of %s", name)
+		}
+		for _, result := range page.MetricDataResults {
+			if err := answered(result, "the datapoints of "+name); err != nil {
+				return false, err
+			}
+			if slices.ContainsFunc(result.Values, func(x float64) bool { return x > *a.Threshold }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // Calls counts the calls of the environment's stage, and those that the API failed, in the periods that begin from since on, rounded down to
 // a period as CloudWatch does, and before until.
 func (m *Metrics) Calls(ctx context.Context, env statemachine.Environment, since, until time.Time) (requests, errors float64, err error) {
@@ -116,9 +150,8 @@ func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, peri
 				if err != nil || i >= len(series) {
 					return nil, fmt.Errorf("read metrics: CloudWatch answered %q, which was not asked", aws.ToString(result.Id))
 				}
-				if result.StatusCode == types.StatusCodeInternalError || result.StatusCode == types.StatusCodeForbidden {
-					return nil, statemachine.Errorf(statemachine.Throttled, "read %s of %s: CloudWatch answered %s",
-						series[i].Metric, series[i].Namespace, result.StatusCode)
+				if err := answered(result, series[i].Metric+" of "+series[i].Namespace); err != nil {
+					return nil, err
 				}
 				for j, value := range result.Values {
 					counts[i][result.Timestamps[j].Unix()] += value
@@ -127,6 +160,14 @@ func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, peri
 		}
 	}
 	return counts, nil
+}
+
+// answered: no answer is not silence.
+func answered(result types.MetricDataResult, what string) error {
+	if result.StatusCode == types.StatusCodeInternalError || result.StatusCode == types.StatusCodeForbidden {
+		return statemachine.Errorf(statemachine.Throttled, "read %s: CloudWatch answered %s", what, result.StatusCode)
+	}
+	return nil
 }
 
 // maxQueries is how many series one call of GetMetricData takes.

@@ -209,3 +209,51 @@ func TestCounts_ManySeries(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
+
+// An alarm that rings is asked about the time from a moment on: what was before does not count, the period that it lies in does.
+func TestBreached_OverTheWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := metrics.New(func(string, string, []string, any) {})
+		defer service.Close()
+		endpoint := cloud.NewEndpoint(map[string]http.Handler{"monitoring": service})
+		m := New(sdk.NewFromConfig(endpoint.Config()), statemachine.Settings{MetricPeriod: statemachine.Duration(time.Minute)})
+		failed := func(n float64) {
+			service.Put("AWS/Lambda", "Errors", map[string]string{"FunctionName": "shop"}, n, "Count")
+		}
+		metric := types.Metric{Namespace: aws.String("AWS/Lambda"), MetricName: aws.String("Errors"), Dimensions: []types.Dimension{{Name: aws.String("FunctionName"), Value: aws.String("shop")}}}
+		alarm := sdk.PutMetricAlarmInput{
+			AlarmName: aws.String("live"), Threshold: aws.Float64(5), EvaluationPeriods: aws.Int32(4), DatapointsToAlarm: aws.Int32(1),
+			ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
+			Metrics: []types.MetricDataQuery{
+				{Id: aws.String("judged"), Expression: aws.String("FILL(failed, 0)"), ReturnData: aws.Bool(true)},
+				{Id: aws.String("failed"), ReturnData: aws.Bool(false), MetricStat: &types.MetricStat{Metric: &metric, Period: aws.Int32(60), Stat: aws.String("Sum")}},
+			},
+		}
+		if err := service.PutAlarm(&alarm); err != nil {
+			t.Fatal(err)
+		}
+		expect := func(since time.Time, want bool) {
+			t.Helper()
+			if got, err := m.Breached(t.Context(), "live", since); got != want || err != nil {
+				t.Errorf("since %s: got %t, %v; want %t", since.UTC().Format(time.TimeOnly), got, err, want)
+			}
+		}
+		began := time.Now()
+		failed(6)
+		time.Sleep(90 * time.Second)
+		failed(5)
+		time.Sleep(30 * time.Second)
+		expect(began.Add(30*time.Second), true)
+		expect(began.Add(time.Minute), false)
+		failed(6)
+		time.Sleep(time.Second)
+		expect(began.Add(time.Minute), true)
+		alarm.ComparisonOperator = types.ComparisonOperatorLessThanThreshold
+		if err := service.PutAlarm(&alarm); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Breached(t.Context(), "live", began); err == nil || !strings.Contains(err.Error(), "live") {
+			t.Errorf("got %v, want the alarm that somebody changed", err)
+		}
+	})
+}

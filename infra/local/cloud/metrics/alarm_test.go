@@ -99,10 +99,10 @@ func TestAlarm_RingsAfterItsPeriods(t *testing.T) {
 			"alarmName": "shop-api-a-errors",
 			"state": {"value": "ALARM", "timestamp": "2000-01-01T00:05:00.000+0000",
 				"reason": "Threshold Crossed: 2 out of the last 3 datapoints [9.0 (01/01/00 00:04:00), 9.0 (01/01/00 00:03:00)] were greater than the threshold (5.0) (minimum 2 datapoints for OK -> ALARM transition).",
-				"reasonData": "{\"period\":60,\"queryDate\":\"2000-01-01T00:05:00.000+0000\",\"recentDatapoints\":[1,9,9],\"startDate\":\"2000-01-01T00:00:00.000+0000\",\"statistic\":\"Sum\",\"threshold\":5,\"version\":\"1.0\"}"},
+				"reasonData": "{\"evaluatedDatapoints\":[{\"timestamp\":\"2000-01-01T00:04:00.000+0000\",\"value\":9},{\"timestamp\":\"2000-01-01T00:03:00.000+0000\",\"value\":9},{\"timestamp\":\"2000-01-01T00:02:00.000+0000\",\"value\":1}],\"period\":60,\"queryDate\":\"2000-01-01T00:05:00.000+0000\",\"recentDatapoints\":[1,9,9],\"startDate\":\"2000-01-01T00:02:00.000+0000\",\"statistic\":\"Sum\",\"threshold\":5,\"version\":\"1.0\"}"},
 			"previousState": {"value": "OK", "timestamp": "2000-01-01T00:01:00.000+0000",
 				"reason": "Threshold Crossed: 1 out of the last 3 datapoints [1.0 (01/01/00 00:00:00)] was not greater than the threshold (5.0) (minimum 2 datapoints for ALARM -> OK transition).",
-				"reasonData": "{\"period\":60,\"queryDate\":\"2000-01-01T00:01:00.000+0000\",\"recentDatapoints\":[1],\"startDate\":\"2000-01-01T00:00:00.000+0000\",\"statistic\":\"Sum\",\"threshold\":5,\"version\":\"1.0\"}"},
+				"reasonData": "{\"evaluatedDatapoints\":[{\"timestamp\":\"2000-01-01T00:00:00.000+0000\",\"value\":1}],\"period\":60,\"queryDate\":\"2000-01-01T00:01:00.000+0000\",\"recentDatapoints\":[1],\"startDate\":\"2000-01-01T00:00:00.000+0000\",\"statistic\":\"Sum\",\"threshold\":5,\"version\":\"1.0\"}"},
 			"configuration": {"description": "api-a fails", "metrics": [{"id": "`+id+`", "returnData": true, "metricStat":
 				{"metric": {"dimensions": {"ApiName": "shop", "Stage": "api-a"}, "name": "5XXError", "namespace": "AWS/ApiGateway"}, "period": 60, "stat": "Sum"}}]}
 		}`), &want)

@@ -180,16 +180,20 @@ func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.00
 
 // reasonData is the reason for machines.
 func (a *alarm) reasonData(data []float64, end int64, now time.Time) string {
+	counted := recent(data, int(*a.EvaluationPeriods))
 	facts := map[string]any{
 		"version": "1.0", "queryDate": stamp(now), "period": a.period, "threshold": *a.Threshold,
-		"recentDatapoints": append([]float64{}, recent(data, int(*a.EvaluationPeriods))...),
+		"recentDatapoints": append([]float64{}, counted...),
 	}
-	for i, x := range data {
-		if !math.IsNaN(x) {
-			facts["startDate"] = stamp(time.Unix(end-int64(len(data)-i)*a.period, 0))
-			break
+	evaluated := []map[string]any{} // newest first
+	for i := len(data) - 1; len(evaluated) < len(counted); i-- {
+		if !math.IsNaN(data[i]) {
+			at := stamp(time.Unix(end-int64(len(data)-i)*a.period, 0))
+			facts["startDate"] = at
+			evaluated = append(evaluated, map[string]any{"timestamp": at, "value": data[i]})
 		}
 	}
+	facts["evaluatedDatapoints"] = evaluated
 	if stat := a.queries[a.watched].MetricStat; stat != nil {
 		facts["statistic"] = *stat.Stat
 	}
