@@ -55,8 +55,15 @@ type Lockstep struct {
 	scheduler    awsiam.Role
 }
 
-// NewLockstep stands an application and its Lockstep up in the scope's stack.
+// NewLockstep stands an application and its Lockstep up in the scope's stack. It panics, as constructs do, where the
+// stack's account and Region are known and the configuration names what they cannot reach.
 func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
+	at := awscdk.Stack_Of(scope)
+	if !*awscdk.Token_IsUnresolved(at.Account()) && !*awscdk.Token_IsUnresolved(at.Region()) {
+		if err := props.Config.In(*at.Account(), *at.Region()); err != nil {
+			panic(err.Error())
+		}
+	}
 	l := &Lockstep{
 		scope: constructs.NewConstruct(scope, jsii.String(id)), Roles: map[string]awsiam.Role{},
 		config: props.Config, code: props.Code, settings: props.Config.Settings(),

@@ -227,30 +227,6 @@ func (c Config) checkDomains() error {
 	return nil
 }
 
-// In finds what the configuration names by ARN and AWS would not find from where the application is.
-func (c Config) In(account, region string) error {
-	elsewhere := func(path, arn string) error {
-		if part := strings.Split(arn, ":"); len(part) > 5 && (part[3] != region || part[4] != account) {
-			return found("lockstep."+path, arn, "one in %s of the account %s, where the application is", region, account)
-		}
-		return nil
-	}
-	if c.Domains.API != nil {
-		if err := elsewhere("domains.api.certificate", c.Domains.API.Certificate); err != nil {
-			return err
-		}
-	}
-	for i, f := range c.Functions {
-		if err := elsewhere(fmt.Sprintf("functions[%d].existing", i), f.Existing); err != nil {
-			return err
-		}
-	}
-	if c.Probe != nil {
-		return elsewhere("probe.function", c.Probe.Function)
-	}
-	return nil
-}
-
 // checkCookie: a browser takes no cookie for a domain that the host is not in.
 func (c Config) checkCookie() error {
 	domain, site := c.Site.CookieDomain, c.Domains.Site

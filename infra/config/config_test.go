@@ -155,12 +155,35 @@ func existing(n int) (list []string) {
 
 // What another Region or account has is not found by its name: better now than half way through a deployment.
 func TestConfig_In(t *testing.T) {
+	event := func(source string) string {
+		return `{"app":"shop","functions":[{"name":"f","existing":"f","events":[` + source + `]}]}`
+	}
+	secret := func(arn string) string {
+		return `{"app":"shop","database":{"secret":"` + arn + `","vpc":{"id":"vpc-1","subnets":["subnet-1"],"securityGroups":["sg-1"]}}}`
+	}
+	provider := func(account string) string {
+		return `{"app":"shop","github":{"repository":"a/b","provider":"arn:aws:iam::` + account + `:oidc-provider/token.actions.githubusercontent.com"}}`
+	}
+	site := func(account string) string {
+		return `{"app":"shop","domains":{"site":{"name":"example.com","certificate":"arn:aws:acm:us-east-1:` + account + `:certificate/x"}}}`
+	}
 	for source, message := range map[string]string{
 		`{"app":"shop","functions":[{"name":"f","existing":"arn:aws:lambda:eu-west-1:123456789012:function:f"},{"name":"g","existing":"g"}]}`: "",
 		`{"app":"shop","functions":[{"name":"f","existing":"arn:aws:lambda:us-east-1:123456789012:function:f"}]}`:                             "lockstep.functions[0].existing: found",
 		`{"app":"shop","functions":[{"name":"f","existing":"arn:aws:lambda:eu-west-1:210987654321:function:f"}]}`:                             "lockstep.functions[0].existing: found",
 		`{"app":"shop","domains":{"api":{"name":"api.example.com","certificate":"arn:aws:acm:us-east-1:123456789012:certificate/x"}}}`:        "lockstep.domains.api.certificate: found",
 		`{"app":"shop","probe":{"function":"arn:aws:lambda:us-east-1:123456789012:function:check"}}`:                                          "lockstep.probe.function: found",
+		event(`{"schedule":"rate(1 day)"},{"queue":"arn:aws:sqs:eu-west-1:210987654321:q"}`):                                                  "",
+		event(`{"schedule":"rate(1 day)"},{"queue":"arn:aws:sqs:us-east-1:123456789012:q"}`):                                                  `lockstep.functions[0].events[1].queue: found "arn:aws:sqs:us-east-1:123456789012:q", expected one in eu-west-1, for`,
+		event(`{"stream":"arn:aws:kinesis:us-east-1:123456789012:stream/s"}`):                                                                 "lockstep.functions[0].events[0].stream: found",
+		event(`{"topic":"arn:aws:sns:us-east-1:123456789012:t"}`):                                                                             "lockstep.functions[0].events[0].topic: found",
+		secret("arn:aws:secretsmanager:eu-west-1:123456789012:secret:db"):                                                                     "",
+		secret("arn:aws:secretsmanager:us-east-1:123456789012:secret:db"):                                                                     "lockstep.database.secret: found",
+		secret("arn:aws:secretsmanager:eu-west-1:210987654321:secret:db"):                                                                     `lockstep.database.secret: found "arn:aws:secretsmanager:eu-west-1:210987654321:secret:db", expected one in eu-west-1 of the account 123456789012`,
+		provider("123456789012"): "",
+		provider("210987654321"): "lockstep.github.provider: found",
+		site("123456789012"):     "",
+		site("210987654321"):     "lockstep.domains.site.certificate: found",
 	} {
 		c, err := Parse([]byte(source))
 		if err != nil {
