@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,24 @@ func compile(ctx context.Context) (parts, error) {
 		})
 	}
 	return p, group.Wait()
+}
+
+// bundles writes the shop's releases as AWS runs them: on Linux, on what cdk.json says the functions are for.
+func bundles(ctx context.Context, dir string) error {
+	c, err := application(ctx)
+	if err != nil {
+		return err
+	}
+	machine := map[string]string{"x86_64": "amd64"}
+	arch := cmp.Or(machine[c.Functions[0].Architecture], "arm64")
+	for _, release := range shop.Releases() {
+		made, err := shop.Build(ctx, release, dir, "GOOS=linux", "GOARCH="+arch)
+		if err != nil {
+			return err
+		}
+		fmt.Println(made)
+	}
+	return nil
 }
 
 func moduleRoot(ctx context.Context) (string, error) {

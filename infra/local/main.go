@@ -19,6 +19,7 @@ type options struct {
 	views  float64
 	// rollbacks is how many are measured, in place of the three releases.
 	rollbacks int
+	bundles   string
 }
 
 func main() {
@@ -28,6 +29,7 @@ func main() {
 	flag.StringVar(&o.report, "report", "", "write what happened to this `file`, as JSON")
 	flag.Float64Var(&o.views, "views", 40, "page views per second of all viewers together")
 	flag.IntVar(&o.rollbacks, "rollbacks", 0, "in place of the three releases roll a bad one of 200 functions back so many times, and measure how soon nobody meets it; two minutes each")
+	flag.StringVar(&o.bundles, "bundles", "", "only write the sample shop's releases into this `folder`, for AWS: what lockstep release takes")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "local: found the argument %q, expected only flags; see go run ./infra/local -h\n", flag.Arg(0))
@@ -38,10 +40,7 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	l, err := newLocal(ctx, o)
-	if err == nil {
-		err = l.run(ctx)
-	}
+	err := run(ctx, o)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -53,4 +52,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "local:", err)
 		os.Exit(1)
 	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.bundles != "" {
+		return bundles(ctx, o.bundles)
+	}
+	l, err := newLocal(ctx, o)
+	if err != nil {
+		return err
+	}
+	return l.run(ctx)
 }

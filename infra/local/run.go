@@ -155,7 +155,7 @@ func (l *local) up(dir string) error {
 	}
 	l.stack, err = stack.Up(stack.Options{
 		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
-		Variables: map[string]string{"DATABASE_URL": l.database.URL()}, Secret: l.database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
+		Secret: l.database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
 		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges,
 	})
 	if err != nil {

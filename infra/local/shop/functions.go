@@ -12,8 +12,8 @@ import (
 
 const module = "lockstep/infra/local/shop"
 
-// buildFunctions compiles all functions of a release in one go, for the machine that runs it.
-func buildFunctions(ctx context.Context, release, into string) error {
+// buildFunctions compiles all functions of a release in one go.
+func buildFunctions(ctx context.Context, release, into string, env []string) error {
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func buildFunctions(ctx context.Context, release, into string) error {
 		"-buildvcs=false", "-tags", "lambda.norpc",
 		"-ldflags", "-s -w -buildid= -X "+module+"/api.mark=lockstep-build:"+release+";",
 		"-o", compiled+string(filepath.Separator), module+"/"+release+"/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if output, err := build.CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			return errors.New("compile the functions: there is no `go` on the PATH, install Go from https://go.dev/dl")

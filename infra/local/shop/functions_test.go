@@ -101,6 +101,7 @@ func (s *stage) counted(release string, orders int) {
 type stage struct {
 	t         *testing.T
 	url       string
+	secret    map[string]string // the variables by which a function finds it
 	db        *sql.DB
 	dirs      map[string]string
 	processes map[string]*process
@@ -108,6 +109,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	s := &stage{t: t, url: postgrestest.Database(t), dirs: map[string]string{}, processes: map[string]*process{}}
+	s.secret = secretOf(t, s.url)
 	var err error
 	if s.db, err = sql.Open("pgx", s.url); err != nil {
 		t.Fatal(err)

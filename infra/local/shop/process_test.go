@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/metrics"
+	"lockstep/infra/local/cloud/secrets"
 )
 
 // process is a function as Lambda would run it: its own process, which fetches calls and sends answers.
@@ -28,7 +31,7 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 	s.t.Helper()
 	bootstrap := filepath.Join(s.dirs[release], "functions", function, "bootstrap")
 	if s.processes[bootstrap] == nil {
-		s.processes[bootstrap] = start(s.t, bootstrap, s.url)
+		s.processes[bootstrap] = start(s.t, bootstrap, s.secret)
 	}
 	p := s.processes[bootstrap]
 	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function, Body: body,
@@ -54,12 +57,15 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 	return answer
 }
 
-func start(t *testing.T, bootstrap, databaseURL string) *process {
+func start(t *testing.T, bootstrap string, secret map[string]string) *process {
 	t.Helper()
 	p := &process{calls: make(chan []byte), answers: make(chan []byte), metrics: make(chan string, 100)}
 	server := httptest.NewServer(p)
 	command := exec.CommandContext(t.Context(), bootstrap)
-	command.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"), "DATABASE_URL=" + databaseURL}
+	command.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}
+	for name, value := range secret {
+		command.Env = append(command.Env, name+"="+value)
+	}
 	command.Stdout = metrics.Embedded(io.Discard, func(namespace, metric string, dimensions map[string]string, value float64, unit string) {
 		p.metrics <- fmt.Sprint(namespace, " ", metric, " ", dimensions, " ", value, " ", unit)
 	})
@@ -72,6 +78,26 @@ func start(t *testing.T, bootstrap, databaseURL string) *process {
 		server.Close()
 	})
 	return p
+}
+
+// secretOf puts the connection into Secrets Manager, as Lockstep finds it there, and gives the variables of who reads it.
+func secretOf(t *testing.T, databaseURL string) map[string]string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	value, err := json.Marshal(map[string]any{"engine": "postgres", "host": u.Hostname(), "port": json.Number(u.Port()), "dbname": u.Path[1:],
+		"username": u.User.Username(), "password": password, "sslmode": u.Query().Get("sslmode")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := secrets.New()
+	server := httptest.NewServer(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": store}))
+	t.Cleanup(server.Close)
+	return map[string]string{"DATABASE_SECRET": store.Put("shop", string(value)), "AWS_ENDPOINT_URL": server.URL,
+		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 }
 
 // ServeHTTP is the Lambda Runtime API.

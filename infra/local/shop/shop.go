@@ -35,20 +35,21 @@ type declaration struct {
 //
 //	lockstep.json  site/  functions/<name>/bootstrap  migrations/{expand,contract,backfill}/
 //
-// The same source gives the same bytes, and releases may be built side by side.
-func Build(ctx context.Context, release, into string) (string, error) {
+// The same source gives the same bytes, and releases may be built side by side. The functions are for this machine, or for
+// the one that GOOS and GOARCH in env say.
+func Build(ctx context.Context, release, into string, env ...string) (string, error) {
 	index := slices.Index(Releases(), release)
 	if index < 0 {
 		return "", fmt.Errorf("build release %q: there is no such release of the shop, expected one of %s", release, strings.Join(Releases(), ", "))
 	}
 	dir := filepath.Join(into, release)
-	if err := build(ctx, index, dir); err != nil {
+	if err := build(ctx, index, dir, env); err != nil {
 		return "", fmt.Errorf("build release %s of the shop in %s: %w", release, dir, err)
 	}
 	return dir, nil
 }
 
-func build(ctx context.Context, index int, dir string) error {
+func build(ctx context.Context, index int, dir string, env []string) error {
 	release := Releases()[index]
 	if err := os.RemoveAll(dir); err != nil {
 		return err
@@ -75,7 +76,7 @@ func build(ctx context.Context, index int, dir string) error {
 	if err := write(dir, files); err != nil {
 		return err
 	}
-	return buildFunctions(ctx, release, filepath.Join(dir, "functions"))
+	return buildFunctions(ctx, release, filepath.Join(dir, "functions"), env)
 }
 
 func write(dir string, files map[string][]byte) error {

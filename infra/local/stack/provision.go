@@ -117,10 +117,12 @@ func (s *Stack) functions(o Options) error {
 	}
 	for _, f := range o.Functions {
 		name, variables := o.Lambda(f), maps.Clone(f.Environment)
-		if variables == nil {
-			variables = map[string]string{}
+		if d := s.Settings.Database; d != nil {
+			if variables == nil {
+				variables = map[string]string{}
+			}
+			variables[config.DatabaseSecretKey] = d.Secret
 		}
-		maps.Copy(variables, o.Variables)
 		if _, err := s.Cloud.Lambda.Create(lambda.Function{
 			Name: name, Zip: o.Placeholder, Handler: f.Handler, Timeout: f.Timeout.Std(), MemoryMB: f.Memory, Environment: variables,
 		}); err != nil {

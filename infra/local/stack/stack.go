@@ -28,8 +28,6 @@ type Options struct {
 	Code map[sm.Task][]byte
 	// Placeholder is what the application's functions are before the first release.
 	Placeholder []byte
-	// Variables are those of the application's functions beside their own.
-	Variables map[string]string
 	// Secret is the database's, as RDS keeps it; empty for an application without one.
 	Secret string
 	Runner lambda.Runner

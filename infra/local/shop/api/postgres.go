@@ -2,10 +2,16 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -17,8 +23,9 @@ type DB interface {
 
 // postgres keeps one connection: a Lambda process serves one call at a time.
 type postgres struct {
-	conn *pgx.Conn
-	name string // which the session has
+	secrets *secretsmanager.Client
+	conn    *pgx.Conn
+	name    string // which the session has
 }
 
 // connect gives a session that says for which release it is used: a contract waits for those of others. The
@@ -39,16 +46,47 @@ func (p *postgres) connect(ctx context.Context, release string) (DB, error) {
 }
 
 func (p *postgres) open(ctx context.Context) error {
-	url := os.Getenv("DATABASE_URL")
-	if url == "" {
-		return errors.New("connect to Postgres: DATABASE_URL is empty, expected postgres://user:password@host/database")
+	address, err := p.address(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
 	p.conn, p.name = conn, ""
 	return nil
+}
+
+// address reads the secret for each connection: a password that was changed meanwhile is the new one. The error of
+// a secret that is not JSON would quote it.
+func (p *postgres) address(ctx context.Context) (string, error) {
+	arn := os.Getenv("DATABASE_SECRET")
+	if arn == "" {
+		return "", errors.New("DATABASE_SECRET is empty, expected the ARN of the database's secret, as Lockstep gives it to a function")
+	}
+	if p.secrets == nil {
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return "", err
+		}
+		p.secrets = secretsmanager.NewFromConfig(cfg)
+	}
+	out, err := p.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	if err != nil {
+		return "", err
+	}
+	// RDS has authorities of its own: who wants to verify it brings their certificates along.
+	secret := struct {
+		Host, DBName, Username, Password, SSLMode string
+		Port                                      json.Number
+	}{SSLMode: "require", Port: "5432"}
+	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &secret) != nil {
+		return "", fmt.Errorf("secret %s: found no JSON object with host, port, dbname, username and password", arn)
+	}
+	address := url.URL{Scheme: "postgres", User: url.UserPassword(secret.Username, secret.Password), Host: net.JoinHostPort(secret.Host, secret.Port.String()),
+		Path: secret.DBName, RawQuery: url.Values{"sslmode": {secret.SSLMode}}.Encode()}
+	return address.String(), nil
 }
 
 // Rows runs a query and collects its rows by the `db` tags of T; never nil, so that JSON has a list.
