@@ -32,7 +32,7 @@ type Settings struct {
 	Queue        QueuePolicy            `json:"queue"`
 	Probe        *ProbeFunction         `json:"probe,omitempty"`
 	Sweep        Duration               `json:"sweep"`        // how often Recover looks for what nobody told it
-	CallTimeout  Duration               `json:"callTimeout"`  // how long an API call may be in flight
+	CallTimeout  Duration               `json:"callTimeout"`  // how long a call may be in flight
 	MetricPeriod Duration               `json:"metricPeriod"` // the resolution of the metrics: a minute on AWS
 	// EdgeConvergence is how long a new route takes to reach every edge location.
 	EdgeConvergence Duration `json:"edgeConvergence"`

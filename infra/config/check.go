@@ -129,8 +129,11 @@ func (f Function) check(at string) error {
 		if !existingPattern.MatchString(f.Existing) {
 			return found(at+".existing", f.Existing, "the name or the ARN of a Lambda, without a version")
 		}
-		if f.Runtime != "" || f.Handler != "" || f.Memory != 0 || f.Timeout != 0 || f.Architecture != "" || f.Environment != nil {
-			return found(at, "runtime, handler, memory, timeout, architecture or environment", "none of them beside existing: an adopted function stays as it is")
+		if f.Runtime != "" || f.Handler != "" || f.Memory != 0 || f.Architecture != "" || f.Environment != nil {
+			return found(at, "runtime, handler, memory, architecture or environment", "none of them beside existing: an adopted function stays as it is")
+		}
+		if t := f.Timeout.Std(); t != 0 && (t < time.Second || t > longestCall) {
+			return found(at+".timeout", f.Timeout, "1s to 15m, its own, where that is more than 29s")
 		}
 		return nil
 	}
@@ -146,8 +149,8 @@ func (f Function) check(at string) error {
 	if f.Memory != 0 && (f.Memory < 128 || f.Memory > 10240) {
 		return found(at+".memory", f.Memory, "128 to 10240 (MB)")
 	}
-	if f.Timeout.Std() > 29*time.Second || f.Timeout != 0 && f.Timeout.Std() < time.Second {
-		return found(at+".timeout", f.Timeout, "1s to 29s, which is how long the API waits")
+	if t := f.Timeout.Std(); t < time.Second || t > longestCall || t > callTimeout && len(f.Routes) > 0 {
+		return found(at+".timeout", f.Timeout, "1s to 29s, which is how long the API waits; to 15m without routes")
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ type Config struct {
 }
 
 // Function is a function of the application. Existing names one that is there already, by name or ARN, and
-// adopts it; then only its routes and events are Lockstep's to say.
+// adopts it; then only its routes and events are Lockstep's to say, and Timeout says its own, if that is more than 29s.
 type Function struct {
 	Name        string            `json:"name"`
 	Existing    string            `json:"existing"`

@@ -62,7 +62,9 @@ func TestParse_Refuses(t *testing.T) {
 		"adopted and configured": {function(`"existing":"f","memory":512`), "lockstep.functions[0]: found"},
 		"adopted version":        {function(`"existing":"arn:aws:lambda:us-east-1:123456789012:function:f:3"`), "lockstep.functions[0].existing: found"},
 		"memory":                 {function(plain + `,"memory":64`), "lockstep.functions[0].memory: found 64, expected 128 to 10240"},
-		"timeout":                {function(plain + `,"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
+		"timeout":                {function(plain + `,"routes":["/f"],"timeout":"1m"`), "lockstep.functions[0].timeout: found 1m0s, expected 1s to 29s"},
+		"timeout without routes": {function(plain + `,"timeout":"16m"`), "lockstep.functions[0].timeout: found 16m0s, expected"},
+		"timeout of another's":   {`{"app":"shop","functions":[{"name":"f","existing":"f","timeout":"16m"}]}`, "lockstep.functions[0].timeout: found 16m0s, expected 1s to 15m"},
 		"reserved variable":      {function(plain + `,"environment":{"AWS_REGION":"x"}`), "lockstep.functions[0].environment.AWS_REGION"},
 		"Lambda's own variable":  {function(plain + `,"environment":{"LAMBDA_TASK_ROOT":"x"}`), "lockstep.functions[0].environment.LAMBDA_TASK_ROOT"},
 		"too much environment":   {function(plain + `,"environment":{"AB":"` + strings.Repeat("x", 4089) + `"}`), `lockstep.functions[0].environment: found "4098 bytes", expected at most 4096`},
@@ -221,5 +223,22 @@ func TestLoad_CDK(t *testing.T) {
 	}
 	if c.App != "shop" || len(c.Functions) != 2 {
 		t.Errorf("got %+v", c)
+	}
+}
+
+// How long a call may be in flight is the application's longest: a schema must not be taken back under it.
+func TestSettings_LongestCall(t *testing.T) {
+	for source, want := range map[string]time.Duration{
+		`{"app":"shop"}`: 29 * time.Second,
+		`{"app":"shop","functions":[{"name":"f","existing":"f","timeout":"5m"},{"name":"g","existing":"g"}]}`:         5 * time.Minute,
+		`{"app":"shop","functions":[{"name":"f","runtime":"provided.al2023","handler":"bootstrap","timeout":"15m"}]}`: 15 * time.Minute,
+	} {
+		c, err := Parse([]byte(source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Settings().CallTimeout.Std(); got != want {
+			t.Errorf("%s: a call may take %s, expected %s", source, got, want)
+		}
 	}
 }

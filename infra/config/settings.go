@@ -14,6 +14,8 @@ const (
 	lambdaConvergence = 15 * time.Second
 	// callTimeout is how long API Gateway waits for a function.
 	callTimeout = 29 * time.Second
+	// longestCall is how long Lambda lets a function run.
+	longestCall = 15 * time.Minute
 	// Sweep is how often Recover looks for what nobody told it.
 	Sweep = 5 * time.Minute
 )
@@ -30,6 +32,7 @@ func (c Config) Settings() sm.Settings {
 		s.EdgeConvergence = sm.Duration(lambdaConvergence)
 	}
 	for _, f := range c.Functions {
+		s.CallTimeout = max(s.CallTimeout, f.Timeout)
 		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f), Live: len(f.Events) > 0})
 	}
 	for _, e := range sm.Environments() {

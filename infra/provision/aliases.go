@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -31,14 +32,14 @@ func (p provisioner) aliases(ctx context.Context, s sm.Settings, control sm.Cont
 	// Named after the API: a function that was adopted may still have the permission of an API that is gone.
 	allow := permission{"lockstep-api-" + s.API, caller}
 	for _, f := range s.Functions {
-		if err := p.aliasesOf(ctx, quota, f, control, allow); err != nil {
+		if err := p.aliasesOf(ctx, quota, f, control, allow, s.CallTimeout.Std()); err != nil {
 			return fmt.Errorf("prepare the function %s: %w", f.Name, err)
 		}
 	}
 	return nil
 }
 
-func (p provisioner) aliasesOf(ctx context.Context, quota *rate.Limiter, f sm.AppFunction, control sm.Control, allow permission) error {
+func (p provisioner) aliasesOf(ctx context.Context, quota *rate.Limiter, f sm.AppFunction, control sm.Control, allow permission, limit time.Duration) error {
 	first, serves := "", ""
 	for _, e := range sm.Environments() {
 		version, err := p.version(ctx, quota, f.Lambda, e.Alias())
@@ -47,7 +48,7 @@ func (p provisioner) aliasesOf(ctx context.Context, quota *rate.Limiter, f sm.Ap
 		}
 		if version == "" {
 			if first == "" {
-				if first, err = p.publish(ctx, quota, f.Lambda); err != nil {
+				if first, err = p.publish(ctx, quota, f.Lambda, limit); err != nil {
 					return err
 				}
 			}
@@ -91,13 +92,17 @@ func (p provisioner) version(ctx context.Context, quota *rate.Limiter, fn, alias
 }
 
 // publish answers the version that has the code as it is; Lambda makes no second one of the same.
-func (p provisioner) publish(ctx context.Context, quota *rate.Limiter, fn string) (string, error) {
+func (p provisioner) publish(ctx context.Context, quota *rate.Limiter, fn string, limit time.Duration) (string, error) {
 	if err := quota.Wait(ctx); err != nil {
 		return "", err
 	}
 	out, err := p.functions.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: &fn})
 	if err != nil {
 		return "", fmt.Errorf("publish a first version of %s: %w", fn, err)
+	}
+	// A rollback takes the schema back, and a contract narrows it, when the last call must have ended.
+	if may := time.Duration(aws.ToInt32(out.Timeout)) * time.Second; may > limit {
+		return "", fmt.Errorf("cdk.json: lockstep.functions: %s may run for %s, expected at most %s; give it \"timeout\": \"%s\" beside existing", fn, may, limit, may)
 	}
 	return aws.ToString(out.Version), nil
 }

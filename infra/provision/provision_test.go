@@ -63,7 +63,7 @@ func fresh(t *testing.T) *account {
 			t.Fatal(err)
 		}
 	}
-	a.settings = sm.Settings{App: "shop", StateBucket: "state", API: "api", KeyValue: c.KeyValue.Create("shop"),
+	a.settings = sm.Settings{App: "shop", CallTimeout: sm.Duration(29 * time.Second), StateBucket: "state", API: "api", KeyValue: c.KeyValue.Create("shop"),
 		Functions: []sm.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}, {Name: "orders", Lambda: "shop-orders", Live: true}}}
 	config := c.Config()
 	a.provisioner = provisioner{
@@ -303,6 +303,24 @@ func TestProvision_AnotherAPI_MayCall(t *testing.T) {
 		if a.permissions["shop-orders:b lockstep-api-api2"] == "" {
 			t.Errorf("found the permissions %v, expected one for api2", a.permissions)
 		}
+	})
+}
+
+// A function that was adopted may run longer than the API waits, and then says so in cdk.json.
+func TestProvision_LongCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+		if _, err := a.Lambda.Create(local.Function{Name: "reports", Zip: zipped(t), Timeout: 5 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		a.settings.Functions = append(a.settings.Functions, sm.AppFunction{Name: "reports", Lambda: "reports"})
+		_, _, err := a.handle(t.Context(), cfn.Event{RequestType: cfn.RequestCreate, ResourceProperties: map[string]any{"Settings": string(a.settings.JSON()), "Caller": "arn:api/api-*"}})
+		if err == nil || !strings.Contains(err.Error(), `reports may run for 5m0s, expected at most 29s; give it "timeout": "5m0s"`) {
+			t.Errorf("got %v", err)
+		}
+		a.settings.CallTimeout = sm.Duration(5 * time.Minute)
+		a.deploy(t, cfn.RequestCreate)
 	})
 }
 

@@ -162,16 +162,16 @@ func (b Book) Lock(ctx context.Context, change func(*sm.Lock) error) (sm.Lock, e
 func update[T any](ctx context.Context, ledger Ledger, key string, change func(*T) error) (T, error) {
 	var err error
 	for range 6 {
-		var value T
+		var object kept[T]
 		var etag string
-		if etag, err = ledger.Get(ctx, key, &value); err != nil {
-			return value, err
+		if etag, err = ledger.Get(ctx, key, &object); err != nil {
+			return object.value, err
 		}
-		if err = change(&value); err != nil {
-			return value, err
+		if err = change(&object.value); err != nil {
+			return object.value, err
 		}
-		if _, err = ledger.Put(ctx, key, value, etag); err == nil {
-			return value, nil
+		if _, err = ledger.Put(ctx, key, object, etag); err == nil {
+			return object.value, nil
 		}
 		if !errors.Is(err, &sm.Error{Name: sm.StaleWrite}) {
 			break

@@ -44,7 +44,9 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	since := now.Sub(*record.Promoted)
 	// What the metrics will say of the last minutes they do not say yet: quiet is what was quiet before those.
 	lag := metricLag * d.Settings.MetricPeriod.Std()
-	requests, _, err := d.Traffic.Calls(ctx, doc.Fallback, now.Add(-plan.Quiet.Std()-lag), now)
+	// Nobody calls it while the last call is still at work, whatever called it.
+	quiet := max(plan.Quiet, d.Settings.CallTimeout)
+	requests, _, err := d.Traffic.Calls(ctx, doc.Fallback, now.Add(-quiet.Std()-lag), now)
 	if err != nil {
 		return doc, fmt.Errorf("count the calls of %s: %w", doc.Fallback, err)
 	}
@@ -54,11 +56,11 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		// Some edges still go by the old route: nothing is quiet yet that they may call.
 	case doc.First:
 		text = fmt.Sprintf("nobody ever called %s", doc.Fallback)
-	case since < plan.Quiet.Std()+lag:
+	case since < quiet.Std()+lag:
 	case requests == 0:
-		text = fmt.Sprintf("%s has been quiet for %s", doc.Fallback, plan.Quiet)
+		text = fmt.Sprintf("%s has been quiet for %s", doc.Fallback, quiet)
 	case since >= plan.AtMost.Std():
-		text = fmt.Sprintf("%s was still called %.0f times in the last %s, but %s have passed", doc.Fallback, requests, plan.Quiet, plan.AtMost)
+		text = fmt.Sprintf("%s was still called %.0f times in the last %s, but %s have passed", doc.Fallback, requests, quiet, plan.AtMost)
 	}
 	doc.Drained = text != ""
 	// A history has 25,000 events, of which a ramp may have taken nearly half: what may take weeks is looked at less often.
