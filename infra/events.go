@@ -100,10 +100,7 @@ func (l *Lockstep) undeliveredName() string {
 }
 
 func (l *Lockstep) undeliveredEvents() awssqs.Queue {
-	queue := awssqs.NewQueue(l.scope, jsii.String("UndeliveredEvents"), &awssqs.QueueProps{
-		QueueName: jsii.String(l.undeliveredName()), Encryption: awssqs.QueueEncryption_SQS_MANAGED,
-		EnforceSSL: jsii.Bool(true), RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
-	})
+	queue := l.deadLetters("UndeliveredEvents", l.undeliveredName())
 	accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
 	rule := config.FunctionName(l.config.App, "*")
 	l.sends(queue, "events.amazonaws.com", arn("events", "rule/"+rule), arn("events", "rule/*/"+rule))

@@ -53,6 +53,7 @@ type Lockstep struct {
 	machine      awsstepfunctions.IStateMachine
 	lambdas      map[sm.Task]awslambda.Function
 	scheduler    awsiam.Role
+	undelivered  []string // names of queues for what reached nobody
 }
 
 // NewLockstep stands an application and its Lockstep up in the scope's stack. It panics, as constructs do, where the
@@ -85,6 +86,7 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	l.dashboard()
 	l.continuousIntegration()
 	l.events(l.provision(stacks))
+	l.undeliveredAlarm()
 	l.outputs()
 	return l
 }

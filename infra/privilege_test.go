@@ -31,6 +31,7 @@ var uncalled = map[string]string{
 	"logs:CreateLogStream log":                  "Lambda itself writes the log",
 	"logs:PutLogEvents log":                     "Lambda itself writes the log",
 	"ec2 network":                               "Lambda itself makes the network interfaces",
+	"sqs:SendMessage failed":                    "Lambda itself puts there what the function failed at",
 }
 
 // TestPermissions_AreThoseOfTheCalls: nothing used is missing, nothing granted is unused.
@@ -158,6 +159,7 @@ func kindOf(action, resource string) string {
 		{"states", ":execution:lockstep-shop:*", "execution"},
 		{"iam", "LockstepSchedulerRole.Arn", "scheduler"},
 		{"logs", "Log.Arn", "log"},
+		{"sqs", "LockstepFailed.Arn", "failed"},
 	} {
 		if service == known.service && strings.Contains(resource, known.resource) {
 			return known.name

@@ -4,7 +4,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
 	"lockstep/infra/config"
@@ -21,10 +20,7 @@ func (l *Lockstep) rules() {
 // within a day lies in a queue of the rule's own.
 func (l *Lockstep) rule(r config.Rule) {
 	id := string(r.Name[0]-'a'+'A') + r.Name[1:]
-	queue := awssqs.NewQueue(l.scope, jsii.String(id+"DeadLetters"), &awssqs.QueueProps{
-		QueueName: jsii.String(config.RuleName(l.config.App, r.Name) + "-undelivered"), Encryption: awssqs.QueueEncryption_SQS_MANAGED,
-		EnforceSSL: jsii.Bool(true), RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
-	})
+	queue := l.deadLetters(id+"DeadLetters", config.RuleName(l.config.App, r.Name)+"-undelivered")
 	accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
 	var target awsevents.IRuleTarget
 	if r.Task == "" {

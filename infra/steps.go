@@ -16,6 +16,8 @@ import (
 // steps makes Lockstep's Lambdas. Each publishes a version with every change of its code or configuration, and
 // old versions stay: a release under way goes on with those that it began with.
 func (l *Lockstep) steps() {
+	// A rule has done its part when Lambda has taken the event: what the function fails at three times is lost otherwise.
+	failed := l.deadLetters("Failed", config.RuleName(l.config.App, "failed"))
 	for _, task := range sm.Functions() {
 		scope := constructs.NewConstruct(l.scope, jsii.String(string(task)))
 		name := config.LambdaName(l.config.App, task)
@@ -25,6 +27,10 @@ func (l *Lockstep) steps() {
 		inside := l.database != nil && (task == sm.Expand || task == sm.Contract || task == sm.Repair)
 		if inside {
 			statements = append(statements, inVPC())
+		}
+		heeds := task == sm.Signal || task == sm.Recover
+		if heeds {
+			statements = append(statements, allow([]string{"sqs:SendMessage"}, *failed.QueueArn()))
 		}
 		memory := 512.0
 		if l.database != nil && task == sm.Begin {
@@ -41,6 +47,9 @@ func (l *Lockstep) steps() {
 		})
 		cfn := function.Node().DefaultChild().(awslambda.CfnFunction)
 		cfn.AddDeletionOverride(jsii.String("DependsOn")) // the role, which the function names anyway
+		if heeds {
+			cfn.SetDeadLetterConfig(&awslambda.CfnFunction_DeadLetterConfigProperty{TargetArn: failed.QueueArn()})
+		}
 		if inside {
 			cfn.SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
 				SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups,
