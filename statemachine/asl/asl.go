@@ -41,6 +41,8 @@ type Execution struct {
 	Tokens *Tokens
 	// Record, if set, is told each event of the history as it happens.
 	Record func(Event)
+	// Past is the history of a run that was cut short, which goes on from there: see past.go.
+	Past []Event
 }
 
 // StateMachine names the machine for the context object.
@@ -75,16 +77,23 @@ var errRanTooLong = errors.New("the execution ran longer than its TimeoutSeconds
 
 // Run runs an execution to its end. When ctx is cancelled it stops at once: no Catch runs.
 func (m *Machine) Run(ctx context.Context, e Execution) Result {
+	began := time.Now()
+	if n := len(e.Past); n > 0 {
+		if result, ended := e.Past[n-1].result(); ended {
+			return result
+		}
+		began = e.Past[0].Timestamp
+	}
 	limit := maxRun
 	if m.timeout > 0 {
 		limit = min(limit, m.timeout)
 	}
-	ctx, release := context.WithTimeoutCause(ctx, limit, errRanTooLong)
+	ctx, release := context.WithDeadlineCause(ctx, began.Add(limit), errRanTooLong)
 	defer release()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
-	r := &run{Execution: e, stop: stop}
+	r := &run{Execution: e, stop: stop, past: e.Past}
 	r.record(Event{Type: "ExecutionStarted", ExecutionStarted: &ExecutionStarted{
 		Input: string(e.Input), InputDetails: &DataDetails{},
 	}})

@@ -87,6 +87,21 @@ type TaskFailure struct {
 	Failure
 }
 
+// result is how an execution ended, if it did so with this event.
+func (e Event) result() (Result, bool) {
+	switch {
+	case e.ExecutionSucceeded != nil:
+		return Result{Status: Succeeded, Output: json.RawMessage(e.ExecutionSucceeded.Output)}, true
+	case e.ExecutionFailed != nil:
+		return Result{Status: Failed, Error: e.ExecutionFailed.Error, Cause: e.ExecutionFailed.Cause}, true
+	case e.ExecutionAborted != nil:
+		return Result{Status: Aborted, Error: e.ExecutionAborted.Error, Cause: e.ExecutionAborted.Cause}, true
+	case e.ExecutionTimedOut != nil:
+		return Result{Status: TimedOut}, true
+	}
+	return Result{}, false
+}
+
 // WithoutData is the event as GetExecutionHistory answers it when data was not asked for.
 func (e Event) WithoutData() Event {
 	if e.ExecutionStarted != nil {

@@ -11,7 +11,9 @@ import (
 type run struct {
 	Execution
 	stop    context.CancelCauseFunc
+	past    []Event   // what is left to go through of a run that was cut short
 	last    int64     // id of the latest event
+	now     time.Time // when that was
 	entered int64     // id of the event that entered the current state
 	since   time.Time // when that was
 }
@@ -21,8 +23,13 @@ var errHistoryFull = &TaskError{
 	Cause: fmt.Sprintf("The execution reached the maximum number of history events (%d).", MaxEvents),
 }
 
-// record adds an event. The last place of a full history belongs to the event that ends the execution.
+// record adds an event, or goes past the one that was recorded before. The last place of a full history belongs to
+// the event that ends the execution.
 func (r *run) record(e Event) {
+	if len(r.past) > 0 {
+		r.goPast(e)
+		return
+	}
 	if r.last == MaxEvents-1 {
 		r.stop(errHistoryFull)
 		return
@@ -37,6 +44,7 @@ func (r *run) final(e Event) {
 	}
 	r.last++
 	e.ID, e.Timestamp = r.last, time.Now()
+	r.now = e.Timestamp
 	if r.Record != nil {
 		r.Record(e)
 	}
@@ -46,7 +54,7 @@ func (r *run) enter(n *node, input any) {
 	r.record(Event{Type: n.kind + "StateEntered", StateEntered: &StateEntered{
 		Name: n.name, Input: string(encode(input)), InputDetails: &DataDetails{},
 	}})
-	r.entered, r.since = r.last, time.Now()
+	r.entered, r.since = r.last, r.now
 }
 
 // exit records a state's output, which must not be too large for the next state.
@@ -104,9 +112,10 @@ func (r *run) fault(n *node, err error) error {
 		n.name, r.entered, e.Cause)
 }
 
-// sleep waits, or returns early when the execution is stopped.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
+// sleep waits until a time, or returns early when the execution is stopped. What is past was waited for.
+func (r *run) sleep(ctx context.Context, until time.Time) {
+	d := time.Until(until)
+	if d <= 0 || len(r.past) > 0 {
 		return
 	}
 	timer := time.NewTimer(d)

@@ -126,7 +126,7 @@ func (t *task) run(ctx context.Context, r *run, input any) (any, string, error) 
 		if !again {
 			return t.caught(r, input, e)
 		}
-		sleep(ctx, wait)
+		r.sleep(ctx, r.now.Add(wait))
 		if ctx.Err() != nil {
 			return nil, "", err
 		}
@@ -165,7 +165,7 @@ func (t *task) caught(r *run, input any, e *TaskError) (any, string, error) {
 func (t *task) attempt(ctx context.Context, r *run, input any, retries int) (any, error) {
 	c := call{task: t}
 	if t.token {
-		c.ticket = r.Tokens.open()
+		c.ticket = r.Tokens.open(t.handedOut(r))
 		defer r.Tokens.close(c.ticket)
 	}
 	if err := c.prepare(r, input, retries); err != nil {

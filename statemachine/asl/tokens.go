@@ -28,6 +28,7 @@ type ticket struct {
 	answer chan answer
 	beat   chan struct{}
 	over   bool
+	given  *answer // the answer that was accepted, also where the task has not taken it yet
 }
 
 // answer is what came through a token, or from the function itself.
@@ -53,8 +54,7 @@ func (t *Tokens) send(token string, a answer) error {
 	if err != nil {
 		return err
 	}
-	open.over = true
-	open.answer <- a
+	open.accept(a)
 	return nil
 }
 
@@ -84,19 +84,34 @@ func (t *Tokens) find(token string) (*ticket, error) {
 	return open, nil
 }
 
-func (t *Tokens) open() *ticket {
+func (k *ticket) accept(a answer) {
+	k.over, k.given = true, &a
+	k.answer <- a
+}
+
+// open makes a token, or opens the one that was handed out before the run was cut short.
+func (t *Tokens) open(handedOut string) *ticket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if open := t.tickets[handedOut]; open != nil {
+		open.over = open.given != nil
+		return open
+	}
+	if handedOut == "" {
+		// As long as those of AWS, so that whatever has to carry one is tried with it.
+		var random [480]byte
+		_, _ = rand.Read(random[:])
+		handedOut = base64.StdEncoding.EncodeToString(random[:])
+	}
+	return t.add(handedOut)
+}
+
+func (t *Tokens) add(token string) *ticket {
 	if t.tickets == nil {
 		t.tickets = map[string]*ticket{}
 	}
-	// As long as those of AWS, so that whatever has to carry one is tried with it.
-	var random [480]byte
-	_, _ = rand.Read(random[:])
-	open := &ticket{
-		token: base64.StdEncoding.EncodeToString(random[:]), answer: make(chan answer, 1), beat: make(chan struct{}, 1),
-	}
-	t.tickets[open.token] = open
+	open := &ticket{token: token, answer: make(chan answer, 1), beat: make(chan struct{}, 1)}
+	t.tickets[token] = open
 	return open
 }
 

@@ -41,11 +41,11 @@ func (w *wait) run(ctx context.Context, r *run, input any) (any, string, error) 
 	if s.input, err = w.narrow("InputPath", w.input, s); err != nil {
 		return nil, "", r.fault(&w.node, err)
 	}
-	pause, err := w.pause(s)
+	until, err := w.end(s, r.since)
 	if err != nil {
 		return nil, "", r.fault(&w.node, err)
 	}
-	sleep(ctx, pause)
+	r.sleep(ctx, until)
 	if ctx.Err() != nil {
 		return nil, "", context.Cause(ctx)
 	}
@@ -56,25 +56,25 @@ func (w *wait) run(ctx context.Context, r *run, input any) (any, string, error) 
 	return output, w.next, r.exit(&w.node, output)
 }
 
-func (w *wait) pause(s scope) (time.Duration, error) {
+func (w *wait) end(s scope, since time.Time) (time.Time, error) {
 	switch {
 	case w.seconds != nil:
-		return time.Duration(*w.seconds) * time.Second, nil
+		return since.Add(time.Duration(*w.seconds) * time.Second), nil
 	case w.until != nil:
-		return time.Until(*w.until), nil
+		return *w.until, nil
 	case w.secondsPath != nil:
 		value, _ := w.secondsPath.get(s)
 		seconds, ok := whole(value)
 		if !ok {
-			return 0, runtimeError("The SecondsPath '%s' found %s, expected a whole number from 0 to %d",
+			return since, runtimeError("The SecondsPath '%s' found %s, expected a whole number from 0 to %d",
 				w.secondsPath.text, encode(value), maxSeconds)
 		}
-		return time.Duration(seconds) * time.Second, nil
+		return since.Add(time.Duration(seconds) * time.Second), nil
 	}
 	value, _ := w.untilPath.get(s)
 	until, ok := asTime(value)
 	if !ok {
-		return 0, runtimeError("The TimestampPath '%s' found %s, expected a timestamp", w.untilPath.text, encode(value))
+		return since, runtimeError("The TimestampPath '%s' found %s, expected a timestamp", w.untilPath.text, encode(value))
 	}
-	return time.Until(until), nil
+	return until, nil
 }
