@@ -14,6 +14,7 @@ import (
 	"lockstep/infra/local/cloud/events"
 	"lockstep/infra/local/cloud/states"
 	awswire "lockstep/infra/local/cloud/wire"
+	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/asl"
 )
@@ -46,14 +47,18 @@ type routed struct {
 	route sm.Route
 }
 
-func (c *chronicle) keep(w *world) {
+func (c *chronicle) begin(w *world) {
 	c.world, c.base, c.writes = w, map[string]string{}, map[string]int{}
-	w.stack.Cloud.Events.Subscribe(events.DefaultBus, c.hear)
-	w.stack.Cloud.Use(func(next http.Handler) http.Handler {
+}
+
+func (c *chronicle) keep(up *stack.Stack) {
+	w := c.world
+	up.Cloud.Events.Subscribe(events.DefaultBus, c.hear)
+	up.Cloud.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			d, _ := r.Context().Value(doomKey{}).(*doom)
 			write := isWrite(cloud.CallOf(r.Context()).Operation)
-			if d != nil && d.dead.Load() {
+			if d != nil && d.dead.Load() || w.power.isOff() {
 				return // nobody is there to make this call
 			}
 			if refusal := w.refusal(r, cloud.CallOf(r.Context())); refusal != nil {
@@ -69,6 +74,9 @@ func (c *chronicle) keep(w *world) {
 			}
 			answer := &witness{ResponseWriter: rw}
 			next.ServeHTTP(answer, r)
+			if write && caller(r.Context()) != "" && w.power.fails() {
+				return // and nobody to hear of it
+			}
 			c.refused(r, operation, answer.status)
 			if write {
 				c.look()

@@ -12,7 +12,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-var everyCall = flag.Bool("every-call", false, "TestKilled kills before and after every call, also those that only read")
+var everyCall = flag.Bool("every-call", false, "TestKilled kills before and after every call, also those that only read; TestPower after every write")
 
 // Every Lambda dies at its n-th call, whenever it is called but for the time after a death, for every n that any of them
 // gets to. The machine and EventBridge call again, and the end is the same. Whoever dies before a write leaves the account as whoever

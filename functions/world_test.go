@@ -46,12 +46,13 @@ const (
 
 // world is the account, with Lockstep and the shop in it, and whoever acts in the story.
 type world struct {
-	t      *testing.T
-	stack  *stack.Stack
-	config sdk.Config
-	runner *lambda.InProcess
-	db     *sql.DB // of stories with a database
-	secret string  // of theirs
+	t       *testing.T
+	options stack.Options
+	stack   *stack.Stack
+	config  sdk.Config
+	runner  *lambda.InProcess
+	db      *sql.DB // of stories with a database
+	secret  string  // of theirs
 	chronicle
 
 	mu       sync.Mutex
@@ -62,6 +63,7 @@ type world struct {
 	befores  map[sm.Task]func()       // called at the next invocation
 	afters   map[sm.Task]func()
 	faults   []fault
+	power    *power // nil where it never fails
 
 	crowd *visitors.Crowd
 	leave func() // sends the viewers home
@@ -119,19 +121,26 @@ func settle(t *testing.T, settings ...setting) *world {
 		dooms: map[sm.Task]func() *doom{}, befores: map[sm.Task]func(){}, afters: map[sm.Task]func(){}, leave: func() {},
 	}
 	options.Runner = w.runner
-	up, err := stack.Up(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.stack = up
-	w.config = up.Cloud.Config()
-	w.config.HTTPClient = &http.Client{Transport: network{inprocess.Transport(up.Front), up.Cloud.Client().Transport}}
-	w.chronicle.keep(w)
-	w.installLockstep()
+	w.options = options
+	w.chronicle.begin(w)
+	w.up()
 	for _, f := range options.Functions {
 		w.runner.Handle(options.Lambda(f), w.answering("none", f.Name))
 	}
 	return w
+}
+
+// up stands the account up and puts Lockstep into it.
+func (w *world) up() {
+	up, err := stack.Up(w.options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.stack = up
+	w.config = up.Cloud.Config()
+	w.config.HTTPClient = &http.Client{Transport: network{inprocess.Transport(up.Front), mains{w, up.Cloud.Client().Transport}}}
+	w.chronicle.keep(up)
+	w.installLockstep()
 }
 
 func (w *world) close() {

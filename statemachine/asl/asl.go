@@ -62,7 +62,7 @@ const (
 // Result is how an execution ended. Output is set only where it succeeded.
 type Result struct {
 	Status Status
-	Output json.RawMessage
+	Output json.RawMessage `json:",omitempty"`
 	Error  string
 	Cause  string
 }

@@ -65,17 +65,19 @@ func (c *call) make(ctx context.Context, r *run) (any, error) {
 		return nil, context.Cause(ctx)
 	}
 	scheduled, returned := r.now, make(chan answer, 1)
+	var a answer
+	ended := false
 	if made {
-		if a, ended := c.past(r, scheduled, returned); ended {
-			return c.end(r, a)
-		}
+		a, ended = c.past(r, scheduled)
 	} else {
 		go func() {
 			output, err := r.Invoke(context.WithoutCancel(ctx), c.function, c.payload)
 			returned <- answer{output, err}
 		}()
 	}
-	a := c.wait(ctx, r, scheduled, returned)
+	if !ended {
+		a = c.wait(ctx, r, scheduled, returned)
+	}
 	if c.ticket != nil {
 		// An answer that was accepted counts, whatever else happened in the same moment.
 		if late, answered := r.Tokens.close(c.ticket); answered {

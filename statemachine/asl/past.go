@@ -1,7 +1,9 @@
 package asl
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -31,8 +33,9 @@ func (e Event) what() string {
 	return e.Type
 }
 
-// past is how a call ended that was made before; ended is false where it still waits for its token.
-func (c *call) past(r *run, scheduled time.Time, returned chan<- answer) (a answer, ended bool) {
+// past is how a call ended that was made before; ended is false where it still waits for its token. One that was cut
+// short ended then, however long ago that was.
+func (c *call) past(r *run, scheduled time.Time) (a answer, ended bool) {
 	submitted := len(r.past) > 0 && r.past[0].TaskSubmitted != nil
 	if submitted {
 		r.record(r.past[0])
@@ -41,8 +44,7 @@ func (c *call) past(r *run, scheduled time.Time, returned chan<- answer) (a answ
 	case len(r.past) == 0 && submitted:
 		return answer{}, false
 	case len(r.past) == 0:
-		returned <- answer{err: cutShort}
-		return answer{}, false
+		return answer{err: cutShort}, true
 	}
 	switch e := r.past[0]; {
 	case e.TaskSucceeded != nil:
@@ -123,6 +125,7 @@ func (t *Tokens) Save() []Token {
 		}
 		list = append(list, kept)
 	}
+	slices.SortFunc(list, func(a, b Token) int { return cmp.Compare(a.Token, b.Token) })
 	return list
 }
 

@@ -149,6 +149,7 @@ func TestRun_TimesOfThePast(t *testing.T) {
 		"missed heartbeats": {machine("T", waitsForToken(`, "TimeoutSeconds": 90, "HeartbeatSeconds": 20, "Catch": [{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "Done"}]`), done),
 			"TaskTimedOut", 20 * time.Second, `{"Cause":"","Error":"States.Timeout"}`},
 		"the time of the execution": {`{"StartAt": "W", "TimeoutSeconds": 60, "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}}`, "WaitStateEntered", time.Minute, "TIMED_OUT "},
+		"a call":                    {machine("T", invokes(`, "TimeoutSeconds": 4, "OutputPath": "$.Payload", "Retry": [{"ErrorEquals": ["Runtime.ExitError"], "IntervalSeconds": 1}]`)), "TaskStarted", 6 * time.Second, "null"},
 		"a retry":                   {machine("T", invokes(`, "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 30, "MaxAttempts": 1}]`)), "TaskFailed", 30 * time.Second, "FAILED Busy"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,6 +62,14 @@ func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
 	return c
 }
 
+// Resume sets going again what Load took over: executions, schedules and whatever was not delivered.
+func (c *Cloud) Resume() error {
+	c.States.Resume()
+	c.Scheduler.Resume()
+	c.Events.Resume()
+	return c.Lambda.Resume()
+}
+
 // Close ends whatever still runs, what starts things first.
 func (c *Cloud) Close() {
 	c.Scheduler.Close()

@@ -18,7 +18,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// provision makes the resources: what CloudFormation does with the template.
+// provision makes the resources: what CloudFormation does with the template. What a release moves is made where it is
+// missing, so that a stack that was there already is left as a second deployment would leave it.
 func (s *Stack) provision(o Options) error {
 	machine, err := s.Cloud.States.Create("lockstep-"+o.App, Definition(o.App))
 	if err != nil {
@@ -32,18 +33,24 @@ func (s *Stack) provision(o Options) error {
 	s.Cloud.S3.CreateBucket(s.Settings.StateBucket, true)
 	for _, e := range sm.Environments() {
 		s.Cloud.S3.CreateBucket(s.Settings.SiteBuckets[e], false)
-		s.Cloud.APIGateway.CreateStage(API, e.Stage(), map[string]string{sm.StageVariableAlias: e.Alias(), sm.StageVariableRelease: "none"})
+		if _, ok := s.Cloud.APIGateway.Stage(API, e.Stage()); !ok {
+			s.Cloud.APIGateway.CreateStage(API, e.Stage(), map[string]string{sm.StageVariableAlias: e.Alias(), sm.StageVariableRelease: "none"})
+		}
 	}
 	control, _ := json.Marshal(sm.Control{Active: sm.A, Fallback: sm.B})
-	if err := s.Cloud.SSM.Put(sm.ControlParameter(o.App), string(control)); err != nil {
-		return err
-	}
-	if err := s.Cloud.SSM.Put(sm.FreezeParameter(o.App), sm.Unfrozen); err != nil {
-		return err
+	for _, p := range [][2]string{{sm.ControlParameter(o.App), string(control)}, {sm.FreezeParameter(o.App), sm.Unfrozen}} {
+		if _, ok := s.Cloud.SSM.Get(p[0]); ok {
+			continue
+		}
+		if err := s.Cloud.SSM.Put(p[0], p[1]); err != nil {
+			return err
+		}
 	}
 	route, _ := json.Marshal(sm.Route{Active: sm.A, Fallback: sm.B})
-	if err := s.Cloud.KeyValue.Put(s.Settings.KeyValue, sm.RouteKey, string(route)); err != nil {
-		return err
+	if _, ok := s.Cloud.KeyValue.Read(s.Settings.KeyValue, sm.RouteKey, time.Now()); !ok {
+		if err := s.Cloud.KeyValue.Put(s.Settings.KeyValue, sm.RouteKey, string(route)); err != nil {
+			return err
+		}
 	}
 	s.Cloud.Scheduler.CreateGroup(s.Settings.Schedules.Group)
 	if err := s.functions(o); err != nil {
@@ -105,7 +112,8 @@ func (s *Stack) alarm(a config.Alarm, period time.Duration) error {
 	})
 }
 
-// functions makes Lockstep's Lambdas and the application's, with a published version behind each alias.
+// functions makes Lockstep's Lambdas, or gives them the code of now, and the application's, with a published version
+// behind each alias.
 func (s *Stack) functions(o Options) error {
 	for _, task := range sm.Functions() {
 		if _, err := s.Cloud.Lambda.Create(lambda.Function{
@@ -117,6 +125,9 @@ func (s *Stack) functions(o Options) error {
 	}
 	for _, f := range o.Functions {
 		name, variables := o.Lambda(f), maps.Clone(f.Environment)
+		if versions, _ := s.Cloud.Lambda.Published(name); len(versions) > 0 {
+			continue
+		}
 		if d := s.Settings.Database; d != nil {
 			if variables == nil {
 				variables = map[string]string{}

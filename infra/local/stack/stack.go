@@ -32,6 +32,8 @@ type Options struct {
 	Secret string
 	Runner lambda.Runner
 	Limits lambda.Limits
+	// Load fills the account with what an earlier process kept; nil for a new one. Cloud.Resume sets it going.
+	Load func(*cloud.Cloud) error
 
 	Sweep           time.Duration // how often Recover looks; as on AWS where it is not said
 	CallTimeout     time.Duration
@@ -52,6 +54,12 @@ func Up(o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s := &Stack{Cloud: cloud.New(o.Runner, o.Limits), Settings: settings(o)}
+	if o.Load != nil {
+		if err := o.Load(s.Cloud); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("take over what was kept of %s: %w", o.App, err)
+		}
+	}
 	if err := s.provision(o); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("stand up %s: %w", o.App, err)

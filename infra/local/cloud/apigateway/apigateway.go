@@ -28,7 +28,7 @@ type Service struct {
 // Stage is what a stage of an API is now. Variables must not be changed by who reads them.
 type Stage struct {
 	Variables        map[string]string
-	created, updated time.Time
+	Created, Updated time.Time
 }
 
 // New makes a service without APIs. Its quota is the one that AWS fixes for an account: 10 control-plane requests a
@@ -45,7 +45,7 @@ func (s *Service) CreateStage(api, stage string, variables map[string]string) {
 		s.apis[api] = map[string]Stage{}
 	}
 	now := time.Now()
-	s.apis[api][stage] = Stage{Variables: maps.Clone(variables), created: now, updated: now}
+	s.apis[api][stage] = Stage{Variables: maps.Clone(variables), Created: now, Updated: now}
 }
 
 // Stage is a stage as it is now.
@@ -136,7 +136,7 @@ func (s *Service) stages(api string) (any, error) {
 func described(name string, st Stage) any {
 	return map[string]any{
 		"stageName": name, "deploymentId": "local1", "variables": st.Variables,
-		"createdDate": st.created.Unix(), "lastUpdatedDate": st.updated.Unix(),
+		"createdDate": st.Created.Unix(), "lastUpdatedDate": st.Updated.Unix(),
 	}
 }
 
@@ -166,7 +166,7 @@ func (s *Service) updateStage(r *http.Request, api, stage string) (any, error) {
 	if len(variables) > 100 {
 		return nil, badRequest("Stage variables per stage: found more than 100")
 	}
-	st.Variables, st.updated = variables, time.Now()
+	st.Variables, st.Updated = variables, time.Now()
 	s.apis[api][stage] = st
 	return described(stage, st), nil
 }

@@ -44,7 +44,7 @@ type Rule struct {
 	Targets     []Target
 	Disabled    bool
 
-	matches pattern
+	matches pattern // compiled of Pattern
 }
 
 // ARN names the rule.
@@ -74,6 +74,7 @@ type Service struct {
 	mu          sync.Mutex
 	closed      bool
 	buses       map[string]map[string]*Rule
+	undelivered map[string]undelivered
 	subscribers map[*subscriber]bool
 	dead        []DeadLetter
 }
@@ -89,6 +90,7 @@ func New(deliver func(ctx context.Context, targetARN, roleARN string, input []by
 	return &Service{
 		deliver: deliver, ctx: ctx, cancel: cancel,
 		buses:       map[string]map[string]*Rule{DefaultBus: {}},
+		undelivered: map[string]undelivered{},
 		subscribers: map[*subscriber]bool{},
 	}
 }
@@ -170,7 +172,9 @@ func (s *Service) tick(rule *Rule) {
 			panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
 		}
 		for _, target := range rule.Targets {
-			s.pending.Go(func() { s.send(rule.Name, target, event, data) })
+			s.mu.Lock()
+			s.bring(undelivered{rule.Name, target, event, data})
+			s.mu.Unlock()
 		}
 	}
 }
@@ -237,8 +241,7 @@ func (s *Service) publish(bus string, event Event) string {
 			continue
 		}
 		for _, target := range rule.Targets {
-			input := target.input(rule, data, object)
-			s.pending.Go(func() { s.send(rule.Name, target, event, input) })
+			s.bring(undelivered{rule.Name, target, event, target.input(rule, data, object)})
 		}
 	}
 	s.mu.Unlock()
@@ -249,16 +252,31 @@ func (s *Service) publish(bus string, event Event) string {
 	return event.ID
 }
 
-func (s *Service) send(rule string, target Target, event Event, input []byte) {
-	calls, err := delivery.Do(s.ctx, target.RetryPolicy, func(ctx context.Context) error {
-		return s.deliver(ctx, target.ARN, target.RoleARN, input)
+// undelivered is an event that a target has not taken yet.
+type undelivered struct {
+	Rule   string
+	Target Target
+	Event  Event
+	Input  []byte
+}
+
+// bring starts a delivery; the caller holds the lock.
+func (s *Service) bring(u undelivered) {
+	id := uuid.NewString()
+	s.undelivered[id] = u
+	s.pending.Go(func() { s.send(id, u) })
+}
+
+func (s *Service) send(id string, u undelivered) {
+	calls, err := delivery.Do(s.ctx, u.Target.RetryPolicy, func(ctx context.Context) error {
+		return s.deliver(ctx, u.Target.ARN, u.Target.RoleARN, u.Input)
 	})
-	if err == nil || s.ctx.Err() != nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dead = append(s.dead, DeadLetter{rule, target, event, calls, err})
+	delete(s.undelivered, id)
+	if err != nil && s.ctx.Err() == nil {
+		s.dead = append(s.dead, DeadLetter{u.Rule, u.Target, u.Event, calls, err})
+	}
 }
 
 func (s *Service) rulesOf(bus string) (map[string]*Rule, error) {

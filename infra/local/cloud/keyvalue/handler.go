@@ -82,17 +82,17 @@ func parse(r *http.Request) (operation, arn, key string) {
 
 func (st *store) describe(arn string) any {
 	return map[string]any{
-		"KvsARN": arn, "Status": "READY", "ItemCount": len(st.values), "TotalSizeInBytes": st.size,
-		"Created": seconds(st.created), "LastModified": seconds(st.modified),
+		"KvsARN": arn, "Status": "READY", "ItemCount": len(st.Values), "TotalSizeInBytes": st.Size,
+		"Created": seconds(st.Created), "LastModified": seconds(st.Modified),
 	}
 }
 
 func (st *store) get(key string) (any, error) {
-	value, ok := st.values[key]
+	value, ok := st.Values[key]
 	if !ok {
 		return nil, &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: "Key not found: " + key}
 	}
-	return map[string]any{"Key": key, "Value": value, "ItemCount": len(st.values), "TotalSizeInBytes": st.size}, nil
+	return map[string]any{"Key": key, "Value": value, "ItemCount": len(st.Values), "TotalSizeInBytes": st.Size}, nil
 }
 
 // list answers a page; its token is the last key of the page before.
@@ -108,7 +108,7 @@ func (st *store) list(query url.Values) (any, error) {
 		Items     []pair
 		NextToken string `json:",omitempty"`
 	}{Items: []pair{}}
-	for _, key := range slices.Sorted(maps.Keys(st.values)) {
+	for _, key := range slices.Sorted(maps.Keys(st.Values)) {
 		if key <= query.Get("NextToken") {
 			continue
 		}
@@ -116,7 +116,7 @@ func (st *store) list(query url.Values) (any, error) {
 			page.NextToken = page.Items[limit-1].Key
 			break
 		}
-		page.Items = append(page.Items, pair{key, st.values[key]})
+		page.Items = append(page.Items, pair{key, st.Values[key]})
 	}
 	return page, nil
 }
@@ -157,7 +157,7 @@ func (st *store) write(operation, key, ifMatch string, body []byte) (any, error)
 	if err := st.change(in.Puts, deletes, time.Now()); err != nil {
 		return nil, err
 	}
-	return map[string]any{"ItemCount": len(st.values), "TotalSizeInBytes": st.size}, nil
+	return map[string]any{"ItemCount": len(st.Values), "TotalSizeInBytes": st.Size}, nil
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

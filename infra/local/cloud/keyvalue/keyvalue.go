@@ -20,18 +20,18 @@ type Service struct {
 }
 
 type store struct {
-	created, modified time.Time
-	version           int
-	values            map[string]string
-	history           map[string][]entry // oldest first
-	size              int64
+	Created, Modified time.Time
+	Version           int
+	Values            map[string]string
+	History           map[string][]entry // oldest first
+	Size              int64
 }
 
 // entry is what a key was from a time on.
 type entry struct {
-	from   time.Time
-	value  string
-	exists bool
+	From   time.Time
+	Value  string
+	Exists bool
 }
 
 // The quotas of a store, in bytes.
@@ -53,7 +53,7 @@ func (s *Service) Create(name string) (arn string) {
 	defer s.mu.Unlock()
 	if s.stores[arn] == nil {
 		now := time.Now()
-		s.stores[arn] = &store{created: now, modified: now, values: map[string]string{}, history: map[string][]entry{}}
+		s.stores[arn] = &store{Created: now, Modified: now, Values: map[string]string{}, History: map[string][]entry{}}
 	}
 	return arn
 }
@@ -80,10 +80,10 @@ func (s *Service) Read(arn, key string, asOf time.Time) (value string, ok bool) 
 	if st == nil {
 		return "", false
 	}
-	history := st.history[key]
+	history := st.History[key]
 	for i := len(history) - 1; i >= 0; i-- {
-		if !history[i].from.After(asOf) {
-			return history[i].value, history[i].exists
+		if !history[i].From.After(asOf) {
+			return history[i].Value, history[i].Exists
 		}
 	}
 	return "", false
@@ -102,7 +102,7 @@ type pair struct{ Key, Value string }
 // change applies all of a write or none of it.
 func (st *store) change(puts []pair, deletes []string, from time.Time) error {
 	seen := map[string]bool{}
-	size := st.size
+	size := st.Size
 	for _, p := range puts {
 		if err := once(seen, p.Key); err != nil {
 			return err
@@ -123,35 +123,35 @@ func (st *store) change(puts []pair, deletes []string, from time.Time) error {
 	}
 	changed := len(puts) > 0
 	for _, p := range puts {
-		st.values[p.Key] = p.Value
-		st.history[p.Key] = append(st.history[p.Key], entry{from, p.Value, true})
+		st.Values[p.Key] = p.Value
+		st.History[p.Key] = append(st.History[p.Key], entry{from, p.Value, true})
 	}
 	for _, key := range deletes {
-		if _, ok := st.values[key]; !ok {
+		if _, ok := st.Values[key]; !ok {
 			continue
 		}
 		changed = true
-		delete(st.values, key)
-		st.history[key] = append(st.history[key], entry{from, "", false})
+		delete(st.Values, key)
+		st.History[key] = append(st.History[key], entry{from, "", false})
 	}
-	st.size = size
+	st.Size = size
 	// A write that changes nothing, such as deleting a key that is not there, leaves the ETag.
 	if changed {
-		st.version++
-		st.modified = time.Now()
+		st.Version++
+		st.Modified = time.Now()
 	}
 	return nil
 }
 
 func (st *store) sizeOf(key string) int64 {
-	value, ok := st.values[key]
+	value, ok := st.Values[key]
 	if !ok {
 		return 0
 	}
 	return int64(len(key) + len(value))
 }
 
-func (st *store) etag() string { return fmt.Sprintf("KV%012X", st.version+1) }
+func (st *store) etag() string { return fmt.Sprintf("KV%012X", st.Version+1) }
 
 func once(seen map[string]bool, key string) error {
 	if key == "" || len(key) > maxKey {

@@ -28,48 +28,48 @@ type aliasConfiguration struct {
 }
 
 func (a *alias) configuration(n name) aliasConfiguration {
-	return aliasConfiguration{name{n.function, a.name}.arn(), a.name, a.version, a.description, a.revision}
+	return aliasConfiguration{name{n.function, a.Name}.arn(), a.Name, a.Version, a.Description, a.Revision}
 }
 
 func (f *function) createAlias(n name, c aliasChange) (*alias, error) {
 	if !aliasPattern.MatchString(c.Name) || versionPattern.MatchString(c.Name) {
 		return nil, invalid("alias of %s: found %q, expected letters, digits, '-' or '_', and not only digits", n.function, c.Name)
 	}
-	if f.aliases[c.Name] != nil {
+	if f.Aliases[c.Name] != nil {
 		return nil, conflict("Alias already exists: %s", name{n.function, c.Name}.arn())
 	}
 	if c.FunctionVersion == "" {
 		return nil, invalid("FunctionVersion of alias %s: found none, expected a version", c.Name)
 	}
-	a := &alias{name: c.Name}
+	a := &alias{Name: c.Name}
 	if err := f.update(n, a, c); err != nil {
 		return nil, err
 	}
-	f.aliases[c.Name] = a
+	f.Aliases[c.Name] = a
 	return a, nil
 }
 
 // update checks everything before it changes anything.
 func (f *function) update(n name, a *alias, c aliasChange) error {
-	if err := checkRevision(c.RevisionId, a.revision); err != nil {
+	if err := checkRevision(c.RevisionId, a.Revision); err != nil {
 		return err
 	}
 	if c.RoutingConfig != nil && len(c.RoutingConfig.AdditionalVersionWeights) > 0 {
-		return invalid("RoutingConfig of alias %s: weighted aliases are not stood in for; they would mix releases", a.name)
+		return invalid("RoutingConfig of alias %s: weighted aliases are not stood in for; they would mix releases", a.Name)
 	}
 	if c.FunctionVersion != "" {
 		if !versionPattern.MatchString(c.FunctionVersion) {
-			return invalid("FunctionVersion of alias %s: found %q, expected a version", a.name, c.FunctionVersion)
+			return invalid("FunctionVersion of alias %s: found %q, expected a version", a.Name, c.FunctionVersion)
 		}
 		if _, err := f.resolve(name{n.function, c.FunctionVersion}); err != nil {
 			return err
 		}
-		a.version = c.FunctionVersion
+		a.Version = c.FunctionVersion
 	}
 	if c.Description != nil {
-		a.description = *c.Description
+		a.Description = *c.Description
 	}
-	a.revision = uuid.NewString()
+	a.Revision = uuid.NewString()
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (s *Service) getAlias(r *http.Request, f *function, n name) (any, error) {
 
 func (f *function) alias(r *http.Request, n name) (*alias, error) {
 	aliasName := r.PathValue("alias")
-	a := f.aliases[aliasName]
+	a := f.Aliases[aliasName]
 	if a == nil {
 		return nil, refuse(http.StatusNotFound, "ResourceNotFoundException", "Cannot find alias arn: %s", name{n.function, aliasName}.arn())
 	}
@@ -120,8 +120,8 @@ func (f *function) alias(r *http.Request, n name) (*alias, error) {
 func (s *Service) listAliases(r *http.Request, f *function, n name) (any, error) {
 	version := r.URL.Query().Get("FunctionVersion")
 	list := []aliasConfiguration{}
-	for _, a := range f.aliases {
-		if version == "" || a.version == version {
+	for _, a := range f.Aliases {
+		if version == "" || a.Version == version {
 			list = append(list, a.configuration(n))
 		}
 	}

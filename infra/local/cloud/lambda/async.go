@@ -29,20 +29,27 @@ func (s *Service) invokeAsync(text, qualifier string, payload []byte) error {
 	if s.closed {
 		return errClosed
 	}
+	q := queued{Call{uuid.NewString(), n.arn(), payload}, time.Now()}
+	s.queue[q.Call.RequestID] = q
 	s.calls.Add(1)
-	go s.deliver(n, Call{uuid.NewString(), n.arn(), payload})
+	go s.deliver(n, q)
 	return nil
 }
 
 // deliver asks for the version anew at each attempt: an alias may have moved.
-func (s *Service) deliver(n name, call Call) {
+func (s *Service) deliver(n name, q queued) {
 	defer s.calls.Done()
-	start, throttle := time.Now(), firstThrottle
-	for retries := 0; time.Since(start) < maxEventAge; {
+	defer func() {
+		s.mu.Lock()
+		delete(s.queue, q.Call.RequestID)
+		s.mu.Unlock()
+	}()
+	throttle := firstThrottle
+	for retries := 0; time.Since(q.Since) < maxEventAge; {
 		var delay time.Duration
 		v, err := s.admit(n)
 		if err == nil {
-			out := s.run(n, v, call)
+			out := s.run(n, v, q.Call)
 			if out.err == nil && out.functionError == "" {
 				return
 			}

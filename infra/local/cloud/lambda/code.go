@@ -70,17 +70,17 @@ func (s *Service) updateFunctionCode(r *http.Request) (any, error) {
 		if err := f.ready(n); err != nil {
 			return nil, err
 		}
-		if err := checkRevision(update.RevisionId, f.latest.status.revisionID()); err != nil {
+		if err := checkRevision(update.RevisionId, f.Latest.Status.revisionID()); err != nil {
 			return nil, err
 		}
-		changed := f.latest
+		changed := f.Latest
 		changed.Zip, changed.CodeSHA256 = zip, Digest(zip)
 		if update.DryRun {
 			return changed.configuration(n), nil
 		}
-		changed.modified = time.Now()
-		changed.status = status{uuid.NewString(), uuid.NewString(), time.Now().Add(s.options.UpdateTime)}
-		f.before, f.latest = f.latest, changed
+		changed.Modified = time.Now()
+		changed.Status = status{uuid.NewString(), uuid.NewString(), time.Now().Add(s.options.UpdateTime)}
+		f.Before, f.Latest = f.Latest, changed
 		if update.Publish {
 			v := f.publish("")
 			return v.configuration(name{n.function, v.Version}), nil
@@ -109,7 +109,7 @@ func (s *Service) fetch(update codeUpdate) ([]byte, error) {
 
 // ready refuses a change while another one is under way.
 func (f *function) ready(n name) error {
-	if f.latest.status.inProgress() {
+	if f.Latest.Status.inProgress() {
 		return conflict("The operation cannot be performed at this time. An update is in progress for resource: %s", name{function: n.function}.arn())
 	}
 	return nil

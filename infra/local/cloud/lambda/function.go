@@ -24,46 +24,45 @@ type Version struct {
 	Function    string
 	Version     string // "$LATEST" or a number
 	CodeSHA256  string // base64, as AWS has it
-	Zip         []byte
+	Zip         []byte `json:"-"` // kept by its digest
 	Handler     string
 	Timeout     time.Duration
 	MemoryMB    int
 	Environment map[string]string
-
-	description string
-	modified    time.Time
-	status      status
+	Description string
+	Modified    time.Time
+	Status      status
 }
 
 // status is the revision of a version or $LATEST; where an update is under way, the one it will settle on too.
 type status struct {
-	revision string
-	settled  string    // AWS gives a new RevisionId when the update is over
-	until    time.Time // when LastUpdateStatus becomes Successful
+	Revision string
+	Settled  string    // AWS gives a new RevisionId when the update is over
+	Until    time.Time // when LastUpdateStatus becomes Successful
 }
 
-func (s status) inProgress() bool { return time.Now().Before(s.until) }
+func (s status) inProgress() bool { return time.Now().Before(s.Until) }
 
 func (s status) revisionID() string {
-	if s.inProgress() || s.settled == "" {
-		return s.revision
+	if s.inProgress() || s.Settled == "" {
+		return s.Revision
 	}
-	return s.settled
+	return s.Settled
 }
 
 type function struct {
-	latest   Version
-	before   Version // serves $LATEST while an update is in progress
-	versions []Version
-	counter  int
-	aliases  map[string]*alias
+	Latest   Version
+	Before   Version // serves $LATEST while an update is in progress
+	Versions []Version
+	Counter  int
+	Aliases  map[string]*alias
 }
 
 type alias struct {
-	name, version, description, revision string
+	Name, Version, Description, Revision string
 }
 
-// Create provisions a function with its code in $LATEST and returns its ARN.
+// Create provisions a function with its code in $LATEST, or gives the one there is this code, and returns its ARN.
 func (s *Service) Create(f Function) (string, error) {
 	n, err := parseName(f.Name, "")
 	if err != nil {
@@ -77,15 +76,17 @@ func (s *Service) Create(f Function) (string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.functions[n.function] != nil {
-		return "", conflict("Function already exist: %s", n.function)
+	there := s.functions[n.function]
+	if there == nil {
+		there = &function{Aliases: map[string]*alias{}}
+		s.functions[n.function] = there
 	}
-	s.functions[n.function] = &function{aliases: map[string]*alias{}, latest: Version{
+	there.Latest = Version{
 		Function: n.function, Version: latest, CodeSHA256: Digest(f.Zip), Zip: f.Zip,
 		Handler: orDefault(f.Handler, "bootstrap"), Timeout: orDefault(f.Timeout, 3*time.Second),
 		MemoryMB: orDefault(f.MemoryMB, 128), Environment: f.Environment,
-		modified: time.Now(), status: status{revision: uuid.NewString()},
-	}}
+		Modified: time.Now(), Status: status{Revision: uuid.NewString()},
+	}
 	return name{function: n.function}.arn(), nil
 }
 
@@ -108,7 +109,7 @@ func (s *Service) Alias(functionName, aliasName, version string) error {
 	if err != nil {
 		return err
 	}
-	if a := f.aliases[aliasName]; a != nil {
+	if a := f.Aliases[aliasName]; a != nil {
 		return f.update(n, a, aliasChange{FunctionVersion: version})
 	}
 	_, err = f.createAlias(n, aliasChange{Name: aliasName, FunctionVersion: version})
@@ -140,33 +141,33 @@ func (s *Service) find(text, qualifier string) (*function, name, error) {
 func (f *function) resolve(n name) (*Version, error) {
 	number := n.qualifier
 	if number == "" || number == latest {
-		return &f.latest, nil
+		return &f.Latest, nil
 	}
-	if a := f.aliases[number]; a != nil {
-		number = a.version
+	if a := f.Aliases[number]; a != nil {
+		number = a.Version
 	}
 	if number == latest {
-		return &f.latest, nil
+		return &f.Latest, nil
 	}
-	i := slices.IndexFunc(f.versions, func(v Version) bool { return v.Version == number })
+	i := slices.IndexFunc(f.Versions, func(v Version) bool { return v.Version == number })
 	if i < 0 {
 		return nil, notFound(n.arn())
 	}
-	return &f.versions[i], nil
+	return &f.Versions[i], nil
 }
 
 // publish freezes $LATEST; unchanged code is the last version again.
 func (f *function) publish(description string) *Version {
-	if last := len(f.versions) - 1; last >= 0 && f.versions[last].CodeSHA256 == f.latest.CodeSHA256 {
-		return &f.versions[last]
+	if last := len(f.Versions) - 1; last >= 0 && f.Versions[last].CodeSHA256 == f.Latest.CodeSHA256 {
+		return &f.Versions[last]
 	}
-	f.counter++
-	version := f.latest
-	version.Version = strconv.Itoa(f.counter)
-	version.description = orDefault(description, version.description)
-	version.status = status{revision: uuid.NewString(), until: f.latest.status.until}
-	f.versions = append(f.versions, version)
-	return &f.versions[len(f.versions)-1]
+	f.Counter++
+	version := f.Latest
+	version.Version = strconv.Itoa(f.Counter)
+	version.Description = orDefault(description, version.Description)
+	version.Status = status{Revision: uuid.NewString(), Until: f.Latest.Status.Until}
+	f.Versions = append(f.Versions, version)
+	return &f.Versions[len(f.Versions)-1]
 }
 
 func (f *function) unpublish(n name) error {
@@ -177,20 +178,20 @@ func (f *function) unpublish(n name) error {
 		return invalid("qualifier: found %q, expected a version", n.qualifier)
 	}
 	var naming []string
-	for _, a := range f.aliases {
-		if a.version == n.qualifier {
-			naming = append(naming, a.name)
+	for _, a := range f.Aliases {
+		if a.Version == n.qualifier {
+			naming = append(naming, a.Name)
 		}
 	}
 	if len(naming) > 0 {
 		slices.Sort(naming)
 		return conflict("Unable to delete version because the following aliases reference it: [%s]", strings.Join(naming, ", "))
 	}
-	kept := slices.DeleteFunc(slices.Clone(f.versions), func(v Version) bool { return v.Version == n.qualifier })
-	if len(kept) == len(f.versions) {
+	kept := slices.DeleteFunc(slices.Clone(f.Versions), func(v Version) bool { return v.Version == n.qualifier })
+	if len(kept) == len(f.Versions) {
 		return notFound(n.arn())
 	}
-	f.versions = kept
+	f.Versions = kept
 	return nil
 }
 
@@ -200,9 +201,9 @@ func (s *Service) Published(functionName string) (versions []Version, aliases ma
 	defer s.mu.Unlock()
 	aliases = map[string]string{}
 	if f := s.functions[functionName]; f != nil {
-		versions = slices.Clone(f.versions)
-		for _, a := range f.aliases {
-			aliases[a.name] = a.version
+		versions = slices.Clone(f.Versions)
+		for _, a := range f.Aliases {
+			aliases[a.Name] = a.Version
 		}
 	}
 	return versions, aliases

@@ -68,6 +68,7 @@ type Service struct {
 
 	mu        sync.Mutex
 	functions map[string]*function
+	queue     map[string]queued // by request
 	inFlight  int
 	closed    bool
 }
@@ -75,7 +76,7 @@ type Service struct {
 // New makes a Lambda without functions.
 func New(options Options) *Service {
 	options.Limits = options.withDefaults()
-	s := &Service{options: options, functions: map[string]*function{}}
+	s := &Service{options: options, functions: map[string]*function{}, queue: map[string]queued{}}
 	s.running, s.stop = context.WithCancel(context.Background())
 	s.mux = s.routes()
 	return s

@@ -37,13 +37,13 @@ func (v *Version) configuration(n name) configuration {
 	c := configuration{
 		FunctionName: v.Function, FunctionArn: n.arn(), Runtime: "provided.al2023", Handler: v.Handler,
 		Role:     "arn:aws:iam::" + wire.Account + ":role/" + v.Function,
-		CodeSize: len(v.Zip), CodeSha256: v.CodeSHA256, Description: v.description,
+		CodeSize: len(v.Zip), CodeSha256: v.CodeSHA256, Description: v.Description,
 		Timeout: int(v.Timeout.Seconds()), MemorySize: v.MemoryMB,
-		LastModified: v.modified.UTC().Format("2006-01-02T15:04:05.000-0700"),
-		Version:      v.Version, RevisionId: v.status.revisionID(), State: "Active", LastUpdateStatus: "Successful",
+		LastModified: v.Modified.UTC().Format("2006-01-02T15:04:05.000-0700"),
+		Version:      v.Version, RevisionId: v.Status.revisionID(), State: "Active", LastUpdateStatus: "Successful",
 		PackageType: "Zip", Architectures: []string{architecture()},
 	}
-	if v.status.inProgress() {
+	if v.Status.inProgress() {
 		c.LastUpdateStatus = "InProgress"
 	}
 	if len(v.Environment) > 0 {
@@ -87,21 +87,21 @@ func (s *Service) publishVersion(r *http.Request, f *function, n name) (any, err
 	if err := f.ready(n); err != nil {
 		return nil, err
 	}
-	if err := checkRevision(in.RevisionId, f.latest.status.revisionID()); err != nil {
+	if err := checkRevision(in.RevisionId, f.Latest.Status.revisionID()); err != nil {
 		return nil, err
 	}
-	if in.CodeSha256 != "" && in.CodeSha256 != f.latest.CodeSHA256 {
+	if in.CodeSha256 != "" && in.CodeSha256 != f.Latest.CodeSHA256 {
 		return nil, invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.",
-			in.CodeSha256, f.latest.CodeSHA256)
+			in.CodeSha256, f.Latest.CodeSHA256)
 	}
 	v := f.publish(in.Description)
 	return v.configuration(name{n.function, v.Version}), nil
 }
 
 func (s *Service) listVersions(r *http.Request, f *function, n name) (any, error) {
-	list := []configuration{f.latest.configuration(name{n.function, latest})}
-	for i := range f.versions {
-		list = append(list, f.versions[i].configuration(name{n.function, f.versions[i].Version}))
+	list := []configuration{f.Latest.configuration(name{n.function, latest})}
+	for i := range f.Versions {
+		list = append(list, f.Versions[i].configuration(name{n.function, f.Versions[i].Version}))
 	}
 	page, next, err := paginate(r, list)
 	return struct {
@@ -121,12 +121,12 @@ func (s *Service) listFunctions(r *http.Request) (any, error) {
 	list := []configuration{}
 	for _, n := range names {
 		f := s.functions[n]
-		list = append(list, f.latest.configuration(name{function: n}))
+		list = append(list, f.Latest.configuration(name{function: n}))
 		if r.URL.Query().Get("FunctionVersion") != "ALL" {
 			continue
 		}
-		for i := range f.versions {
-			list = append(list, f.versions[i].configuration(name{n, f.versions[i].Version}))
+		for i := range f.Versions {
+			list = append(list, f.Versions[i].configuration(name{n, f.Versions[i].Version}))
 		}
 	}
 	page, next, err := paginate(r, list)
@@ -150,8 +150,8 @@ func (f *function) invocable(n name) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	if v == &f.latest && v.status.inProgress() {
-		return f.before, nil
+	if v == &f.Latest && v.Status.inProgress() {
+		return f.Before, nil
 	}
 	return *v, nil
 }

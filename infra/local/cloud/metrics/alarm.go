@@ -52,19 +52,24 @@ func newAlarm(in *cloudwatch.PutMetricAlarmInput) (*alarm, error) {
 	if err := checkAlarm(in); err != nil {
 		return nil, err
 	}
-	a := &alarm{MetricAlarm: types.MetricAlarm{
+	return watching(types.MetricAlarm{
 		ActionsEnabled: in.ActionsEnabled, AlarmActions: in.AlarmActions, AlarmDescription: in.AlarmDescription, AlarmName: in.AlarmName,
 		ComparisonOperator: in.ComparisonOperator, DatapointsToAlarm: in.DatapointsToAlarm, Dimensions: in.Dimensions,
 		EvaluationPeriods: in.EvaluationPeriods, ExtendedStatistic: in.ExtendedStatistic, InsufficientDataActions: in.InsufficientDataActions,
 		MetricName: in.MetricName, Metrics: in.Metrics, Namespace: in.Namespace, OKActions: in.OKActions, Period: in.Period,
 		Statistic: in.Statistic, Threshold: in.Threshold, TreatMissingData: in.TreatMissingData, Unit: in.Unit,
-	}}
+	})
+}
+
+// watching is an alarm with what it takes to evaluate it.
+func watching(described types.MetricAlarm) (*alarm, error) {
+	a := &alarm{MetricAlarm: described}
 	if a.ActionsEnabled == nil {
 		a.ActionsEnabled = new(true)
 	}
-	list := in.Metrics
+	list := a.Metrics
 	if len(list) == 0 {
-		list = []types.MetricDataQuery{singleQuery(in)}
+		list = []types.MetricDataQuery{a.singleQuery()}
 	}
 	set, err := newQuerySet(list)
 	if err != nil {
@@ -94,14 +99,14 @@ func newAlarm(in *cloudwatch.PutMetricAlarmInput) (*alarm, error) {
 }
 
 // singleQuery writes an alarm on one metric as a query. AWS gives it a random id, too.
-func singleQuery(in *cloudwatch.PutMetricAlarmInput) types.MetricDataQuery {
-	stat := string(in.Statistic)
-	if in.ExtendedStatistic != nil {
-		stat = *in.ExtendedStatistic
+func (a *alarm) singleQuery() types.MetricDataQuery {
+	stat := string(a.Statistic)
+	if a.ExtendedStatistic != nil {
+		stat = *a.ExtendedStatistic
 	}
 	return types.MetricDataQuery{Id: new("m" + uuid.NewString()[1:8]), MetricStat: &types.MetricStat{
-		Metric: &types.Metric{Namespace: in.Namespace, MetricName: in.MetricName, Dimensions: in.Dimensions},
-		Period: in.Period, Stat: &stat, Unit: in.Unit,
+		Metric: &types.Metric{Namespace: a.Namespace, MetricName: a.MetricName, Dimensions: a.Dimensions},
+		Period: a.Period, Stat: &stat, Unit: a.Unit,
 	}}
 }
 

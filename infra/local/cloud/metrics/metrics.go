@@ -68,7 +68,7 @@ func (s *Service) Put(namespace, metric string, dimensions map[string]string, va
 func (s *Service) Sum(namespace, metric string, dimensions map[string]string, from, to time.Time) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.find(seriesKey(namespace, metric, dimensions), "").between(ceilUnix(from), ceilUnix(to)).sum
+	return s.find(seriesKey(namespace, metric, dimensions), "").between(ceilUnix(from), ceilUnix(to)).Sum
 }
 
 // ceilUnix is the first whole second that is not before t.

@@ -146,7 +146,7 @@ func TestGetMetricData_KeepsMinutesOfWhatIsOld(t *testing.T) {
 		if len(got.Values) != 24 || got.Values[0] != 120 || got.Values[23] != 120 {
 			t.Errorf("per hour %v", got.Values)
 		}
-		if n := len(r.series[seriesKey("AWS/ApiGateway", "Count", stage)].seconds); n > 181 {
+		if n := len(r.series[seriesKey("AWS/ApiGateway", "Count", stage)].Seconds); n > 181 {
 			t.Errorf("%d buckets of a second kept", n)
 		}
 	})

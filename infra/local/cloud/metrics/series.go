@@ -14,23 +14,23 @@ const (
 
 // series is what is known of one metric, oldest first.
 type series struct {
-	unit    string
-	seconds []bucket
-	minutes []bucket
+	Unit    string
+	Seconds []bucket
+	Minutes []bucket
 }
 
 // bucket aggregates the values of one second or one minute.
 type bucket struct {
-	start                int64
-	count, sum, min, max float64
-	// bins is a histogram with bins of 2 %; opaque says that it does not have all values.
-	bins   []bin
-	opaque bool
+	Start                int64
+	Count, Sum, Min, Max float64
+	// Bins is a histogram with bins of 2 %; Opaque says that it does not have all values.
+	Bins   []bin
+	Opaque bool
 }
 
 type bin struct {
-	key   int32
-	count float32
+	Key   int32
+	Count float32
 }
 
 var binWidth = math.Log(1.02)
@@ -43,7 +43,7 @@ func (s *Service) record(key, unit string) *series {
 	}
 	one := s.series[key]
 	if one == nil {
-		one = &series{unit: unit}
+		one = &series{Unit: unit}
 		s.series[key] = one
 	}
 	return one
@@ -51,7 +51,7 @@ func (s *Service) record(key, unit string) *series {
 
 // find gives an empty series for a metric that has no data in that unit.
 func (s *Service) find(key, unit string) *series {
-	if one := s.series[key]; one != nil && (unit == "" || unit == one.unit) {
+	if one := s.series[key]; one != nil && (unit == "" || unit == one.Unit) {
 		return one
 	}
 	return &series{}
@@ -59,9 +59,9 @@ func (s *Service) find(key, unit string) *series {
 
 // newest is where the last bucket starts, 0 where there is none.
 func (s *series) newest() (start int64) {
-	for _, buckets := range [][]bucket{s.minutes, s.seconds} {
+	for _, buckets := range [][]bucket{s.Minutes, s.Seconds} {
 		if n := len(buckets); n > 0 {
-			start = max(start, buckets[n-1].start)
+			start = max(start, buckets[n-1].Start)
 		}
 	}
 	return start
@@ -69,42 +69,42 @@ func (s *series) newest() (start int64) {
 
 // at is the bucket for a time; it first folds what has become old.
 func (s *series) at(unix, now int64) *bucket {
-	for len(s.seconds) > 0 && s.seconds[0].start < now-keepSeconds {
-		old := s.seconds[0]
-		place(&s.minutes, old.start-old.start%60).merge(old)
-		s.seconds = s.seconds[1:]
+	for len(s.Seconds) > 0 && s.Seconds[0].Start < now-keepSeconds {
+		old := s.Seconds[0]
+		place(&s.Minutes, old.Start-old.Start%60).merge(old)
+		s.Seconds = s.Seconds[1:]
 	}
-	for len(s.minutes) > 0 && s.minutes[0].start < now-keepMinutes {
-		s.minutes = s.minutes[1:]
+	for len(s.Minutes) > 0 && s.Minutes[0].Start < now-keepMinutes {
+		s.Minutes = s.Minutes[1:]
 	}
 	if unix < now-keepSeconds {
-		return place(&s.minutes, unix-unix%60)
+		return place(&s.Minutes, unix-unix%60)
 	}
-	return place(&s.seconds, unix)
+	return place(&s.Seconds, unix)
 }
 
 // place finds or makes a bucket; nearly always it is the last one.
 func place(buckets *[]bucket, start int64) *bucket {
 	list := *buckets
-	if n := len(list); n > 0 && list[n-1].start == start {
+	if n := len(list); n > 0 && list[n-1].Start == start {
 		return &list[n-1]
 	}
 	i, found := slices.BinarySearchFunc(list, start, byStart)
 	if !found {
-		list = slices.Insert(list, i, bucket{start: start, min: math.Inf(1), max: math.Inf(-1)})
+		list = slices.Insert(list, i, bucket{Start: start, Min: math.Inf(1), Max: math.Inf(-1)})
 		*buckets = list
 	}
 	return &list[i]
 }
 
-func byStart(b bucket, start int64) int { return cmp.Compare(b.start, start) }
+func byStart(b bucket, start int64) int { return cmp.Compare(b.Start, start) }
 
 // between merges what lies in [from, to).
 func (s *series) between(from, to int64) bucket {
-	all := bucket{start: from, min: math.Inf(1), max: math.Inf(-1)}
-	for _, buckets := range [][]bucket{s.minutes, s.seconds} {
+	all := bucket{Start: from, Min: math.Inf(1), Max: math.Inf(-1)}
+	for _, buckets := range [][]bucket{s.Minutes, s.Seconds} {
 		i, _ := slices.BinarySearchFunc(buckets, from, byStart)
-		for ; i < len(buckets) && buckets[i].start < to; i++ {
+		for ; i < len(buckets) && buckets[i].Start < to; i++ {
 			all.merge(buckets[i])
 		}
 	}
@@ -120,7 +120,7 @@ func (b *bucket) add(value, count float64) {
 	case value == 0:
 		b.fill(bin{zeroBin, float32(count)})
 	default: // CloudWatch has no percentiles of negative values
-		b.opaque = true
+		b.Opaque = true
 	}
 }
 
@@ -131,63 +131,63 @@ func (b *bucket) addSet(count, sum, low, high float64) {
 		return
 	}
 	b.widen(count, sum, low, high)
-	b.opaque = true
+	b.Opaque = true
 }
 
 func (b *bucket) widen(count, sum, low, high float64) {
-	b.count += count
-	b.sum += sum
-	b.min, b.max = min(b.min, low), max(b.max, high)
+	b.Count += count
+	b.Sum += sum
+	b.Min, b.Max = min(b.Min, low), max(b.Max, high)
 }
 
 func (b *bucket) fill(one bin) {
-	i, found := slices.BinarySearchFunc(b.bins, one.key, func(b bin, key int32) int { return cmp.Compare(b.key, key) })
+	i, found := slices.BinarySearchFunc(b.Bins, one.Key, func(b bin, key int32) int { return cmp.Compare(b.Key, key) })
 	if !found {
-		b.bins = slices.Insert(b.bins, i, bin{key: one.key})
+		b.Bins = slices.Insert(b.Bins, i, bin{Key: one.Key})
 	}
-	b.bins[i].count += one.count
+	b.Bins[i].Count += one.Count
 }
 
 func (b *bucket) merge(other bucket) {
-	b.widen(other.count, other.sum, other.min, other.max)
-	b.opaque = b.opaque || other.opaque
-	for _, one := range other.bins {
+	b.widen(other.Count, other.Sum, other.Min, other.Max)
+	b.Opaque = b.Opaque || other.Opaque
+	for _, one := range other.Bins {
 		b.fill(one)
 	}
 }
 
 // percentile is exact to one percent of the value.
 func (b *bucket) percentile(p float64) (float64, bool) {
-	if b.opaque || b.count == 0 {
+	if b.Opaque || b.Count == 0 {
 		return 0, false
 	}
-	rank, seen, value := p/100*b.count, 0.0, b.max
-	for _, one := range b.bins {
-		if seen += float64(one.count); seen >= rank {
+	rank, seen, value := p/100*b.Count, 0.0, b.Max
+	for _, one := range b.Bins {
+		if seen += float64(one.Count); seen >= rank {
 			value = one.value()
 			break
 		}
 	}
-	return min(max(value, b.min), b.max), true
+	return min(max(value, b.Min), b.Max), true
 }
 
 // trimmedCount is how many values lie above one bound and not above the other, each taken for the middle of its bin.
 func (b *bucket) trimmedCount(above, upTo float64) (float64, bool) {
-	if b.opaque || b.count == 0 {
+	if b.Opaque || b.Count == 0 {
 		return 0, false
 	}
 	n := 0.0
-	for _, one := range b.bins {
-		if value := min(max(one.value(), b.min), b.max); value > above && value <= upTo {
-			n += float64(one.count)
+	for _, one := range b.Bins {
+		if value := min(max(one.value(), b.Min), b.Max); value > above && value <= upTo {
+			n += float64(one.Count)
 		}
 	}
 	return n, true
 }
 
 func (b bin) value() float64 {
-	if b.key == zeroBin {
+	if b.Key == zeroBin {
 		return 0
 	}
-	return math.Exp((float64(b.key) + 0.5) * binWidth)
+	return math.Exp((float64(b.Key) + 0.5) * binWidth)
 }

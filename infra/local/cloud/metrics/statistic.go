@@ -33,19 +33,19 @@ func parseStatistic(name string) (statistic, error) {
 	var take func(b *bucket) float64
 	switch name {
 	case "Sum":
-		take = func(b *bucket) float64 { return b.sum }
+		take = func(b *bucket) float64 { return b.Sum }
 	case "Average":
-		take = func(b *bucket) float64 { return b.sum / b.count }
+		take = func(b *bucket) float64 { return b.Sum / b.Count }
 	case "SampleCount":
-		take = func(b *bucket) float64 { return b.count }
+		take = func(b *bucket) float64 { return b.Count }
 	case "Minimum":
-		take = func(b *bucket) float64 { return b.min }
+		take = func(b *bucket) float64 { return b.Min }
 	case "Maximum":
-		take = func(b *bucket) float64 { return b.max }
+		take = func(b *bucket) float64 { return b.Max }
 	default:
 		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, SampleCount, Minimum, Maximum, pNN or TC(low:high).", name)
 	}
-	return func(b *bucket) (float64, bool) { return take(b), b.count > 0 }, nil
+	return func(b *bucket) (float64, bool) { return take(b), b.Count > 0 }, nil
 }
 
 // checkPeriod takes the periods that a metric can be read at.

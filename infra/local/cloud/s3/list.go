@@ -19,7 +19,7 @@ func (s *Service) listBuckets(w http.ResponseWriter) error {
 	}{}
 	s.mu.RLock()
 	for name, b := range s.buckets {
-		result.Buckets = append(result.Buckets, entry{name, b.created.UTC().Format(timeFormat)})
+		result.Buckets = append(result.Buckets, entry{name, b.Created.UTC().Format(timeFormat)})
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(result.Buckets, func(a, b entry) int { return cmp.Compare(a.Name, b.Name) })

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"lockstep/infra/local/cloud/kept"
 	"lockstep/infra/local/cloud/wire"
 )
 
@@ -29,20 +30,21 @@ type Service struct {
 }
 
 type bucket struct {
-	created     time.Time
-	eventBridge bool
-	objects     map[string]Object
+	Created     time.Time
+	EventBridge bool
+	Objects     map[string]Object
 }
 
 // Object is an object with what S3 keeps about it. Body is never changed in place.
 type Object struct {
-	Body            []byte
+	Body            []byte `json:"-"`
 	ContentType     string
 	CacheControl    string
 	ContentEncoding string
 	Metadata        map[string]string // x-amz-meta-..., keys in lower case
 	ETag            string            // with its quotes, as in the header
 	LastModified    time.Time
+	Digest          string // of the body, by which that is kept
 }
 
 // New makes a service without buckets. Events of buckets that have EventBridge on go to emit.
@@ -55,16 +57,22 @@ func (s *Service) CreateBucket(name string, eventBridge bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.buckets[name]; b != nil {
-		b.eventBridge = eventBridge
+		b.EventBridge = eventBridge
 		return
 	}
-	s.buckets[name] = &bucket{created: time.Now(), eventBridge: eventBridge, objects: map[string]Object{}}
+	s.buckets[name] = &bucket{Created: time.Now(), EventBridge: eventBridge, Objects: map[string]Object{}}
 }
 
 // Get returns an object; its body and metadata must not be changed.
 func (s *Service) Get(bucket, key string) (Object, bool) {
 	object, err := s.get(bucket, key)
 	return object, err == nil
+}
+
+// Keys lists a bucket's keys with a prefix, in order.
+func (s *Service) Keys(bucket, prefix string) []string {
+	keys, _, _ := s.keys(bucket)
+	return slices.DeleteFunc(keys, func(key string) bool { return !strings.HasPrefix(key, prefix) })
 }
 
 // Put writes an object whatever was there, as PutObject does without conditions.
@@ -83,7 +91,7 @@ func (s *Service) get(bucket, key string) (Object, error) {
 	if b == nil {
 		return Object{}, noSuchBucket(bucket)
 	}
-	object, ok := b.objects[key]
+	object, ok := b.Objects[key]
 	if !ok {
 		return Object{}, noSuchKey(key)
 	}
@@ -100,7 +108,7 @@ func (s *Service) put(bucket, key string, object Object, when conditions, reason
 	if object.ContentType == "" {
 		object.ContentType = "binary/octet-stream"
 	}
-	object.LastModified = time.Now().UTC().Truncate(time.Second)
+	object.LastModified, object.Digest = time.Now().UTC().Truncate(time.Second), kept.Digest(object.Body)
 
 	s.mu.Lock()
 	b := s.buckets[bucket]
@@ -108,14 +116,14 @@ func (s *Service) put(bucket, key string, object Object, when conditions, reason
 		s.mu.Unlock()
 		return Object{}, noSuchBucket(bucket)
 	}
-	current, exists := b.objects[key]
+	current, exists := b.Objects[key]
 	if err := when.check(key, current, exists); err != nil {
 		s.mu.Unlock()
 		return Object{}, err
 	}
-	b.objects[key] = object
+	b.Objects[key] = object
 	s.serial++
-	serial, notify := s.serial, b.eventBridge && s.emit != nil
+	serial, notify := s.serial, b.EventBridge && s.emit != nil
 	s.mu.Unlock()
 
 	if notify {
@@ -131,11 +139,11 @@ func (s *Service) delete(bucket, key string, when conditions) error {
 	if b == nil {
 		return noSuchBucket(bucket)
 	}
-	current, exists := b.objects[key]
+	current, exists := b.Objects[key]
 	if err := when.check(key, current, exists); err != nil {
 		return err
 	}
-	delete(b.objects, key)
+	delete(b.Objects, key)
 	return nil
 }
 
@@ -147,7 +155,7 @@ func (s *Service) keys(bucket string) ([]string, map[string]Object, error) {
 	if b == nil {
 		return nil, nil, noSuchBucket(bucket)
 	}
-	return slices.Sorted(maps.Keys(b.objects)), maps.Clone(b.objects), nil
+	return slices.Sorted(maps.Keys(b.Objects)), maps.Clone(b.Objects), nil
 }
 
 // created is the detail of an 'Object Created' event.

@@ -3,9 +3,11 @@ package scheduler
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // a machine without zone files knows the zones that AWS knows
@@ -37,7 +39,7 @@ type Schedule struct {
 	CreationDate               epoch
 	LastModificationDate       epoch
 
-	at time.Time
+	at time.Time // as ScheduleExpression says
 }
 
 // At is when the schedule fires.
@@ -68,6 +70,13 @@ type epoch struct{ time.Time }
 
 func (e epoch) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%.3f", float64(e.UnixMilli())/1000), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (e *epoch) UnmarshalJSON(data []byte) error {
+	seconds, err := strconv.ParseFloat(string(data), 64)
+	e.Time = time.UnixMilli(int64(math.Round(seconds * 1000)))
+	return err
 }
 
 func refuse(format string, args ...any) error {

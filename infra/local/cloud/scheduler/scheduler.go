@@ -43,6 +43,7 @@ type key struct{ group, name string }
 type entry struct {
 	Schedule
 	token string
+	over  bool // it has fired
 	timer *time.Timer
 }
 
@@ -110,7 +111,7 @@ func (s *Service) set(e *entry) {
 		old.stop()
 	}
 	s.schedules[e.key()] = e
-	if e.State == enabled && !s.closed {
+	if e.State == enabled && !e.over && !s.closed {
 		e.timer = time.AfterFunc(time.Until(e.at), func() { s.fire(e) })
 	}
 }
@@ -136,6 +137,7 @@ func (s *Service) fire(e *entry) {
 	if err != nil {
 		s.dead = append(s.dead, DeadLetter{e.Schedule, calls, err})
 	}
+	e.over = true
 	if e.ActionAfterCompletion == deleteAfter && s.schedules[e.key()] == e {
 		delete(s.schedules, e.key())
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type execution struct {
 	started   time.Time
 	stopped   time.Time
 	result    asl.Result
+	told      bool // the bus knows of its end
 	events    []asl.Event
 	ctx       context.Context
 	stop      context.CancelCauseFunc
@@ -87,10 +89,15 @@ func (s *Service) admit(machineARN, name, input string) (e *execution, fresh boo
 		arn: arn, name: name, machine: m, input: input, started: time.Now(),
 		result: asl.Result{Status: asl.Running}, done: make(chan struct{}),
 	}
-	e.ctx, e.stop = context.WithCancelCause(s.ctx)
-	s.executions = append(s.executions, e)
+	s.add(e)
 	s.pending.Add(1)
 	return e, true, nil
+}
+
+// add registers an execution; the caller holds the lock.
+func (s *Service) add(e *execution) {
+	e.ctx, e.stop = context.WithCancelCause(s.ctx)
+	s.executions = append(s.executions, e)
 }
 
 func (s *Service) run(e *execution) {
@@ -102,6 +109,7 @@ func (s *Service) run(e *execution) {
 		StateMachine: asl.StateMachine{ID: e.machine.arn, Name: e.machine.name},
 		Invoke:       s.call,
 		Tokens:       &s.tokens,
+		Past:         slices.Clip(e.events),
 		Record: func(event asl.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -109,10 +117,16 @@ func (s *Service) run(e *execution) {
 		},
 	})
 	s.mu.Lock()
-	e.result, e.stopped = result, time.Now()
+	e.result = result
+	if e.stopped.IsZero() {
+		e.stopped = time.Now()
+	}
 	s.mu.Unlock()
 	if s.ctx.Err() == nil {
 		s.announce(e)
+		s.mu.Lock()
+		e.told = true
+		s.mu.Unlock()
 	}
 }
 

@@ -1,0 +1,25 @@
+package apigateway
+
+import "maps"
+
+// State is what a later process goes on with.
+type State struct{ APIs map[string]map[string]Stage }
+
+// Hold lets nobody change anything until it is released.
+func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
+
+// Save is for who holds the service.
+func (s *Service) Save() State {
+	state := State{map[string]map[string]Stage{}}
+	for api, stages := range s.apis {
+		state.APIs[api] = maps.Clone(stages)
+	}
+	return state
+}
+
+// Load takes over what an earlier process saved.
+func (s *Service) Load(state State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(s.apis, state.APIs)
+}
