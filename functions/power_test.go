@@ -3,6 +3,7 @@ package functions_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"lockstep/infra/local/cloud"
+	"lockstep/infra/local/cloud/kept"
 	"lockstep/infra/local/cloud/lambda"
 	sm "lockstep/statemachine"
 )
@@ -62,20 +64,10 @@ func (w *world) comesBack(after time.Duration) bool {
 		return false
 	}
 	w.leave()
-	state, bodies, err := w.stack.Cloud.Save()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	saved, err := json.Marshal(state)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.stack.Close()
-	time.Sleep(after)
-
+	saved, bodies := save(w.t, w.stack.Cloud)
 	load := func(c *cloud.Cloud) error {
 		var kept cloud.State
-		if err := json.Unmarshal(saved, &kept); err != nil {
+		if err := errors.Join(json.Unmarshal(saved[0], &kept), c.Metrics.Load(saved[1])); err != nil {
 			return err
 		}
 		return c.Load(kept, func(digest string) ([]byte, error) {
@@ -85,7 +77,20 @@ func (w *world) comesBack(after time.Duration) bool {
 			return nil, fmt.Errorf("no body was kept as %s", digest)
 		})
 	}
-	w.savesTheSame(load, saved)
+	loaded := cloud.New(lambda.NewInProcess(nil), lambda.Limits{})
+	defer loaded.Close()
+	if err := load(loaded); err != nil {
+		w.t.Fatal(err)
+	}
+	again, _ := save(w.t, loaded)
+	for i := range again {
+		if !bytes.Equal(again[i], saved[i]) {
+			w.t.Errorf("saved %.2000s\nand, after it was loaded, %.2000s", saved[i], again[i])
+		}
+	}
+
+	w.stack.Close()
+	time.Sleep(after)
 	w.options.Load = load
 	w.power = nil
 	w.up()
@@ -96,29 +101,19 @@ func (w *world) comesBack(after time.Duration) bool {
 	return true
 }
 
-// savesTheSame looks whether what was loaded is all that was saved.
-func (w *world) savesTheSame(load func(*cloud.Cloud) error, saved []byte) {
-	w.t.Helper()
-	loaded := cloud.New(lambda.NewInProcess(nil), lambda.Limits{})
-	defer loaded.Close()
-	if err := load(loaded); err != nil {
-		w.t.Fatal(err)
-	}
-	state, _, err := loaded.Save()
+// save is what is kept of an account: the metrics apart.
+func save(t *testing.T, c *cloud.Cloud) ([2][]byte, kept.Bodies) {
+	t.Helper()
+	measured, err := c.Metrics.Save()
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	again, err := json.Marshal(state)
+	state, bodies := c.Save()
+	saved, err := json.Marshal(state)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if !bytes.Equal(again, saved) {
-		at := 0
-		for at < min(len(again), len(saved)) && again[at] == saved[at] {
-			at++
-		}
-		w.t.Errorf("saved %.200s, and after it was loaded %.200s", saved[max(0, at-80):], again[max(0, at-80):])
-	}
+	return [2][]byte{saved, measured}, bodies
 }
 
 // The process in which everything runs is killed after a write, and another one goes on: executions, tokens,

@@ -17,6 +17,7 @@ type options struct {
 	once   bool
 	report string
 	views  float64
+	anew   bool
 	// rollbacks is how many are measured, in place of the three releases.
 	rollbacks int
 	bundles   string
@@ -28,6 +29,7 @@ func main() {
 	flag.BoolVar(&o.once, "once", false, "end after the three releases; exit 0 only if they went as they should")
 	flag.StringVar(&o.report, "report", "", "write what happened to this `file`, as JSON")
 	flag.Float64Var(&o.views, "views", 40, "page views per second of all viewers together")
+	flag.BoolVar(&o.anew, "anew", false, "begin anew where a run on this port was cut short, which otherwise goes on")
 	flag.IntVar(&o.rollbacks, "rollbacks", 0, "in place of the three releases roll a bad one of 200 functions back so many times, and measure how soon nobody meets it; two minutes each")
 	flag.StringVar(&o.bundles, "bundles", "", "only write the sample shop's releases into this `folder`, for AWS: what lockstep release takes")
 	flag.Parse()

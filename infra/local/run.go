@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lockstep/infra/config"
+	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/cloud/metrics"
 	"lockstep/infra/local/page"
@@ -45,6 +46,7 @@ type local struct {
 	gate     gate
 	ended    []releaseReport
 	builds   builds
+	keeper   *keeper // nil for a run that is not kept
 }
 
 // newLocal is a run of the application that cdk.json describes.
@@ -84,25 +86,26 @@ func (l *local) run(ctx context.Context) (err error) {
 	l.story.sayf("%s", words(l.asked))
 	l.story.sayf("Starting a Postgres and compiling the Lambdas, which takes some minutes the first time.")
 
-	dir, err := os.MkdirTemp("", "lockstep-")
+	dir, err := l.folder(ctx)
 	if err != nil {
-		return fmt.Errorf("make a folder for this run: %w", err)
+		return err
 	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { // as root, Postgres runs as another user
-		return fmt.Errorf("open the folder of this run: %w", err)
-	}
-	err = l.prepare(ctx, dir)
-	if l.database != nil {
-		defer func() { err = errors.Join(err, l.database.Stop()) }()
-	}
-	if err != nil {
+	up := false
+	defer func() { err = errors.Join(err, l.clearUp(dir, up)) }()
+	if err = l.prepare(ctx, dir); err != nil {
 		return err
 	}
 	if err := l.up(dir); err != nil {
 		return err
 	}
+	up = true
 	defer l.stack.Close()
+	if l.keeper != nil {
+		defer l.keeper.keep(ctx, l.stack.Cloud, l.database.Place())()
+	}
+	if err := l.stack.Cloud.Resume(); err != nil {
+		return err
+	}
 
 	if o.rollbacks > 0 {
 		return l.rollbacks(ctx, dir)
@@ -117,12 +120,67 @@ func (l *local) run(ctx context.Context) (err error) {
 	return nil
 }
 
+// folder is where this run keeps what it is made of: for its port, so that a later one finds it there. A measurement
+// is not worth it, and a port that is any port is not found again.
+func (l *local) folder(ctx context.Context) (dir string, err error) {
+	if l.options.rollbacks > 0 || l.options.port == 0 {
+		if dir, err = os.MkdirTemp("", "lockstep-"); err != nil {
+			return "", fmt.Errorf("make a folder for this run: %w", err)
+		}
+	} else {
+		root, err := moduleRoot(ctx)
+		if err != nil {
+			return "", err
+		}
+		made, err := madeOf(l.config)
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(root, ".lockstep", fmt.Sprintf("run-%d", l.options.port))
+		if l.keeper, err = openKeeper(ctx, dir, made, l.options.anew, l.story.sayf); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // as root, Postgres runs as another user
+		return "", fmt.Errorf("open the folder of this run: %w", err)
+	}
+	return dir, nil
+}
+
+// found is the killed run that this one goes on with; nil where it begins anew.
+func (l *local) found() *run {
+	if l.keeper == nil {
+		return nil
+	}
+	return l.keeper.found
+}
+
+// clearUp leaves nothing behind, but for a killed run that could not be gone on with: what was in its way may be
+// mended.
+func (l *local) clearUp(dir string, up bool) error {
+	if l.found() != nil && !up {
+		if l.database != nil {
+			return l.database.Leave()
+		}
+		return nil
+	}
+	var err error
+	if l.database != nil {
+		err = l.database.Stop()
+	}
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
 // prepare starts Postgres and compiles everything, side by side.
 func (l *local) prepare(ctx context.Context, dir string) error {
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
+	where := postgres.Options{Dir: dir}
+	if found := l.found(); found != nil {
+		where.Again = &found.Database
+	}
 	group.Go(func() (err error) {
-		if l.database, err = postgres.Start(ctx, postgres.Options{Dir: dir}); err == nil {
+		if l.database, err = postgres.Start(ctx, where); err == nil {
 			l.story.sayf("%6.1fs  Postgres answers", time.Since(began).Seconds())
 		}
 		return err
@@ -138,7 +196,12 @@ func (l *local) prepare(ctx context.Context, dir string) error {
 
 // up makes the stack and opens it to viewers.
 func (l *local) up(dir string) error {
-	log, err := os.Create(filepath.Join(l.parts.dir, "lambda.log"))
+	how := os.O_TRUNC
+	var load func(*cloud.Cloud) error
+	if l.found() != nil {
+		how, load = os.O_APPEND, l.keeper.load
+	}
+	log, err := os.OpenFile(filepath.Join(l.parts.dir, "lambda.log"), os.O_CREATE|os.O_WRONLY|how, 0o644)
 	if err != nil {
 		return fmt.Errorf("make the log of the Lambdas: %w", err)
 	}
@@ -156,7 +219,7 @@ func (l *local) up(dir string) error {
 	l.stack, err = stack.Up(stack.Options{
 		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
 		Secret: l.database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
-		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges,
+		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges, Load: load,
 	})
 	if err != nil {
 		return err
@@ -166,6 +229,7 @@ func (l *local) up(dir string) error {
 		RolledBack: l.story.rolledBack, Bad: shop.Fails, Built: l.builds.of,
 	})
 	l.builds.object, l.builds.carries = l.read, l.carries
+	l.story.recall(l.known())
 	l.story.follow(l.stack)
 	l.gate.open(l.stack.Front)
 	return nil

@@ -79,15 +79,20 @@ func (s *stamped) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// release runs the operator's own command, and waits for the end.
+// release runs the operator's own command, and waits for the end. In a run that goes on, it may have been asked for.
 func (l *local) release(ctx context.Context, id string) error {
 	ended := l.story.end(id)
-	l.story.sayf("\n$ lockstep release %s", l.short(l.parts.releases[id]))
-	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
-	command.Env = append(os.Environ(), sm.StateBucketVariable+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
-	output, err := command.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("lockstep release %s: %w\n%s", l.parts.releases[id], err, output)
+	switch l.stands(id) {
+	case isOver:
+		l.story.sayf("\n%s is over: it was %s", id, l.entry(id).Outcome)
+		l.ended = append(l.ended, l.entry(id))
+		return nil
+	case isUnderWay:
+		l.story.sayf("\n%s is under way", id)
+	default:
+		if err := l.ask(ctx, id); err != nil {
+			return err
+		}
 	}
 	select {
 	case <-ctx.Done():
@@ -96,6 +101,43 @@ func (l *local) release(ctx context.Context, id string) error {
 		l.ended = append(l.ended, l.entry(id))
 		return nil
 	}
+}
+
+func (l *local) ask(ctx context.Context, id string) error {
+	l.story.sayf("\n$ lockstep release %s", l.short(l.parts.releases[id]))
+	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
+	command.Env = append(os.Environ(), sm.StateBucketVariable+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
+	output, err := command.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("lockstep release %s: %w\n%s", l.parts.releases[id], err, output)
+	}
+	return nil
+}
+
+// standing is how far a release has come.
+type standing int
+
+const (
+	isNew standing = iota
+	isUnderWay
+	isOver
+)
+
+// stands tells whether a release was asked for, and is over. Between its record's end and its execution's it is not.
+func (l *local) stands(id string) standing {
+	for _, e := range l.stack.Cloud.States.Executions() {
+		if e.Status == asl.Running && strings.Contains(e.Input, `"`+id+`"`) {
+			return isUnderWay
+		}
+	}
+	var record sm.Record
+	switch l.object(sm.RecordKey(id), &record); {
+	case record.Release == "":
+		return isNew
+	case record.Outcome == "":
+		return isUnderWay
+	}
+	return isOver
 }
 
 // short is a path as one would type it here.
@@ -111,6 +153,7 @@ func (l *local) do(ctx context.Context, action, release string) error {
 	if l.gate.front.Load() == nil {
 		return fmt.Errorf("nothing is up yet")
 	}
+	defer l.keeper.save()
 	switch freeze := sm.FreezeParameter(l.config.App); action {
 	case "freeze":
 		return l.stack.Cloud.SSM.Put(freeze, "on the page")

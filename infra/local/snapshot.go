@@ -76,6 +76,18 @@ func (l *local) records() []sm.Record {
 	return records
 }
 
+// known are the records of all releases, in the order in which they began.
+func (l *local) known() []sm.Record {
+	var records []sm.Record
+	for _, key := range l.stack.Cloud.S3.Keys(l.stack.Settings.StateBucket, sm.RecordsPrefix) {
+		var r sm.Record
+		l.object(key, &r)
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b sm.Record) int { return a.Began.Compare(b.Began) })
+	return records
+}
+
 // carries reads what each environment carries.
 func (l *local) carries() map[sm.Environment]sm.Carries {
 	carries := map[sm.Environment]sm.Carries{}

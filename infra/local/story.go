@@ -140,6 +140,24 @@ func (s *story) rollback(c sm.StateChange, now time.Time) {
 	}
 }
 
+// recall knows again what was told before this process: the order of releases, whose execution is about to end, and
+// the rollbacks.
+func (s *story) recall(records []sm.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range records {
+		s.ids = append(s.ids, r.Release)
+		if r.Outcome != "" {
+			s.finished[r.Execution] = r.Release
+		}
+		for _, e := range r.Story {
+			if e.State == sm.Rollback {
+				s.rollback(sm.StateChange{Release: r.Release, Text: e.Text}, e.At)
+			}
+		}
+	}
+}
+
 // rolledBack tells the visitors whether a view was open while its release was rolled back.
 func (s *story) rolledBack(release string, opened, closed time.Time) bool {
 	s.mu.Lock()

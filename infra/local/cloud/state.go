@@ -1,8 +1,6 @@
 package cloud
 
 import (
-	"encoding/json"
-
 	"lockstep/infra/local/cloud/apigateway"
 	"lockstep/infra/local/cloud/events"
 	"lockstep/infra/local/cloud/kept"
@@ -26,13 +24,11 @@ type State struct {
 	Events     events.State
 	Scheduler  scheduler.State
 	States     states.State
-	// Metrics may be a little older than the rest: an alarm that rang meanwhile rings again.
-	Metrics json.RawMessage
 }
 
-// Save holds every service, so that what one of them knows the others do too: a schedule and the token in it.
-func (c *Cloud) Save() (State, kept.Bodies, error) {
-	measured, err := c.Metrics.Save()
+// Save holds every service, so that what one of them knows the others do too: a schedule and the token in it. Metrics
+// are saved apart, for there are many: where they are older than the rest, an alarm that rang since rings again.
+func (c *Cloud) Save() (State, kept.Bodies) {
 	bodies := kept.Bodies{}
 	for _, hold := range []func() func(){
 		c.S3.Hold, c.Lambda.Hold, c.APIGateway.Hold, c.SSM.Hold, c.Secrets.Hold, c.KeyValue.Hold, c.Events.Hold, c.Scheduler.Hold, c.States.Hold,
@@ -41,8 +37,8 @@ func (c *Cloud) Save() (State, kept.Bodies, error) {
 	}
 	return State{
 		c.S3.Save(bodies), c.Lambda.Save(bodies), c.APIGateway.Save(), c.SSM.Save(), c.Secrets.Save(), c.KeyValue.Save(),
-		c.Events.Save(), c.Scheduler.Save(), c.States.Save(), measured,
-	}, bodies, err
+		c.Events.Save(), c.Scheduler.Save(), c.States.Save(),
+	}, bodies
 }
 
 // Load fills a new account. Nothing goes on by itself before Resume: until then, whoever wants to hear of it can
@@ -58,7 +54,6 @@ func (c *Cloud) Load(state State, read kept.Read) error {
 		func() error { return c.Events.Load(state.Events) },
 		func() error { return c.Scheduler.Load(state.Scheduler) },
 		func() error { return c.States.Load(state.States) },
-		func() error { return c.Metrics.Load(state.Metrics) },
 	} {
 		if err := load(); err != nil {
 			return err

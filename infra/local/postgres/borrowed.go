@@ -26,11 +26,29 @@ func borrow(ctx context.Context, given string) (*Server, error) {
 	}
 	own := *u
 	own.Path = "/" + name
-	return &Server{url: &own, stop: func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		return onServer(ctx, given, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-	}}, nil
+	place := Place{URL: own.String(), Given: given}
+	return &Server{url: &own, place: place, stop: func() error { return nil }}, nil
+}
+
+// borrowed is the database of our own that an earlier process made.
+func (p Place) borrowed(ctx context.Context) (*Server, error) {
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		return nil, errors.New("read the address of the database that was kept: it is none")
+	}
+	if err := onServer(ctx, p.URL, "SELECT 1"); err != nil {
+		return nil, fmt.Errorf("find the database%s at %s again: %w", u.Path, u.Host, err)
+	}
+	return &Server{url: u, place: p, stop: func() error { return nil }}, nil
+}
+
+// drop removes the database of our own.
+func (p Place) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	name := p.URL[strings.LastIndex(p.URL, "/lockstep_")+1:]
+	name, _, _ = strings.Cut(name, "?")
+	return onServer(ctx, p.Given, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 }
 
 func onServer(ctx context.Context, url, statement string) error {

