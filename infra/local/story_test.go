@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -72,5 +73,31 @@ func TestStory_TellsOnceAndEnds(t *testing.T) {
 	}
 	if got := strings.Count(out.String(), "v2 is released"); got != 1 {
 		t.Errorf("told %d times, want once:\n%s", got, out.String())
+	}
+}
+
+// A run that goes on tells and judges as the one before would have: whose execution ends now, and which views were open
+// in a rollback.
+func TestStory_Recalls(t *testing.T) {
+	began := time.Now().Add(-time.Minute)
+	s := told(&bytes.Buffer{})
+	s.recall([]sm.Record{
+		{Release: "v1", Execution: "arn:v1", Outcome: sm.Released},
+		{Release: "v2", Execution: "arn:v2", Story: []sm.Entry{
+			{At: began, State: sm.Ramp, Text: "5 % of the viewers"}, {At: began.Add(time.Second), State: sm.Rollback, Text: "rolling back: an alarm"},
+		}},
+	})
+	if got := s.releases(); !slices.Equal(got, []string{"v1", "v2"}) {
+		t.Errorf("it knows of %v", got)
+	}
+	if now := time.Now(); !s.rolledBack("v2", now, now) || s.rolledBack("v2", began, began) || s.rolledBack("v1", now, now) {
+		t.Error("the rollback of v2 is not the one that is under way")
+	}
+	ended := s.end("v1")
+	s.over(events.Event{Detail: json.RawMessage(`{"executionArn":"arn:v1","status":"SUCCEEDED"}`)})
+	select {
+	case <-ended:
+	default:
+		t.Error("the end of v1 is not seen")
 	}
 }
