@@ -91,7 +91,12 @@ func (l *local) run(ctx context.Context) (err error) {
 		return err
 	}
 	up := false
-	defer func() { err = errors.Join(err, l.clearUp(dir, up)) }()
+	defer func() {
+		if err != nil && l.found() != nil && !up {
+			err = fmt.Errorf("%w\nThe run that was cut short is still there: start it again, or anew with --anew", err)
+		}
+		err = errors.Join(err, l.clearUp(dir, up))
+	}()
 	if err = l.prepare(ctx, dir); err != nil {
 		return err
 	}
