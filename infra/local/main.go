@@ -42,7 +42,7 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o)
+	err := start(ctx, o)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) error {
+func start(ctx context.Context, o options) error {
 	if o.bundles != "" {
 		return bundles(ctx, o.bundles)
 	}
