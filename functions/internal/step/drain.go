@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"lockstep/functions/internal/release"
@@ -34,9 +35,6 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
-	if err := d.judge(ctx, doc, record); err != nil {
-		return doc, err
-	}
 	if record.Promoted == nil {
 		return doc, fmt.Errorf("drain %s: the record of %s does not say when it was promoted", doc.Fallback, doc.Release)
 	}
@@ -46,12 +44,18 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	lag := metricLag * d.Settings.MetricPeriod.Std()
 	// Nobody calls it while the last call is still at work, whatever called it.
 	quiet := max(plan.Quiet, d.Settings.CallTimeout)
-	requests, _, err := d.Traffic.Calls(ctx, doc.Fallback, now.Add(-quiet.Std()-lag), now)
-	if err != nil {
-		return doc, fmt.Errorf("count the calls of %s: %w", doc.Fallback, err)
+	whole := plan.AtMost
+	if plan.Then == sm.ThenHold {
+		whole += plan.HoldAtMost
+	}
+	requests, err := d.look(ctx, doc, record, now.Add(-quiet.Std()-lag))
+	blind := err != nil && (sm.Name(err) == "" || sm.Name(err) == sm.Throttled)
+	if err != nil && !(blind && since < whole.Std()) {
+		return doc, err
 	}
 	var text string
 	switch {
+	case blind: // An outage of the metrics says nothing of the release; alarms that ring are told all the same.
 	case since < d.Settings.EdgeConvergence.Std():
 		// Some edges still go by the old route: nothing is quiet yet that they may call.
 	case doc.First:
@@ -64,10 +68,6 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	}
 	doc.Drained = text != ""
 	// A history has 25,000 events, of which a ramp may have taken nearly half: what may take weeks is looked at less often.
-	whole := plan.AtMost
-	if plan.Then == sm.ThenHold {
-		whole += plan.HoldAtMost
-	}
 	pause := min(max(plan.Quiet.Std()/2, since/10, time.Second), max(longestLook, whole.Std()/1440))
 	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
 	if held := d.hold(doc, record, text); held != nil {
@@ -80,8 +80,27 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	}
 	if doc.Drained {
 		_, err = d.Book.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
+		return doc, err
 	}
-	return doc, err
+	if said := record.Story; blind && !strings.HasPrefix(said[len(said)-1].Text, unread) {
+		_, err := d.Book.Tell(ctx, doc, sm.Drain, unread+err.Error())
+		return doc, err
+	}
+	return doc, nil
+}
+
+// unread begins what is told, once, where the metrics cannot be read.
+const unread = "the metrics cannot be read now, and are looked at again: "
+
+// look judges active, and counts the calls of the fallback.
+func (d *Drain) look(ctx context.Context, doc sm.Document, record sm.Record, from time.Time) (requests float64, err error) {
+	if err := d.judge(ctx, doc, record); err != nil {
+		return 0, err
+	}
+	if requests, _, err = d.Traffic.Calls(ctx, doc.Fallback, from, time.Now()); err != nil {
+		return 0, fmt.Errorf("count the calls of %s: %w", doc.Fallback, err)
+	}
+	return requests, nil
 }
 
 func (d *Drain) judge(ctx context.Context, doc sm.Document, record sm.Record) error {

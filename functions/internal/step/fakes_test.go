@@ -54,6 +54,7 @@ type world struct {
 	events     []string
 	ringing    []string
 	outworn    []string // alarms that ring for what is long over
+	unread     error    // of who counts calls
 	requests   map[sm.Environment]float64
 	frozen     string // why
 	ownProbe   func(question any) (string, error)
@@ -374,7 +375,7 @@ func (a alarms) Breached(_ context.Context, name string, _ time.Time) (breached 
 type traffic struct{ *world }
 
 func (t traffic) Calls(_ context.Context, e sm.Environment, _, _ time.Time) (requests, failed float64, err error) {
-	err = t.call("", func() error { requests = t.requests[e]; return nil })
+	err = t.call("", func() error { requests = t.requests[e]; return t.unread })
 	return requests, 0, err
 }
 

@@ -222,6 +222,36 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// An outage of CloudWatch is no fault of the release, and no quiet either.
+func TestDrain_MetricsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		doc := must[sm.Document](t)(w.run(sm.Promote, w.release(sm.Promote)))
+		time.Sleep(time.Hour)
+		w.unread = errors.New("CloudWatch is out")
+		told := len(w.events)
+		for range 3 {
+			if doc = must[sm.Document](t)(w.run(sm.Drain, doc)); doc.Drained || doc.WaitSeconds < 1 {
+				t.Errorf("nobody knows whether it is quiet: drained is %v, it waits %d s", doc.Drained, doc.WaitSeconds)
+			}
+			time.Sleep(time.Duration(doc.WaitSeconds) * time.Second)
+		}
+		if said := w.events[told:]; len(said) != 1 || !strings.Contains(said[0], "CloudWatch is out") {
+			t.Errorf("it was told %q, expected once why it waits", said)
+		}
+		seen := doc
+		w.unread = nil
+		if doc = must[sm.Document](t)(w.run(sm.Drain, doc)); !doc.Drained {
+			t.Error("it has been quiet, and is not drained")
+		}
+		w.unread = errors.New("CloudWatch is out")
+		time.Sleep(24 * time.Hour)
+		if _, err := w.run(sm.Drain, seen); err == nil {
+			t.Error("a day without metrics is no drain")
+		}
+	})
+}
+
 // A history has room for 25,000 events, of which the ramp may have taken 700 bakes of 15; each look takes nine.
 func TestDrain_OfAMonth_FitsIntoAHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
