@@ -22,7 +22,7 @@ import (
 func TestState_EveryFieldIsSpokenFor(t *testing.T) {
 	// What is of one process: how it is wired, its locks and clocks, who listens to it, what is only told.
 	ofOneProcess := []string{"emit", "invoke", "deliver", "options", "mux", "quota", "mu", "ctx", "cancel", "running", "stop", "pending", "calls", "inFlight", "closed",
-		"subscribers", "dead", "lag"}
+		"subscribers", "dead", "lag", "asleep"}
 	for kind, keeps := range map[reflect.Type][]string{
 		reflect.TypeFor[s3.Service](): {"buckets", "serial"}, reflect.TypeFor[lambda.Service](): {"functions", "queue"}, reflect.TypeFor[apigateway.Service](): {"apis"}, reflect.TypeFor[ssm.Service](): {"parameters"},
 		reflect.TypeFor[secrets.Service](): {"secrets"}, reflect.TypeFor[keyvalue.Service](): {"stores"}, reflect.TypeFor[events.Service](): {"buses", "undelivered"}, reflect.TypeFor[scheduler.Service](): {"groups", "schedules"},
