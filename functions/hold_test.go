@@ -166,9 +166,11 @@ func TestWindow_OperatorAdvances(t *testing.T) {
 		w.second()
 		w.holds("v2", sm.HeldByWindow, 0)
 		w.operator(sm.SignalAdvance)
+		time.Sleep(5 * time.Second) // until all that is written of it: the hold ends last
 		w.bakes("v2", 500)
 		w.holds("v2", sm.HeldByWindow, 500)
 		w.operator(sm.SignalAdvance)
+		time.Sleep(5 * time.Second)
 		w.bakes("v2", 2500)
 		w.operator(sm.SignalPromote)
 		w.ends("v2", sm.Released)
