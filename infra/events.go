@@ -37,6 +37,14 @@ func (l *Lockstep) events(first awscdk.CustomResource) {
 			stacks[shelf].Node().AddDependency(first, undelivered)
 		}
 		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
+		if f.Existing == "" && slices.ContainsFunc(f.Events, config.Source.Handed) {
+			name := l.config.Lambda(f)
+			awslambda.NewCfnEventInvokeConfig(scope, jsii.String("Failures"), &awslambda.CfnEventInvokeConfigProps{
+				FunctionName: &name, Qualifier: jsii.String(sm.LiveAlias), DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+					OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
+				},
+			})
+		}
 		for i, source := range f.Events {
 			l.event(constructs.NewConstruct(scope, jsii.String(source.ID(i))), f, i, source)
 		}

@@ -14,7 +14,7 @@ import (
 func TestEvents_CallWhatServes(t *testing.T) {
 	for name, want := range map[string][]string{
 		"smallest": nil, "large": nil,
-		"everything": {"queue shop-catalog", "queue shop-catalog", "queue shop-catalog", "rule shop-catalog", "rule shop-catalog", "topic shop-catalog"},
+		"everything": {"failures shop-catalog", "queue shop-catalog", "queue shop-catalog", "queue shop-catalog", "rule shop-catalog", "rule shop-catalog", "topic shop-catalog"},
 		"adopted":    {"rule catalog-production"},
 	} {
 		a := apps[name](t)
@@ -50,6 +50,12 @@ func TestEvents_CallWhatServes(t *testing.T) {
 						rule = "rule/" + bus + "/" + p["Name"].(string)
 					}
 					sources[wire.ARN("events", rule)] = true
+				case "AWS::Lambda::EventInvokeConfig":
+					got = append(got, "failures "+called(prefix+p["FunctionName"].(string)+":"+p["Qualifier"].(string)))
+					failed := p["DestinationConfig"].(map[string]any)["OnFailure"].(map[string]any)["Destination"]
+					if !sends(a)[resolve(failed)] {
+						t.Errorf("%s: no function may leave in %s what it failed at", name, resolve(failed))
+					}
 				case "AWS::SNS::Subscription":
 					got = append(got, "topic "+called(p["Endpoint"]))
 					sources[p["TopicArn"].(string)] = true
@@ -77,22 +83,31 @@ func TestEvents_CallWhatServes(t *testing.T) {
 
 // consumed are the queues and streams from which some function of the application may take messages.
 func consumed(a app) map[string]bool {
-	queues := map[string]bool{}
+	return allowed(a, func(action string) bool {
+		return action == "sqs:ReceiveMessage" || strings.HasSuffix(action, ":GetRecords")
+	})
+}
+
+// sends are the queues into which some function of the application may put messages.
+func sends(a app) map[string]bool {
+	return allowed(a, func(action string) bool { return action == "sqs:SendMessage" })
+}
+
+func allowed(a app, what func(action string) bool) map[string]bool {
+	resources := map[string]bool{}
 	for file, template := range a.templates {
 		if !strings.Contains(file, "Functions") {
 			continue
 		}
 		for _, r := range template.Resources {
 			for _, s := range statements(r) {
-				if slices.ContainsFunc(s.actions, func(action string) bool {
-					return action == "sqs:ReceiveMessage" || strings.HasSuffix(action, ":GetRecords")
-				}) {
-					for _, queue := range s.resources {
-						queues[queue] = true
+				if slices.ContainsFunc(s.actions, what) {
+					for _, one := range s.resources {
+						resources[one] = true
 					}
 				}
 			}
 		}
 	}
-	return queues
+	return resources
 }

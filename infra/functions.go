@@ -100,7 +100,7 @@ func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatem
 				"kinesis:GetShardIterator", "kinesis:ListShards"}, source.Stream))
 		}
 	}
-	if slices.ContainsFunc(f.Events, func(s config.Source) bool { return s.Stream != "" }) {
+	if slices.ContainsFunc(f.Events, func(s config.Source) bool { return s.Stream != "" || s.Handed() }) {
 		statements = append(statements, allow([]string{"sqs:SendMessage"}, arn("sqs", l.undeliveredName())))
 	}
 	return statements

@@ -175,11 +175,15 @@ func TestTemplates_OwnNothingOfARelease(t *testing.T) {
 					r := template.Resources[id]
 					at := file + ": " + id
 					switch r.Type {
-					case "AWS::Lambda::Alias", "AWS::SSM::Parameter", "AWS::Lambda::EventInvokeConfig":
+					case "AWS::Lambda::Alias", "AWS::SSM::Parameter":
 						if strings.HasPrefix(fmt.Sprint(r.Properties["Name"]), "/cdk/EdgeFunctionArn/") {
 							break // CDK's own, which brings the ARN of a version from one Region to another
 						}
 						t.Errorf("%s: a %s is a release's to change", at, r.Type)
+					case "AWS::Lambda::EventInvokeConfig":
+						if keys := slices.Sorted(maps.Keys(r.Properties)); !slices.Equal(keys, []string{"DestinationConfig", "FunctionName", "Qualifier"}) || r.Properties["Qualifier"] != sm.LiveAlias {
+							t.Errorf("%s: found %v, expected only where the failures of the alias live go", at, r.Properties)
+						}
 					case "AWS::Lambda::Version":
 						if strings.Contains(file, "nested") {
 							t.Errorf("%s: versions of the application's functions are a release's", at)

@@ -23,6 +23,9 @@ type Source struct {
 	Batch    int            `json:"batch"`    // how many messages of a queue one call takes, 10 where not given, or records of a stream, 100
 }
 
+// Handed tells whether Lambda keeps the event until the function has taken it: queues and streams keep theirs themselves.
+func (s Source) Handed() bool { return s.Queue == "" && s.Stream == "" }
+
 // maxSources keeps the policy of a function's alias below Lambda's 20 KB.
 const maxSources = 20
 
