@@ -7,7 +7,6 @@ import (
 	"context"
 	"database/sql"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,11 +27,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-func TestMain(m *testing.M) {
-	// A story's world is small, and gone with it: collecting garbage less often costs little memory and saves an eighth of the time.
-	debug.SetGCPercent(400)
-	postgrestest.Main(m)
-}
+func TestMain(m *testing.M) { postgrestest.Main(m) }
 
 const (
 	app    = "shop"
