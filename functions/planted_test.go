@@ -233,7 +233,7 @@ func TestPlanted(t *testing.T) {
 		t.Fatalf("build the tests with faults in them: %v\n%s", err, out)
 	}
 	run := func(t *testing.T, name string, seeds int) (out string, failed bool) {
-		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.v", "-first", "-seeds", fmt.Sprint(seeds))
+		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.v", "-alone", "-first", "-seeds", fmt.Sprint(seeds))
 		command.Env = append(os.Environ(), plantedVariable+"="+name)
 		data, err := command.CombinedOutput()
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {

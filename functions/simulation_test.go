@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 40, "how many simulated runs TestSimulation makes")
+	seeds = flag.Int("seeds", 120, "how many simulated runs TestSimulation makes")
 	from  = flag.Uint64("from", 1, "the first seed of TestSimulation")
 	seed  = flag.Uint64("seed", 0, "run this seed of TestSimulation alone, and tell its story")
 	first = flag.Bool("first", false, "end at the first finding of TestSimulation")
@@ -43,50 +44,75 @@ func TestSimulation(t *testing.T) {
 	if *seed != 0 {
 		*from, *seeds = *seed, 1
 	}
+	began := time.Now()
+	var total tally
+	if *alone || *seeds == 1 {
+		total = playSeeds(t, *from, *seeds)
+	} else {
+		total = playInShares(t, *from, *seeds)
+	}
+	if *counts != "" {
+		data, err := json.Marshal(total)
+		if err == nil {
+			err = os.WriteFile(*counts, data, 0o644)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%d seeds in %s: %s", total.Runs, time.Since(began).Round(time.Second), total)
+}
+
+// playSeeds plays one seed after the other.
+func playSeeds(t *testing.T, from uint64, seeds int) (total tally) {
 	// On one processor goroutines that are ready at the same moment of virtual time run in the same order each time.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	total, faults, began := tally{}, map[string]int{}, time.Now()
-	for n := range uint64(*seeds) {
-		t.Run(fmt.Sprint(*from+n), func(t *testing.T) {
-			s := simulate(t, *from+n)
-			total.add(s)
-			for fault, times := range s.weather.faults {
-				faults[fault] += times
-			}
-		})
+	for n := range uint64(seeds) {
+		t.Run(fmt.Sprint(from+n), func(t *testing.T) { total.add(simulate(t, from+n)) })
 	}
-	sum := 0
-	for _, times := range faults {
-		sum += times
-	}
-	t.Logf("%d seeds in %s: %s; %d faults: %v", total.runs, time.Since(began).Round(time.Second), total, sum, faults)
+	return total
 }
 
 // tally is what a number of runs amounts to.
 type tally struct {
-	runs, attempts, views, wrecks int
-	outcomes                      map[string]int
+	Runs, Attempts, Views, Wrecks int
+	Outcomes                      map[string]int
+	Faults                        map[string]int
 }
 
 func (t *tally) add(s *simulation) {
-	t.runs++
-	t.attempts += len(s.auditor.attempts)
+	one := tally{Runs: 1, Attempts: len(s.auditor.attempts), Outcomes: map[string]int{}, Faults: s.weather.faults}
 	if s.wrecked {
-		t.wrecks++
-	}
-	if t.outcomes == nil {
-		t.outcomes = map[string]int{}
+		one.Wrecks = 1
 	}
 	for _, release := range s.merged {
-		t.outcomes[s.account.record(release).Outcome]++
+		one.Outcomes[s.account.record(release).Outcome]++
 	}
 	if s.crowd != nil {
-		t.views += int(s.crowd.Report().PageViews)
+		one.Views = int(s.crowd.Report().PageViews)
+	}
+	t.merge(one)
+}
+
+func (t *tally) merge(o tally) {
+	if t.Outcomes == nil {
+		t.Outcomes, t.Faults = map[string]int{}, map[string]int{}
+	}
+	t.Runs, t.Attempts, t.Views, t.Wrecks = t.Runs+o.Runs, t.Attempts+o.Attempts, t.Views+o.Views, t.Wrecks+o.Wrecks
+	for outcome, times := range o.Outcomes {
+		t.Outcomes[outcome] += times
+	}
+	for fault, times := range o.Faults {
+		t.Faults[fault] += times
 	}
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d releases had the lock, merges ended %v, %d page views, %d stated wrecks", t.attempts, t.outcomes, t.views, t.wrecks)
+	faults := 0
+	for _, times := range t.Faults {
+		faults += times
+	}
+	return fmt.Sprintf("%d releases had the lock, merges ended %v, %d page views, %d stated wrecks; %d faults: %v", t.Attempts, t.Outcomes, t.Views, t.Wrecks, faults, t.Faults)
 }
 
 // simulation is one run.
