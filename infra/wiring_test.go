@@ -139,8 +139,8 @@ var named = []string{"api", "database", "keyValueStore", "schedules", "siteBucke
 
 // TestWiring_Settings holds what AWS gets against what a run on one machine gets of the same configuration.
 func TestWiring_Settings(t *testing.T) {
+	a := apps["everything"](t) // jsii's process is of no bubble
 	synctest.Test(t, func(t *testing.T) {
-		a := apps["everything"](t)
 		local := standUp(t, a.config)
 		defer local.Close()
 		here, there := fields(t, local.Settings), fields(t, settingsOf(t, a))
@@ -180,8 +180,8 @@ func fields(t *testing.T, s sm.Settings) map[string]string {
 
 // TestWiring_Alarms: what judges on AWS judges on one machine, by the same expressions.
 func TestWiring_Alarms(t *testing.T) {
+	a := apps["everything"](t) // jsii's process is of no bubble
 	synctest.Test(t, func(t *testing.T) {
-		a := apps["everything"](t)
 		local := standUp(t, a.config)
 		defer local.Close()
 		there := map[string]string{}
@@ -336,9 +336,9 @@ func rulesOf(a app) map[string]string {
 // rulesHere are those of a run on one machine, whose page tells of the transitions itself.
 func rulesHere(t *testing.T) map[string]string {
 	t.Helper()
-	rules := map[string]string{}
+	rules, everything := map[string]string{}, apps["everything"](t).config
 	synctest.Test(t, func(t *testing.T) {
-		local := standUp(t, apps["everything"](t).config)
+		local := standUp(t, everything)
 		defer local.Close()
 		listed, err := eventbridge.NewFromConfig(local.Cloud.Config()).ListRules(t.Context(), &eventbridge.ListRulesInput{})
 		if err != nil {
