@@ -150,7 +150,7 @@ func TestRollback_AlarmInDrain(t *testing.T) {
 // Nobody waits on a token here: what is noted must be found by the next step.
 func TestRollback_AlarmWhileNobodyWaits(t *testing.T) {
 	for during, way := range map[sm.Task]string{
-		sm.Sync:        deployed + "Ramp",
+		sm.Sync:        "Begin Sync Expand",
 		sm.Deploy:      deployed + "Ramp",
 		sm.Probe:       deployed + "Ramp",
 		sm.CheckAlarms: deployed + "Ramp CheckAlarms",
