@@ -72,7 +72,7 @@ func proven(b fstest.MapFS, column string) fstest.MapFS {
 
 func changes() map[string]change {
 	list := map[string]change{}
-	const insertOld = "INSERT INTO customers (id, name, email, cents, fax) VALUES (10000 + $1 * 10000 + $2, 'a b', $1 || '-' || $2 || '@old', 1, '')"
+	const insertOld = "INSERT INTO customers (id, name, email, cents, fax) VALUES (10000 + $1 * 1000000 + $2, 'a b', $1 || '-' || $2 || '@old', 1, '')"
 
 	list["add column"] = change{
 		bundle:   migrations("ALTER TABLE customers ADD COLUMN phone text;\n", "ALTER TABLE customers DROP COLUMN phone;\n", "", ""),
@@ -87,7 +87,7 @@ func changes() map[string]change {
 		bundle: proven(migrations("ALTER TABLE customers ADD COLUMN code text;\n"+trigger, untrigger+"ALTER TABLE customers DROP COLUMN code;\n",
 			"code IS NULL => code = 'c' || id", untrigger), "code"),
 		old: []string{insertOld, "UPDATE customers SET name = 'n ' || $2 WHERE id = $1", "SELECT name = 'n ' || $2 FROM customers WHERE id = $1"},
-		new: []string{"INSERT INTO customers (id, name, email, cents, fax, code) VALUES (10000 + $1 * 10000 + $2, 'a b', $1 || '-' || $2 || '@new', 1, '', 'mine')",
+		new: []string{"INSERT INTO customers (id, name, email, cents, fax, code) VALUES (10000 + $1 * 1000000 + $2, 'a b', $1 || '-' || $2 || '@new', 1, '', 'mine')",
 			"UPDATE customers SET code = 'x' || $2 WHERE id = $1", "SELECT code = 'x' || $2 FROM customers WHERE id = $1"},
 		expanded: "cents:integer! code:text email:text! fax:text! id:bigint! name:text!", contracted: "cents:integer! code:text! email:text! fax:text! id:bigint! name:text!",
 		whileBoth: "code IS NOT NULL", after: "code IS NOT NULL",
@@ -99,7 +99,7 @@ func changes() map[string]change {
 		bundle: proven(migrations("ALTER TABLE customers ADD COLUMN full_name text;\n"+trigger, untrigger+"ALTER TABLE customers DROP COLUMN full_name;\n",
 			"full_name IS NULL => full_name = name", untrigger+"ALTER TABLE customers DROP COLUMN name;\n"), "full_name"),
 		old: []string{insertOld, "UPDATE customers SET name = 'n ' || $2 WHERE id = $1", "SELECT name = 'n ' || $2 FROM customers WHERE id = $1"},
-		new: []string{"INSERT INTO customers (id, full_name, email, cents, fax) VALUES (10000 + $1 * 10000 + $2, 'c d', $1 || '-' || $2 || '@new', 1, '')",
+		new: []string{"INSERT INTO customers (id, full_name, email, cents, fax) VALUES (10000 + $1 * 1000000 + $2, 'c d', $1 || '-' || $2 || '@new', 1, '')",
 			"UPDATE customers SET full_name = 'f ' || $2 WHERE id = $1", "SELECT full_name = 'f ' || $2 FROM customers WHERE id = $1"},
 		expanded: "cents:integer! email:text! fax:text! full_name:text id:bigint! name:text!", contracted: "cents:integer! email:text! fax:text! full_name:text! id:bigint!",
 		whileBoth: "full_name = name", after: "full_name ~ '^(Ada[0-9]+ Byron[0-9]+|a b|c d|[nf] [0-9]+)$'",
@@ -112,7 +112,7 @@ func changes() map[string]change {
 		bundle: migrations("ALTER TABLE customers ADD COLUMN first text, ADD COLUMN last text;\n"+trigger, untrigger+"ALTER TABLE customers DROP COLUMN first, DROP COLUMN last;\n",
 			"first IS NULL => first = split_part(name, ' ', 1), last = split_part(name, ' ', 2)", untrigger+"ALTER TABLE customers DROP COLUMN name;\n"),
 		old: []string{insertOld, "UPDATE customers SET name = 'n ' || $2 WHERE id = $1", "SELECT name = 'n ' || $2 FROM customers WHERE id = $1"},
-		new: []string{"INSERT INTO customers (id, first, last, email, cents, fax) VALUES (10000 + $1 * 10000 + $2, 'c', 'd', $1 || '-' || $2 || '@new', 1, '')",
+		new: []string{"INSERT INTO customers (id, first, last, email, cents, fax) VALUES (10000 + $1 * 1000000 + $2, 'c', 'd', $1 || '-' || $2 || '@new', 1, '')",
 			"UPDATE customers SET first = 'f', last = $2 WHERE id = $1", "SELECT first = 'f' AND last = $2::text FROM customers WHERE id = $1"},
 		expanded: "cents:integer! email:text! fax:text! first:text id:bigint! last:text name:text!", contracted: "cents:integer! email:text! fax:text! first:text id:bigint! last:text",
 		whileBoth: "name = first || ' ' || last", after: "first || ' ' || last ~ '^(Ada[0-9]+ Byron[0-9]+|a b|c d|[nf] [0-9]+)$'",
@@ -125,7 +125,7 @@ func changes() map[string]change {
 		bundle: migrations("ALTER TABLE customers ADD COLUMN amount numeric(12,2);\n"+trigger, untrigger+"ALTER TABLE customers DROP COLUMN amount;\n",
 			"amount IS NULL => amount = cents / 100.0", untrigger+"ALTER TABLE customers DROP COLUMN cents;\n"),
 		old: []string{insertOld, "UPDATE customers SET cents = $2 WHERE id = $1", "SELECT cents = $2 FROM customers WHERE id = $1"},
-		new: []string{"INSERT INTO customers (id, name, email, amount, fax) VALUES (10000 + $1 * 10000 + $2, 'a b', $1 || '-' || $2 || '@new', 1.25, '')",
+		new: []string{"INSERT INTO customers (id, name, email, amount, fax) VALUES (10000 + $1 * 1000000 + $2, 'a b', $1 || '-' || $2 || '@new', 1.25, '')",
 			"UPDATE customers SET amount = $2 + 0.5 WHERE id = $1", "SELECT amount = $2 + 0.5 FROM customers WHERE id = $1"},
 		expanded: "amount:numeric cents:integer! email:text! fax:text! id:bigint! name:text!", contracted: "amount:numeric email:text! fax:text! id:bigint! name:text!",
 		whileBoth: "cents = amount * 100", after: "amount IS NOT NULL", afterRollback: "cents IS NOT NULL",
@@ -135,7 +135,7 @@ func changes() map[string]change {
 		bundle: migrations("ALTER TABLE customers ALTER COLUMN fax SET DEFAULT '';\n", "ALTER TABLE customers ALTER COLUMN fax DROP DEFAULT;\n",
 			"", "ALTER TABLE customers DROP COLUMN fax;\n"),
 		old: []string{insertOld, "UPDATE customers SET fax = $2 WHERE id = $1", "SELECT fax = $2::text FROM customers WHERE id = $1"},
-		new: []string{"INSERT INTO customers (id, name, email, cents) VALUES (10000 + $1 * 10000 + $2, 'a b', $1 || '-' || $2 || '@new', 1)",
+		new: []string{"INSERT INTO customers (id, name, email, cents) VALUES (10000 + $1 * 1000000 + $2, 'a b', $1 || '-' || $2 || '@new', 1)",
 			"UPDATE customers SET name = 'n ' || $2 WHERE id = $1", "SELECT name = 'n ' || $2 FROM customers WHERE id = $1"},
 		expanded: columnsBefore, contracted: "cents:integer! email:text! id:bigint! name:text!",
 		whileBoth: "fax IS NOT NULL", after: "name IS NOT NULL", afterRollback: "fax IS NOT NULL",
@@ -144,7 +144,7 @@ func changes() map[string]change {
 	list["add table with foreign key"] = change{
 		bundle: migrations("CREATE TABLE addresses (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer bigint NOT NULL REFERENCES customers ON DELETE CASCADE, city text NOT NULL);\n"+
 			"CREATE INDEX ON addresses (customer);\n", "DROP TABLE addresses;\n", "", ""),
-		old: []string{insertOld, "UPDATE customers SET name = 'n ' || $2 WHERE id = $1", "DELETE FROM customers WHERE id = 10000 + $1 * 10000 + $2"},
+		old: []string{insertOld, "UPDATE customers SET name = 'n ' || $2 WHERE id = $1", "DELETE FROM customers WHERE id = 10000 + $1 * 1000000 + $2"},
 		new: []string{"INSERT INTO addresses (customer, city) VALUES ($1, $2)", "SELECT city = $2::text FROM addresses WHERE customer = $1 ORDER BY id DESC LIMIT 1",
 			"UPDATE customers SET name = 'n ' || $2 WHERE id = $1"},
 		expanded: columnsBefore, contracted: columnsBefore,
