@@ -278,6 +278,33 @@ func (w *world) judgesBy(metric string, e sm.Environment) {
 	}
 }
 
+// A database that is slow for everyone is no fault of the release; what is slow in its environment alone is.
+func TestRollback_OfWhatIsSlow(t *testing.T) {
+	for name, c := range map[string]struct {
+		slow []sm.Environment
+		ends sm.Outcome
+	}{
+		"in both":   {[]sm.Environment{sm.A, sm.B}, sm.Released},
+		"in active": {[]sm.Environment{sm.B}, sm.RolledBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.bakes("v2", 500)
+				for range 20 {
+					for _, e := range c.slow {
+						w.measure(e, "Count", 30)
+						w.measure(e, "Latency", 10_000)
+					}
+					time.Sleep(10 * time.Second)
+				}
+				w.ends("v2", c.ends)
+			})
+		})
+	}
+}
+
 // keepsRinging measures what makes an environment's alarm ring, until it is hushed.
 func (w *world) keepsRinging(e sm.Environment, metric string) (hush func()) {
 	stop := make(chan struct{})

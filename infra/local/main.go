@@ -41,6 +41,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "local: --views: found %g, expected more than 0: nobody's calls are no evidence\n", o.views)
 		os.Exit(2)
 	}
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the output may end first, at Ctrl-C of a pipe
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := start(ctx, o)
 	interrupted := ctx.Err() != nil

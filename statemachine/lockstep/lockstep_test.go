@@ -232,7 +232,7 @@ func TestOperator(t *testing.T) {
 		t.Errorf("approve, with nothing to approve: got %s and %v", text, a.events)
 	}
 	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Held: &statemachine.Held{By: statemachine.HeldByApproval}})
-	for _, action := range []string{"pause", "resume", "advance", "promote", "approve", "contract", "rollback"} {
+	for _, action := range []string{"pause", "resume", "advance", "promote", "approve", "rollback"} {
 		a.events = nil
 		a.expect(0, action, "--reason", "lunch")
 		want := `{"app":"shop","release":"v2","action":"` + action + `","reason":"lunch"}`
@@ -243,8 +243,8 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-// A word that comes too late would be noted and forgotten, and whoever said it would believe in it.
-func TestOperator_TooLate(t *testing.T) {
+// A word that comes too early or too late would be forgotten, and whoever said it would believe in it.
+func TestOperator_OutOfTurn(t *testing.T) {
 	a, now := newAccount(t), time.Now()
 	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: "v2"}})
 	for says, c := range map[string]struct {
@@ -252,7 +252,8 @@ func TestOperator_TooLate(t *testing.T) {
 		refused []string
 		passes  []string
 	}{
-		"everyone has v2": {statemachine.Record{Promoted: &now}, []string{"pause", "resume", "advance", "promote"}, []string{"contract", "rollback"}},
+		"v2 is not promoted yet": {statemachine.Record{}, []string{"contract"}, []string{"pause", "resume", "advance", "promote", "rollback"}},
+		"everyone has v2":        {statemachine.Record{Promoted: &now}, []string{"pause", "resume", "advance", "promote"}, []string{"contract", "rollback"}},
 		"no way back from v2": {statemachine.Record{Promoted: &now, Contracted: true},
 			[]string{"pause", "resume", "advance", "promote", "contract", "rollback"}, nil},
 	} {

@@ -23,7 +23,7 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 	}
 	if lock.Holder == nil {
 		if action == statemachine.SignalRollback {
-			return invalid("%s: no release is under way; to go back to an older version, release it again under a new id", action)
+			return invalid("%s: no release is under way: one that was just merged is within seconds, so ask again; to go back to an older version, release it again under a new id", action)
 		}
 		return invalid("%s: no release is under way", action)
 	}
@@ -38,7 +38,7 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 		record = statemachine.Record{}
 	}
 	record.Release = lock.Holder.Release
-	if why := late(action, record); why != "" {
+	if why := idle(action, record); why != "" {
 		return invalid("%s: %s", action, why)
 	}
 	request := statemachine.Operator{App: s.settings.App, Release: lock.Holder.Release, Action: action, Reason: c.Reason}
@@ -50,12 +50,16 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 	return nil
 }
 
-// late is why a word would find nothing to do, though it is noted and believed in; "" where it would.
-func late(action statemachine.SignalKind, r statemachine.Record) string {
+// idle is why a word would find nothing to do, though whoever said it believes in it; "" where it would.
+func idle(action statemachine.SignalKind, r statemachine.Record) string {
 	switch action {
 	case statemachine.SignalApprove:
 		if r.Held == nil || r.Held.By != statemachine.HeldByApproval {
 			return r.Release + " waits for no approval just now; lockstep status tells when it does"
+		}
+	case statemachine.SignalContract:
+		if r.Promoted == nil {
+			return r.Release + " is not promoted yet, and what is contracted has no way back: say it once everyone has it"
 		}
 	case statemachine.SignalPause, statemachine.SignalResume, statemachine.SignalAdvance, statemachine.SignalPromote:
 		if r.Promoted != nil && !r.Contracted {

@@ -121,8 +121,13 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 		return "", fmt.Errorf("event %s: detail.action: found %q, expected pause, resume, advance, promote, approve, contract or rollback", event.ID, request.Action)
 	}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
-		// A word too many must not approve a step that nobody has asked about yet, nor one that comes late the step after.
-		return note.Kind != sm.SignalApprove || heldBy(r) == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
+		switch note.Kind {
+		case sm.SignalApprove: // A word too many must not approve a step that nobody has asked about yet, nor one that comes late the step after.
+			return heldBy(r) == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
+		case sm.SignalContract: // There is no way back from it: who said it before the promotion had not seen what is live now.
+			return r.Promoted != nil
+		}
+		return true
 	})
 	if err != nil || !noted {
 		return "too late, or noted before", err
