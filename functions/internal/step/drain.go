@@ -82,8 +82,8 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		_, err = d.Book.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
 		return doc, err
 	}
-	if said := record.Story; blind && !strings.HasPrefix(said[len(said)-1].Text, unread) {
-		_, err := d.Book.Tell(ctx, doc, sm.Drain, unread+err.Error())
+	if n := len(record.Story); blind && (n == 0 || !strings.HasPrefix(record.Story[n-1].Text, unread)) {
+		_, err = d.Book.Tell(ctx, doc, sm.Drain, unread+err.Error())
 		return doc, err
 	}
 	return doc, nil

@@ -10,8 +10,8 @@ import (
 
 // Promote swaps the two roles once active serves everyone. The route that it writes sends every viewer
 // where the one before sent them, so an edge location that still has the old one does no harm. From then on
-// events call the release too. Run twice, it writes the same. The document keeps the roles of the beginning. It returns AlarmBreached and
-// OperatorRollback for signals that arrived while nobody waited.
+// events call the release too. Run twice, it writes the same. The document keeps the roles of the beginning. It returns
+// AlarmBreached and OperatorRollback for signals that arrived while nobody waited.
 type Promote struct {
 	Follower
 	Routes Routes
