@@ -68,15 +68,17 @@ var planted = []plant{
 	{"recover nothing", "step/recover.go", `if !held {
 		return`, `if !held || $ {
 		return`},
+	{"seal no alias", "step/recover.go", `if doc.Failure == nil || doc.Failure.Error != executionDied {`,
+		`if $ || doc.Failure == nil || doc.Failure.Error != executionDied {`},
 
 	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
 		return doc, nil
 	}
 	text, err := s.level(ctx, doc)`},
-	{"write the fallback", "step/level.go", `return l.Versions.Point(ctx, name, doc.Active, version, l.Book.Mine(doc))`, `if $ {
-		return l.Versions.Point(ctx, name, doc.Fallback, version, l.Book.Mine(doc))
+	{"write the fallback", "step/level.go", `return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Book.Mine(doc))`, `if $ {
+		return l.Versions.Point(ctx, name, doc.Fallback, version, seal(doc), l.Book.Mine(doc))
 	}
-	return l.Versions.Point(ctx, name, doc.Active, version, l.Book.Mine(doc))`},
+	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Book.Mine(doc))`},
 	{"write pages before their assets", "step/level.go", `	for _, page := range assets {
 		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
 			return err

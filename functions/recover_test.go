@@ -171,6 +171,51 @@ func TestStop_WhileDeployLingers(t *testing.T) {
 	}
 }
 
+// Where the rollback finds an alias as it should be, the dead execution's Lambda must not be able to move it any more:
+// what follows brings a site only, and would run on a function that was rolled back.
+func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {
+	for task, alias := range map[sm.Task]string{sm.Deploy: "b", sm.Promote: sm.LiveAlias} {
+		for name, back := range map[string]struct{ woken, then time.Duration }{
+			"during the rollback": {20 * time.Second, 0}, "in the next release": {10 * time.Minute, 0}, "after the next release": {3 * time.Hour, 4 * time.Hour},
+		} {
+			t.Run(string(task)+" wakes up "+name, func(t *testing.T) {
+				story(t, func(w *world) {
+					w.quietlyLive()
+					w.lingers(task, "UpdateAlias", "/aliases/"+alias, back.woken)
+					w.second()
+					w.reaches(string(task))
+					time.Sleep(10 * time.Second)
+					w.stop("v2")
+					w.merge(w.release("v3", 3, brings{site: true}))
+					w.ends("v2", sm.RolledBack)
+					w.ends("v3", sm.Released)
+					time.Sleep(back.then)
+					w.stands("b", "v1", "v3")
+				})
+			})
+		}
+	}
+}
+
+// Assets are the same whoever writes them, but the environment may be the fallback by then.
+func TestStop_WhileDeployIsAboutToWriteAssets(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.lingers(sm.Deploy, "GetObject", "/releases/v2/site.zip", time.Hour)
+		w.second()
+		w.reaches("Deploy")
+		time.Sleep(10 * time.Second)
+		w.stop("v2")
+		w.merge(w.release("v3", 3, everything))
+		w.ends("v3", sm.Released)
+		time.Sleep(2 * time.Hour)
+		if _, there := w.stack.Cloud.S3.Get("shop-site-b", "assets/app-v2.js"); there {
+			t.Error("a dead execution's Deploy wrote into the fallback")
+		}
+		w.stands("b", "v1", "v3")
+	})
+}
+
 // A rollback that can't be done keeps the lock, so that nothing runs over the wreck.
 func TestRollback_ThatFails_KeepsTheLock(t *testing.T) {
 	story(t, func(w *world) {

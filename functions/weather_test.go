@@ -227,9 +227,9 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 		travel = func() { time.Sleep(time.Duration(1e9 + d.Int64N(7e9))) }
 	}
 	chance, fault := d.Float64(), d.Float64()
-	// A process that stands still does so anywhere, but for the moment between a look at the lock and the write
-	// that rests on it: AWS has no condition for most of those.
-	if by.freezeAt > 0 && nth >= by.freezeAt && (service == "postgres" || strings.Contains(what, "/ledger/") || !isWrite(what)) && !by.froze.Swap(true) {
+	// A process that stands still does so anywhere, but for the moment between a look at the lock and a write
+	// that rests on it alone: AWS has no condition for those.
+	if by.freezeAt > 0 && nth >= by.freezeAt && (service == "postgres" || !isWrite(what) || conditional(what)) && !by.froze.Swap(true) {
 		w.happened("frozen", "%s stands still for %s before %s", by, by.freeze.Round(time.Second), what)
 		if by.meanwhile != nil {
 			by.meanwhile(by.execution)
@@ -282,6 +282,11 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 	}
 	travel()
 	return nil, nil
+}
+
+// conditional tells whether a write is refused where somebody else wrote since its writer looked.
+func conditional(what string) bool {
+	return strings.Contains(what, "/ledger/") || strings.HasPrefix(what, "UpdateAlias ") || strings.HasPrefix(what, "PutKey ")
 }
 
 // witness knows whether a service did what it was asked for, also where its answer gets lost.

@@ -314,7 +314,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 		doc.Active, doc.Fallback, doc.Weight = record.Active, record.Fallback, record.Weight
 	}
 	if doc.Next != sm.NextContract {
-		doc.Failure = &sm.Failure{Error: "ExecutionDied", Cause: cause}
+		doc.Failure = &sm.Failure{Error: executionDied, Cause: cause}
 	}
 	if _, err := b.Book.Tell(ctx, doc, sm.Recover, cause+"; going on with "+string(doc.Next)); err != nil {
 		return sm.Document{}, err

@@ -215,7 +215,7 @@ func (v versions) Publish(_ context.Context, name, _, key, digest string) (versi
 	return version, err
 }
 
-func (v versions) Point(ctx context.Context, name string, e sm.Environment, version string, mine func(context.Context) error) error {
+func (v versions) Point(ctx context.Context, name string, e sm.Environment, version, _ string, mine func(context.Context) error) error {
 	if err := mine(ctx); err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (v versions) Followed(_ context.Context, name string) (sm.Carried, error) {
 	return sm.Carried{Version: v.aliases[name+" live"]}, nil
 }
 
-func (v versions) Follow(ctx context.Context, name, version string, mine func(context.Context) error) error {
+func (v versions) Follow(ctx context.Context, name, version, _ string, mine func(context.Context) error) error {
 	if err := mine(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,12 +20,13 @@ type Versions interface {
 	At(ctx context.Context, name string, e sm.Environment) (sm.Carried, error)
 	// Publish makes a version of the code at key and returns the same one when called again.
 	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
-	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error.
-	Point(ctx context.Context, name string, e sm.Environment, version string, mine func(context.Context) error) error
+	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error. With a seal it
+	// also writes an alias that is right, so that nobody who looked at it before can move it any more.
+	Point(ctx context.Context, name string, e sm.Environment, version, seal string, mine func(context.Context) error) error
 	// Followed is the version that the alias names which event sources call.
 	Followed(ctx context.Context, name string) (sm.Carried, error)
 	// Follow moves that alias, as Point does.
-	Follow(ctx context.Context, name, version string, mine func(context.Context) error) error
+	Follow(ctx context.Context, name, version, seal string, mine func(context.Context) error) error
 }
 
 // Stages sets which alias an API stage calls: one call for every function at once.
@@ -59,10 +61,9 @@ const sideBySide = 16
 
 // What follows writes into active, and looks before each write whether the lock is still held: stopping an
 // execution does not stop the Lambda that it called, which may come back when active is somebody else's.
-// Only assets are written without a look, since they are the same whoever writes them.
 
 func (l Leveler) point(ctx context.Context, doc sm.Document, name, version string) error {
-	return l.Versions.Point(ctx, name, doc.Active, version, l.Book.Mine(doc))
+	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Book.Mine(doc))
 }
 
 func (l Leveler) stage(ctx context.Context, doc sm.Document, alias sm.Environment, releaseID string) error {
@@ -84,10 +85,15 @@ func (l Leveler) functions(ctx context.Context, doc sm.Document) (moved int, err
 				return err
 			}
 			have, err := l.Versions.At(ctx, f.Name, doc.Active)
-			if err != nil || have.Version == want.Version {
+			if err != nil {
 				return err
 			}
-			count.Add(1)
+			switch {
+			case have.Version != want.Version:
+				count.Add(1)
+			case seal(doc) == "":
+				return nil
+			}
 			return l.point(ctx, doc, f.Name, want.Version)
 		})
 	}
@@ -106,12 +112,27 @@ func (l Leveler) site(ctx context.Context, doc sm.Document, site *sm.CarriedSite
 	if err != nil {
 		return err
 	}
-	for _, page := range assets {
+	if err := l.assets(ctx, doc, site, assets); err != nil {
+		return err
+	}
+	return l.entries(ctx, doc, site, releaseID, entries)
+}
+
+// assets writes what entry pages refer to, which may be thousands of files: it looks at the lock once a second.
+func (l Leveler) assets(ctx context.Context, doc sm.Document, site *sm.CarriedSite, pages []release.Page) error {
+	var looked time.Time
+	for _, page := range pages {
+		if time.Since(looked) > time.Second {
+			if err := l.Book.Hold(ctx, doc); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
 		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
 			return err
 		}
 	}
-	return l.entries(ctx, doc, site, releaseID, entries)
+	return nil
 }
 
 // entries writes only the entry pages: what a rollback does first. Where there is no site, only what a release

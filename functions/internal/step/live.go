@@ -31,7 +31,7 @@ func (f Follower) follow(ctx context.Context, doc sm.Document, e sm.Environment)
 			if err != nil {
 				return err
 			}
-			return f.Versions.Follow(ctx, app.Name, serves.Version, f.Book.Mine(doc))
+			return f.Versions.Follow(ctx, app.Name, serves.Version, seal(doc), f.Book.Mine(doc))
 		})
 	}
 	if err := group.Wait(); err != nil {

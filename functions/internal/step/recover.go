@@ -94,6 +94,18 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 	return "started " + name, nil
 }
 
+// executionDied is the failure for which a release is taken over.
+const executionDied = "ExecutionDied"
+
+// seal is what a rollback writes into every alias where a dead execution's Lambda may still be about to move one: that
+// has seen its lock held, but not the alias as it is now. A release that goes its way needs none.
+func seal(doc sm.Document) string {
+	if doc.Failure == nil || doc.Failure.Error != executionDied {
+		return ""
+	}
+	return fmt.Sprintf("recovered from %s under fence %d", doc.Release, doc.Fence)
+}
+
 // recovery names the execution that recovers a release from a dead one.
 func recovery(releaseID, dead string) string {
 	sum := sha256.Sum256([]byte(dead))
@@ -120,7 +132,7 @@ func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
 // whoever was called before may have died before it did.
 func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution, status string) (string, error) {
 	p := sm.Parked{Release: trigger.Release, Sequence: trigger.Sequence}
-	death := &sm.Failure{Error: "ExecutionDied", Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}
+	death := &sm.Failure{Error: executionDied, Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}
 	ours := func(p sm.Parked) bool { return p.Execution == execution }
 	waiting := slices.Concat(lock.Queue, lock.Unheard)
 	if i := slices.IndexFunc(waiting, ours); i >= 0 {

@@ -93,10 +93,8 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err != nil {
 		return "", err
 	}
-	for _, page := range assets {
-		if err := r.Sites.Put(ctx, doc.Active, page.Stamped(from.Site.Release)); err != nil {
-			return "", err
-		}
+	if err := r.assets(ctx, doc, from.Site, assets); err != nil {
+		return "", err
 	}
 	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err

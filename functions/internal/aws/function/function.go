@@ -76,33 +76,39 @@ func (f *Functions) at(ctx context.Context, name, alias string) (statemachine.Ca
 }
 
 // Point makes the environment's alias name the version.
-func (f *Functions) Point(ctx context.Context, name string, env statemachine.Environment, version string, mine func(context.Context) error) error {
-	return f.point(ctx, name, env.Alias(), version, mine)
+func (f *Functions) Point(ctx context.Context, name string, env statemachine.Environment, version, seal string, mine func(context.Context) error) error {
+	return f.point(ctx, name, env.Alias(), version, seal, mine)
 }
 
 // Follow makes the alias that event sources call name the version.
-func (f *Functions) Follow(ctx context.Context, name, version string, mine func(context.Context) error) error {
-	return f.point(ctx, name, statemachine.LiveAlias, version, mine)
+func (f *Functions) Follow(ctx context.Context, name, version, seal string, mine func(context.Context) error) error {
+	return f.point(ctx, name, statemachine.LiveAlias, version, seal, mine)
 }
 
 // point makes the alias name the version, all of it: an alias with weights would mix versions. It does nothing where
 // that is so already, and fails with StaleWrite where somebody else moved the alias meanwhile. Between the look at the
-// alias and the move it asks mine, and lets it be on an error.
-func (f *Functions) point(ctx context.Context, name, to, version string, mine func(context.Context) error) error {
+// alias and the move it asks mine, and lets it be on an error. A seal is written into the alias's description whether
+// or not anything moves: it makes another revision of it, so that whoever looked before comes too late.
+func (f *Functions) point(ctx context.Context, name, to, version, seal string, mine func(context.Context) error) error {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return err
 	}
-	now, err := f.configuration(ctx, fn, to)
-	if err != nil || aws.ToString(now.Version) == version {
+	if seal == "" {
+		now, err := f.configuration(ctx, fn, to)
+		if err != nil || aws.ToString(now.Version) == version {
+			return err
+		}
+	}
+	alias, err := f.alias(ctx, fn, to)
+	if err != nil {
 		return err
 	}
-	if err := f.control.Wait(ctx); err != nil {
-		return fmt.Errorf("point %s:%s at version %s: %w", fn, to, version, err)
+	done := func(a *lambda.GetAliasOutput) bool {
+		return aws.ToString(a.FunctionVersion) == version && (seal == "" || aws.ToString(a.Description) == seal)
 	}
-	alias, err := f.client.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: &to})
-	if err != nil {
-		return awserr.Wrap(err, "look at alias %s:%s", fn, to)
+	if done(alias) {
+		return nil
 	}
 	if err := f.control.Wait(ctx); err != nil {
 		return fmt.Errorf("point %s:%s at version %s: %w", fn, to, version, err)
@@ -110,17 +116,32 @@ func (f *Functions) point(ctx context.Context, name, to, version string, mine fu
 	if err := mine(ctx); err != nil {
 		return err
 	}
-	_, err = f.client.UpdateAlias(ctx, &lambda.UpdateAliasInput{
+	change := &lambda.UpdateAliasInput{
 		FunctionName: &fn, Name: &to, FunctionVersion: &version, RevisionId: alias.RevisionId,
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}},
-	})
+	}
+	if seal != "" {
+		change.Description = &seal
+	}
+	_, err = f.client.UpdateAlias(ctx, change)
 	if awserr.Stale(err) {
 		// An update that took effect and timed out meets itself when the SDK repeats it.
-		if now, lookErr := f.configuration(ctx, fn, to); lookErr == nil && aws.ToString(now.Version) == version {
+		if now, lookErr := f.alias(ctx, fn, to); lookErr == nil && done(now) {
 			return nil
 		}
 	}
 	return awserr.Wrap(err, "point %s:%s at version %s", fn, to, version)
+}
+
+func (f *Functions) alias(ctx context.Context, fn, name string) (*lambda.GetAliasOutput, error) {
+	if err := f.control.Wait(ctx); err != nil {
+		return nil, fmt.Errorf("look at alias %s:%s: %w", fn, name, err)
+	}
+	out, err := f.client.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: &name})
+	if err != nil {
+		return nil, awserr.Wrap(err, "look at alias %s:%s", fn, name)
+	}
+	return out, nil
 }
 
 func (f *Functions) configuration(ctx context.Context, fn, qualifier string) (*types.FunctionConfiguration, error) {

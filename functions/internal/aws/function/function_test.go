@@ -139,7 +139,7 @@ func TestPoint(t *testing.T) {
 			})
 		})
 		for range 2 {
-			if err := w.Point(t.Context(), "catalog", statemachine.B, version, mine); err != nil {
+			if err := w.Point(t.Context(), "catalog", statemachine.B, version, "", mine); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -177,7 +177,7 @@ func TestPoint_StaleWrite(t *testing.T) {
 						next.ServeHTTP(rw, r)
 					})
 				})
-				err := w.Point(t.Context(), "catalog", statemachine.B, "3", mine)
+				err := w.Point(t.Context(), "catalog", statemachine.B, "3", "", mine)
 				if statemachine.Name(err) != c.want || (err == nil) != (c.want == "") {
 					t.Errorf("got %v, want %q", err, c.want)
 				}
@@ -189,13 +189,36 @@ func TestPoint_StaleWrite(t *testing.T) {
 	}
 }
 
+// Whoever looked at an alias before it was sealed can't move it, although it stayed where it was; sealing twice is as once.
+func TestPoint_Seals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.publish(t, "v1")
+		late := w.Point(t.Context(), "catalog", statemachine.B, "2", "", func(ctx context.Context) error {
+			for range 2 {
+				if err := w.Point(ctx, "catalog", statemachine.B, "1", "by the next", mine); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		if got := w.at(t, statemachine.B); statemachine.Name(late) != statemachine.StaleWrite || got != "1" {
+			t.Errorf("got %v, and the alias is at %s, want StaleWrite and 1", late, got)
+		}
+		alias, err := w.alias(t.Context(), "shop-catalog", "b")
+		if err != nil || *alias.Description != "by the next" {
+			t.Errorf("got %+v, %v, want the seal", alias, err)
+		}
+	})
+}
+
 func TestPrune_KeepsWhatAliasesName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		for n := range 4 {
 			w.publish(t, fmt.Sprintf("v%d", n+1)) // versions 2 to 5
 		}
-		if err := w.Point(t.Context(), "catalog", statemachine.B, "3", mine); err != nil {
+		if err := w.Point(t.Context(), "catalog", statemachine.B, "3", "", mine); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -257,7 +280,7 @@ func TestPoint_OfWhoLostTheLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		version := w.publish(t, "v1")
-		err := w.Point(t.Context(), "catalog", statemachine.B, version, func(context.Context) error { return lost })
+		err := w.Point(t.Context(), "catalog", statemachine.B, version, "", func(context.Context) error { return lost })
 		if got := w.at(t, statemachine.B); !errors.Is(err, lost) || got != "1" {
 			t.Errorf("got %v, and the alias is at %s, want it where it was", err, got)
 		}

@@ -49,7 +49,8 @@ func (f *function) createAlias(n name, c aliasChange) (*alias, error) {
 	return a, nil
 }
 
-// update checks everything before it changes anything.
+// update checks everything before it changes anything. AWS does not say whether an update to what is there already
+// makes a new revision; here it makes none, so that nobody relies on it.
 func (f *function) update(n name, a *alias, c aliasChange) error {
 	if err := checkRevision(c.RevisionId, a.Revision); err != nil {
 		return err
@@ -57,6 +58,7 @@ func (f *function) update(n name, a *alias, c aliasChange) error {
 	if c.RoutingConfig != nil && len(c.RoutingConfig.AdditionalVersionWeights) > 0 {
 		return invalid("RoutingConfig of alias %s: weighted aliases are not stood in for; they would mix releases", a.Name)
 	}
+	before := *a
 	if c.FunctionVersion != "" {
 		if !versionPattern.MatchString(c.FunctionVersion) {
 			return invalid("FunctionVersion of alias %s: found %q, expected a version", a.Name, c.FunctionVersion)
@@ -69,7 +71,9 @@ func (f *function) update(n name, a *alias, c aliasChange) error {
 	if c.Description != nil {
 		a.Description = *c.Description
 	}
-	a.Revision = uuid.NewString()
+	if *a != before || a.Revision == "" {
+		a.Revision = uuid.NewString()
+	}
 	return nil
 }
 
