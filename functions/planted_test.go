@@ -79,20 +79,18 @@ var planted = []plant{
 		return l.Versions.Point(ctx, name, doc.Fallback, version, seal(doc), l.Book.Mine(doc))
 	}
 	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Book.Mine(doc))`},
-	{"write pages before their assets", "step/level.go", `	for _, page := range assets {
-		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
-			return err
-		}
-	}`, `	if $ {
+	{"write pages before their assets", "step/level.go", `	if err := l.assets(ctx, doc, site, assets); err != nil {
+		return err
+	}
+	return l.entries(`, `	if $ {
 		if err := l.entries(ctx, doc, site, releaseID, entries); err != nil {
 			return err
 		}
 	}
-	for _, page := range assets {
-		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(site.Release)); err != nil {
-			return err
-		}
-	}`},
+	if err := l.assets(ctx, doc, site, assets); err != nil {
+		return err
+	}
+	return l.entries(`},
 	{"move aliases before all are verified", "step/deploy.go", `	published, err := d.publish(ctx, m)`, `	for _, name := range m.FunctionNames() {
 		if !$ {
 			break
