@@ -96,7 +96,7 @@ func (s *simulation) script(d *rand.Rand) (script []act) {
 		at, task := some(), []sm.Task{sm.Sync, sm.Deploy, sm.Deploy, sm.Ramp, sm.Rollback, sm.Promote, sm.Contract}[d.IntN(7)]
 		call, while := 1+d.IntN(20), time.Duration(3+d.IntN(8))*time.Minute
 		add(at, fmt.Sprintf("%s will stand still, and somebody stops its execution meanwhile", task), func() {
-			s.weather.standStill(task, call, while, s.stop)
+			s.weather.standStill(task, call, "", while, s.stop)
 		})
 	}
 	for d.Float64() < 0.4 {
@@ -111,9 +111,20 @@ func (s *simulation) script(d *rand.Rand) (script []act) {
 			}
 		})
 	}
+	s.scriptAliases(dice(s.weather.seed, "aliases"), some, add)
 	s.scriptGates(dice(s.weather.seed, "people at gates"), some, add)
 	slices.SortStableFunc(script, func(x, y act) int { return int(x.at - y.at) })
 	return script
+}
+
+// scriptAliases stops an execution whose Lambda has seen that its lock is held, and moves an alias much later.
+func (s *simulation) scriptAliases(d *rand.Rand, some func() time.Duration, add func(time.Duration, string, func())) {
+	for d.Float64() < 0.25 {
+		task, while := []sm.Task{sm.Sync, sm.Deploy, sm.Promote}[d.IntN(3)], time.Duration(3+d.IntN(8))*time.Minute
+		add(some(), fmt.Sprintf("%s will stand still before it moves an alias, and somebody stops its execution meanwhile", task), func() {
+			s.weather.standStill(task, 1, "UpdateAlias ", while, s.stop)
+		})
+	}
 }
 
 // scriptRelease is a merge: of some layers, and sometimes with a flaw.

@@ -103,7 +103,8 @@ type invocation struct {
 	execution string // "" for what no execution calls
 	release   string
 
-	freezeAt  int
+	freezeAt  int    // the call before which it stands still at the earliest
+	freezeOn  string // and what call that must be
 	freeze    time.Duration
 	meanwhile func(execution string)
 	calls     atomic.Int64
@@ -154,11 +155,14 @@ func (w *weather) over(task sm.Task, handler lambda.Handler) lambda.Handler {
 	}
 }
 
-// standStill lets the next invocation of a step stand still at a call, and meanwhile something is done to its execution.
-func (w *weather) standStill(task sm.Task, call int, while time.Duration, meanwhile func(execution string)) {
+// standStill lets the next invocation of a step stand still at a call, or the next one of an operation, and meanwhile
+// something is done to its execution.
+func (w *weather) standStill(task sm.Task, call int, operation string, while time.Duration, meanwhile func(execution string)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.still[task] = func(i *invocation) { i.freezeAt, i.freeze, i.meanwhile = call, while, meanwhile }
+	w.still[task] = func(i *invocation) {
+		i.freezeAt, i.freezeOn, i.freeze, i.meanwhile = call, operation, while, meanwhile
+	}
 }
 
 // fate is how a call ends for whoever made it, where that is not what the service answers.
@@ -229,7 +233,7 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 	chance, fault := d.Float64(), d.Float64()
 	// A process that stands still does so anywhere, but for the moment between a look at the lock and a write
 	// that rests on it alone: AWS has no condition for those.
-	if by.freezeAt > 0 && nth >= by.freezeAt && (service == "postgres" || !isWrite(what) || conditional(what)) && !by.froze.Swap(true) {
+	if by.freezeAt > 0 && nth >= by.freezeAt && strings.HasPrefix(what, by.freezeOn) && (service == "postgres" || !isWrite(what) || conditional(what)) && !by.froze.Swap(true) {
 		w.happened("frozen", "%s stands still for %s before %s", by, by.freeze.Round(time.Second), what)
 		if by.meanwhile != nil {
 			by.meanwhile(by.execution)
