@@ -32,6 +32,7 @@ type auditor struct {
 	found     []string
 	before    lockObject
 	lastRoute routeObject
+	astray    bool // the roles were written last by whoever had lost the lock, which SSM can't refuse: the next release mends it
 	attempts  []*attempt
 	lost      map[string]time.Time // when an execution lost the lock
 	records   map[string]recordObject
@@ -55,6 +56,7 @@ type attempt struct {
 	approved              map[int]bool // by weight: what comes next
 	doomed                string       // why it must be rolled back
 	contracted            bool
+	late                  bool // somebody dead wrote into its environment
 	outcome               string
 }
 
@@ -134,30 +136,49 @@ func (a *auditor) see(r *http.Request, call cloud.Call, by *invocation) {
 		found := sitePath.FindStringSubmatch(path)
 		if !strings.HasPrefix(found[2], "assets/") { // the same whoever writes them
 			a.sawEnvironment(found[1], by, found[2])
+			a.sawLate(found[1], by)
 			a.sawPage(found[1], found[2], by)
 		} else if found[1] == a.route(0).Fallback {
 			a.wrong(2, "%s writes %s into %s, which is the fallback", by, found[2], found[1])
 		}
 	case call.Operation == "UpdateStage":
-		a.sawEnvironment(stagePath.FindStringSubmatch(path)[1], by, "the stage")
+		e := stagePath.FindStringSubmatch(path)[1]
+		a.sawEnvironment(e, by, "the stage")
+		a.sawLate(e, by)
 	case call.Service == "cloudfront-keyvaluestore":
 		a.holds(by, "the route")
 		a.sawRoute(by)
 	case call.Operation == "PutParameter":
 		a.holds(by, "the roles")
-		if roles, route := a.roles(), a.route(0); roles != route.rolesObject {
+		a.astray = !a.has(by)
+		if roles, route := a.roles(), a.route(0); roles != route.rolesObject && !a.astray {
 			a.wrong(1, "%s writes the roles %v, and the route has %v", by, roles, route.rolesObject)
 		}
 	}
 }
 
+// has tells whether whoever writes has the lock.
+func (a *auditor) has(by *invocation) bool {
+	return a.before.Holder != nil && a.before.Holder.Execution == by.execution
+}
+
+// sawLate notes what arrives in the environment of a release from whoever had lost the lock, where AWS has no condition:
+// what comes next writes all of it anew.
+func (a *auditor) sawLate(e string, by *invocation) {
+	if att := a.now(); att != nil && att.active == e && !a.has(by) {
+		att.late = true
+	}
+}
+
 // holds makes sure that whoever writes has the lock, or had it a moment ago.
 func (a *auditor) holds(by *invocation, what string) {
-	holder := a.before.Holder
-	if holder != nil && holder.Execution == by.execution {
+	if a.has(by) {
 		return
 	}
-	if at, had := a.lost[by.execution]; !had || time.Since(at) > inFlight {
+	// Its recovery seals the aliases, but it has more urgent things to do first.
+	att := a.now()
+	unsealed := strings.HasPrefix(what, "the alias") && att != nil && att.release == by.release
+	if at, had := a.lost[by.execution]; !unsealed && (!had || time.Since(at) > inFlight) {
 		a.wrong(4, "%s of %s writes %s without the lock", by, by.release, what)
 	}
 }
@@ -203,7 +224,7 @@ func (a *auditor) sawLock(by *invocation) {
 		a.wrong(4, "%s takes the lock of %s for %s", by, was.Holder.Release, now.Holder.Release)
 	case has != "" && was.Holder == nil:
 		route := a.route(0)
-		if roles := a.roles(); roles != route.rolesObject || route.Weight != 0 {
+		if roles := a.roles(); roles != route.rolesObject && !a.astray || route.Weight != 0 {
 			a.wrong(6, "%s begins with the roles %v and the route %v", now.Holder.Release, roles, route)
 		}
 		_, base := a.stage(route.Fallback)
@@ -298,10 +319,10 @@ func (a *auditor) sawEnd(att *attempt, record recordObject) {
 		if att.contracted {
 			a.wrong(5, "%s is rolled back after contract", att.release)
 		}
-		if roles.Active != att.active {
+		if roles.Active != att.active && !a.astray {
 			a.wrong(6, "%s is rolled back, and the roles are %v", att.release, roles)
 		}
-		if !none(att.base) {
+		if !none(att.base) && !att.late {
 			a.whole(6, att.active, att.base)
 		}
 		a.followed(6, other(att.active))
@@ -315,7 +336,7 @@ func (a *auditor) sawEnd(att *attempt, record recordObject) {
 	default:
 		a.wrong(4, "%s had the lock, and is %s", att.release, att.outcome)
 	}
-	if route.Weight != 0 || roles != route.rolesObject {
+	if route.Weight != 0 || roles != route.rolesObject && !a.astray {
 		a.wrong(6, "%s ends, and the roles are %v and the route %v", att.release, roles, route)
 	}
 }
@@ -341,7 +362,7 @@ func (a *auditor) sawAlias(function, e string, by *invocation) {
 // sawLive makes sure that events call the release that serves, before as after a promotion. A write that was on its way
 // when the lock was lost is looked at when the release ends.
 func (a *auditor) sawLive(function string, by *invocation) {
-	a.holds(by, "what events call of "+function)
+	a.holds(by, "the alias of events of "+function)
 	e := a.route(0).Fallback
 	if holder := a.before.Holder; holder != nil && holder.Execution == by.execution && a.code(function, sm.LiveAlias) != a.code(function, e) {
 		a.wrong(1, "%s of %s lets events call %s, and it is not what %s has, which serves", by, by.release, function, e)

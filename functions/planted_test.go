@@ -68,6 +68,8 @@ var planted = []plant{
 	{"recover nothing", "step/recover.go", `if !held {
 		return`, `if !held || $ {
 		return`},
+	{"believe the parameter", "step/begin.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
+		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
 	{"seal no alias", "step/recover.go", `if doc.Failure == nil || doc.Failure.Error != executionDied {`,
 		`if $ || doc.Failure == nil || doc.Failure.Error != executionDied {`},
 

@@ -197,6 +197,26 @@ func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {
 	}
 }
 
+// SSM has no conditional write: a Promote that was stopped may swap the roles after the rollback. What comes next must not
+// take the environment that serves everybody for the one that serves nobody.
+func TestStop_WhilePromoteIsAboutToSwapTheRoles(t *testing.T) {
+	story(t, func(w *world) {
+		w.live()
+		w.lingers(sm.Promote, "PutParameter", "", 50*time.Second)
+		w.second()
+		w.reaches("Promote")
+		time.Sleep(time.Second)
+		w.stop("v2")
+		w.ends("v2", sm.RolledBack)
+		w.merge(w.release("v3", 3, everything))
+		w.ends("v3", sm.Released)
+		if r := w.record("v3"); r.Active != "b" || !strings.Contains(r.Story[0].Text, "the control parameter said that a is active") {
+			t.Errorf("v3 went to %s: %s", r.Active, r.Story[0].Text)
+		}
+		w.stands("b", "v1", "v3")
+	})
+}
+
 // Assets are the same whoever writes them, but the environment may be the fallback by then.
 func TestStop_WhileDeployIsAboutToWriteAssets(t *testing.T) {
 	story(t, func(w *world) {

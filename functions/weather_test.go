@@ -232,8 +232,10 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 	}
 	chance, fault := d.Float64(), d.Float64()
 	// A process that stands still does so anywhere, but for the moment between a look at the lock and a write
-	// that rests on it alone: AWS has no condition for those.
-	if by.freezeAt > 0 && nth >= by.freezeAt && strings.HasPrefix(what, by.freezeOn) && (service == "postgres" || !isWrite(what) || conditional(what)) && !by.froze.Swap(true) {
+	// that rests on it alone: AWS has no condition for those. They are only slow, if it was said of one of them.
+	told := by.freezeOn != "" && strings.HasPrefix(what, by.freezeOn)
+	anywhere := by.freezeOn == "" && (service == "postgres" || !isWrite(what) || conditional(what))
+	if by.freezeAt > 0 && nth >= by.freezeAt && (told || anywhere) && !by.froze.Swap(true) {
 		w.happened("frozen", "%s stands still for %s before %s", by, by.freeze.Round(time.Second), what)
 		if by.meanwhile != nil {
 			by.meanwhile(by.execution)
@@ -290,7 +292,7 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 
 // conditional tells whether a write is refused where somebody else wrote since its writer looked.
 func conditional(what string) bool {
-	return strings.Contains(what, "/ledger/") || strings.HasPrefix(what, "UpdateAlias ") || strings.HasPrefix(what, "PutKey ")
+	return strings.Contains(what, "/ledger/") || strings.HasPrefix(what, "UpdateAlias ")
 }
 
 // witness knows whether a service did what it was asked for, also where its answer gets lost.

@@ -36,7 +36,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 
 	control := arn("ssm", "parameter"+sm.ControlParameter(l.config.App))
 	add([]sm.Task{begin, repair}, allow([]string{"ssm:GetParameter"}, control))
-	add([]sm.Task{sm.Promote, rollback, repair}, allow([]string{"ssm:PutParameter"}, control))
+	add([]sm.Task{begin, sm.Promote, rollback, repair}, allow([]string{"ssm:PutParameter"}, control))
 	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"ssm:GetParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))))
 	if probe := l.config.Probe; probe != nil {
 		add([]sm.Task{sm.Probe}, allow([]string{"lambda:InvokeFunction"}, l.functionARN(config.Function{Existing: probe.Function})))
@@ -67,6 +67,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{sync, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
 		add([]sm.Task{deploy, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"}, lambdas...))
 	}
+	add([]sm.Task{begin}, l.readsRoute())
 	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute())
 
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
@@ -90,6 +91,13 @@ func (l *Lockstep) writesRoute() awsiam.PolicyStatement {
 	return allow([]string{
 		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
 	}, l.settings.KeyValue)
+}
+
+func (l *Lockstep) readsRoute() awsiam.PolicyStatement {
+	if l.config.Router == config.LambdaEdge {
+		return allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
+	}
+	return allow([]string{"cloudfront-keyvaluestore:GetKey"}, l.settings.KeyValue)
 }
 
 // machineARN is known before the machine is: its Lambdas may answer it, and it calls them.

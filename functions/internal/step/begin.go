@@ -48,6 +48,7 @@ type Begin struct {
 	// Migrations says what is wrong with a release's migrations without running them.
 	Migrations func(migrations fs.FS) error
 	Roles      Roles
+	Routes     RouteStore
 	Answers    Answers
 	Alarms     AlarmStates
 	Freeze     Freeze
@@ -173,6 +174,22 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 
 func frozenSchedule(execution string) string { return hashed(execution + "/frozen") }
 
+// roles are those that the control parameter says, and those that are true. SSM has no conditional write, so a Promote that
+// was stopped may still swap the parameter after its rollback; the route, by which viewers go, has one.
+func (b *Begin) roles(ctx context.Context) (said, control sm.Control, err error) {
+	if said, err = b.Roles.Get(ctx); err != nil {
+		return said, said, err
+	}
+	route, found, err := b.Routes.Get(ctx)
+	if err != nil && sm.Name(err) != "" { // it will pass; what is not to be understood is written over by this release
+		return said, said, err
+	}
+	if swapped := (sm.Control{Active: said.Fallback, Fallback: said.Active}); found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {
+		return said, swapped, nil
+	}
+	return said, said, nil
+}
+
 // refuse finds out whether the release is a duplicate or older than what is live.
 func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trigger release.Trigger, m sm.Manifest) error {
 	if lock.Holder != nil && lock.Holder.Release == m.Release {
@@ -190,7 +207,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 			return taken(m, p.Release)
 		}
 	}
-	control, err := b.Roles.Get(ctx)
+	_, control, err := b.roles(ctx)
 	if err != nil {
 		return err
 	}
@@ -225,7 +242,7 @@ func taken(m sm.Manifest, by string) error {
 
 // start opens the record and sends the machine on its way.
 func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest, fence int64) (sm.Document, error) {
-	control, err := b.Roles.Get(ctx)
+	said, control, err := b.roles(ctx)
 	if err != nil {
 		return sm.Document{}, err
 	}
@@ -254,6 +271,15 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	text := fmt.Sprintf("%s begins in %s; %s stays with %s", m.Release, doc.Active, orNothing(live.Release), doc.Fallback)
 	if doc.Hotfix {
 		text += "; a hotfix, which skips its ramp: " + trigger.Hotfix
+	}
+	if said != control {
+		if err := b.Book.Hold(ctx, doc); err != nil {
+			return sm.Document{}, err
+		}
+		if err := b.Roles.Put(ctx, control); err != nil {
+			return sm.Document{}, fmt.Errorf("let the control parameter say what the route does: %w", err)
+		}
+		text += fmt.Sprintf("; the control parameter said that %s is active, where the route sends the viewers: it says %s now", said.Active, control.Active)
 	}
 	if len(ringing) > 0 {
 		text += "; rang before, so does not count: " + strings.Join(ringing, ", ")

@@ -283,6 +283,10 @@ func (s sites) Stamp(_ context.Context, e sm.Environment, path string) (id strin
 
 type routes struct{ *world }
 
+func (r routes) Get(context.Context) (route sm.Route, found bool, err error) {
+	return r.route, r.route.Active != "", nil
+}
+
 func (r routes) Put(ctx context.Context, route sm.Route, mine func(context.Context) error) error {
 	if err := mine(ctx); err != nil {
 		return err
