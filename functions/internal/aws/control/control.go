@@ -1,5 +1,6 @@
 // Package control reads and writes the parameter that says which environment is active and which is the
-// fallback: the single source of truth. SSM has no conditional write, so only the holder of the lock writes.
+// fallback: the single source of truth. SSM has no conditional write, so only the holder of the lock writes, and Begin
+// holds what it reads against the route.
 package control
 
 import (
