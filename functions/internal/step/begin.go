@@ -38,9 +38,9 @@ type AlarmStates interface {
 }
 
 // Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the
-// machine through the task token with the release document. While a freeze lasts nobody but a hotfix takes the lock. It changes nothing but the ledger, and the control parameter
-// where that contradicts the route. Run twice,
-// it finds the lock or the place in the queue that it took before. It returns InvalidRelease
+// machine through the task token with the release document. While a freeze lasts nobody but a hotfix takes
+// the lock. It changes nothing but the ledger, and the control parameter where that contradicts the route.
+// Run twice, it finds the lock or the place in the queue that it took before. It returns InvalidRelease
 // and IncompatibleMigration.
 type Begin struct {
 	Book     Book
