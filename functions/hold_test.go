@@ -183,6 +183,34 @@ func TestWindow_OperatorAdvances(t *testing.T) {
 	}, windows(officeHours))
 }
 
+// What ends a bake or a hold before its clock is wound finds nothing to cancel: whoever winds it finds out.
+func TestClock_WoundTooLate(t *testing.T) {
+	for name, ends := range map[string]func(w *world){
+		"a bake is ended": func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalAdvance) },
+		"all is ended":    func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalPromote) },
+		"it is stopped":   func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalRollback) },
+		"a freeze ends":   func(w *world) { w.holds("v2", sm.HeldByFreeze, 0); w.freeze("off") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.lingers(sm.Ramp, "CreateSchedule", "", 2*time.Second)
+				if name == "a freeze ends" {
+					w.before(sm.Ramp, func() { w.freeze("holidays") })
+				}
+				w.second()
+				w.reaches("Ramp")
+				time.Sleep(time.Second)
+				ends(w)
+				time.Sleep(3 * time.Second)
+				w.operator(sm.SignalPromote)
+				w.ends("v2", map[bool]sm.Outcome{true: sm.RolledBack, false: sm.Released}[name == "it is stopped"])
+				w.checkRest(func(format string, args ...any) { t.Errorf(format, args...) })
+			})
+		})
+	}
+}
+
 // A pause and a closed window: what ends last counts.
 func TestWindow_OpensWhilePaused(t *testing.T) {
 	story(t, func(w *world) {

@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"fmt"
+	"time"
 
 	sm "lockstep/statemachine"
 )
@@ -12,7 +13,7 @@ import (
 func wind(ctx context.Context, book Book, schedules Schedules, releaseID string) error {
 	for {
 		record, err := book.Record(ctx, releaseID)
-		if err != nil || record.Wait == nil {
+		if err != nil || record.Wait == nil || record.State != sm.Ramp {
 			return err
 		}
 		bake := *record.Wait
@@ -25,9 +26,22 @@ func wind(ctx context.Context, book Book, schedules Schedules, releaseID string)
 			return fmt.Errorf("wind the schedule of %s: %w", releaseID, err)
 		}
 		record, err = book.Record(ctx, releaseID)
-		if err != nil || record.Wait == nil || same(*record.Wait, bake) {
+		switch {
+		case err != nil:
 			return err
+		case record.State != sm.Ramp || record.Wait == nil || record.Wait.Schedule != bake.Schedule: // whoever went on cancelled it before it was there
+			return schedules.Cancel(ctx, bake.Schedule)
+		case same(*record.Wait, bake):
+			return nil
 		}
+	}
+}
+
+// unwind cancels the schedule of a bake that ended before its time. Whoever ended it did so too, but maybe before it was
+// there; left, it would answer a token that is used up, which nobody minds but an alarm.
+func unwind(ctx context.Context, schedules Schedules, bake *sm.Wait) {
+	if bake != nil && bake.Paused == nil && bake.Until.After(time.Now()) {
+		_ = schedules.Cancel(ctx, bake.Schedule)
 	}
 }
 

@@ -75,6 +75,7 @@ func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held
 		held.Since = record.Held.Since
 	}
 	leave := func(r *sm.Record) { r.Held, r.Wait = held, wait }
+	before := record.Wait
 	var err error
 	if told {
 		record, err = r.Book.Update(ctx, doc, func(r *sm.Record) error { leave(r); return nil })
@@ -84,10 +85,16 @@ func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held
 	if err != nil {
 		return doc, err
 	}
+	r.unwind(ctx, before, wait)
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
-	// What ended the hold before the token lay there found nobody to tell.
+	if wait.Paused == nil {
+		if err := wind(ctx, r.Book, r.Schedules, doc.Release); err != nil {
+			return doc, err
+		}
+	}
+	// What ended the hold before the token lay there found nobody to tell, and no schedule to cancel.
 	following, _, _, err := r.next(doc, record)
 	if err != nil {
 		return doc, err
@@ -98,12 +105,10 @@ func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held
 	}
 	if still == nil {
 		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
+		unwind(ctx, r.Schedules, wait)
 		return next, err
 	}
-	if wait.Paused != nil {
-		return next, nil
-	}
-	return next, wind(ctx, r.Book, r.Schedules, doc.Release)
+	return next, nil
 }
 
 // again goes back to CheckAlarms after a hold: nobody is moved on a verdict of hours ago.

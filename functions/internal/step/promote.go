@@ -14,8 +14,9 @@ import (
 // AlarmBreached and OperatorRollback for signals that arrived while nobody waited.
 type Promote struct {
 	Follower
-	Routes Routes
-	Roles  Roles
+	Routes    Routes
+	Roles     Roles
+	Schedules Schedules
 }
 
 func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
@@ -26,6 +27,7 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
+	unwind(ctx, p.Schedules, record.Wait)
 	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, p.Book.Mine(doc)); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
 	}

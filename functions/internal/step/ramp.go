@@ -79,6 +79,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 		wait.Since = record.Wait.Since
 	}
 	_, unsure := holds(r.Settings.Ramp, doc)
+	before := record.Wait
 	record, err = r.Book.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
 		wait.Paused, record.Held = nil, nil
 		switch {
@@ -92,6 +93,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err != nil {
 		return doc, err
 	}
+	r.unwind(ctx, before, wait)
 	// The same write that left the token showed every signal before it; those after it see the token.
 	if err := interruption(record); err != nil {
 		return doc, err
@@ -105,6 +107,13 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 		return next, nil
 	}
 	return next, wind(ctx, r.Book, r.Schedules, doc.Release)
+}
+
+// unwind is for a Ramp that has put its own bake in the place of the one before.
+func (r *Ramp) unwind(ctx context.Context, before, now *sm.Wait) {
+	if before != nil && before.Schedule != now.Schedule {
+		unwind(ctx, r.Schedules, before)
+	}
 }
 
 // next is the document after this step, how long it bakes, and what to say.

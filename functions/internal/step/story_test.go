@@ -144,7 +144,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.CheckAlarms:
 		return (&CheckAlarms{Book: w.book(), Witness: w.witness()}).Run(c, doc)
 	case sm.Promote:
-		return (&Promote{Follower: w.leveler().follower(), Routes: routes{w}, Roles: roles{w}}).Run(c, doc)
+		return (&Promote{Follower: w.leveler().follower(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
 	case sm.Drain:
 		return (&Drain{Book: w.book(), Witness: w.witness()}).Run(c, doc)
 	case sm.Contract:

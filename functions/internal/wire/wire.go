@@ -67,7 +67,7 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document]
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 	follower := step.Follower{Book: Book(c), Settings: c.Settings, Versions: c.Functions()}
-	return (&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control()}).Run
+	return (&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run
 }
 
 // Drain wires step.Drain.
