@@ -32,6 +32,7 @@ func TestKilled_AtEveryCall(t *testing.T) {
 			second.manifest.Site.Artifact = second.pack("site.zip", map[string]string{
 				"index.html": page("v2"), "new.html": page("v2"), "assets/app-v2.js": asset("v2"),
 			})
+			w.swapRoles() // which Begin mends
 			w.merge(second)
 			w.bakes("v2", 2500)
 			w.operator(sm.SignalRollback)
@@ -118,11 +119,13 @@ func TestKilled_AtEveryCall(t *testing.T) {
 
 // unkilled are calls at which nobody dies here.
 var unkilled = map[string]string{
-	"Repair":               "somebody calls it who can call it again; repair_test.go does",
-	"Probe InvokeFunction": "it changes nothing of ours",
-	"Begin DeleteSchedule": "whether it is doomed or let live then is chance; TestKilled_AsItThaws",
-	"UpdateSchedule":       "only who follows a dead one makes it, and that one is let live",
-	"Recover PutEvents":    "it tells of a wreck, and here is none",
+	"Repair":                 "somebody calls it who can call it again; repair_test.go does",
+	"Probe InvokeFunction":   "it changes nothing of ours",
+	"Begin DeleteSchedule":   "whether it is doomed or let live then is chance; TestKilled_AsItThaws",
+	"Ramp DeleteSchedule":    "Signal goes on at the same time: which call is the nth is chance",
+	"Promote DeleteSchedule": "the same",
+	"UpdateSchedule":         "only who follows a dead one makes it, and that one is let live",
+	"Recover PutEvents":      "it tells of a wreck, and here is none",
 }
 
 // killAtEach kills at the first call, the second, and so on, until nobody makes so many.

@@ -2,6 +2,7 @@ package functions_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -215,6 +216,15 @@ func TestStop_WhilePromoteIsAboutToSwapTheRoles(t *testing.T) {
 		}
 		w.stands("b", "v1", "v3")
 	})
+}
+
+// swapRoles lets the control parameter contradict the route.
+func (w *world) swapRoles() {
+	w.t.Helper()
+	r := w.route()
+	if err := w.stack.Cloud.SSM.Put(sm.ControlParameter(app), fmt.Sprintf(`{"active":%q,"fallback":%q}`, r.Fallback, r.Active)); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // Assets are the same whoever writes them, but the environment may be the fallback by then.
