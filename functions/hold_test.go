@@ -187,9 +187,16 @@ func TestWindow_OperatorAdvances(t *testing.T) {
 func TestClock_WoundTooLate(t *testing.T) {
 	for name, ends := range map[string]func(w *world){
 		"a bake is ended": func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalAdvance) },
-		"all is ended":    func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalPromote) },
-		"it is stopped":   func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalRollback) },
-		"a freeze ends":   func(w *world) { w.holds("v2", sm.HeldByFreeze, 0); w.freeze("off") },
+		"each is ended": func(w *world) {
+			for _, weight := range []int{500, 2500, 10000} {
+				w.bakes("v2", weight)
+				w.operator(sm.SignalAdvance)
+				time.Sleep(3 * time.Second)
+			}
+		},
+		"all is ended":  func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalPromote) },
+		"it is stopped": func(w *world) { w.bakes("v2", 500); w.operator(sm.SignalRollback) },
+		"a freeze ends": func(w *world) { w.holds("v2", sm.HeldByFreeze, 0); w.freeze("off") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {

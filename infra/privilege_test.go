@@ -21,7 +21,6 @@ var uncalled = map[string]string{
 	"s3:ListBucket state":                       "without it S3 does not say that an object of the ledger is missing",
 	"Probe s3:ListBucket site":                  "without it S3 does not say that index.html is missing",
 	"iam:PassRole scheduler":                    "whoever makes a schedule hands it a role, which is no call of its own",
-	"Ramp scheduler:DeleteSchedule schedule":    "an operator who pauses while the schedule is made",
 	"Repair scheduler:DeleteSchedule schedule":  "the clock of a bake that nobody waits for any more",
 	"Recover scheduler:UpdateSchedule schedule": "the clock of a bake that is overdue and still there",
 	"Repair states:SendTaskSuccess machine":     "a merge that came while it worked is called up",
