@@ -1,6 +1,7 @@
 package statemachine
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -200,13 +201,21 @@ func (s Settings) AlarmNames(of ...Environment) []string {
 	return names
 }
 
-// FunctionNames lists the application's functions for a message.
-func (s Settings) FunctionNames() string {
+// Takes says what of a release the application has no place for; file is where it was found.
+func (s Settings) Takes(file string, m Manifest) error {
 	names := make([]string, len(s.Functions))
 	for i, f := range s.Functions {
 		names[i] = f.Name
 	}
-	return strings.Join(names, ", ")
+	for _, name := range m.FunctionNames() {
+		if !slices.Contains(names, name) {
+			return Errorf(InvalidRelease, "%s: functions.%s: not a function of %s, which has %s", file, name, s.App, cmp.Or(strings.Join(names, ", "), "none"))
+		}
+	}
+	if m.Migrations != nil && s.Database == nil {
+		return Errorf(InvalidRelease, "%s: migrations: found some, but %s has no database", file, s.App)
+	}
+	return nil
 }
 
 // JSON writes the settings as the object that ParseSettings reads.

@@ -55,7 +55,7 @@ func newAccount(t *testing.T) *account {
 		})
 	})
 	a.config = endpoint.Config()
-	a.put(statemachine.SettingsKey, statemachine.Settings{App: "shop", StateBucket: "state", Bus: "shop", Ramp: statemachine.RampPlan{
+	a.put(statemachine.SettingsKey, statemachine.Settings{App: "shop", StateBucket: "state", Bus: "shop", Functions: []statemachine.AppFunction{{Name: "catalog", Lambda: "shop-catalog"}}, Database: &statemachine.Database{}, Ramp: statemachine.RampPlan{
 		Steps: []statemachine.RampStep{{Percent: 5, Bake: statemachine.Duration(time.Minute)}, {Percent: 100}},
 	}})
 	return a
@@ -121,6 +121,19 @@ func TestRelease_UploadsAndMerges(t *testing.T) {
 	if len(a.events) != 1 || a.events[0].Source != "lockstep.ci" || a.events[0].DetailType != "Release Merged" ||
 		string(a.events[0].Detail) != `{"app":"shop","release":"v2","sequence":7}` {
 		t.Errorf("put %+v", a.events)
+	}
+}
+
+// Begin would refuse it too, but the id would be used up.
+func TestRelease_OfWhatTheApplicationHasNot(t *testing.T) {
+	a := newAccount(t)
+	dir := releaseFolder(t, "<h1>")
+	if err := os.Rename(filepath.Join(dir, "functions", "catalog"), filepath.Join(dir, "functions", "basket")); err != nil {
+		t.Fatal(err)
+	}
+	text := a.expect(exitRefused, "release", dir)
+	if !strings.Contains(text, "functions.basket: not a function of shop, which has catalog") || len(a.puts) != 0 || len(a.events) != 0 {
+		t.Errorf("got %s, wrote %v and put %d events; want nothing written", text, a.puts, len(a.events))
 	}
 }
 

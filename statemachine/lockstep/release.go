@@ -60,6 +60,9 @@ func (c *releaseCommand) Run(s *session) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
+	if err := s.settings.Takes(c.Dir, manifest); err != nil {
+		return err
+	}
 	if err := s.upload(manifest, objects); err != nil {
 		return err
 	}

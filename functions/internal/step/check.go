@@ -3,7 +3,6 @@ package step
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
@@ -20,14 +19,8 @@ func (b *Begin) check(ctx context.Context, trigger release.Trigger) (sm.Manifest
 	if trigger.Sequence != 0 && trigger.Sequence != m.Sequence {
 		return m, sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, but the merge event says %d", file, m.Sequence, trigger.Sequence)
 	}
-	for _, name := range m.FunctionNames() {
-		known := func(f sm.AppFunction) bool { return f.Name == name }
-		if !slices.ContainsFunc(b.Settings.Functions, known) {
-			return m, sm.Errorf(sm.InvalidRelease, "%s: functions.%s: not a function of %s, which has %s", file, name, b.Settings.App, b.Settings.FunctionNames())
-		}
-	}
-	if m.Migrations != nil && b.Settings.Database == nil {
-		return m, sm.Errorf(sm.InvalidRelease, "%s: migrations: found some, but %s has no database", file, b.Settings.App)
+	if err := b.Settings.Takes(file, m); err != nil {
+		return m, err
 	}
 	for _, a := range m.Artifacts() {
 		data, err := b.Bundles.Read(ctx, m.Key(a.Artifact), release.MaxArtifact)
