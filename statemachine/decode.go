@@ -21,7 +21,42 @@ func DecodeStrict(data []byte, into any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("found more after the JSON value, expected its end")
 	}
+	return CheckJSON(data)
+}
+
+// CheckJSON says where something is not JSON, or which key of an object is there twice: encoding/json lets the last one win.
+func CheckJSON(data []byte) error {
+	if err := json.Unmarshal(data, new(any)); err != nil {
+		return describeJSON(data, err)
+	}
+	if path := twice(json.NewDecoder(bytes.NewReader(data)), ""); path != "" {
+		return fmt.Errorf("%s: found it twice, expected it once", path)
+	}
 	return nil
+}
+
+// twice reads the next value, and returns the path of the first key that an object in it has twice.
+func twice(d *json.Decoder, path string) string {
+	token, _ := d.Token()
+	if token != json.Delim('{') && token != json.Delim('[') {
+		return ""
+	}
+	seen, found := map[string]bool{}, ""
+	for i := 0; d.More(); i++ {
+		inner := fmt.Sprintf("%s[%d]", path, i)
+		if token == json.Delim('{') {
+			name, _ := d.Token()
+			key := name.(string)
+			inner = strings.TrimPrefix(path+"."+key, ".")
+			if seen[key] {
+				found = cmp.Or(found, inner)
+			}
+			seen[key] = true
+		}
+		found = cmp.Or(found, twice(d, inner))
+	}
+	_, _ = d.Token() // its end
+	return found
 }
 
 func describeJSON(data []byte, err error) error {

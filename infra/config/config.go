@@ -182,6 +182,9 @@ func Load(file string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
+	if err := sm.CheckJSON(data); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
 	var cdk struct {
 		Context map[string]json.RawMessage `json:"context"`
 	}
@@ -201,9 +204,12 @@ func Load(file string) (Config, error) {
 
 // Parse reads the context "lockstep". Its errors name the path, what was found and what is expected.
 func Parse(data []byte) (Config, error) {
+	if err := sm.CheckJSON(data); err != nil {
+		return Config{}, fmt.Errorf("lockstep: %w", err)
+	}
 	var raw any
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return Config{}, fmt.Errorf("lockstep: not JSON: %w", err)
+		return Config{}, fmt.Errorf("lockstep: %w", err)
 	}
 	c := defaults()
 	if err := shape("lockstep", raw, c); err != nil {

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +45,7 @@ func TestParse_Refuses(t *testing.T) {
 	function := func(fields string) string { return `{"app":"shop","functions":[{"name":"f",` + fields + `}]}` }
 	const plain = `"runtime":"nodejs22.x","handler":"i.h"`
 	for name, c := range map[string]struct{ config, message string }{
-		"not JSON":          {`{`, "lockstep: not JSON"},
+		"not JSON":          {`{`, "lockstep: line 1: not JSON"},
 		"unknown key":       {`{"app":"shop","functons":[]}`, "lockstep.functons: found a key that is not known, expected one of app, functions"},
 		"unknown key below": {function(`"rutes":[]`), "lockstep.functions[0].rutes: found a key that is not known, expected one of name, existing"},
 		"wrong kind":        {function(`"routes":"/x"`), `lockstep.functions[0].routes: found "/x", expected a list`},
@@ -223,6 +225,24 @@ func TestLoad_CDK(t *testing.T) {
 	}
 	if c.App != "shop" || len(c.Functions) != 2 {
 		t.Errorf("got %+v", c)
+	}
+}
+
+func TestLoad_Refuses(t *testing.T) {
+	for content, says := range map[string]string{
+		"{\n  \"context\": {\n    \"lockstep\": {\"app\": \"shop\",}\n  }\n}":  "cdk.json: line 3: not JSON",
+		`{"context": {"lockstep": {"app": "shop", "app": "shoe"}}}`:            "cdk.json: context.lockstep.app: found it twice, expected it once",
+		`{"context": {"lockstep": {"functions": [{}, {"name": 1,"name":2}]}}}`: "cdk.json: context.lockstep.functions[1].name: found it twice",
+		`{"context": {}}`: "cdk.json: context.lockstep: found nothing",
+		`{"context": `:    "cdk.json: line 1: not JSON",
+	} {
+		file := filepath.Join(t.TempDir(), "cdk.json")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(file); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, expected %q", content, err, says)
+		}
 	}
 }
 
