@@ -57,10 +57,11 @@ var planted = []plant{
 		return doc, nil
 	}
 	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))`},
-	{"lose a parked merge", "step/queue.go", `delivered, err := answers.Succeed(ctx, p.TaskToken, doc)`, `delivered, err := true, error(nil)
-			if !$ { // nobody tells it
-				delivered, err = answers.Succeed(ctx, p.TaskToken, doc)
-			}`},
+	{"lose a parked merge", "step/queue.go", `if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`, `tell := answers.Succeed
+			if $ { // nobody tells it
+				tell = func(context.Context, string, any) (bool, error) { return true, nil }
+			}
+			if _, err := tell(ctx, p.TaskToken, doc); err != nil {`},
 	{"let the oldest win", "step/queue.go", `return cmp.Compare(x.Sequence, y.Sequence)`, `if $ {
 				x, y = y, x
 			}

@@ -283,6 +283,24 @@ func TestRepair_RunsWithoutLockOrPlace(t *testing.T) {
 	})
 }
 
+// A merge that was called from the queue has no place there any more, and not yet the lock: that is no stray.
+func TestRepair_AsAMergeIsCalled(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.operator(sm.SignalPause)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(time.Hour)
+		w.operator(sm.SignalResume)
+		w.before(sm.Finish, func() { w.before(sm.Begin, func() { w.asks(false) }) })
+		w.ends("v2", sm.Released)
+		w.ends("v3", sm.Released)
+		w.quiet()
+		w.stands("a", "v3", "v2")
+	})
+}
+
 // Somebody ran a migration by hand that a rollback had undone.
 func TestRepair_Schema(t *testing.T) {
 	storyWithDatabase(t, func(w *world, customers func() string) {

@@ -85,6 +85,34 @@ func TestSweep_TakesTheDeadOutOfTheQueue(t *testing.T) {
 	})
 }
 
+// Who was told something in the queue dies before it does as it was told, and nobody hears of it.
+func TestSweep_FindsWhoDiedWhenItWasTold(t *testing.T) {
+	for name, told := range map[string]func(w *world, dies func(sm.Task)){
+		"that it is superseded": func(w *world, dies func(sm.Task)) { dies(sm.Finish); w.merge(w.release("v4", 4, everything)) },
+		"to ask for the lock":   func(w *world, dies func(sm.Task)) { w.before(sm.Finish, func() { dies(sm.Begin) }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.bakes("v2", 500)
+				w.merge(w.release("v3", 3, everything))
+				time.Sleep(10 * time.Second)
+				w.deaf(true)
+				told(w, func(at sm.Task) {
+					w.before(at, func() {
+						w.dies(at, 1, manner{before: true})
+						w.stop("v3")
+						time.Sleep(time.Second)
+					})
+				})
+				w.ends("v2", sm.Released)
+				w.ends("v3", sm.Refused)
+			})
+		})
+	}
+}
+
 // The schedule that would end a bake is deleted in the console.
 func TestSweep_WindsTheClockAgain(t *testing.T) {
 	story(t, func(w *world) {

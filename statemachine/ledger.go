@@ -11,8 +11,8 @@ type Lock struct {
 	Queue  []Parked `json:"queue,omitempty"`
 	// Frozen is since when a freeze keeps those who wait, though nobody holds the lock.
 	Frozen *time.Time `json:"frozen,omitempty"`
-	// Unheard are those whose token was no longer good when they were told something: they ended meanwhile, or are
-	// about to ask anew. Of those that ended unrecorded, Recover records the end.
+	// Unheard are those who were told something in the queue and have not been heard of since: they ended, or are about
+	// to end, or to ask anew. Of those that end unrecorded, Recover records the end.
 	Unheard []Parked `json:"unheard,omitempty"`
 }
 

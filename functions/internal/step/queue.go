@@ -22,7 +22,7 @@ func (b Book) turn(lock sm.Lock, sequence int64, hotfix bool) bool {
 // release that could not be made. A hotfix goes first, and what is newer than it stays behind it. Where the lock is
 // free whose turn it is is told to ask for it again, unless a freeze keeps it free that nobody knows to be over. A
 // token is answered before its place in the queue is given up, so that whoever dies in between leaves nobody
-// unanswered.
+// unanswered; and who was told is kept in mind until it has done as it was told.
 func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) error {
 	lock := sm.Lock{}
 	if _, err := book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
@@ -31,21 +31,17 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 	for len(lock.Queue) > 0 {
 		next, newest := book.next(lock), slices.MaxFunc(lock.Queue, bySequence)
 		done := map[string]bool{} // by token: an execution that parks again has a new one
-		var unheard []sm.Parked
+		var told []sm.Parked
 		for _, p := range lock.Queue {
 			if book.Queue == sm.InTurn || p.Execution == next.Execution || p.Execution == newest.Execution {
 				continue
 			}
 			doc := sm.Document{Execution: p.Execution, Release: p.Release, Sequence: p.Sequence, Next: sm.NextFinish, Outcome: sm.Superseded,
 				Failure: &sm.Failure{Error: "Superseded", Cause: fmt.Sprintf("%s, which is newer, waits in its place", newest.Release)}}
-			delivered, err := answers.Succeed(ctx, p.TaskToken, doc)
-			if err != nil {
+			if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {
 				return fmt.Errorf("tell %s that it is superseded: %w", p.Release, err)
 			}
-			if !delivered {
-				unheard = append(unheard, p)
-			}
-			done[p.TaskToken] = true
+			done[p.TaskToken], told = true, append(told, p)
 		}
 		woken := false
 		if lock.Holder == nil && (thawed || lock.Frozen == nil) && !next.Woken {
@@ -59,15 +55,15 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 			keeps := book.Queue == sm.InTurn || next.Hotfix
 			woken = delivered || keeps
 			done[next.TaskToken] = !keeps
-			if !delivered && !keeps {
-				unheard = append(unheard, next)
+			if !keeps {
+				told = append(told, next)
 			}
 		}
 		if len(done) == 0 {
 			return nil
 		}
 		left, err := book.Lock(ctx, func(l *sm.Lock) error {
-			l.Unheard = append(l.Unheard, slices.DeleteFunc(slices.Clone(unheard), func(p sm.Parked) bool {
+			l.Unheard = append(l.Unheard, slices.DeleteFunc(slices.Clone(told), func(p sm.Parked) bool {
 				return !waits(l.Queue, p.TaskToken) // somebody else has seen to it
 			})...)
 			l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return done[p.TaskToken] })
