@@ -3,7 +3,9 @@ package functions_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -295,6 +297,32 @@ func TestRepair_AsAMergeIsCalled(t *testing.T) {
 		w.operator(sm.SignalResume)
 		w.before(sm.Finish, func() { w.before(sm.Begin, func() { w.asks(false) }) })
 		w.ends("v2", sm.Released)
+		w.ends("v3", sm.Released)
+		w.quiet()
+		w.stands("a", "v3", "v2")
+	})
+}
+
+// What takes longer than a sweep, as a site of thousands of files does, keeps its lock until it is done.
+func TestRepair_TakesLong(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.ends("v2", sm.Released)
+		if err := w.stack.Cloud.S3.Put("shop-site-a", "index.html", locals3.Object{Body: []byte("not ours")}); err != nil {
+			t.Fatal(err)
+		}
+		var slow atomic.Bool
+		w.stack.Cloud.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPut && r.URL.Path == "/shop-site-a/assets/app-v1.js" && !slow.Swap(true) {
+					w.merge(w.release("v3", 3, everything)) // waits for it
+					time.Sleep(12 * time.Minute)
+				}
+				next.ServeHTTP(rw, r)
+			})
+		})
+		w.repaired("index.html is missing or was written over")
 		w.ends("v3", sm.Released)
 		w.quiet()
 		w.stands("a", "v3", "v2")

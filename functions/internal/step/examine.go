@@ -61,7 +61,7 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 			return err
 		}}}, nil
 	}
-	if lock.Holder == nil || r.Recover.young(lock.Holder.Since) {
+	if lock.Holder == nil || r.Recover.fresh(*lock.Holder) {
 		return lock, nil, nil
 	}
 	last, _, found, err := r.Recover.last(ctx, lock)

@@ -12,7 +12,8 @@ import (
 // aliases, what events call, the sites, the ledger's own objects, the schema and the schedules. What a dead execution
 // left, also one that stopped over a wreck, it hands to another execution, which rolls back, or forward from contract
 // on. It works under the lock, as the release that it is called by, so that no release begins meanwhile; one that runs
-// is left alone. Run twice, the second finds nothing to do; killed half way, Recover's sweep frees the lock.
+// is left alone. Run twice, the second finds nothing to do; killed half way, Recover's sweep frees the lock, once its
+// Lambda can't be alive any more.
 type Repair struct {
 	Leveler
 	Recover *Recover

@@ -38,7 +38,7 @@ func (r *Recover) sweep(ctx context.Context) (string, error) {
 		}
 		did = append(did, text)
 	}
-	if lock.Holder != nil && !r.young(lock.Holder.Since) {
+	if lock.Holder != nil && !r.fresh(*lock.Holder) {
 		text, err := r.holder(ctx, lock)
 		if err != nil {
 			return "", err
@@ -49,6 +49,15 @@ func (r *Recover) sweep(ctx context.Context) (string, error) {
 }
 
 func (r *Recover) young(since time.Time) bool { return time.Since(since) < r.Settings.Sweep.Std() }
+
+// lambdaLife is how long a Lambda can live.
+const lambdaLife = 15 * time.Minute
+
+// fresh tells whether a holder of the lock may be under way unseen. A repair is no execution that one could look at: its
+// Lambda may be at work for as long as it can live.
+func (r *Recover) fresh(h sm.Holder) bool {
+	return r.young(h.Since) || h.Release == sm.Repairs && time.Since(h.Since) < lambdaLife
+}
 
 // holder sees to the release under way: of a dead execution it does what the event of its end would have done.
 func (r *Recover) holder(ctx context.Context, lock sm.Lock) (string, error) {
