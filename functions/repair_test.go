@@ -14,6 +14,7 @@ import (
 	apitypes "github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"lockstep/infra/local/cloud/events"
 	locals3 "lockstep/infra/local/cloud/s3"
 	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
@@ -301,6 +302,36 @@ func TestRepair_AsAMergeIsCalled(t *testing.T) {
 		w.quiet()
 		w.stands("a", "v3", "v2")
 	})
+}
+
+// A merge that a freeze keeps from beginning is no finding, nor is its clock; and where that rings while repair holds
+// the lock, the merge is called afterwards: of the end of the freeze it hears nothing.
+func TestRepair_InAFreeze(t *testing.T) {
+	for name, takes := range map[string]time.Duration{"quickly": 0, "while the clock rings": 13 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.ends("v2", sm.Released)
+				if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-freeze", Disabled: true, Pattern: `{"source":["aws.ssm"]}`}); err != nil {
+					t.Fatal(err)
+				}
+				w.freeze("holidays")
+				w.merge(w.release("v3", 3, everything))
+				time.Sleep(time.Hour)
+				w.quiet()
+				if err := w.stack.Cloud.S3.Put("shop-site-a", "index.html", locals3.Object{Body: []byte("not ours")}); err != nil {
+					t.Fatal(err)
+				}
+				w.lingers(sm.Begin, "PutObject", "/shop-site-a/assets/app-v1.js", takes) // v3 is there all the time
+				w.repaired("index.html is missing or was written over")
+				time.Sleep(time.Hour)
+				w.freeze("off")
+				w.ends("v3", sm.Released)
+				w.stands("a", "v3", "v2")
+			})
+		})
+	}
 }
 
 // What takes longer than a sweep, as a site of thousands of files does, keeps its lock until it is done.

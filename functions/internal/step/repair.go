@@ -108,6 +108,7 @@ func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) e
 			return sm.Errorf(sm.StaleWrite, "%s began meanwhile: ask again when it has ended", l.Holder.Release)
 		}
 		l.Fence++
+		l.Frozen = nil // whose clock rings meanwhile winds no other: it is called when this is done, and looks itself
 		l.Holder = &sm.Holder{Release: sm.Repairs, Execution: execution, Fence: l.Fence, Since: time.Now().UTC()}
 		return nil
 	})

@@ -52,14 +52,17 @@ func (r *Repair) examineRoles(ctx context.Context, b books) ([]fix, error) {
 	return fixes, nil
 }
 
-// examineSchedules finds clocks that nobody waits for.
-func (r *Repair) examineSchedules(ctx context.Context, _ books) ([]fix, error) {
+// examineSchedules finds clocks that nobody waits for. A merge that a freeze keeps from beginning waits for its own.
+func (r *Repair) examineSchedules(ctx context.Context, b books) ([]fix, error) {
 	names, err := r.Recover.Schedules.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var fixes []fix
 	for _, name := range names {
+		if slices.ContainsFunc(b.lock.Queue, func(p sm.Parked) bool { return frozenSchedule(p.Execution) == name }) {
+			continue
+		}
 		fixes = append(fixes, fix{sm.Finding{What: fmt.Sprintf("the schedule %s is still to come, but no release is under way", name), Repair: "delete it"}, false,
 			func(ctx context.Context, _ sm.Document) error { return r.Recover.Schedules.Cancel(ctx, name) }})
 	}
