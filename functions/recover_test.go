@@ -172,6 +172,30 @@ func TestStop_WhileDeployLingers(t *testing.T) {
 	}
 }
 
+// A dead execution's Begin must not open the record again that says how its merge ended. Where it takes the lock, a sweep
+// takes it away.
+func TestStop_WhileBeginLingers(t *testing.T) {
+	for path, operation := range map[string]string{"/ledger/lock.json": "PutObject", "/": "DescribeAlarms", "/ledger/releases/v2.json": "PutObject"} {
+		t.Run(operation+" "+path, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.lingers(sm.Begin, operation, path, 4*time.Minute)
+				w.second()
+				time.Sleep(10 * time.Second)
+				w.stop("v2")
+				w.ends("v2", sm.Refused)
+				time.Sleep(time.Hour)
+				if r := w.record("v2"); r.Outcome != sm.Refused || r.Ended == nil {
+					t.Errorf("v2 was refused, and then its record says %q: %s", r.Outcome, r.Cause)
+				}
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v3", sm.Released)
+				w.stands("b", "v1", "v3")
+			})
+		})
+	}
+}
+
 // Where the rollback finds an alias as it should be, the dead execution's Lambda must not be able to move it any more:
 // what follows brings a site only, and would run on a function that was rolled back.
 func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {

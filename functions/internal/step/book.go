@@ -90,6 +90,11 @@ func (b Book) Tell(ctx context.Context, doc sm.Document, task sm.Task, text stri
 // note is Tell without the announcement.
 func (b Book) note(ctx context.Context, doc sm.Document, task sm.Task, text string, changes ...func(*sm.Record)) (sm.Record, error) {
 	record, err := b.Update(ctx, doc, func(r *sm.Record) error {
+		if r.Execution != doc.Execution { // it is not open for us yet, and its fence keeps nobody out who lost the lock
+			if err := b.Hold(ctx, doc); err != nil {
+				return err
+			}
+		}
 		for _, change := range changes {
 			change(r)
 		}
