@@ -237,6 +237,59 @@ func TestRepair_AfterRollbackFailed_InVainAtFirst(t *testing.T) {
 	})
 }
 
+// Somebody damages the record of the release under way: no step can go on, and nobody take it over, until it is written anew.
+func TestRepair_RecordOfTheReleaseUnderWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		until   func(w *world)
+		outcome sm.Outcome
+		a, b    string
+	}{
+		"at 25 %":  {func(w *world) { w.bakes("v2", 2500) }, sm.RolledBack, "v1", "v1"},
+		"in drain": {func(w *world) { w.reaches("OldTabsOpen") }, sm.Released, "v1", "v2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				c.until(w)
+				time.Sleep(time.Second)
+				w.put("ledger/releases/v2.json", []byte("{"))
+				time.Sleep(time.Hour)
+				w.repaired("ledger/releases/v2.json can't be read")
+				w.ends("v2", c.outcome)
+				w.quiet()
+				w.stands(map[sm.Outcome]sm.Environment{sm.RolledBack: "a", sm.Released: "b"}[c.outcome], c.a, c.b)
+				w.merge(w.release("v3", 3, everything))
+				w.ends("v3", sm.Released)
+			})
+		})
+	}
+}
+
+// A repair that died holds the lock, and its own record is damaged.
+func TestRepair_RecordOfARepair(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.ends("v2", sm.Released)
+		if err := w.stack.Cloud.Lambda.Alias("shop-orders", "a", "1"); err != nil {
+			t.Fatal(err)
+		}
+		d := w.dies(sm.Repair, 2, manner{before: true}) // it has the lock
+		_, _, _ = w.stack.Cloud.Lambda.Invoke(w.t.Context(), sm.LambdaName(app, sm.Repair), []byte("{}"))
+		w.put("ledger/releases/repair.json", []byte("{"))
+		time.Sleep(time.Hour)
+		if !d.dead.Load() {
+			t.Error("it did not die")
+		}
+		w.repaired("ledger/releases/repair.json can't be read")
+		time.Sleep(time.Minute)
+		w.repaired("alias a of orders")
+		w.quiet()
+		w.stands("b", "v1", "v2")
+	})
+}
+
 // The lock is held by an execution that nobody ever heard of.
 func TestRepair_LockOfNobody(t *testing.T) {
 	story(t, func(w *world) {

@@ -42,7 +42,7 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 	if etag != "" {
 		err = json.Unmarshal(data, &lock)
 	}
-	records, _, readErr := r.records(ctx)
+	records, unreadable, readErr := r.records(ctx)
 	if readErr != nil {
 		return lock, nil, readErr
 	}
@@ -69,9 +69,50 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 		return lock, nil, err
 	}
 	what := fmt.Sprintf("the lock is held for %s by %s, which %s", lock.Holder.Release, last, map[bool]string{true: "does not exist", false: "has ended: " + found.Status + " " + found.Error}[found == Execution{}])
-	return lock, []fix{{sm.Finding{What: what, Repair: handOver}, true, func(ctx context.Context, _ sm.Document) error {
+	mended := handOver
+	lost := unreadable[sm.RecordKey(lock.Holder.Release)]
+	if lost != nil {
+		what = fmt.Sprintf("%s; %s can't be read: %v", what, sm.RecordKey(lock.Holder.Release), lost)
+		mended = "write it anew, without its story; " + handOver
+	}
+	return lock, []fix{{sm.Finding{What: what, Repair: mended}, true, func(ctx context.Context, _ sm.Document) error {
+		if lost != nil {
+			if err := r.reopen(ctx, *lock.Holder); err != nil {
+				return err
+			}
+		}
 		return r.Recover.again(ctx, lock, last)
 	}}}, nil
+}
+
+// reopen makes a record of what is still known of a release that nobody can take over for want of it. It goes back,
+// unless everyone has it and there is no schema to take back any more.
+func (r *Repair) reopen(ctx context.Context, h sm.Holder) error {
+	key := sm.RecordKey(h.Release)
+	_, etag, err := r.Archive.Raw(ctx, key)
+	if err != nil {
+		return err
+	}
+	roles, err := r.Roles.Get(ctx)
+	if err != nil {
+		return err
+	}
+	live, err := r.Book.Carries(ctx, roles.Fallback)
+	if err != nil {
+		return err
+	}
+	record := sm.Record{Release: h.Release, Sequence: h.Sequence, Execution: h.Execution, Fence: h.Fence, Active: roles.Active, Fallback: roles.Fallback,
+		Began: h.Since, State: sm.Repair, Expanded: r.Settings.Database != nil}
+	if live.Release == h.Release {
+		widened, err := r.widened(ctx)
+		if err != nil {
+			return err
+		}
+		record.Active, record.Fallback, record.Promoted = roles.Fallback, roles.Active, &h.Since
+		record.Contracted = !slices.Contains(widened, h.Release)
+	}
+	_, err = r.Book.Ledger.Put(ctx, key, record, etag)
+	return err
 }
 
 // records reads every record, and names the objects that can't be read.

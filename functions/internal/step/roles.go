@@ -71,15 +71,7 @@ func (r *Repair) examineSchedules(ctx context.Context, b books) ([]fix, error) {
 
 // examineSchema finds migrations of releases that are not live.
 func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
-	if r.Settings.Database == nil {
-		return nil, nil
-	}
-	schema, err := r.Open(ctx, 0)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", err)
-	}
-	defer schema.Close()
-	widened, err := schema.Widened(ctx)
+	widened, err := r.widened(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -121,4 +113,17 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 		}
 	}
 	return fixes, nil
+}
+
+// widened names the releases whose expand migrations can still be undone.
+func (r *Repair) widened(ctx context.Context) ([]string, error) {
+	if r.Settings.Database == nil {
+		return nil, nil
+	}
+	schema, err := r.Open(ctx, 0)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	defer schema.Close()
+	return schema.Widened(ctx)
 }
