@@ -119,13 +119,14 @@ func TestKilled_AtEveryCall(t *testing.T) {
 
 // unkilled are calls at which nobody dies here.
 var unkilled = map[string]string{
-	"Repair":                 "somebody calls it who can call it again; repair_test.go does",
-	"Probe InvokeFunction":   "it changes nothing of ours",
-	"Begin DeleteSchedule":   "whether it is doomed or let live then is chance; TestKilled_AsItThaws",
-	"Ramp DeleteSchedule":    "Signal goes on at the same time: which call is the nth is chance",
-	"Promote DeleteSchedule": "the same",
-	"UpdateSchedule":         "only who follows a dead one makes it, and that one is let live",
-	"Recover PutEvents":      "it tells of a wreck, and here is none",
+	"Repair":                  "somebody calls it who can call it again; repair_test.go does",
+	"Probe InvokeFunction":    "it changes nothing of ours",
+	"Begin DeleteSchedule":    "whether it is doomed or let live then is chance; TestKilled_AsItThaws",
+	"Ramp DeleteSchedule":     "Signal goes on at the same time: which call is the nth is chance",
+	"Promote DeleteSchedule":  "the same",
+	"UpdateSchedule":          "only who follows a dead one makes it, and that one is let live",
+	"Recover PutEvents":       "it tells of a wreck, and here is none",
+	"Recover SendTaskSuccess": "a sweep calls whom nothing else would, and the next one does again",
 }
 
 // killAtEach kills at the first call, the second, and so on, until nobody makes so many.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
+	"lockstep/infra/local/cloud/events"
+	"lockstep/infra/local/stack"
 	sm "lockstep/statemachine"
 )
 
@@ -127,4 +129,42 @@ func TestSweep_WindsTheClockAgain(t *testing.T) {
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
 	})
+}
+
+// In a freeze only whose turn it is has a clock. It dies, and nobody hears of the end of the freeze: whoever follows on it
+// begins all the same.
+func TestSweep_FindsWhoWaitsForTheEndOfAFreeze(t *testing.T) {
+	for name, lost := range map[string]func(w *world){
+		"the one before it died": func(w *world) { w.stop("v3") },
+		"its clock was deleted": func(w *world) {
+			w.stop("v4")
+			lost := w.stack.Cloud.Scheduler.List()[0]
+			if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(), &scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-freeze", Disabled: true, Pattern: `{"source":["aws.ssm"]}`}); err != nil {
+					t.Fatal(err)
+				}
+				w.second()
+				w.bakes("v2", 10000)
+				w.merge(w.release("v3", 3, everything))
+				w.merge(w.release("v4", 4, everything))
+				w.reaches("OldTabsOpen")
+				w.freeze("holidays")
+				w.ends("v2", sm.Released)
+				time.Sleep(time.Hour)
+				lost(w)
+				time.Sleep(time.Hour)
+				w.freeze("off")
+				left := map[bool]string{true: "v3", false: "v4"}[w.running("v3")]
+				w.ends(left, sm.Released)
+				w.stands("a", left, "v2")
+			}, func(o *stack.Options) { o.Queue = sm.InTurn })
+		})
+	}
 }

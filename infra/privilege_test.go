@@ -23,7 +23,6 @@ var uncalled = map[string]string{
 	"iam:PassRole scheduler":                    "whoever makes a schedule hands it a role, which is no call of its own",
 	"Repair scheduler:DeleteSchedule schedule":  "the clock of a bake that nobody waits for any more",
 	"Recover scheduler:UpdateSchedule schedule": "the clock of a bake that is overdue and still there",
-	"Recover states:SendTaskSuccess machine":    "a dead execution that only waited leaves a queue to be called up",
 	"Sync s3:DeleteObject site/*":               "an entry page that the fallback does not have",
 	"Deploy s3:DeleteObject site/*":             "an entry page that the release does not have any more",
 	"logs:CreateLogStream log":                  "Lambda itself writes the log",

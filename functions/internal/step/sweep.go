@@ -13,7 +13,7 @@ import (
 
 // sweep looks by the clock for what no event told: EventBridge gives up after a day, a Lambda may die for good,
 // and a schedule may be lost. It finishes what a dead holder of the lock left, takes the dead out of the queue,
-// wakes whose turn it is, and winds the clock of a bake that nothing else will end. What is younger than a
+// wakes whose turn it is, in a freeze too where it has no clock, and winds the clock of a bake that nothing else will end. What is younger than a
 // sweep is left alone: it may be under way. Where all is well it changes nothing.
 func (r *Recover) sweep(ctx context.Context) (string, error) {
 	var lock sm.Lock
@@ -45,7 +45,29 @@ func (r *Recover) sweep(ctx context.Context) (string, error) {
 		}
 		did = append(did, text)
 	}
-	return strings.Join(did, "; "), settleQueue(ctx, r.Book, r.Answers, false)
+	unwatched, err := r.unwatched(ctx)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(did, "; "), settleQueue(ctx, r.Book, r.Answers, unwatched)
+}
+
+// unwatched tells whether nothing would wake whose turn it is once a freeze is over, should nobody hear of its end: who
+// had a clock is dead, or it was lost. Called, it looks for itself and winds its own.
+func (r *Recover) unwatched(ctx context.Context) (bool, error) {
+	var lock sm.Lock
+	if _, err := r.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return false, fmt.Errorf("read the lock: %w", err)
+	}
+	if lock.Holder != nil || lock.Frozen == nil || len(lock.Queue) == 0 {
+		return false, nil
+	}
+	next := r.Book.next(lock)
+	if r.young(next.Since) {
+		return false, nil
+	}
+	names, err := r.Schedules.List(ctx)
+	return err == nil && !slices.Contains(names, frozenSchedule(next.Execution)), err
 }
 
 func (r *Recover) young(since time.Time) bool { return time.Since(since) < r.Settings.Sweep.Std() }
