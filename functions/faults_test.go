@@ -131,7 +131,8 @@ func (w *world) rings(input string) {
 	}
 }
 
-// lingers lets a step's next call of an operation, on a path with this part, take so long.
+// lingers lets a step stand still so long before its next call of an operation, on a path with this part; what it would not
+// wait for so long it does not make any more.
 func (w *world) lingers(task sm.Task, operation, path string, d time.Duration) {
 	var lingered atomic.Bool // a mutex would hold the clock
 	w.stack.Cloud.Use(func(next http.Handler) http.Handler {
@@ -139,6 +140,9 @@ func (w *world) lingers(task sm.Task, operation, path string, d time.Duration) {
 			meant := cloud.CallOf(r.Context()).Operation == operation && strings.Contains(r.URL.Path, path) && w.isIn(string(task))
 			if meant && !lingered.Swap(true) {
 				time.Sleep(d)
+				if r.Context().Err() != nil {
+					return
+				}
 			}
 			next.ServeHTTP(rw, r)
 		})

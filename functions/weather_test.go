@@ -232,9 +232,9 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 	}
 	chance, fault := d.Float64(), d.Float64()
 	// A process that stands still does so anywhere, but for the moment between a look at the lock and a write
-	// that rests on it alone: AWS has no condition for those. They are only slow, if it was said of one of them.
+	// that rests on it alone, and is made however late.
 	told := by.freezeOn != "" && strings.HasPrefix(what, by.freezeOn)
-	anywhere := by.freezeOn == "" && (service == "postgres" || !isWrite(what) || conditional(what))
+	anywhere := by.freezeOn == "" && (service == "postgres" || !isWrite(what) || conditional(what) || givenUp(what))
 	if by.freezeAt > 0 && nth >= by.freezeAt && (told || anywhere) && !by.froze.Swap(true) {
 		w.happened("frozen", "%s stands still for %s before %s", by, by.freeze.Round(time.Second), what)
 		if by.meanwhile != nil {
@@ -293,6 +293,11 @@ func (w *weather) pass(ctx context.Context, by *invocation, service, what string
 // conditional tells whether a write is refused where somebody else wrote since its writer looked.
 func conditional(what string) bool {
 	return strings.Contains(what, "/ledger/") || strings.HasPrefix(what, "UpdateAlias ")
+}
+
+// givenUp tells whether a write for which AWS has no condition is made soon after a look at the lock, or not at all.
+func givenUp(what string) bool {
+	return strings.HasPrefix(what, "UpdateStage ") || strings.HasPrefix(what, "PutParameter ") || strings.Contains(what, "Object /"+app+"-site-") && !strings.Contains(what, "/assets/")
 }
 
 // witness knows whether a service did what it was asked for, also where its answer gets lost.

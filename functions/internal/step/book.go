@@ -47,6 +47,24 @@ func (b Book) Hold(ctx context.Context, doc sm.Document) error {
 	return nil
 }
 
+// holdFor is how long a look at the lock is good for a write that AWS has no condition for.
+const holdFor = 10 * time.Second
+
+// While makes a write that AWS has no condition for: soon after a look at the lock, or not at all. A process that stood still
+// in between gives it up. Whoever takes a dead execution's lock over writes once more when that time has passed.
+func (b Book) While(ctx context.Context, doc sm.Document, write func(context.Context) error) error {
+	soon, cancel := context.WithTimeout(ctx, holdFor)
+	defer cancel()
+	err := b.Hold(soon, doc)
+	if err == nil {
+		err = write(soon)
+	}
+	if err != nil && soon.Err() != nil && ctx.Err() == nil {
+		return sm.Errorf(sm.Throttled, "not done within %s of a look at the lock: %w", holdFor, err)
+	}
+	return err
+}
+
 // Mine is Hold for whoever has a condition of its own to read first. A process may stand still anywhere and wake up
 // when the lock is somebody else's: so the order is the condition, the lock, the write.
 func (b Book) Mine(doc sm.Document) func(context.Context) error {

@@ -67,10 +67,7 @@ func (l Leveler) point(ctx context.Context, doc sm.Document, name, version strin
 }
 
 func (l Leveler) stage(ctx context.Context, doc sm.Document, alias sm.Environment, releaseID string) error {
-	if err := l.Book.Hold(ctx, doc); err != nil {
-		return err
-	}
-	return l.Stages.Set(ctx, doc.Active, alias, releaseID)
+	return l.Book.While(ctx, doc, func(ctx context.Context) error { return l.Stages.Set(ctx, doc.Active, alias, releaseID) })
 }
 
 // functions points every alias of active to the version that fallback's names.
@@ -141,10 +138,7 @@ func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedS
 	keep := map[string]bool{}
 	for _, page := range pages {
 		keep[page.Path] = true
-		if err := l.Book.Hold(ctx, doc); err != nil {
-			return err
-		}
-		if err := l.Sites.Put(ctx, doc.Active, page.Stamped(releaseID)); err != nil {
+		if err := l.Book.While(ctx, doc, func(ctx context.Context) error { return l.Sites.Put(ctx, doc.Active, page.Stamped(releaseID)) }); err != nil {
 			return err
 		}
 	}
@@ -165,10 +159,7 @@ func (l Leveler) entries(ctx context.Context, doc sm.Document, site *sm.CarriedS
 				continue
 			}
 		}
-		if err := l.Book.Hold(ctx, doc); err != nil {
-			return err
-		}
-		if err := l.Sites.Delete(ctx, doc.Active, path); err != nil {
+		if err := l.Book.While(ctx, doc, func(ctx context.Context) error { return l.Sites.Delete(ctx, doc.Active, path) }); err != nil {
 			return err
 		}
 	}

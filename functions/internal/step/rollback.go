@@ -36,7 +36,11 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
 	_ = r.Book.announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
+	began := time.Now()
 	text, err := r.rollBack(ctx, doc)
+	if err == nil && seal(doc) != "" {
+		err = r.anew(ctx, doc, began.Add(2*holdFor)) // the second for what is on its way
+	}
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
@@ -104,4 +108,26 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	}
 	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", orNothing(from.Release),
 		api.Round(time.Millisecond), pages.Round(time.Millisecond), aliases(moved), time.Since(began).Round(time.Millisecond)), nil
+}
+
+// anew writes the stage and the entry pages again at a time when a dead execution's Lambda, which may have looked at the
+// lock just before it was taken over, does not write any more.
+func (r *Rollback) anew(ctx context.Context, doc sm.Document, at time.Time) error {
+	select {
+	case <-ctx.Done():
+		return sm.Errorf(sm.Throttled, "wait for what %s may still write: %w", doc.Release, ctx.Err())
+	case <-time.After(time.Until(at)):
+	}
+	from, err := r.Book.Carries(ctx, doc.Fallback)
+	if err != nil {
+		return err
+	}
+	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
+		return err
+	}
+	_, entries, err := r.render(ctx, from.Site, doc.Active, from.Release)
+	if err != nil {
+		return err
+	}
+	return r.entries(ctx, doc, from.Site, from.Release, entries)
 }
