@@ -32,7 +32,7 @@ type auditor struct {
 	found     []string
 	before    lockObject
 	lastRoute routeObject
-	astray    bool // the roles were written last by whoever had lost the lock, which SSM can't refuse: the next release mends it
+	astray    bool // somebody swapped the roles by hand, which the next release mends
 	attempts  []*attempt
 	lost      map[string]time.Time // when an execution lost the lock
 	records   map[string]recordObject
@@ -56,7 +56,6 @@ type attempt struct {
 	approved              map[int]bool // by weight: what comes next
 	doomed                string       // why it must be rolled back
 	contracted            bool
-	late                  bool // somebody dead wrote into its environment
 	outcome               string
 }
 
@@ -136,22 +135,19 @@ func (a *auditor) see(r *http.Request, call cloud.Call, by *invocation) {
 		found := sitePath.FindStringSubmatch(path)
 		if !strings.HasPrefix(found[2], "assets/") { // the same whoever writes them
 			a.sawEnvironment(found[1], by, found[2])
-			a.sawLate(found[1], by)
 			a.sawPage(found[1], found[2], by)
 		} else if found[1] == a.route(0).Fallback {
 			a.wrong(2, "%s writes %s into %s, which is the fallback", by, found[2], found[1])
 		}
 	case call.Operation == "UpdateStage":
-		e := stagePath.FindStringSubmatch(path)[1]
-		a.sawEnvironment(e, by, "the stage")
-		a.sawLate(e, by)
+		a.sawEnvironment(stagePath.FindStringSubmatch(path)[1], by, "the stage")
 	case call.Service == "cloudfront-keyvaluestore":
 		a.holds(by, "the route")
 		a.sawRoute(by)
 	case call.Operation == "PutParameter":
 		a.holds(by, "the roles")
-		a.astray = !a.has(by)
-		if roles, route := a.roles(), a.route(0); roles != route.rolesObject && !a.astray {
+		a.astray = false
+		if roles, route := a.roles(), a.route(0); a.has(by) && roles != route.rolesObject {
 			a.wrong(1, "%s writes the roles %v, and the route has %v", by, roles, route.rolesObject)
 		}
 	}
@@ -160,14 +156,6 @@ func (a *auditor) see(r *http.Request, call cloud.Call, by *invocation) {
 // has tells whether whoever writes has the lock.
 func (a *auditor) has(by *invocation) bool {
 	return a.before.Holder != nil && a.before.Holder.Execution == by.execution
-}
-
-// sawLate notes what arrives in the environment of a release from whoever had lost the lock, where AWS has no condition:
-// what comes next writes all of it anew.
-func (a *auditor) sawLate(e string, by *invocation) {
-	if att := a.now(); att != nil && att.active == e && !a.has(by) {
-		att.late = true
-	}
 }
 
 // holds makes sure that whoever writes has the lock, or had it a moment ago.
@@ -322,7 +310,7 @@ func (a *auditor) sawEnd(att *attempt, record recordObject) {
 		if roles.Active != att.active && !a.astray {
 			a.wrong(6, "%s is rolled back, and the roles are %v", att.release, roles)
 		}
-		if !none(att.base) && !att.late {
+		if !none(att.base) {
 			a.whole(6, att.active, att.base)
 		}
 		a.followed(6, other(att.active))

@@ -2,6 +2,7 @@ package functions_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -222,11 +223,18 @@ func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {
 	}
 }
 
-// AWS has no condition for a stage and for pages. What a dead execution's Lambda did not write soon after its look at the
+// AWS has no condition for a stage, pages and the roles. What a dead execution's Lambda did not write soon after its look at the
 // lock it does not write any more, and what it did the recovery writes again.
 func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
-	for operation, path := range map[string]string{"UpdateStage": "api-b", "PutObject": "/shop-site-b/index.html"} {
-		for _, task := range []sm.Task{sm.Sync, sm.Deploy, sm.Rollback} {
+	for operation, of := range map[string]struct {
+		path  string
+		tasks []sm.Task
+	}{
+		"UpdateStage":  {"api-b", []sm.Task{sm.Sync, sm.Deploy, sm.Rollback}},
+		"PutObject":    {"/shop-site-b/index.html", []sm.Task{sm.Sync, sm.Deploy, sm.Rollback}},
+		"PutParameter": {"", []sm.Task{sm.Promote, sm.Rollback}},
+	} {
+		for _, task := range of.tasks {
 			for name, c := range map[string]struct {
 				woken time.Duration
 				then  string
@@ -236,7 +244,7 @@ func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
 				t.Run(operation+", "+string(task)+" wakes up "+name, func(t *testing.T) {
 					story(t, func(w *world) {
 						w.quietlyLive()
-						w.lingers(task, operation, path, c.woken)
+						w.lingers(task, operation, of.path, c.woken)
 						w.second()
 						if task == sm.Rollback {
 							w.bakes("v2", 500)
@@ -275,6 +283,28 @@ func TestBegin_GoesByTheRoute(t *testing.T) {
 			t.Errorf("v2 went to %s: %s", r.Active, r.Story[0].Text)
 		}
 		w.stands("b", "v1", "v2")
+	})
+}
+
+// Whatever left viewers in active, no release is put under them.
+func TestBegin_RefusesWhereActiveHasViewers(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		r := w.route()
+		r.Weight = 2500
+		value, _ := json.Marshal(r)
+		if err := w.stack.Cloud.KeyValue.Put(w.stack.Settings.KeyValue, sm.RouteKey, string(value)); err != nil {
+			t.Fatal(err)
+		}
+		w.second()
+		w.ends("v2", sm.Refused)
+		if cause := w.record("v2").Cause; !strings.Contains(cause, "the route sends 25 % of the viewers to b, where v2 would go, and no release is under way") {
+			t.Errorf("refused: %s", cause)
+		}
+		w.repaired("25 % of the viewers")
+		w.merge(w.release("v3", 3, everything))
+		w.ends("v3", sm.Released)
+		w.stands("b", "v1", "v3")
 	})
 }
 

@@ -112,6 +112,9 @@ func (s *simulation) script(d *rand.Rand) (script []act) {
 		})
 	}
 	s.scriptLate(dice(s.weather.seed, "late"), some, add)
+	if by := dice(s.weather.seed, "by hand"); by.Float64() < 0.15 {
+		add(some(), "somebody swaps the roles by hand, if no release is under way", s.swapsRoles)
+	}
 	s.scriptGates(dice(s.weather.seed, "people at gates"), some, add)
 	slices.SortStableFunc(script, func(x, y act) int { return int(x.at - y.at) })
 	return script
@@ -137,6 +140,15 @@ func (s *simulation) scriptLate(d *rand.Rand, some func() time.Duration, add fun
 		add(some(), fmt.Sprintf("%sof %s will be under way for long, and somebody stops its execution meanwhile", call, task), func() {
 			s.weather.standStill(task, 1, call, while, s.stop)
 		})
+	}
+}
+
+func (s *simulation) swapsRoles() {
+	s.auditor.mu.Lock()
+	defer s.auditor.mu.Unlock()
+	if s.account.lock().Holder == nil {
+		s.swapRoles()
+		s.auditor.astray = true
 	}
 }
 

@@ -175,20 +175,20 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 
 func frozenSchedule(execution string) string { return hashed(execution + "/frozen") }
 
-// roles are those that the control parameter says, and those that are true. SSM has no conditional write, so a Promote that
-// was stopped may still swap the parameter after its rollback; the route, by which viewers go, has one.
-func (b *Begin) roles(ctx context.Context) (said, control sm.Control, err error) {
+// roles are those that the control parameter says, those that are true, and the share of the viewers that active has. SSM
+// has no conditional write, and people have hands, but viewers go by the route.
+func (b *Begin) roles(ctx context.Context) (said, control sm.Control, weight int, err error) {
 	if said, err = b.Roles.Get(ctx); err != nil {
-		return said, said, err
+		return said, said, 0, err
 	}
 	route, found, err := b.Routes.Get(ctx)
 	if err != nil && sm.Name(err) != "" { // it will pass; what is not to be understood is written over by this release
-		return said, said, err
+		return said, said, 0, err
 	}
 	if swapped := (sm.Control{Active: said.Fallback, Fallback: said.Active}); found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {
-		return said, swapped, nil
+		return said, swapped, route.Weight, nil
 	}
-	return said, said, nil
+	return said, said, route.Weight, nil
 }
 
 // refuse finds out whether the release is a duplicate or older than what is live.
@@ -208,9 +208,13 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 			return taken(m, p.Release)
 		}
 	}
-	_, control, err := b.roles(ctx)
+	_, control, weight, err := b.roles(ctx)
 	if err != nil {
 		return err
+	}
+	if lock.Holder == nil && weight != 0 {
+		return sm.Errorf(sm.InvalidRelease, "the route sends %s of the viewers to %s, where %s would go, and no release is under way: "+
+			"lockstep repair sends everyone to %s; then release it again", percent(weight), control.Active, m.Release, control.Fallback)
 	}
 	live, err := b.Book.Carries(ctx, control.Fallback)
 	if err != nil {
@@ -243,7 +247,7 @@ func taken(m sm.Manifest, by string) error {
 
 // start opens the record and sends the machine on its way.
 func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest, fence int64) (sm.Document, error) {
-	said, control, err := b.roles(ctx)
+	said, control, _, err := b.roles(ctx)
 	if err != nil {
 		return sm.Document{}, err
 	}
@@ -274,10 +278,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 		text += "; a hotfix, which skips its ramp: " + trigger.Hotfix
 	}
 	if said != control {
-		if err := b.Book.Hold(ctx, doc); err != nil {
-			return sm.Document{}, err
-		}
-		if err := b.Roles.Put(ctx, control); err != nil {
+		if err := b.Book.While(ctx, doc, func(ctx context.Context) error { return b.Roles.Put(ctx, control) }); err != nil {
 			return sm.Document{}, fmt.Errorf("let the control parameter say what the route does: %w", err)
 		}
 		text += fmt.Sprintf("; the control parameter said that %s is active, where the route sends the viewers: it says %s now", said.Active, control.Active)

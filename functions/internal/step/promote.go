@@ -31,10 +31,9 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, p.Book.Mine(doc)); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
 	}
-	if err := p.Book.Hold(ctx, doc); err != nil {
-		return doc, err
-	}
-	if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
+	if err := p.Book.While(ctx, doc, func(ctx context.Context) error {
+		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})
+	}); err != nil {
 		return doc, fmt.Errorf("swap the roles: %w", err)
 	}
 	// Before events call it, so that nothing that they meet counts as from before.

@@ -23,10 +23,7 @@ func (r *Repair) examineRoles(ctx context.Context, b books) ([]fix, error) {
 		}
 		fixes = append(fixes, fix{sm.Finding{What: what, Repair: fmt.Sprintf("write that %s is active and %s the fallback", want.Active, want.Fallback)}, false,
 			func(ctx context.Context, doc sm.Document) error {
-				if err := r.Book.Hold(ctx, doc); err != nil {
-					return err
-				}
-				return r.Roles.Put(ctx, want)
+				return r.Book.While(ctx, doc, func(ctx context.Context) error { return r.Roles.Put(ctx, want) })
 			}})
 	}
 	route, found, err := r.Routes.Get(ctx)

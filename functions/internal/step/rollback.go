@@ -84,10 +84,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 	pages := time.Since(began)
-	if err := r.Book.Hold(ctx, doc); err != nil {
-		return "", err
-	}
-	if err := r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback}); err != nil {
+	if err := r.roles(ctx, doc); err != nil {
 		return "", err
 	}
 	if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {
@@ -110,7 +107,13 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		api.Round(time.Millisecond), pages.Round(time.Millisecond), aliases(moved), time.Since(began).Round(time.Millisecond)), nil
 }
 
-// anew writes the stage and the entry pages again at a time when a dead execution's Lambda, which may have looked at the
+func (r *Rollback) roles(ctx context.Context, doc sm.Document) error {
+	return r.Book.While(ctx, doc, func(ctx context.Context) error {
+		return r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback})
+	})
+}
+
+// anew writes the stage, the roles and the entry pages again at a time when a dead execution's Lambda, which may have looked at the
 // lock just before it was taken over, does not write any more.
 func (r *Rollback) anew(ctx context.Context, doc sm.Document, at time.Time) error {
 	select {
@@ -123,6 +126,9 @@ func (r *Rollback) anew(ctx context.Context, doc sm.Document, at time.Time) erro
 		return err
 	}
 	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
+		return err
+	}
+	if err := r.roles(ctx, doc); err != nil {
 		return err
 	}
 	_, entries, err := r.render(ctx, from.Site, doc.Active, from.Release)
