@@ -13,7 +13,8 @@ import (
 // to 0 first, but edges take a minute to hear of it; so at once, in one call, active's stage calls
 // fallback's aliases, and active's entry pages become fallback's. From then on every new page and every
 // call is the old release, wherever the edge sends it; events call it again too. Then the aliases follow at the pace of the quota.
-// Run twice, it writes the same. It returns RollbackFailed.
+// Where it takes over from a dead execution, whose Lambda may live, it seals the aliases, and writes once more what nothing
+// can seal. Run twice, it writes the same. It returns RollbackFailed.
 type Rollback struct {
 	Leveler
 	Routes    Routes

@@ -13,8 +13,8 @@ import (
 
 // sweep looks by the clock for what no event told: EventBridge gives up after a day, a Lambda may die for good,
 // and a schedule may be lost. It finishes what a dead holder of the lock left, takes the dead out of the queue,
-// wakes whose turn it is, in a freeze too where it has no clock, and winds the clock of a bake that nothing else will end. What is younger than a
-// sweep is left alone: it may be under way. Where all is well it changes nothing.
+// wakes whose turn it is, in a freeze too where it has no clock, and winds the clock of a bake that nothing else
+// will end. What is younger than a sweep is left alone: it may be under way. Where all is well it changes nothing.
 func (r *Recover) sweep(ctx context.Context) (string, error) {
 	var lock sm.Lock
 	if _, err := r.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
