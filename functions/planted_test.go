@@ -71,6 +71,9 @@ var planted = []plant{
 		return`},
 	{"believe the parameter", "step/begin.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
 		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
+	{"write however late", "step/book.go", `soon, cancel := context.WithTimeout(ctx, holdFor)`,
+		`soon, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: holdFor, true: time.Hour}[$])`},
+	{"write nothing anew", "step/rollback.go", `if err == nil && seal(doc) != "" {`, `if err == nil && seal(doc) != "" && !$ {`},
 	{"seal no alias", "step/recover.go", `if doc.Failure == nil || doc.Failure.Error != executionDied {`,
 		`if $ || doc.Failure == nil || doc.Failure.Error != executionDied {`},
 
@@ -149,11 +152,10 @@ var planted = []plant{
 		}
 	}
 	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback,`},
-	{"forget to swap the roles", "step/promote.go", `if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
-		return doc, fmt`, `if $ {
-		// the route is enough
-	} else if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
-		return doc, fmt`},
+	{"forget to swap the roles", "step/promote.go", `		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`, `		if $ { // the route is enough
+			return nil
+		}
+		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`},
 	{"forget what events call", "step/promote.go", `if err := p.follow(ctx, doc, doc.Active); err != nil {`, `if $ {
 		// the roles are enough
 	} else if err := p.follow(ctx, doc, doc.Active); err != nil {`},
