@@ -266,6 +266,49 @@ func TestRepair_RecordOfTheReleaseUnderWay(t *testing.T) {
 	}
 }
 
+// A note that says less than was released is as good as none: the next release would go to everyone at once.
+func TestRepair_NoteThatSaysNothing(t *testing.T) {
+	for name, c := range map[string]struct{ e, note, says string }{
+		"of the fallback": {"b", `{"environment":"b","settled":true}`, "ledger/environments/b.json says that b carries nothing, but v2 was released there"},
+		"of another":      {"b", `{"environment":"a","release":"v1","settled":true}`, `ledger/environments/b.json: environment: found "a", expected "b"`},
+		"of active":       {"a", `{}`, `ledger/environments/a.json: environment: found "", expected "a"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.ends("v2", sm.Released)
+				w.put("ledger/environments/"+c.e+".json", []byte(c.note))
+				if name == "of the fallback" {
+					w.merge(w.release("v3", 3, everything))
+					w.ends("v3", sm.Refused)
+					if cause := w.record("v3").Cause; !strings.Contains(cause, "says that b carries nothing, but its API is v2") {
+						t.Errorf("refused: %s", cause)
+					}
+				}
+				w.repaired(c.says)
+				w.quiet()
+				w.stands("b", "?", "v2")
+				w.merge(w.release("v4", 4, everything))
+				w.ends("v4", sm.Released)
+				w.stands("a", "v4", "v2")
+			})
+		})
+	}
+}
+
+// What a damaged lock hid is mended with it.
+func TestRepair_BehindADamagedLock(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.put("ledger/lock.json", []byte(`{"fence":5,"holder":"arn:x"}`))
+		w.swapRoles()
+		w.repaired("ledger/lock.json can't be read")
+		w.quiet()
+		w.stands("a", "v1", "")
+	})
+}
+
 // A repair that died holds the lock, and its own record is damaged.
 func TestRepair_RecordOfARepair(t *testing.T) {
 	story(t, func(w *world) {

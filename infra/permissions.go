@@ -58,7 +58,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		add([]sm.Task{rollback, repair}, allow([]string{"s3:GetObject"}, site+"/*"))
 		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
 		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
-		add([]sm.Task{repair}, allow([]string{"apigateway:GET"}, l.stageARN(e)))
+		add([]sm.Task{begin, repair}, allow([]string{"apigateway:GET"}, l.stageARN(e)))
 	}
 	if lambdas := l.lambdaARNs(called); len(lambdas) > 0 {
 		add([]sm.Task{sm.Promote}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))

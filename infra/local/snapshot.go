@@ -81,8 +81,9 @@ func (l *local) known() []sm.Record {
 	var records []sm.Record
 	for _, key := range l.stack.Cloud.S3.Keys(l.stack.Settings.StateBucket, sm.RecordsPrefix) {
 		var r sm.Record
-		l.object(key, &r)
-		records = append(records, r)
+		if l.object(key, &r); r.Release != sm.Repairs {
+			records = append(records, r)
+		}
 	}
 	slices.SortFunc(records, func(a, b sm.Record) int { return a.Began.Compare(b.Began) })
 	return records

@@ -105,7 +105,7 @@ func (s *story) tell(c sm.StateChange) {
 	s.mu.Lock()
 	again := s.last == c.Release+c.Text // the bus may deliver twice
 	s.last = c.Release + c.Text
-	if !slices.Contains(s.ids, c.Release) {
+	if c.Release != sm.Repairs && !slices.Contains(s.ids, c.Release) {
 		s.ids = append(s.ids, c.Release)
 	}
 	if c.State == sm.Rollback && !again {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,15 +34,15 @@ var errand = machine("W",
 type outage struct {
 	at     int // the event; 0 for none
 	events []Event
-	tokens *Tokens
+	tokens atomic.Pointer[Tokens]
 	dead   context.CancelCauseFunc
-	fell   bool
+	fell   atomic.Bool
 	worked int
 }
 
 func (o *outage) invoke(ctx context.Context, function string, payload json.RawMessage) (json.RawMessage, error) {
 	time.Sleep(2 * time.Second)
-	if o.fell { // with the process that called it
+	if o.fell.Load() { // with the process that called it
 		return nil, errors.New("nobody hears this")
 	}
 	switch function {
@@ -56,10 +57,10 @@ func (o *outage) invoke(ctx context.Context, function string, payload json.RawMe
 			return nil, err
 		}
 		time.AfterFunc(time.Minute, func() {
-			for o.fell { // a schedule that is overdue
+			for o.fell.Load() { // a schedule that is overdue
 				time.Sleep(time.Second)
 			}
-			_ = o.tokens.Succeed(in.Deep[0].Token, json.RawMessage(`"yes"`))
+			_ = o.tokens.Load().Succeed(in.Deep[0].Token, json.RawMessage(`"yes"`))
 		})
 	}
 	return json.RawMessage("null"), nil
@@ -67,26 +68,26 @@ func (o *outage) invoke(ctx context.Context, function string, payload json.RawMe
 
 func (o *outage) run(t *testing.T, m *Machine) Result {
 	e := newWorld(`{"until":"2000-01-01T01:00:00Z"}`, echo).Execution
-	o.tokens = &Tokens{}
-	e.Invoke, e.Tokens = o.invoke, o.tokens
+	o.tokens.Store(&Tokens{})
+	e.Invoke, e.Tokens = o.invoke, o.tokens.Load()
 	e.Record = func(event Event) {
-		if o.fell {
+		if o.fell.Load() {
 			return
 		}
 		o.events = append(o.events, event)
 		if len(o.events) == o.at {
-			o.fell = true
+			o.fell.Store(true)
 			o.dead(errors.New("killed"))
 		}
 	}
 	ctx, dead := context.WithCancelCause(t.Context())
 	o.dead = dead
 	result := m.Run(ctx, e)
-	if !o.fell {
+	if !o.fell.Load() {
 		return result
 	}
 	time.Sleep(5 * time.Second)
-	kept, err := json.Marshal(o.tokens.Save())
+	kept, err := json.Marshal(o.tokens.Load().Save())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +95,11 @@ func (o *outage) run(t *testing.T, m *Machine) Result {
 	if err := json.Unmarshal(kept, &tokens); err != nil {
 		t.Fatal(err)
 	}
-	o.tokens = &Tokens{}
-	o.tokens.Load(tokens)
-	e.Tokens, e.Past, o.fell, o.at = o.tokens, o.events, false, 0
+	after := &Tokens{}
+	after.Load(tokens)
+	o.tokens.Store(after)
+	e.Tokens, e.Past, o.at = after, o.events, 0
+	o.fell.Store(false)
 	return m.Run(t.Context(), e)
 }
 

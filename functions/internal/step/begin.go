@@ -50,10 +50,12 @@ type Begin struct {
 	Migrations func(migrations fs.FS) error
 	Roles      Roles
 	Routes     RouteStore
-	Answers    Answers
-	Alarms     AlarmStates
-	Freeze     Freeze
-	Schedules  Schedules
+	// Stages tells which aliases an environment's stage calls, and as which release.
+	Stages    func(ctx context.Context, e sm.Environment) (alias sm.Environment, release string, err error)
+	Answers   Answers
+	Alarms    AlarmStates
+	Freeze    Freeze
+	Schedules Schedules
 }
 
 // Run answers in.TaskToken when the lock is held; the returned document is only for the log.
@@ -254,6 +256,18 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	live, err := b.Book.Carries(ctx, control.Fallback)
 	if err != nil {
 		return sm.Document{}, err
+	}
+	if live.Release == "" { // it would go to everyone at once
+		_, serves, err := b.Stages(ctx, control.Fallback)
+		if err != nil {
+			return sm.Document{}, err
+		}
+		if record, err := b.Book.Record(ctx, serves); err != nil {
+			return sm.Document{}, err
+		} else if record.Outcome == sm.Released {
+			return sm.Document{}, sm.Errorf(sm.InvalidRelease, "%s says that %s carries nothing, but its API is %s, which everyone has: "+
+				"lockstep repair makes the ledger say so; then release %s again", sm.CarriesKey(control.Fallback), control.Fallback, serves, m.Release)
+		}
 	}
 	ringing, err := b.Alarms.Ringing(ctx, b.Settings.AlarmNames())
 	if err != nil {

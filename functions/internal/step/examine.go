@@ -13,7 +13,7 @@ import (
 
 const (
 	handOver = "another execution takes the lock over, and rolls back, or forward from contract on; then look again"
-	newLock  = "write it anew, held by nobody, with a newer fence than any record has; then look again"
+	newLock  = "write it anew, held by nobody, with a newer fence than any record has; then look at what it hides"
 )
 
 // books is what the ledger says, as far as it could be read.
@@ -158,6 +158,10 @@ func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix,
 			lost[e] = fmt.Sprintf("%s can't be read: %v", sm.CarriesKey(e), err)
 		} else if etag == "" && slices.ContainsFunc(records, func(x sm.Record) bool { return x.Active == e }) { // else nothing was ever there
 			lost[e] = sm.CarriesKey(e) + " is missing"
+		} else if etag != "" && c.Environment != e {
+			lost[e] = fmt.Sprintf("%s: environment: found %q, expected %q", sm.CarriesKey(e), c.Environment, e)
+		} else if i := slices.IndexFunc(records, func(x sm.Record) bool { return x.Active == e && x.Outcome == sm.Released }); c.Release == "" && i >= 0 {
+			lost[e] = fmt.Sprintf("%s says that %s carries nothing, but %s was released there", sm.CarriesKey(e), e, records[i].Release)
 		} else {
 			b.carries[e] = c
 		}

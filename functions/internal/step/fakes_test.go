@@ -248,6 +248,11 @@ func (s stages) Set(_ context.Context, e, alias sm.Environment, id string) error
 	})
 }
 
+func (s stages) Get(_ context.Context, e sm.Environment) (alias sm.Environment, release string, err error) {
+	to, release, _ := strings.Cut(s.stages[e], " ")
+	return sm.Environment(to), release, nil
+}
+
 type sites struct{ *world }
 
 func (s sites) Put(_ context.Context, e sm.Environment, page release.Page) error {

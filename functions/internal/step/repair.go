@@ -60,7 +60,13 @@ func (r *Repair) Run(ctx context.Context, in sm.RepairInput) (sm.Diagnosis, erro
 	case err != nil || in.DryRun || len(fixes) == 0:
 		return diagnosis, err
 	case fixes[0].alone:
-		return diagnosis, diagnosis.Findings[0].Came(fixes[0].mend(ctx, sm.Document{}))
+		err := diagnosis.Findings[0].Came(fixes[0].mend(ctx, sm.Document{}))
+		if err != nil || !diagnosis.Findings[0].Mended || diagnosis.Findings[0].Repair != newLock {
+			return diagnosis, err
+		}
+		hidden, err := r.Run(ctx, in)
+		hidden.Findings = append(diagnosis.Findings, hidden.Findings...)
+		return hidden, err
 	}
 	return diagnosis, r.mend(ctx, diagnosis.Findings, fixes)
 }

@@ -119,7 +119,7 @@ func (w *world) open() OpenSchema {
 // The steps, each on this world.
 
 func (w *world) begin(execution, token, event string) (sm.Document, error) {
-	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Routes: routes{w}, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
+	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Routes: routes{w}, Stages: stages{w}.Get, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
 	return b.Run(w.t.Context(), sm.BeginInput{Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 

@@ -20,7 +20,7 @@ import (
 func Begin(c *aws.Cloud) wire.Run[sm.BeginInput, sm.Document] {
 	return (&step.Begin{
 		Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Migrations: lint.Check,
-		Roles: c.Control(), Routes: c.Routes(), Answers: c.Machine(), Alarms: c.Metrics(), Freeze: c.Freeze(), Schedules: c.Schedule(),
+		Roles: c.Control(), Routes: c.Routes(), Stages: c.Stages().Get, Answers: c.Machine(), Alarms: c.Metrics(), Freeze: c.Freeze(), Schedules: c.Schedule(),
 	}).Run
 }
 
