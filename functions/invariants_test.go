@@ -55,6 +55,7 @@ type attempt struct {
 	contract              bool         // the operator has said so
 	approved              map[int]bool // by weight: what comes next
 	doomed                string       // why it must be rolled back
+	heard                 time.Time    // since when
 	contracted            bool
 	outcome               string
 }
@@ -422,12 +423,15 @@ func (a *auditor) sawRoute(by *invocation) {
 	}
 }
 
+// onItsWay is how long a write may take that was sent before anything forbade it.
+const onItsWay = 10 * time.Second
+
 // grows looks at the active environment before more viewers go there.
 func (a *auditor) grows(att *attempt, by *invocation) {
 	if !att.falling.IsZero() {
 		a.wrong(3, "%s lets %s grow again after it was rolled back", by, att.release)
 	}
-	if att.doomed != "" {
+	if att.doomed != "" && time.Since(att.heard) > onItsWay {
 		a.wrong(8, "%s lets %s grow, although %s", by, att.release, att.doomed)
 	}
 	a.whole(1, att.active, att.release)
@@ -599,6 +603,7 @@ func (a *auditor) listening(payload []byte) (taken func()) {
 			return
 		}
 		if said == "rollback" || alarm && !slices.Contains(record.Ringing, event.Detail.AlarmName) {
+			att.heard = time.Now()
 			att.doomed = fmt.Sprintf("%s%s was heard at %s", said, event.Detail.AlarmName, time.Now().Format(time.TimeOnly))
 		}
 	}

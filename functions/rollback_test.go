@@ -14,6 +14,21 @@ import (
 	sm "lockstep/statemachine"
 )
 
+// A word that comes while Ramp is about to set the weight is not outrun by it.
+func TestRollback_BeforeTheWeightIsSet(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.lingers(sm.Ramp, "DescribeKeyValueStore", "", 5*time.Second)
+		w.second()
+		w.reaches("Ramp")
+		time.Sleep(time.Second)
+		w.operator(sm.SignalRollback)
+		w.ends("v2", sm.RolledBack)
+		w.weighed("v2", 0)
+		w.stands("a", "v1", "v1")
+	})
+}
+
 func TestRollback_WhenAStepFails(t *testing.T) {
 	for name, fails := range map[string]struct {
 		in              sm.Task
