@@ -16,7 +16,7 @@ import (
 type gates struct {
 	frozen   time.Time            // since when; zero where nothing is
 	hotfixes map[string]bool      // what was announced as one, at any time
-	urgent   map[string]bool      // what has waited as one
+	urgent   map[string]bool      // what waited as one the last time: started again in the console it is none any more
 	disliked map[string]bool      // what the team's probe says no to
 	agreed   map[string]time.Time // when it said yes
 }

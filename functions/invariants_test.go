@@ -186,7 +186,7 @@ func (a *auditor) sawLock(by *invocation) {
 	was, now := a.before, a.lock()
 	a.before = now
 	for _, p := range now.Queue {
-		a.urgent[p.Release] = a.urgent[p.Release] || p.Hotfix
+		a.urgent[p.Release] = p.Hotfix
 	}
 	if now.Fence < was.Fence {
 		a.wrong(4, "%s sets the fence from %d back to %d", by, was.Fence, now.Fence)

@@ -271,6 +271,36 @@ func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
 	}
 }
 
+// An object of the same content has the same ETag: what the recovery writes back must not be what the dead execution's Lambda read.
+func TestStop_WhileALambdaIsAboutToNoteWhatAnEnvironmentCarries(t *testing.T) {
+	for _, task := range []sm.Task{sm.Sync, sm.Deploy, sm.Rollback} {
+		for name, woken := range map[string]time.Duration{"during the rollback": 15 * time.Second, "after it": 3 * time.Minute} {
+			t.Run(string(task)+" wakes up "+name, func(t *testing.T) {
+				story(t, func(w *world) {
+					w.quietlyLive()
+					w.second()
+					w.bakes("v2", 500)
+					w.operator(sm.SignalRollback)
+					w.ends("v2", sm.RolledBack)
+					w.lingers(task, "PutObject", "/ledger/environments/b.json", woken)
+					w.merge(w.release("v3", 3, brings{functions: []string{"orders"}, site: true}))
+					if task == sm.Rollback {
+						w.bakes("v3", 500)
+						w.operator(sm.SignalRollback)
+					}
+					w.reaches(string(task))
+					time.Sleep(3 * time.Second)
+					w.stop("v3")
+					w.ends("v3", sm.RolledBack)
+					time.Sleep(10 * time.Minute)
+					w.stands("a", "v1", "v1")
+					w.quiet()
+				})
+			})
+		}
+	}
+}
+
 // SSM has no conditional write, and people have hands: what begins must not take the environment that serves everybody for
 // the one that serves nobody.
 func TestBegin_GoesByTheRoute(t *testing.T) {

@@ -151,3 +151,11 @@ const (
 	Superseded Outcome = "superseded"
 	Refused    Outcome = "refused"
 )
+
+// String is the outcome in a sentence: a release was released, rolled back, superseded or refused.
+func (o Outcome) String() string {
+	if o == RolledBack {
+		return "rolled back"
+	}
+	return string(o)
+}

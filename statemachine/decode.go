@@ -24,6 +24,14 @@ func DecodeStrict(data []byte, into any) error {
 	return CheckJSON(data)
 }
 
+// Decode reads what another version of Lockstep, or AWS, may have added fields to.
+func Decode(data []byte, into any) error {
+	if err := json.Unmarshal(data, into); err != nil {
+		return describeJSON(data, err)
+	}
+	return nil
+}
+
 // CheckJSON says where something is not JSON, or which key of an object is there twice: encoding/json lets the last one win.
 func CheckJSON(data []byte) error {
 	if err := json.Unmarshal(data, new(any)); err != nil {

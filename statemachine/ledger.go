@@ -149,10 +149,12 @@ type Entry struct {
 }
 
 // Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled is
-// false while a step is changing it, so that nobody takes a half-written environment for a whole one.
+// false while a step is changing it, so that nobody takes a half-written environment for a whole one. Fence is that of the
+// lock under which it was written: without it, what a rollback writes back would have the ETag that it had before the release.
 type Carries struct {
 	Environment Environment        `json:"environment"`
 	Settled     bool               `json:"settled"`
+	Fence       int64              `json:"fence,omitempty"`
 	Release     string             `json:"release,omitempty"`
 	Sequence    int64              `json:"sequence,omitempty"`
 	Site        *CarriedSite       `json:"site,omitempty"`

@@ -34,7 +34,7 @@ func TestReport_Judge(t *testing.T) {
 		want  string
 	}{
 		"a release is missing":      {func(r *report) { r.Releases = r.Releases[:2] }, "v3: found no record"},
-		"v2 rolled back":            {func(r *report) { r.Releases[1].Outcome = sm.RolledBack }, "v2: found that it was rolledBack"},
+		"v2 rolled back":            {func(r *report) { r.Releases[1].Outcome = sm.RolledBack }, "v2: found that it was rolled back"},
 		"v2 not contracted":         {func(r *report) { r.Releases[1].contracted = false }, "v2: found it released but not contracted"},
 		"v3 released":               {func(r *report) { r.Releases[2].Outcome = sm.Released }, "v3: found that it was released"},
 		"v3 failed to deploy":       {func(r *report) { r.Releases[2].Path = []string{"Deploy", "Rollback"} }, "v3: found it rolled back, and neither by an alarm nor by the verdict"},

@@ -110,10 +110,7 @@ type ended struct {
 }
 
 func (e *ended) Error() string {
-	words := map[statemachine.Outcome]string{
-		statemachine.RolledBack: "rolled back", statemachine.Superseded: "superseded", statemachine.Refused: "refused",
-	}
-	return fmt.Sprintf("%s was %s: %s", e.release, words[e.outcome], e.cause)
+	return fmt.Sprintf("%s was %s: %s", e.release, e.outcome, e.cause)
 }
 
 func (e *ended) code() int {

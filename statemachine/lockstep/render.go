@@ -94,11 +94,11 @@ func row(p paint, label, text string) string { return p.in(dim, fmt.Sprintf("%-9
 func state(st status, p paint) string {
 	switch st.Outcome {
 	case statemachine.Released:
-		return p.in(green, "released")
+		return p.in(green, st.Outcome.String())
 	case statemachine.RolledBack:
-		return p.in(red, "rolled back")
+		return p.in(red, st.Outcome.String())
 	case statemachine.Superseded, statemachine.Refused:
-		return p.in(yellow, string(st.Outcome))
+		return p.in(yellow, st.Outcome.String())
 	}
 	text := cmp.Or(string(st.State), "Begin")
 	if st.Held != nil {

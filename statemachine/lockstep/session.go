@@ -85,8 +85,8 @@ func (s *session) readJSON(key string, into any) (found bool, err error) {
 	if err != nil || etag == "" {
 		return false, err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return false, fmt.Errorf("read s3://%s/%s: %w", s.arguments.StateBucket, key, err)
+	if err := statemachine.Decode(data, into); err != nil {
+		return false, fmt.Errorf("read s3://%s/%s: not what Lockstep wrote: %w; lockstep doctor says what repair would do", s.arguments.StateBucket, key, err)
 	}
 	return true, nil
 }

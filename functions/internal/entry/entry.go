@@ -54,7 +54,7 @@ func decode(payload []byte, into any) error {
 	if len(payload) == 0 || bytes.Equal(payload, []byte("null")) {
 		return errors.New("found nothing, expected a JSON value")
 	}
-	return json.Unmarshal(payload, into)
+	return statemachine.Decode(payload, into)
 }
 
 func failure(err error) messages.InvokeResponse_Error {

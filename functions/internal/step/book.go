@@ -160,17 +160,19 @@ func (b Book) Carries(ctx context.Context, e sm.Environment) (sm.Carries, error)
 
 // Carry writes what an environment carries, if the lock is still ours.
 func (b Book) Carry(ctx context.Context, doc sm.Document, c sm.Carries) error {
-	_, err := update(ctx, b.Ledger, sm.CarriesKey(c.Environment), func(now *sm.Carries) error {
-		*now = c
-		return b.Hold(ctx, doc)
-	})
+	_, err := b.carry(ctx, doc, c.Environment, func(now *sm.Carries) { *now = c })
 	return err
 }
 
 // unsettle says that active is about to change, so that nobody takes it for whole until it is.
 func (b Book) unsettle(ctx context.Context, doc sm.Document) (sm.Carries, error) {
-	return update(ctx, b.Ledger, sm.CarriesKey(doc.Active), func(c *sm.Carries) error {
-		c.Environment, c.Settled = doc.Active, false
+	return b.carry(ctx, doc, doc.Active, func(c *sm.Carries) { c.Environment, c.Settled = doc.Active, false })
+}
+
+func (b Book) carry(ctx context.Context, doc sm.Document, e sm.Environment, change func(*sm.Carries)) (sm.Carries, error) {
+	return update(ctx, b.Ledger, sm.CarriesKey(e), func(c *sm.Carries) error {
+		change(c)
+		c.Fence = doc.Fence
 		return b.Hold(ctx, doc)
 	})
 }

@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +39,7 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 		return lock, nil, err
 	}
 	if etag != "" {
-		err = json.Unmarshal(data, &lock)
+		err = sm.Decode(data, &lock)
 	}
 	records, unreadable, readErr := r.records(ctx)
 	if readErr != nil {
@@ -128,7 +127,7 @@ func (r *Repair) records(ctx context.Context) (records []sm.Record, unreadable m
 			return nil, nil, err
 		}
 		var record sm.Record
-		if err := json.Unmarshal(data, &record); err != nil {
+		if err := sm.Decode(data, &record); err != nil {
 			unreadable[key] = err
 		} else if record.Release != sm.Repairs {
 			records = append(records, record)
@@ -154,7 +153,7 @@ func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix,
 			return b, nil, err
 		}
 		var c sm.Carries
-		if err := json.Unmarshal(data, &c); etag != "" && err != nil {
+		if err := sm.Decode(data, &c); etag != "" && err != nil {
 			lost[e] = fmt.Sprintf("%s can't be read: %v", sm.CarriesKey(e), err)
 		} else if etag == "" && slices.ContainsFunc(records, func(x sm.Record) bool { return x.Active == e }) { // else nothing was ever there
 			lost[e] = sm.CarriesKey(e) + " is missing"
@@ -194,6 +193,7 @@ func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix,
 			if err != nil {
 				return err
 			}
+			c.Fence = doc.Fence
 			_, err = r.Book.Ledger.Put(ctx, sm.CarriesKey(e), c, etag)
 			return err
 		}})

@@ -103,7 +103,7 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 			return outcome, nil
 		}
 	}
-	_, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
+	record, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		// What a copy of the merge was refused for gives way to what became of the merge.
 		copied := r.Began.IsZero() && r.Outcome == sm.Refused && doc.Outcome == sm.Superseded
 		if r.Execution == "" || r.Execution == doc.Execution || copied {
@@ -111,6 +111,9 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 		}
 		return nil
 	})
+	if err == nil && record.Execution == doc.Execution {
+		return record, nil
+	}
 	return outcome, err
 }
 
@@ -121,8 +124,6 @@ func (f *Finish) words(doc sm.Document) string {
 		return fmt.Sprintf("%s is released, but not contracted: %s", doc.Release, cause)
 	case doc.Outcome == sm.Released:
 		return fmt.Sprintf("%s is released", doc.Release)
-	case doc.Outcome == sm.RolledBack:
-		return fmt.Sprintf("%s is rolled back: %s", doc.Release, cause)
 	}
 	return fmt.Sprintf("%s is %s: %s", doc.Release, doc.Outcome, cause)
 }

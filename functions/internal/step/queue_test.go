@@ -287,6 +287,39 @@ func TestRecover(t *testing.T) {
 				t.Errorf("said %q", w.events)
 			}
 		},
+		"announces an end that was recorded, where who recorded it died": func(t *testing.T) {
+			why := &sm.Failure{Error: sm.AlarmBreached, Cause: "it rings"}
+			for end, again := range map[[2]string]bool{
+				{"ABORTED"}: true, {"TIMED_OUT"}: true, {"FAILED", "States.Timeout"}: true, {"FAILED", "StaleWrite"}: true, {"FAILED", "RolledBack"}: false,
+			} {
+				w := newWorld(t)
+				doc := w.release(sm.CheckAlarms)
+				doc.Outcome, doc.Failure = sm.RolledBack, why
+				must[sm.Document](t)(w.run(sm.Finish, doc))
+				said := w.events[len(w.events)-1]
+				w.events = nil
+				must[string](t)(w.died(two, end[0], end[1], `{"release":"v2","recover":"arn:exec:v2"}`))
+				if again && !slices.Equal(w.events, []string{said}) || !again && len(w.events) > 0 || len(w.executions) > 0 {
+					t.Errorf("%v: said %q, expected %q: %v; started %v", end, w.events, said, again, w.executions)
+				}
+				if r := w.record("v2"); r.Outcome != sm.RolledBack || r.Cause != why.Message() {
+					t.Errorf("%v: v2 was %s: %s", end, r.Outcome, r.Cause)
+				}
+			}
+			w := newWorld(t)
+			must[sm.Document](t)(w.run(sm.Finish, sm.Document{Execution: two, Release: "v2", Sequence: 2, Outcome: sm.Refused, Failure: why}))
+			said := w.events[0]
+			w.events = nil
+			must[string](t)(w.died(two, "FAILED", "Refused", `{"release":"v2"}`))
+			must[string](t)(w.died("arn:exec:v3:copy", "FAILED", "Refused", `{"release":"v3"}`)) // which waits in another, and has no record yet
+			if len(w.events) > 0 {
+				t.Errorf("said %q again", w.events)
+			}
+			must[string](t)(w.died(two, "FAILED", "States.Timeout", `{"release":"v2"}`))
+			if !slices.Equal(w.events, []string{said}) {
+				t.Errorf("said %q, expected %q", w.events, said)
+			}
+		},
 		"wakes who waits for a lock that was let go": func(t *testing.T) {
 			w := parked(t, "v3")
 			w.free()

@@ -81,7 +81,7 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 		return "", err
 	}
 	if !held {
-		return r.waited(ctx, lock, trigger, execution, end.Status)
+		return r.waited(ctx, lock, trigger, execution, end)
 	}
 	if end.Error == sm.RollbackFailed || lock.Holder.Recoveries > tries {
 		return "stopped with the lock held", r.stop(ctx, lock)
@@ -127,45 +127,42 @@ func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
 	return err
 }
 
-// waited does what Finish would have done for an execution that died without the lock: if it stood in the
-// queue its merge ends here, and in any case nobody must wait behind it. Called again, it announces that end again:
+// waited does what Finish would have done for an execution that died without the lock: if its merge has no end it ends here, an
+// end that it recorded is announced, and in any case nobody must wait behind it. Called again, it announces that end again:
 // whoever was called before may have died before it did.
-func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution, status string) (string, error) {
-	p := sm.Parked{Release: trigger.Release, Sequence: trigger.Sequence}
-	death := &sm.Failure{Error: executionDied, Cause: fmt.Sprintf("%s was %s while it waited", execution, status)}
-	ours := func(p sm.Parked) bool { return p.Execution == execution }
+func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution string, end Execution) (string, error) {
 	waiting := slices.Concat(lock.Queue, lock.Unheard)
-	if i := slices.IndexFunc(waiting, ours); i >= 0 {
-		p = waiting[i]
-		record, err := r.Book.Record(ctx, p.Release)
-		if err != nil {
-			return "", err
-		}
-		if record.Execution == execution && record.Ended != nil && record.Cause != death.Message() { // it was recorded, only not heard
-			_, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
-				l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
-				return nil
-			})
-			return execution + " left nothing undone", err
-		}
-	} else if lost, err := r.unended(ctx, trigger, execution, death); err != nil || !lost {
-		if err == nil {
-			err = settleQueue(ctx, r.Book, r.Answers, false)
-		}
-		return execution + " left nothing undone", err
+	i := slices.IndexFunc(waiting, func(p sm.Parked) bool { return p.Execution == execution })
+	doc := sm.Document{Execution: execution, Release: trigger.Release, Sequence: trigger.Sequence, Outcome: sm.Refused,
+		Failure: &sm.Failure{Error: executionDied, Cause: fmt.Sprintf("%s was %s while it waited", execution, end.Status)}}
+	if i >= 0 {
+		doc.Release, doc.Sequence = waiting[i].Release, waiting[i].Sequence
+	}
+	nothing := execution + " left nothing undone"
+	if !sm.ValidReleaseID(doc.Release) {
+		return nothing, settleQueue(ctx, r.Book, r.Answers, false)
+	}
+	record, err := r.Book.Record(ctx, doc.Release)
+	if err != nil {
+		return "", err
+	}
+	own := record.Execution == execution
+	ended := own && record.Ended != nil
+	// Whoever had the lock may have called it, without an answer, before the news of its death came: then it waits nowhere.
+	lost := trigger.Recover == "" && (own || record.Execution == "")
+	if i < 0 && (announced(end) || !ended && !lost) {
+		return nothing, settleQueue(ctx, r.Book, r.Answers, false)
+	}
+	if ended {
+		doc.Outcome, doc.Failure = record.Outcome, &sm.Failure{Cause: record.Cause}
 	}
 	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers}
-	_, err := finish.Run(ctx, sm.Document{Execution: execution, Release: p.Release, Sequence: p.Sequence, Outcome: sm.Refused,
-		Failure: death})
-	return p.Release + " waits no more", err
+	_, err = finish.Run(ctx, doc)
+	return fmt.Sprintf("%s is %s, and that is known now", doc.Release, doc.Outcome), err
 }
 
-// unended tells whether a merge has no end although its execution is dead and waits nowhere: whoever had the lock
-// called it, and it did not answer, before the news of its death came. An end by that death may not be announced yet.
-func (r *Recover) unended(ctx context.Context, trigger release.Trigger, execution string, death *sm.Failure) (bool, error) {
-	if trigger.Recover != "" || !sm.ValidReleaseID(trigger.Release) {
-		return false, nil
-	}
-	record, err := r.Book.Record(ctx, trigger.Release)
-	return err == nil && (record.Execution == "" || record.Execution == execution && (record.Ended == nil || record.Cause == death.Message())), err
+// announced tells whether an execution went through its Finish, the last of which is to announce the end: one that did not ends
+// in none of these.
+func announced(end Execution) bool {
+	return end.Status == "SUCCEEDED" || end.Error == "Refused" || end.Error == "RolledBack"
 }

@@ -40,7 +40,7 @@ func (s *Store) Get(ctx context.Context, key string, into any) (etag string, err
 	if err != nil || etag == "" {
 		return "", err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := statemachine.Decode(data, into); err != nil {
 		return "", fmt.Errorf("read s3://%s/%s: not what the ledger writes: %w", s.bucket, key, err)
 	}
 	return etag, nil
