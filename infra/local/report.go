@@ -111,7 +111,11 @@ func (r report) judge() error {
 		problem("visitors: found %d mixed views, expected none: %+v", r.Visitors.Mixed, r.seen.MixedViews)
 	}
 	if r.Visitors.FailedOutsideBadRelease > 0 {
-		problem("visitors: found %d failures outside of the bad release, expected none: %+v", r.Visitors.FailedOutsideBadRelease, r.seen.Failures)
+		text := fmt.Sprintf("visitors: found %d failures outside of the bad release, expected none", r.Visitors.FailedOutsideBadRelease)
+		for _, f := range r.seen.Failures {
+			text += "\n  " + f.String()
+		}
+		problem("%s", text)
 	}
 	return errors.Join(problems...)
 }

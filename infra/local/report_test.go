@@ -41,6 +41,10 @@ func TestReport_Judge(t *testing.T) {
 		"nobody looked":             {func(r *report) { r.Visitors.PageViews = 0 }, "found no page views"},
 		"a mixed view":              {func(r *report) { r.Visitors.Mixed = 1 }, "found 1 mixed views"},
 		"a failure of a good layer": {func(r *report) { r.Visitors.FailedOutsideBadRelease = 2 }, "found 2 failures outside"},
+		"what failed": {func(r *report) {
+			r.Visitors.FailedOutsideBadRelease = 1
+			r.seen.Failures = []visitors.Failure{{Viewer: 7, Release: "v2", Request: "GET /orders", Problem: "found 502"}}
+		}, "\n  00:00:00, viewer 7, GET /orders of v2: found 502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := good()

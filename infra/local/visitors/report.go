@@ -67,6 +67,10 @@ type Failure struct {
 	Problem string    `json:"problem"`
 }
 
+func (f Failure) String() string {
+	return fmt.Sprintf("%s, viewer %d, %s of %s: %s", f.Time.Format(time.TimeOnly), f.Viewer, f.Request, f.Release, f.Problem)
+}
+
 const (
 	kept   = 1000 // until the news of a rollback decides what they were
 	listed = 20
