@@ -24,9 +24,8 @@ func (s *simulation) play(d *rand.Rand) {
 	s.weather.calm.Store(d.Float64() < 0.9)
 	s.publish("v1", 1, everything)
 	s.rest(d, 24*time.Hour, sm.SignalPromote, sm.SignalApprove)
-	first := s.auditor.live()
 	switch {
-	case first == "": // there is nothing to see
+	case s.auditor.live() == "":
 	case d.Float64() < 0.4:
 		s.people(d.Uint64())
 	default:
@@ -46,8 +45,8 @@ func (s *simulation) play(d *rand.Rand) {
 	if s.wrecked || len(s.auditor.findings()) > 0 {
 		return
 	}
-	if first == "" && s.auditor.live() != "" { // who has not come yet does now: no data is never healthy
-		s.callers(dice(s.weather.seed, "callers"))
+	if s.auditor.live() != "" { // no data is never healthy, and thirty viewers, if any came, may all fall on one side
+		s.callers(dice(s.weather.seed, "callers of the last"))
 	}
 	// And the next one goes through, as though nothing had been.
 	s.publish("last", 1000, everything)

@@ -317,7 +317,7 @@ func (s *simulation) people(seed uint64) {
 // JavaScript, and each run has its own.
 func (s *simulation) callers(d *rand.Rand) {
 	ctx, cancel := context.WithCancel(context.Background())
-	gone := make(chan struct{})
+	gone, others := make(chan struct{}), s.leave
 	go func() {
 		defer close(gone)
 		for pause(ctx, time.Duration(d.Int64N(int64(8*time.Second)))) == nil {
@@ -335,7 +335,7 @@ func (s *simulation) callers(d *rand.Rand) {
 			}
 		}
 	}()
-	s.leave = sync.OnceFunc(func() { cancel(); <-gone })
+	s.leave = sync.OnceFunc(func() { cancel(); <-gone; others() })
 }
 
 // tab is a page that stays open and goes on calling the API that it knows.
