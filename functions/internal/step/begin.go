@@ -96,7 +96,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 	return b.start(ctx, in, trigger, manifest, lock.Fence)
 }
 
-// newest is the release that was uploaded last, unless the execution holds the lock for one that was.
+// newest is the release that was uploaded last, or was when the execution began to hold the lock or to wait for it.
 func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 	var lock sm.Lock
 	if _, err := b.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
@@ -104,6 +104,11 @@ func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 	}
 	if lock.Holder != nil && lock.Holder.Execution == execution {
 		return lock.Holder.Release, nil
+	}
+	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
+		if p.Execution == execution {
+			return p.Release, nil
+		}
 	}
 	return b.Bundles.Newest(ctx)
 }

@@ -1,10 +1,11 @@
 package step
 
 import (
-	"testing"
-
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+	"testing"
+
 	sm "lockstep/statemachine"
 )
 
@@ -44,6 +45,23 @@ func TestBegin_TakesTheLock(t *testing.T) {
 			w.revive()
 			w.upload("v4", 4, nil)
 			must[sm.Document](t)(w.begin(two, "begin", `{}`))
+			if doc := w.answered("begin"); doc.Release != "v3" || w.lock().Holder.Release != "v3" {
+				t.Errorf("it began %s under the lock of %s", doc.Release, w.lock().Holder.Release)
+			}
+		},
+		"of the newest, which waited, and a newer one came meanwhile": func(t *testing.T) {
+			w := parked(t)
+			must[sm.Document](t)(w.begin("arn:three", "waits", `{}`)) // for v3
+			w.upload("v4", 4, nil)
+			must[sm.Document](t)(w.begin("arn:three", "waits", `{}`)) // its answer was lost
+			if waiting := w.waiting(); !slices.Equal(waiting, []string{"v3"}) {
+				t.Errorf("%v wait", waiting)
+			}
+			w.free()
+			if err := w.settle(); err != nil {
+				t.Fatal(err)
+			}
+			must[sm.Document](t)(w.begin("arn:three", "begin", `{}`))
 			if doc := w.answered("begin"); doc.Release != "v3" || w.lock().Holder.Release != "v3" {
 				t.Errorf("it began %s under the lock of %s", doc.Release, w.lock().Holder.Release)
 			}
