@@ -444,7 +444,7 @@ func (a *auditor) grows(att *attempt, by *invocation) {
 		since = att.weighed[0].at
 	}
 	for _, at := range a.calls[att.active] {
-		if !at.Before(since.Truncate(time.Minute)) {
+		if !at.Before(since.Truncate(time.Minute).Add(-time.Second)) { // a call is counted in the minute in which it ends
 			calls++
 		}
 	}

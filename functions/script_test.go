@@ -268,7 +268,11 @@ func (s *simulation) checkAccounts() {
 			a.wrong(4, "the schedule %s is left", schedule.Name)
 		}
 	}
-	if live := s.lastReleased(); live != "" {
+	live := s.lastReleased()
+	if att := a.now(); s.wrecked && att != nil && route.Fallback == att.active { // promoted, and not one call of its rollback went through
+		live = att.release
+	}
+	if live != "" {
 		a.whole(1, route.Fallback, live)
 		if c := a.carries(route.Fallback); !s.wrecked && c.Release != live {
 			a.wrong(1, "the ledger says that %s carries %s, and it is %s", route.Fallback, c.Release, live)
