@@ -154,7 +154,7 @@ func (a *auditor) sawFirstViewers(att *attempt, weight int) {
 	if weight > most && !att.spoken {
 		a.wrong(3, "%s begins with %d", att.release, weight)
 	}
-	if plan.Probe != nil && a.agreed[att.release].Before(att.began) {
+	if plan.Probe != nil && a.agreed[att.release].Before(att.opened) {
 		a.wrong(1, "%s gets its first viewers, and the team's probe has not agreed", att.release)
 	}
 }

@@ -45,9 +45,10 @@ type auditor struct {
 type attempt struct {
 	release, base, active string
 	fence                 int64
-	began, ended          time.Time
+	opened, ended         time.Time // when it got a record: from then on alarms are about it
 	weighed               []weighing
 	falling               time.Time // since when it is rolled back
+	fallen                bool      // the route says so
 	promoted              time.Time
 	drained               time.Time    // when Drain looked last, or found it left and held it
 	kept                  bool         // which it does
@@ -217,7 +218,7 @@ func (a *auditor) sawLock(by *invocation) {
 			a.wrong(6, "%s begins with the roles %v and the route %v", now.Holder.Release, roles, route)
 		}
 		_, base := a.stage(route.Fallback)
-		att := &attempt{release: now.Holder.Release, base: base, active: route.Active, fence: now.Fence, began: time.Now(),
+		att := &attempt{release: now.Holder.Release, base: base, active: route.Active, fence: now.Fence,
 			spoken: a.hotfixes[now.Holder.Release], approved: map[int]bool{}}
 		a.sawBegin(was, now, by)
 		a.attempts = append(a.attempts, att)
@@ -229,6 +230,9 @@ func (a *auditor) sawRecord(release string, by *invocation) {
 	was, now := a.records[release], a.record(release)
 	a.records[release] = now
 	att := a.now()
+	if att != nil && att.release == release && att.opened.IsZero() && now.Fence == att.fence {
+		att.opened = time.Now()
+	}
 	if now.Fence < was.Fence {
 		a.wrong(4, "%s sets the fence in the record of %s from %d back to %d", by, release, was.Fence, now.Fence)
 	}
@@ -406,6 +410,7 @@ func (a *auditor) sawRoute(by *invocation) {
 		att.promoted = time.Now()
 		a.grows(att, by)
 	case now.Weight == 0: // Deploy writes it too, for the testers
+		att.fallen = att.fallen || by.task == sm.Rollback
 		if att.falling.IsZero() && (last > 0 || by.task == sm.Rollback) {
 			att.falling = time.Now()
 		}
@@ -428,7 +433,7 @@ const onItsWay = 10 * time.Second
 
 // grows looks at the active environment before more viewers go there.
 func (a *auditor) grows(att *attempt, by *invocation) {
-	if !att.falling.IsZero() {
+	if !att.falling.IsZero() && (att.fallen || !by.began.Before(att.falling) || time.Since(att.falling) > onItsWay) {
 		a.wrong(3, "%s lets %s grow again after it was rolled back", by, att.release)
 	}
 	if att.doomed != "" && time.Since(att.heard) > onItsWay {
@@ -598,7 +603,7 @@ func (a *auditor) listening(payload []byte) (taken func()) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		record := a.record(att.release)
-		early := event.Time.Before(att.began.Add(10 * time.Second)) // from before, for all that a clock can tell
+		early := event.Time.Before(att.opened.Add(10 * time.Second)) // from before, for all that a clock can tell
 		if att != a.now() || early || record.Ended != nil || record.Contracted || record.Execution != a.before.Holder.Execution {
 			return
 		}
