@@ -7,6 +7,7 @@ import (
 	"cmp"
 	_ "embed"
 	"encoding/json"
+	"time"
 )
 
 // Definition is the only definition of the release, in the Amazon States Language. The placeholders
@@ -52,13 +53,27 @@ func Functions() []Task { return append(Tasks(), Signal, Recover, Repair) }
 // BeginInput is what the machine hands to Begin. Event is the input of the execution as it came: a merge
 // event, an S3 event, or what an operator typed into the console.
 type BeginInput struct {
+	Asked
 	Execution string          `json:"execution"`
 	TaskToken string          `json:"taskToken"`
 	Event     json.RawMessage `json:"event"`
 }
 
+// Asked is when the machine called for an answer through a token, and for which time. A Lambda may outlive its call: of two
+// that want to leave a token only the later one's is waited for.
+type Asked struct {
+	Entered time.Time `json:"entered,omitzero"`
+	Retry   int       `json:"retry,omitempty"`
+}
+
+// Before tells whether an execution was asked again since.
+func (a Asked) Before(b Asked) bool {
+	return a.Entered.Before(b.Entered) || a.Entered.Equal(b.Entered) && a.Retry < b.Retry
+}
+
 // RampInput is what the machine hands to Ramp, which answers through the token.
 type RampInput struct {
+	Asked
 	TaskToken string   `json:"taskToken"`
 	Document  Document `json:"document"`
 }

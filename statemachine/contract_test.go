@@ -104,8 +104,8 @@ func TestContract_Payloads(t *testing.T) {
 				t.Errorf("%s: %s is %v, expected one of %v", name, plain, value, constants["$."+plain])
 			}
 		}
-		for i := range reader.NumField() {
-			if key, _ := tag(reader.Field(i)); reader != reflect.TypeFor[statemachine.Document]() && given[key+".$"] == nil {
+		for _, field := range fields(reader) {
+			if key, _ := tag(field); reader != reflect.TypeFor[statemachine.Document]() && given[key+".$"] == nil {
 				t.Errorf("%s: nobody fills %s of %v", name, key, reader)
 			}
 		}
@@ -115,7 +115,7 @@ func TestContract_Payloads(t *testing.T) {
 // checkSource refuses a path that leads neither into the document nor into the context object.
 func checkSource(t *testing.T, state, path string) {
 	t.Helper()
-	known := []string{"$", "$$.Execution.Id", "$$.Execution.Input", "$$.Task.Token"}
+	known := []string{"$", "$$.Execution.Id", "$$.Execution.Input", "$$.Task.Token", "$$.State.EnteredTime", "$$.State.RetryCount"}
 	if slices.Contains(known, path) {
 		return
 	}
@@ -224,12 +224,12 @@ func documentField(path string) (place, bool) {
 
 func lookup(in reflect.Type, path string) (place, bool) {
 	first, rest, deeper := strings.Cut(path, ".")
-	for i := range in.NumField() {
-		key, optional := tag(in.Field(i))
+	for _, field := range fields(in) {
+		key, optional := tag(field)
 		if key != first {
 			continue
 		}
-		of := in.Field(i).Type
+		of := field.Type
 		if of.Kind() == reflect.Pointer {
 			of = of.Elem()
 		}
@@ -241,6 +241,14 @@ func lookup(in reflect.Type, path string) (place, bool) {
 		return found, ok
 	}
 	return place{}, false
+}
+
+// fields are those of a struct and of what it embeds.
+func fields(t reflect.Type) []reflect.StructField {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Anonymous })
 }
 
 func tag(f reflect.StructField) (key string, optional bool) {

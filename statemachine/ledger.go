@@ -36,6 +36,7 @@ type Parked struct {
 	Execution string    `json:"execution"`
 	TaskToken string    `json:"taskToken"`
 	Since     time.Time `json:"since"`
+	Asked
 	// Woken says that it was told to ask for the lock, and keeps its turn until it does.
 	Woken  bool `json:"woken,omitempty"`
 	Hotfix bool `json:"hotfix,omitempty"` // goes before those who are none
@@ -70,6 +71,8 @@ type Record struct {
 	Held *Held `json:"held,omitempty"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
 	Expanded bool `json:"expanded"`
+	// Asked is for which answer Ramp was called last.
+	Asked Asked `json:"asked,omitzero"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
 	Wait *Wait `json:"wait,omitempty"`
 	// Pace is what counts as slow; nil until the verdict has asked.

@@ -133,6 +133,9 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		}
 		before := len(l.Queue)
 		ours := func(p sm.Parked) bool { return p.Execution == in.Execution }
+		if slices.ContainsFunc(slices.Concat(l.Queue, l.Unheard), func(p sm.Parked) bool { return ours(p) && in.Asked.Before(p.Asked) }) {
+			return sm.Errorf(sm.StaleWrite, "release %s: %s was asked again since: its place is not this one's", m.Release, in.Execution)
+		}
 		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
@@ -150,7 +153,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			l.Frozen = &now
 		}
 		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
-			TaskToken: in.TaskToken, Since: now, Hotfix: hotfix})
+			TaskToken: in.TaskToken, Since: now, Asked: in.Asked, Hotfix: hotfix})
 		return nil
 	})
 	return p, err
@@ -232,6 +235,8 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 		return err
 	}
 	switch {
+	case record.Execution == execution && record.Ended != nil: // a Lambda that lingers: nobody waits for its answer
+		return sm.Errorf(sm.InvalidRelease, "release %s was %s in this very execution", m.Release, record.Outcome)
 	case live.Release == m.Release:
 		return sm.Errorf(sm.InvalidRelease, "release %s is live already: nothing to do", m.Release)
 	case m.Sequence < live.Sequence:
@@ -312,6 +317,12 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	return doc, err
 }
 
+// recovers tells whether an execution was started for the death of who holds the lock: a recovery that was stopped may have taken
+// the lock over after the news of its death.
+func recovers(execution string, h sm.Holder) bool {
+	return strings.HasSuffix(execution, ":"+recovery(h.Release, h.Execution))
+}
+
 // takeOver takes the lock from a dead execution and goes on where its release can still end well: back
 // before contract, forward from it on.
 func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.Trigger) (sm.Document, error) {
@@ -319,7 +330,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 		switch {
 		case l.Holder != nil && l.Holder.Execution == in.Execution:
 			return nil
-		case l.Holder == nil || l.Holder.Execution != trigger.Recover:
+		case l.Holder == nil || l.Holder.Execution != trigger.Recover && !recovers(in.Execution, *l.Holder):
 			return sm.Errorf(sm.InvalidRelease, "recover %s: it does not hold the lock: nothing to do", trigger.Recover)
 		}
 		l.Fence++

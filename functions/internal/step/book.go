@@ -32,6 +32,8 @@ type Book struct {
 	Ledger Ledger
 	Bus    Bus
 	Queue  sm.QueuePolicy
+	// Asked is for which answer a step was called that answers through a token: once it is called again, it writes no more.
+	Asked sm.Asked
 }
 
 // Hold makes sure that this execution still has the lock under its fence; LockLost if not.
@@ -91,8 +93,23 @@ func (b Book) Update(ctx context.Context, doc sm.Document, change func(*sm.Recor
 		if r.Fence > doc.Fence {
 			return sm.Errorf(sm.LockLost, "release %s: its record has the fence %d, ours is %d: stop writing", doc.Release, r.Fence, doc.Fence)
 		}
+		if err := b.asked(r); err != nil {
+			return err
+		}
 		return change(r)
 	})
+}
+
+// asked notes for which answer this step was called, and is StaleWrite where the execution waits for a later one.
+func (b Book) asked(r *sm.Record) error {
+	if b.Asked.Entered.IsZero() {
+		return nil
+	}
+	if b.Asked.Before(r.Asked) {
+		return sm.Errorf(sm.StaleWrite, "release %s: %s was called again since: stop writing", r.Release, r.State)
+	}
+	r.Asked = b.Asked
+	return nil
 }
 
 // Tell adds a line to the release's story, with whatever change to the record goes with it, and

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sm "lockstep/statemachine"
 )
@@ -202,6 +203,54 @@ func TestFinish(t *testing.T) {
 			}
 		},
 	})
+}
+
+// A Lambda that lingers must not leave its token where the execution waits for another: nobody would be woken by it.
+func TestBegin_AskedAgain_KeepsTheLaterToken(t *testing.T) {
+	w := parked(t)
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	first, retried, woken := sm.Asked{Entered: at}, sm.Asked{Entered: at, Retry: 1}, sm.Asked{Entered: at.Add(time.Minute)}
+	ask := func(asked sm.Asked, token string) error {
+		_, err := w.beginAsked(asked, "arn:three", token, `{"release":"v3"}`)
+		return err
+	}
+	for _, c := range []struct {
+		asked sm.Asked
+		token string
+		stale bool
+	}{{first, "first", false}, {retried, "retried", false}, {first, "first", true}, {woken, "woken", false}, {retried, "retried", true}, {woken, "woken", false}} {
+		if err := ask(c.asked, c.token); (sm.Name(err) == sm.StaleWrite) != c.stale {
+			t.Errorf("%s: %v", c.token, err)
+		}
+	}
+	if queue := w.lock().Queue; len(queue) != 1 || queue[0].TaskToken != "woken" {
+		t.Errorf("found the queue %+v", queue)
+	}
+	w.free()
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(retried, "retried"); sm.Name(err) != sm.StaleWrite || w.lock().Holder != nil || len(w.lock().Queue) > 0 {
+		t.Errorf("told to ask for the lock, it left %+v: %v", w.lock(), err)
+	}
+}
+
+func TestBegin_OfARecovery_TakesTheLockOfADeadOneThatTookItLate(t *testing.T) {
+	w := newWorld(t)
+	w.release(sm.CheckAlarms)
+	const stopped = "arn:aws:states:us-east-1:1:execution:m:recover-v2-1"
+	lock := w.lock()
+	lock.Holder.Execution, lock.Fence = stopped, 3
+	w.store(sm.LockKey, lock)
+	w.change(func(r *sm.Record) { r.Execution, r.Fence = stopped, 3 })
+	input := `{"release":"v2","recover":"` + two + `"}`
+	if _, err := w.begin("arn:aws:states:us-east-1:1:execution:m:recover-v2-2", "stranger", input); sm.Name(err) != sm.InvalidRelease {
+		t.Errorf("of another's death: %v", err)
+	}
+	must[sm.Document](t)(w.begin("arn:aws:states:us-east-1:1:execution:m:"+recovery("v2", stopped), "again", input))
+	if doc := w.answered("again"); doc.Next != sm.NextRollback || doc.Fence != 4 {
+		t.Errorf("found %+v", doc)
+	}
 }
 
 func TestRecover(t *testing.T) {

@@ -40,7 +40,8 @@ type Ramp struct {
 }
 
 func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
-	doc := in.Document
+	doc, called := in.Document, *r
+	r, called.Book.Asked = &called, in.Asked
 	record, err := r.Book.Enter(ctx, doc, sm.Ramp)
 	if err != nil {
 		return doc, err
@@ -77,6 +78,9 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 		}
 		record, err := r.Book.Record(ctx, doc.Release)
 		if err != nil {
+			return err
+		}
+		if err := r.Book.asked(&record); err != nil {
 			return err
 		}
 		return interruption(record)

@@ -102,6 +102,23 @@ func TestRamp_HeldForTheOperator(t *testing.T) {
 }
 
 // A bake that is prolonged is one bake: did each extension count anew, at low traffic none would ever have enough calls.
+// A Lambda that lingers must not put its bake, with a token that is used up, in the place of the next one's.
+func TestRamp_AskedAgain_KeepsTheLaterToken(t *testing.T) {
+	w := newWorld(t)
+	doc := w.release(sm.Probe)
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	first := sm.Asked{Entered: at}
+	next := must[sm.Document](t)(w.rampAsked(first, "first", doc))
+	must[sm.Document](t)(w.rampAsked(sm.Asked{Entered: at.Add(time.Minute)}, "second", next))
+	before, route := w.record("v2"), w.route
+	if _, err := w.rampAsked(first, "first", doc); sm.Name(err) != sm.StaleWrite {
+		t.Errorf("got %v", err)
+	}
+	if r := w.record("v2"); r.Wait == nil || r.Wait.TaskToken != "second" || r.Weight != before.Weight || w.route != route {
+		t.Errorf("found the bake %+v at %d, the route %+v", r.Wait, r.Weight, w.route)
+	}
+}
+
 func TestRamp_ProlongedBake_CountsFromItsBegin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

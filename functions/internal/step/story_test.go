@@ -119,13 +119,21 @@ func (w *world) open() OpenSchema {
 // The steps, each on this world.
 
 func (w *world) begin(execution, token, event string) (sm.Document, error) {
+	return w.beginAsked(sm.Asked{}, execution, token, event)
+}
+
+func (w *world) beginAsked(asked sm.Asked, execution, token, event string) (sm.Document, error) {
 	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Routes: routes{w}, Stages: stages{w}.Get, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
-	return b.Run(w.t.Context(), sm.BeginInput{Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
+	return b.Run(w.t.Context(), sm.BeginInput{Asked: asked, Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 
 func (w *world) ramp(token string, doc sm.Document) (sm.Document, error) {
+	return w.rampAsked(sm.Asked{}, token, doc)
+}
+
+func (w *world) rampAsked(asked sm.Asked, token string, doc sm.Document) (sm.Document, error) {
 	r := Ramp{Book: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}}
-	return r.Run(w.t.Context(), sm.RampInput{TaskToken: token, Document: doc})
+	return r.Run(w.t.Context(), sm.RampInput{Asked: asked, TaskToken: token, Document: doc})
 }
 
 func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
