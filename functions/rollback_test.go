@@ -29,6 +29,27 @@ func TestRollback_BeforeTheWeightIsSet(t *testing.T) {
 	})
 }
 
+// Nor is one that comes while Ramp or Promote stands still right before it writes the route.
+func TestRollback_WhileTheRouteIsAboutToGrow(t *testing.T) {
+	for _, task := range []sm.Task{sm.Ramp, sm.Promote} {
+		t.Run(string(task), func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.lingers(task, "PutKey", "", 5*time.Minute)
+				w.second()
+				w.reaches(string(task))
+				time.Sleep(15 * time.Second)
+				w.operator(sm.SignalRollback)
+				w.ends("v2", sm.RolledBack)
+				if r := w.record("v2"); r.Promoted != nil {
+					t.Errorf("v2 was promoted %s", r.Promoted)
+				}
+				w.stands("a", "v1", "v1")
+			})
+		})
+	}
+}
+
 func TestRollback_WhenAStepFails(t *testing.T) {
 	for name, fails := range map[string]struct {
 		in              sm.Task

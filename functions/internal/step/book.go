@@ -73,6 +73,26 @@ func (b Book) Mine(doc sm.Document) func(context.Context) error {
 	return func(ctx context.Context) error { return b.Hold(ctx, doc) }
 }
 
+// Grows gives active more viewers by write, which asks mine right before: nothing that arrived forbids it, and no more than holdFor lies
+// between that look and the write, else it would outrun what came while the process stood still.
+func (b Book) Grows(ctx context.Context, doc sm.Document, write func(ctx context.Context, mine func(context.Context) error) error) error {
+	return b.While(ctx, doc, func(ctx context.Context) error {
+		return write(ctx, func(ctx context.Context) error {
+			if err := b.Hold(ctx, doc); err != nil {
+				return err
+			}
+			record, err := b.Record(ctx, doc.Release)
+			if err != nil {
+				return err
+			}
+			if err := b.asked(&record); err != nil {
+				return err
+			}
+			return interruption(record)
+		})
+	})
+}
+
 // Enter is how every step begins: the lock is still ours, and the record says which step it is.
 func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
 	if err := b.Hold(ctx, doc); err != nil {

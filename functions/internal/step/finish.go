@@ -39,6 +39,11 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if err != nil {
 		return doc, fmt.Errorf("record that %s was %s: %w", doc.Release, doc.Outcome, err)
 	}
+	if doc.Fence == 0 { // whose place in the queue stays until its end is heard
+		if err := f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc)); err != nil {
+			return doc, err
+		}
+	}
 	if _, err := f.Book.Lock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil
@@ -49,7 +54,7 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)
 	}
-	if err := settleQueue(ctx, f.Book, f.Answers, false); err != nil {
+	if err := settleQueue(ctx, f.Book, f.Answers, false); err != nil || doc.Fence == 0 {
 		return doc, err
 	}
 	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))

@@ -28,7 +28,9 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 		return doc, err
 	}
 	unwind(ctx, p.Schedules, record.Wait)
-	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, p.Book.Mine(doc)); err != nil {
+	if err := p.Book.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
+		return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, mine)
+	}); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
 	}
 	if err := p.Book.While(ctx, doc, func(ctx context.Context) error {

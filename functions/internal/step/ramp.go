@@ -71,21 +71,9 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 			return doc, err
 		}
 	}
-	// Looked at once more right before it grows: what arrived meanwhile is not to be outrun.
-	mine := func(ctx context.Context) error {
-		if err := r.Book.Hold(ctx, doc); err != nil {
-			return err
-		}
-		record, err := r.Book.Record(ctx, doc.Release)
-		if err != nil {
-			return err
-		}
-		if err := r.Book.asked(&record); err != nil {
-			return err
-		}
-		return interruption(record)
-	}
-	if err := r.Routes.Put(ctx, rampRoute(doc, next.Weight, record), mine); err != nil {
+	if err := r.Book.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
+		return r.Routes.Put(ctx, rampRoute(doc, next.Weight, record), mine)
+	}); err != nil {
 		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
 	}
 	now := time.Now().UTC()

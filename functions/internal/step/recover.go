@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
@@ -155,6 +156,14 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 	}
 	if ended {
 		doc.Outcome, doc.Failure = record.Outcome, &sm.Failure{Cause: record.Cause}
+	}
+	if i < 0 { // until its end is heard: by the clock the sweep tries again
+		if _, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
+			l.Unheard = append(l.Unheard, sm.Parked{Release: doc.Release, Sequence: doc.Sequence, Execution: execution, Since: time.Now().UTC()})
+			return nil
+		}); err != nil {
+			return "", err
+		}
 	}
 	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers}
 	_, err = finish.Run(ctx, doc)

@@ -68,6 +68,25 @@ func TestSweep(t *testing.T) {
 				t.Errorf("told %d times, announced %d times", told, said)
 			}
 		},
+		"an end that could not be announced is announced": func(t *testing.T) {
+			for name, waits := range map[string][]string{"of one that waited": {"v3"}, "of one that waited nowhere": nil} {
+				w := parked(t, waits...)
+				w.fates[two] = alive
+				w.just("announce", func() { w.dead = true })
+				if _, err := w.died("arn:exec:v3", "ABORTED", "", `{"release":"v3"}`); err == nil || len(w.events) > 0 {
+					t.Fatalf("%s: said %q: %v", name, w.events, err)
+				}
+				w.revive()
+				time.Sleep(time.Hour)
+				w.fates["arn:exec:v3"] = aborted
+				for range 2 {
+					must[string](t)(w.sweep())
+				}
+				if lock := w.lock(); len(w.events) != 1 || !strings.HasPrefix(w.events[0], "v3 Finish: v3 is refused") || len(lock.Queue)+len(lock.Unheard) > 0 {
+					t.Errorf("%s: said %q, left %+v and %+v", name, w.events, lock.Queue, lock.Unheard)
+				}
+			}
+		},
 		"the dead are taken out of the queue, and whose turn it is is woken": func(t *testing.T) {
 			w := parked(t, "v3", "v4")
 			w.free()
