@@ -146,12 +146,12 @@ var planted = []plant{
 		doc.Weight = sm.FullWeight
 	}
 `},
-	{"swap the roles before the route", "step/promote.go", `	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback,`, `	if $ {
+	{"swap the roles before the route", "step/promote.go", `	if err := p.Book.Grows(ctx, doc,`, `	if $ {
 		if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 			return doc, err
 		}
 	}
-	if err := p.Routes.Put(ctx, sm.Route{Active: doc.Fallback,`},
+	if err := p.Book.Grows(ctx, doc,`},
 	{"forget to swap the roles", "step/promote.go", `		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`, `		if $ { // the route is enough
 			return nil
 		}

@@ -418,7 +418,7 @@ func TestStop_InTheQueue_IsAnnounced(t *testing.T) {
 		w.bakes("v2", 500)
 		w.merge(w.release("v3", 3, everything))
 		time.Sleep(10 * time.Second)
-		d := w.dies(sm.Recover, 4, manner{before: true}) // the lock, the record, the lock, and the word
+		d := w.dies(sm.Recover, 3, manner{before: true}) // the lock, the record, and the word
 		w.stop("v3")
 		w.ends("v2", sm.Released)
 		if d.at != "PutEvents" {
