@@ -10,8 +10,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Finish records how the release ended, hands the lock on and announces the end. Run twice, it finds
-// the end recorded and the lock handed on, and announces it again.
+// Finish records how the release ended, hands the lock on and announces the end: of a merge that never had the lock before it gives
+// up its place, since nothing else would find it unheard. Run twice, it finds the end recorded and announces it again.
 type Finish struct {
 	Book    Book
 	App     string

@@ -170,8 +170,7 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 	return fmt.Sprintf("%s is %s, and that is known now", doc.Release, doc.Outcome), err
 }
 
-// announced tells whether an execution went through its Finish, the last of which is to announce the end: one that did not ends
-// in none of these.
+// announced tells whether an execution went through its Finish, and so announced its end: one that did not ends in none of these.
 func announced(end Execution) bool {
 	return end.Status == "SUCCEEDED" || end.Error == "Refused" || end.Error == "RolledBack"
 }
