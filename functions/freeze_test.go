@@ -244,3 +244,45 @@ func TestHotfix_NeedsAReason(t *testing.T) {
 		}
 	})
 }
+
+// What a freeze has wound for a merge goes with the merge: the schedule would call nobody.
+func TestFreeze_LeavesNoClock(t *testing.T) {
+	for name, end := range map[string]struct {
+		of   func(w *world)
+		as   sm.Outcome
+		left int
+	}{
+		"superseded": {func(w *world) { w.merge(w.release("v3", 3, everything)) }, sm.Superseded, 1},
+		"stopped":    {func(w *world) { w.stop("v2") }, sm.Refused, 0},
+		"superseded, and Finish dies": {func(w *world) {
+			w.dies(sm.Finish, 1, manner{of: "DeleteSchedule"})
+			w.merge(w.release("v3", 3, everything))
+		}, sm.Superseded, 1},
+		"stopped, and Recover dies": {func(w *world) {
+			w.dies(sm.Recover, 1, manner{before: true, of: "DeleteSchedule"})
+			w.stop("v2")
+		}, sm.Refused, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.freeze("holidays")
+				w.second()
+				time.Sleep(time.Minute)
+				if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != 1 {
+					t.Fatalf("%d clocks are wound, expected that of v2", len(clocks))
+				}
+				end.of(w)
+				w.ends("v2", end.as)
+				time.Sleep(2 * time.Minute)
+				if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != end.left {
+					t.Errorf("%d clocks are wound, expected %d", len(clocks), end.left)
+				}
+				w.freeze("off")
+				if end.left > 0 {
+					w.ends("v3", sm.Released)
+				}
+			})
+		})
+	}
+}

@@ -354,7 +354,7 @@ func (s *simulation) rest(d *rand.Rand, within time.Duration, words ...sm.Signal
 	began := time.Now()
 	for quietly := 0; quietly < 3; time.Sleep(20 * time.Second) {
 		waited := time.Since(began)
-		if (len(s.account.running()) == 0 || s.account.wrecked()) && s.weather.undone.Load() == 0 {
+		if (len(s.account.running()) == 0 || s.account.wrecked()) && s.weather.undone.Load() == 0 && s.stack.Cloud.Lambda.Queued() == 0 {
 			quietly++
 			continue
 		}

@@ -73,7 +73,7 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
 	add([]sm.Task{begin, sm.Ramp, sm.Signal, sm.Recover}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
 		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
-	add([]sm.Task{begin, sm.Ramp, sm.Promote, sm.Signal, rollback, repair}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+	add([]sm.Task{begin, sm.Ramp, sm.Promote, sm.Signal, sm.Recover, rollback, sm.Finish, repair}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
 
 	add([]sm.Task{sm.Recover, repair}, allow([]string{"scheduler:ListSchedules"}, "*"))
 

@@ -40,6 +40,8 @@ type Parked struct {
 	// Woken says that it was told to ask for the lock, and keeps its turn until it does.
 	Woken  bool `json:"woken,omitempty"`
 	Hotfix bool `json:"hotfix,omitempty"` // goes before those who are none
+	// Clock says that a freeze made it wind a schedule, which may still be to come.
+	Clock bool `json:"clock,omitempty"`
 }
 
 // Record is ledger/releases/<id>.json: what happened to a release.

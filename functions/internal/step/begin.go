@@ -90,7 +90,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 	if lock.Holder == nil || lock.Holder.Execution != in.Execution {
 		return sm.Document{Execution: in.Execution, Release: manifest.Release}, b.wait(ctx, in, manifest, place, frozen)
 	}
-	if place.thawed {
+	if place.clock {
 		_ = b.Schedules.Cancel(ctx, frozenSchedule(in.Execution)) // left, it would answer a token that is used up
 	}
 	return b.start(ctx, in, trigger, manifest, lock.Fence)
@@ -116,7 +116,7 @@ func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 // place is the lock as Begin left it: taken, or with a place in the queue.
 type place struct {
 	lock   sm.Lock
-	thawed bool // a freeze kept the lock free until now
+	clock  bool // it waited out a freeze, and its schedule may still be to come
 	waited bool // it stood in the queue before
 }
 
@@ -136,11 +136,12 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if slices.ContainsFunc(slices.Concat(l.Queue, l.Unheard), func(p sm.Parked) bool { return ours(p) && in.Asked.Before(p.Asked) }) {
 			return sm.Errorf(sm.StaleWrite, "release %s: %s was asked again since: its place is not this one's", m.Release, in.Execution)
 		}
+		p.clock = hasClock(*l, in.Execution)
 		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
 		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {
-			p.thawed, l.Frozen = l.Frozen != nil, nil
+			l.Frozen = nil
 			l.Fence++
 			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now}
 			return nil
@@ -149,11 +150,12 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			return sm.Errorf(sm.InvalidRelease, "release %s is under way in %s, and queue is %q: release %s again once it has ended",
 				l.Holder.Release, l.Holder.Execution, b.Book.Queue, m.Release)
 		}
-		if l.Holder == nil && frozen && l.Frozen == nil {
+		winds := l.Holder == nil && frozen
+		if winds && l.Frozen == nil {
 			l.Frozen = &now
 		}
 		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
-			TaskToken: in.TaskToken, Since: now, Asked: in.Asked, Hotfix: hotfix})
+			TaskToken: in.TaskToken, Since: now, Asked: in.Asked, Hotfix: hotfix, Clock: winds || p.clock})
 		return nil
 	})
 	return p, err
@@ -181,6 +183,11 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 		return err
 	}
 	return settleQueue(ctx, b.Book, b.Answers, true)
+}
+
+// hasClock tells whether an execution that waits, or was told what becomes of it, may still have the schedule of a freeze.
+func hasClock(lock sm.Lock, execution string) bool {
+	return slices.ContainsFunc(slices.Concat(lock.Queue, lock.Unheard), func(p sm.Parked) bool { return p.Execution == execution && p.Clock })
 }
 
 func frozenSchedule(execution string) string { return hashed(execution + "/frozen") }

@@ -13,9 +13,10 @@ import (
 // Finish records how the release ended, hands the lock on and announces the end: of a merge that never had the lock before it gives
 // up its place, since nothing else would find it unheard. Run twice, it finds the end recorded and announces it again.
 type Finish struct {
-	Book    Book
-	App     string
-	Answers Answers
+	Book      Book
+	App       string
+	Answers   Answers
+	Schedules Schedules
 }
 
 func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
@@ -32,8 +33,10 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		// The machine's last states read the cause, and fail for want of one.
 		doc.Failure = &sm.Failure{Error: "Unexplained", Cause: "no step said why"}
 	}
-	if err := f.unfinished(ctx, doc); err != nil {
-		return doc, err
+	if doc.Fence == 0 {
+		if err := f.unbegun(ctx, doc); err != nil {
+			return doc, err
+		}
 	}
 	record, err := f.record(ctx, doc)
 	if err != nil {
@@ -60,12 +63,10 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))
 }
 
-// unfinished is an error where Begin took a dead execution's lock over and could not go on: to let go of it now
+// unbegun sees to what an execution left that never had a fence: the schedule of a freeze that it waited in, which would
+// call nobody. It is an error where Begin took a dead execution's lock over and could not go on: to let go of it now
 // would leave the release as it lies. The execution fails with the lock held, and Recover tries again.
-func (f *Finish) unfinished(ctx context.Context, doc sm.Document) error {
-	if doc.Fence > 0 {
-		return nil
-	}
+func (f *Finish) unbegun(ctx context.Context, doc sm.Document) error {
 	var lock sm.Lock
 	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the lock: %w", err)
@@ -73,7 +74,10 @@ func (f *Finish) unfinished(ctx context.Context, doc sm.Document) error {
 	if lock.Holder != nil && lock.Holder.Execution == doc.Execution && lock.Fence > lock.Holder.Fence {
 		return fmt.Errorf("take %s over: %s", lock.Holder.Release, doc.Failure.Message())
 	}
-	return nil
+	if !hasClock(lock, doc.Execution) {
+		return nil
+	}
+	return f.Schedules.Cancel(ctx, frozenSchedule(doc.Execution))
 }
 
 // record writes the end where it belongs. A refusal or a superseded merge must not write over the record

@@ -165,7 +165,7 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 			return "", err
 		}
 	}
-	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers}
+	finish := Finish{Book: r.Book, App: r.Book.App, Answers: r.Answers, Schedules: r.Schedules}
 	_, err = finish.Run(ctx, doc)
 	return fmt.Sprintf("%s is %s, and that is known now", doc.Release, doc.Outcome), err
 }

@@ -160,7 +160,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.Rollback:
 		return (&Rollback{Leveler: w.leveler(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
 	case sm.Finish:
-		return (&Finish{Book: w.book(), App: "shop", Answers: answers{w}}).Run(c, doc)
+		return (&Finish{Book: w.book(), App: "shop", Answers: answers{w}, Schedules: schedules{w}}).Run(c, doc)
 	}
 	w.t.Fatalf("no step %s", task)
 	return doc, nil

@@ -82,7 +82,7 @@ func Rollback(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
 
 // Finish wires step.Finish.
 func Finish(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Finish{Book: Book(c), App: c.Settings.App, Answers: c.Machine()}).Run
+	return (&step.Finish{Book: Book(c), App: c.Settings.App, Answers: c.Machine(), Schedules: c.Schedule()}).Run
 }
 
 // Signal wires step.Signal.

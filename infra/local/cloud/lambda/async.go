@@ -36,6 +36,13 @@ func (s *Service) invokeAsync(text, qualifier string, payload []byte) error {
 	return nil
 }
 
+// Queued is how many events are under way, or wait for another attempt.
+func (s *Service) Queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue)
+}
+
 // deliver asks for the version anew at each attempt: an alias may have moved.
 func (s *Service) deliver(n name, q queued) {
 	defer s.calls.Done()
