@@ -76,6 +76,19 @@ func TestKilled_AtEveryCall(t *testing.T) {
 			time.Sleep(24 * time.Hour) // a schedule that a dead Begin left rings in vain
 			w.stands("b", "v1", "v2")
 		},
+		"frozen, superseded, stopped": func(w *world) {
+			w.freeze("holidays")
+			w.second()
+			time.Sleep(time.Minute)
+			w.merge(w.release("v3", 3, everything))
+			w.ends("v2", sm.Superseded)
+			w.stop("v3")
+			w.ends("v3", sm.Refused)
+			w.freeze("off")
+			w.merge(w.release("v4", 4, everything))
+			w.ends("v4", sm.Released)
+			w.stands("b", "v1", "v4")
+		},
 		"after another": func(w *world) {
 			w.second()
 			w.bakes("v2", 500)
