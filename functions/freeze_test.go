@@ -286,3 +286,39 @@ func TestFreeze_LeavesNoClock(t *testing.T) {
 		})
 	}
 }
+
+// Begin winds the schedule of a merge that has ended meanwhile.
+func TestFreeze_LeavesNoClock_WoundTooLate(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.freeze("holidays")
+		w.lingers(sm.Begin, "CreateSchedule", "", 20*time.Second)
+		w.second()
+		time.Sleep(5 * time.Second)
+		w.merge(w.release("v3", 3, everything))
+		w.ends("v2", sm.Superseded)
+		time.Sleep(time.Minute)
+		if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != 1 {
+			t.Errorf("%d clocks are wound, expected that of v3", len(clocks))
+		}
+		w.freeze("off")
+		w.ends("v3", sm.Released)
+	})
+}
+
+// Begin dies between taking the lock and deleting the schedule.
+func TestFreeze_LeavesNoClock_ToWhoDiesAsItBegins(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.freeze("holidays")
+		w.second()
+		time.Sleep(time.Minute)
+		d := w.dies(sm.Begin, 1, manner{of: "DeleteSchedule", before: true})
+		w.freeze("off")
+		w.bakes("v2", 500)
+		if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != 1 || !d.dead.Load() {
+			t.Errorf("it died: %t; %d clocks are wound, expected that of the bake", d.dead.Load(), len(clocks))
+		}
+		w.ends("v2", sm.Released)
+	})
+}

@@ -27,6 +27,7 @@ type Holder struct {
 	// Recovered is the execution that died last, Recoveries how many did.
 	Recovered  string `json:"recovered,omitempty"`
 	Recoveries int    `json:"recoveries,omitempty"`
+	Clock      bool   `json:"clock,omitempty"` // see Parked
 }
 
 // Parked is an execution that waits for the lock on a task token.

@@ -90,7 +90,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 	if lock.Holder == nil || lock.Holder.Execution != in.Execution {
 		return sm.Document{Execution: in.Execution, Release: manifest.Release}, b.wait(ctx, in, manifest, place, frozen)
 	}
-	if place.clock {
+	if lock.Holder.Clock {
 		_ = b.Schedules.Cancel(ctx, frozenSchedule(in.Execution)) // left, it would answer a token that is used up
 	}
 	return b.start(ctx, in, trigger, manifest, lock.Fence)
@@ -116,7 +116,6 @@ func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 // place is the lock as Begin left it: taken, or with a place in the queue.
 type place struct {
 	lock   sm.Lock
-	clock  bool // it waited out a freeze, and its schedule may still be to come
 	waited bool // it stood in the queue before
 }
 
@@ -136,14 +135,14 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if slices.ContainsFunc(slices.Concat(l.Queue, l.Unheard), func(p sm.Parked) bool { return ours(p) && in.Asked.Before(p.Asked) }) {
 			return sm.Errorf(sm.StaleWrite, "release %s: %s was asked again since: its place is not this one's", m.Release, in.Execution)
 		}
-		p.clock = hasClock(*l, in.Execution)
+		clock := hasClock(*l, in.Execution)
 		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
 		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {
 			l.Frozen = nil
 			l.Fence++
-			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now}
+			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Clock: clock}
 			return nil
 		}
 		if b.Book.Queue == sm.RefuseNew && l.Holder != nil {
@@ -155,7 +154,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			l.Frozen = &now
 		}
 		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
-			TaskToken: in.TaskToken, Since: now, Asked: in.Asked, Hotfix: hotfix, Clock: winds || p.clock})
+			TaskToken: in.TaskToken, Since: now, Asked: in.Asked, Hotfix: hotfix, Clock: winds || clock})
 		return nil
 	})
 	return p, err
@@ -176,6 +175,14 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 	again, now := sm.Document{Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Next: sm.NextBegin}, time.Now()
 	if err := b.Schedules.At(ctx, frozenSchedule(in.Execution), now.Add(relook(now.Sub(*p.lock.Frozen))), in.TaskToken, again); err != nil {
 		return err
+	}
+	// Who was told meanwhile what becomes of it found no schedule to delete.
+	var lock sm.Lock
+	if _, err := b.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+		return err
+	}
+	if !waits(lock.Queue, in.TaskToken) {
+		return b.Schedules.Cancel(ctx, frozenSchedule(in.Execution))
 	}
 	// What ended before the token lay there found nobody to wake.
 	reason, err := b.Freeze.Reason(ctx)
