@@ -264,3 +264,21 @@ func TestMerge_OfWhatWasRolledBack(t *testing.T) {
 		w.stands("b", "v1", "v2")
 	})
 }
+
+// What the console starts with {} is the newest upload of that moment; who waited with it and is refused in the end is
+// accounted for under its name.
+func TestQueue_NewestUpload_RefusedAfterItWaited(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.merge(w.release("v3", 3, everything))
+		w.bakes("v3", 500)
+		w.upload(w.release("v2", 2, everything))
+		w.start("{}")
+		w.ends("v3", sm.Released)
+		w.ends("v2", sm.Refused)
+		if said := w.said("v2", sm.Finish); len(said) != 1 || !strings.HasPrefix(said[0], "v2 is refused: ") {
+			t.Errorf("announced %q", said)
+		}
+		w.stands("b", "v1", "v3")
+	})
+}

@@ -105,10 +105,8 @@ func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 	if lock.Holder != nil && lock.Holder.Execution == execution {
 		return lock.Holder.Release, nil
 	}
-	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
-		if p.Execution == execution {
-			return p.Release, nil
-		}
+	if place := placeOf(lock, execution); place.Release != "" {
+		return place.Release, nil
 	}
 	return b.Bundles.Newest(ctx)
 }
@@ -135,7 +133,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if slices.ContainsFunc(slices.Concat(l.Queue, l.Unheard), func(p sm.Parked) bool { return ours(p) && in.Asked.Before(p.Asked) }) {
 			return sm.Errorf(sm.StaleWrite, "release %s: %s was asked again since: its place is not this one's", m.Release, in.Execution)
 		}
-		clock := hasClock(*l, in.Execution)
+		clock := placeOf(*l, in.Execution).Clock
 		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
@@ -190,11 +188,6 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 		return err
 	}
 	return settleQueue(ctx, b.Book, b.Answers, true)
-}
-
-// hasClock tells whether an execution that waits, or was told what becomes of it, may still have the schedule of a freeze.
-func hasClock(lock sm.Lock, execution string) bool {
-	return slices.ContainsFunc(slices.Concat(lock.Queue, lock.Unheard), func(p sm.Parked) bool { return p.Execution == execution && p.Clock })
 }
 
 func frozenSchedule(execution string) string { return hashed(execution + "/frozen") }

@@ -34,7 +34,7 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		doc.Failure = &sm.Failure{Error: "Unexplained", Cause: "no step said why"}
 	}
 	if doc.Fence == 0 {
-		if err := f.unbegun(ctx, doc); err != nil {
+		if err := f.unbegun(ctx, &doc); err != nil {
 			return doc, err
 		}
 	}
@@ -65,8 +65,9 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 
 // unbegun sees to what an execution left that never had a fence: the schedule of a freeze that it waited in, which would
 // call nobody. It is an error where Begin took a dead execution's lock over and could not go on: to let go of it now
-// would leave the release as it lies. The execution fails with the lock held, and Recover tries again.
-func (f *Finish) unbegun(ctx context.Context, doc sm.Document) error {
+// would leave the release as it lies. The execution fails with the lock held, and Recover tries again. Where only its
+// place says which release it waited with, since the console started it with {}, the document says so from now on.
+func (f *Finish) unbegun(ctx context.Context, doc *sm.Document) error {
 	var lock sm.Lock
 	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the lock: %w", err)
@@ -74,7 +75,11 @@ func (f *Finish) unbegun(ctx context.Context, doc sm.Document) error {
 	if lock.Holder != nil && lock.Holder.Execution == doc.Execution && lock.Fence > lock.Holder.Fence {
 		return fmt.Errorf("take %s over: %s", lock.Holder.Release, doc.Failure.Message())
 	}
-	if !hasClock(lock, doc.Execution) {
+	place := placeOf(lock, doc.Execution)
+	if doc.Release == "" {
+		doc.Release, doc.Sequence = place.Release, place.Sequence
+	}
+	if !place.Clock {
 		return nil
 	}
 	return f.Schedules.Cancel(ctx, frozenSchedule(doc.Execution))

@@ -97,3 +97,13 @@ func (b Book) next(lock sm.Lock) sm.Parked {
 }
 
 func bySequence(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) }
+
+// placeOf is that of an execution which waits, or was told what becomes of it; the zero Parked where there is none.
+func placeOf(lock sm.Lock, execution string) sm.Parked {
+	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
+		if p.Execution == execution {
+			return p
+		}
+	}
+	return sm.Parked{}
+}
