@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -360,7 +361,10 @@ func rulesHere(t *testing.T) map[string]string {
 func matching(t *testing.T, rules map[string]string, source, detailType, detail string) (matched []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // each rule delivers in its own goroutine
 		service := events.New(func(_ context.Context, target, _ string, _ []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
 			matched = append(matched, target)
 			return nil
 		})
