@@ -58,7 +58,7 @@ func (c *chronicle) keep(up *stack.Stack) {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			d, _ := r.Context().Value(doomKey{}).(*doom)
 			write := isWrite(cloud.CallOf(r.Context()).Operation)
-			if d != nil && d.dead.Load() || w.power.isOff() {
+			if d != nil && d.dead.Load() || w.power.Load().isOff() {
 				return // nobody is there to make this call
 			}
 			if refusal := w.refusal(r, cloud.CallOf(r.Context())); refusal != nil {
@@ -74,7 +74,7 @@ func (c *chronicle) keep(up *stack.Stack) {
 			}
 			answer := &witness{ResponseWriter: rw}
 			next.ServeHTTP(answer, r)
-			if write && caller(r.Context()) != "" && w.power.fails() {
+			if write && caller(r.Context()) != "" && w.power.Load().fails() {
 				return // and nobody to hear of it
 			}
 			c.refused(r, operation, answer.status)

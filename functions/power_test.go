@@ -39,7 +39,7 @@ type mains struct {
 }
 
 func (m mains) RoundTrip(r *http.Request) (*http.Response, error) {
-	power := m.power
+	power := m.power.Load()
 	response, err := m.RoundTripper.RoundTrip(r)
 	if power.isOff() {
 		return nil, errTimedOut
@@ -49,8 +49,9 @@ func (m mains) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // failsAfter lets the power fail after so many writes from here on.
 func (w *world) failsAfter(writes int64) {
-	w.power = &power{failed: make(chan struct{})}
-	w.power.left.Store(writes)
+	p := &power{failed: make(chan struct{})}
+	p.left.Store(writes)
+	w.power.Store(p)
 }
 
 // comesBack waits for the power to fail and lets another process go on with what this one kept, after a while. It
@@ -58,9 +59,9 @@ func (w *world) failsAfter(writes int64) {
 func (w *world) comesBack(after time.Duration) bool {
 	w.t.Helper()
 	select {
-	case <-w.power.failed:
+	case <-w.power.Load().failed:
 	case <-time.After(24 * time.Hour):
-		w.power = nil
+		w.power.Store(nil)
 		return false
 	}
 	w.leave()
@@ -92,7 +93,7 @@ func (w *world) comesBack(after time.Duration) bool {
 	w.stack.Close()
 	time.Sleep(after)
 	w.options.Load = load
-	w.power = nil
+	w.power.Store(nil)
 	w.up()
 	if err := w.stack.Cloud.Resume(); err != nil {
 		w.t.Fatal(err)

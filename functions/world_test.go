@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,7 +59,7 @@ type world struct {
 	befores  map[sm.Task]func()       // called at the next invocation
 	afters   map[sm.Task]func()
 	faults   []fault
-	power    *power // nil where it never fails
+	power    atomic.Pointer[power] // nil where it never fails
 
 	crowd *visitors.Crowd
 	leave func() // sends the viewers home

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"lockstep/infra/local/cloud/wire"
 )
@@ -14,18 +15,22 @@ import (
 // Endpoint dispatches requests to services.
 type Endpoint struct {
 	services map[string]http.Handler // by the name in a signature's credential scope
-	handler  http.Handler
+	handler  atomic.Pointer[http.Handler]
 }
 
 // NewEndpoint puts services behind one endpoint, by the name that signatures have for them.
 func NewEndpoint(services map[string]http.Handler) *Endpoint {
 	e := &Endpoint{services: services}
-	e.handler = http.HandlerFunc(e.dispatch)
+	var handler http.Handler = http.HandlerFunc(e.dispatch)
+	e.handler.Store(&handler)
 	return e
 }
 
-// Use wraps every call from here on: to record it, to fail it. CallOf tells which call it is.
-func (e *Endpoint) Use(wrap func(next http.Handler) http.Handler) { e.handler = wrap(e.handler) }
+// Use wraps every call from here on, while others are under way: to record it, to fail it. CallOf tells which call it is.
+func (e *Endpoint) Use(wrap func(next http.Handler) http.Handler) {
+	handler := wrap(*e.handler.Load())
+	e.handler.Store(&handler)
+}
 
 // Call is what a request asks of AWS.
 type Call struct{ Service, Operation string }
@@ -57,7 +62,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	call := Call{service, operationOf(service, handler, r)}
-	e.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, call)))
+	(*e.handler.Load()).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, call)))
 }
 
 func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
