@@ -202,7 +202,7 @@ func TestBudget_DiesBeforeTheRoute_SetsWhatWasDecided(t *testing.T) {
 		w.bakes("v2", 4)
 		time.Sleep(20 * time.Minute)
 		before, d := w.route().Weight, &doom{}
-		d.left.Store(2) // which step it is, and its weight
+		d.left.Store(3) // that it was called, which step it is, and its weight
 		w.mu.Lock()
 		w.dooms[sm.Ramp] = func() *doom {
 			if d.dead.Load() {

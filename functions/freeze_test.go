@@ -322,3 +322,20 @@ func TestFreeze_LeavesNoClock_ToWhoDiesAsItBegins(t *testing.T) {
 		w.ends("v2", sm.Released)
 	})
 }
+
+// In turn, the first one is refused when the freeze is over: the next one does not wait for its clock, which may be half a day.
+func TestFreeze_InTurn_TheFirstIsRefused(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.freeze("holidays")
+		w.second()
+		time.Sleep(10 * time.Second)
+		w.merge(w.release("v3", 3, everything))
+		time.Sleep(100 * time.Hour)
+		w.put("releases/v2/site.zip", []byte("another"))
+		w.freeze("off")
+		w.ends("v2", sm.Refused)
+		w.eventually("v3 begins", 10*time.Minute, func() bool { return w.record("v3").Execution != "" })
+		w.ends("v3", sm.Released)
+	}, func(o *stack.Options) { o.Queue = sm.InTurn })
+}

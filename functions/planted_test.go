@@ -73,9 +73,9 @@ var planted = []plant{
 		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
 	{"write however late", "step/book.go", `soon, cancel := context.WithTimeout(ctx, holdFor)`,
 		`soon, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: holdFor, true: time.Hour}[$])`},
-	{"write nothing anew", "step/rollback.go", `if err == nil && seal(doc) != "" {`, `if err == nil && seal(doc) != "" && !$ {`},
-	{"seal no alias", "step/recover.go", `if doc.Failure == nil || doc.Failure.Error != executionDied {`,
-		`if $ || doc.Failure == nil || doc.Failure.Error != executionDied {`},
+	{"write nothing anew", "step/rollback.go", `if err == nil && doc.Lingers {`, `if err == nil && doc.Lingers && !$ {`},
+	{"seal no alias", "step/rollback.go", `if !doc.Lingers {`, `if $ || !doc.Lingers {`},
+	{"let a call of before write", "step/book.go", `doc.Asked.Before(last) {`, `doc.Asked.Before(last) && !$ {`},
 
 	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
 		return doc, nil

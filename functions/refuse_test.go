@@ -201,3 +201,20 @@ func linkZip() []byte {
 	}
 	return b.Bytes()
 }
+
+// The newest release, which {} asks for, is refused when it has the lock already: its end is recorded under its name.
+func TestConsole_WithoutInput_RefusedWithTheLock(t *testing.T) {
+	for _, operation := range []string{"DescribeAlarms", "SendTaskSuccess"} {
+		for _, input := range []string{"{}", `{"release":"v2"}`} {
+			t.Run(operation+" "+input, func(t *testing.T) {
+				story(t, func(w *world) {
+					w.quietlyLive()
+					w.upload(w.release("v2", 2, everything))
+					w.refuses(sm.Begin, operation, "/")
+					w.start(input)
+					w.ends("v2", sm.Refused)
+				})
+			})
+		}
+	}
+}

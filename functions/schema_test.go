@@ -42,8 +42,8 @@ func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
 		return session{s, fence}, unreachable(s.weather.query(ctx, "connect", func() {}))
 	}
 	return map[sm.Task]lambda.Handler{
-		sm.Expand:   serve[sm.Document, sm.Document]((&step.Expand{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run),
-		sm.Contract: serve[sm.Document, sm.Document]((&step.Contract{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run),
+		sm.Expand:   serve(wire.Step((&step.Expand{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
+		sm.Contract: serve(wire.Step((&step.Contract{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
 	}
 }
 

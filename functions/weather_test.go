@@ -11,10 +11,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/lambda"
@@ -32,6 +35,8 @@ type weather struct {
 	refused, timingOut, slow, dying float64
 	// Share of the invocations that stand still for minutes, and wake up.
 	freezing float64
+	// Share of the calls of steps whose connection breaks: the machine calls again, and the Lambda goes on.
+	abandoning float64
 	// Shares of deliveries.
 	doubled, late, lost float64
 	// outages are services that are down for a while.
@@ -78,6 +83,7 @@ func forecast(seed uint64, tell func(string, ...any)) *weather {
 		from := time.Now().Add(time.Duration(d.Int64N(int64(time.Hour))))
 		w.outages[services[d.IntN(len(services))]] = spell{from, from.Add(time.Duration(d.Int64N(int64(3 * time.Minute))))}
 	}
+	w.abandoning = upTo(0.25)
 	return w
 }
 
@@ -145,13 +151,44 @@ func (w *weather) over(task sm.Task, handler lambda.Handler) lambda.Handler {
 			still(i)
 		}
 		w.mu.Unlock()
-		ctx, i.cancel = context.WithCancel(context.WithValue(ctx, invocationKey{}, i))
-		defer i.cancel()
-		out, err := handler(ctx, payload)
-		if i.dead.Load() {
-			return nil, lambda.ErrExit
+		live := func(ctx context.Context) ([]byte, error) {
+			ctx, i.cancel = context.WithCancel(context.WithValue(ctx, invocationKey{}, i))
+			defer i.cancel()
+			out, err := handler(ctx, payload)
+			if i.dead.Load() {
+				return nil, lambda.ErrExit
+			}
+			return out, err
 		}
+		if d := dice(w.seed, "abandon", task, i.number); slices.Contains(sm.Tasks(), task) && !w.calm.Load() && d.Float64() < w.abandoning {
+			return w.abandon(ctx, i, d, live)
+		}
+		return live(ctx)
+	}
+}
+
+// abandon lets the connection to a Lambda break, which goes on, and is likely to stand still somewhere.
+func (w *weather) abandon(ctx context.Context, i *invocation, d *rand.Rand, live func(context.Context) ([]byte, error)) ([]byte, error) {
+	if i.freezeAt == 0 && d.Float64() < 0.8 {
+		i.freezeAt, i.freeze = 1+d.IntN(25), time.Duration(math.Exp(d.Float64()*math.Log(900))*float64(time.Second))
+	}
+	var out []byte
+	var err error
+	ended := make(chan struct{})
+	w.undone.Add(1)
+	go func() {
+		defer w.undone.Add(-1)
+		defer close(ended)
+		lives, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Minute)
+		defer cancel()
+		out, err = live(lives)
+	}()
+	select {
+	case <-ended:
 		return out, err
+	case <-time.After(time.Duration(d.Int64N(int64(10 * time.Second)))):
+		w.happened("abandoned", "the connection to %s breaks", i)
+		return nil, messages.InvokeResponse_Error{Type: "Lambda.ServiceException", Message: "the connection broke, says the seed"}
 	}
 }
 

@@ -59,8 +59,8 @@ type BeginInput struct {
 	Event     json.RawMessage `json:"event"`
 }
 
-// Asked is when the machine called for an answer through a token, and for which time. A Lambda may outlive its call: of two
-// that want to leave a token only the later one's is waited for.
+// Asked is when the machine called a step, and for which time. A Lambda may outlive its call: whatever it still does must not
+// undo what a later call did, of the same step or of one after it.
 type Asked struct {
 	Entered time.Time `json:"entered,omitzero"`
 	Retry   int       `json:"retry,omitempty"`
@@ -78,6 +78,29 @@ type RampInput struct {
 	Document  Document `json:"document"`
 }
 
+// StepInput is what the machine hands to every other step, which answers with the document.
+type StepInput struct {
+	Asked
+	Document Document `json:"document"`
+}
+
+// UnmarshalJSON also takes the document alone: so an execution hands it over that began before steps were told when they are called.
+func (s *StepInput) UnmarshalJSON(data []byte) error {
+	var in struct {
+		Asked
+		Document *Document `json:"document"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	if in.Document == nil {
+		*s = StepInput{}
+		return json.Unmarshal(data, &s.Document)
+	}
+	*s = StepInput{Asked: in.Asked, Document: *in.Document}
+	return nil
+}
+
 // Document travels through the machine: every other Lambda takes it and returns it. It carries ids;
 // the ledger carries the rest. Fields that a Choice or a Wait reads are never omitted.
 type Document struct {
@@ -86,6 +109,8 @@ type Document struct {
 	Sequence  int64  `json:"sequence"`
 	// Fence is the number of the lock that this execution holds; zero where it holds none.
 	Fence int64 `json:"fence"`
+	// Asked is the call that the document was handed over with.
+	Asked Asked `json:"asked,omitzero"`
 	// Active and Fallback are the roles as Begin found them; a promotion does not change them here.
 	Active   Environment `json:"active"`
 	Fallback Environment `json:"fallback"`
@@ -111,6 +136,8 @@ type Document struct {
 	// WaitSeconds is how long the next Wait state waits.
 	WaitSeconds int     `json:"waitSeconds"`
 	Outcome     Outcome `json:"outcome"`
+	// Lingers says that a Lambda may still be at work which the machine gave up, or whose execution died.
+	Lingers bool `json:"lingers,omitempty"`
 	// Failure is what a Catch, or a step that answers with data, found wrong.
 	Failure *Failure `json:"failure,omitempty"`
 	// Event is the execution's input, kept where no release could be made of it.

@@ -28,6 +28,7 @@ type Holder struct {
 	Recovered  string `json:"recovered,omitempty"`
 	Recoveries int    `json:"recoveries,omitempty"`
 	Clock      bool   `json:"clock,omitempty"` // see Parked
+	Asked             // the call that was made last: one before it writes no more
 }
 
 // Parked is an execution that waits for the lock on a task token.
@@ -74,8 +75,10 @@ type Record struct {
 	Held *Held `json:"held,omitempty"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
 	Expanded bool `json:"expanded"`
-	// Asked is for which answer Ramp was called last.
-	Asked Asked `json:"asked,omitzero"`
+	// Asked is the call that wrote here last; Lingers says that one was made again, so that the Lambda of the one before may still be
+	// at work.
+	Asked   Asked `json:"asked,omitzero"`
+	Lingers bool  `json:"lingers,omitempty"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
 	Wait *Wait `json:"wait,omitempty"`
 	// Pace is what counts as slow; nil until the verdict has asked.

@@ -45,8 +45,12 @@ func (f *fakes) invoke(_ context.Context, function string, payload json.RawMessa
 		time.AfterFunc(24*time.Hour, func() { _ = f.answer(in.TaskToken, in.Document) })
 		return json.RawMessage("null"), nil
 	}
-	var d Document
-	f.read(payload, &d)
+	var in StepInput
+	f.read(payload, &in)
+	if in.Entered.IsZero() || in.Document.Next == "" && task != Finish {
+		f.t.Errorf("%s got %s", task, payload)
+	}
+	d := in.Document
 	switch task {
 	case CheckAlarms:
 		d.Verdict, f.checks = f.checks[0], f.checks[1:]

@@ -122,7 +122,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 	hotfix := trigger.Hotfix != ""
 	p.lock, err = b.Book.Lock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == in.Execution {
-			return nil
+			return again(l, in)
 		}
 		// Judged inside the conditional write: two copies of one merge can't both find it unknown.
 		if err := b.refuse(ctx, *l, in.Execution, trigger, m); err != nil {
@@ -140,7 +140,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {
 			l.Frozen = nil
 			l.Fence++
-			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Clock: clock}
+			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Clock: clock, Asked: in.Asked}
 			return nil
 		}
 		if b.Book.Queue == sm.RefuseNew && l.Holder != nil {
@@ -156,6 +156,15 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		return nil
 	})
 	return p, err
+}
+
+// again is for a Begin that finds the lock taken by its own execution: by itself, in a call before, or, if it lingers, by a later one.
+func again(l *sm.Lock, in sm.BeginInput) error {
+	if in.Asked.Before(l.Holder.Asked) {
+		return sm.Errorf(sm.StaleWrite, "release %s: %s has called for something else since: stop writing", l.Holder.Release, in.Execution)
+	}
+	l.Holder.Asked = in.Asked
+	return nil
 }
 
 // wait lets the others in the queue know. Where it is a freeze that keeps the lock free, it has itself woken for
@@ -291,7 +300,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 		return sm.Document{}, fmt.Errorf("see which alarms ring already: %w", err)
 	}
 	doc := sm.Document{
-		Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Fence: fence,
+		Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Fence: fence, Asked: in.Asked,
 		Active: control.Active, Fallback: control.Fallback, Next: sm.NextSync, First: live.Release == "",
 		Hotfix: trigger.Hotfix != "",
 	}
@@ -336,18 +345,18 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	lock, err := b.Book.Lock(ctx, func(l *sm.Lock) error {
 		switch {
 		case l.Holder != nil && l.Holder.Execution == in.Execution:
-			return nil
+			return again(l, in)
 		case l.Holder == nil || l.Holder.Execution != trigger.Recover && !recovers(in.Execution, *l.Holder):
 			return sm.Errorf(sm.InvalidRelease, "recover %s: it does not hold the lock: nothing to do", trigger.Recover)
 		}
 		l.Fence++
-		l.Holder.Execution, l.Holder.Since = in.Execution, time.Now().UTC()
+		l.Holder.Execution, l.Holder.Since, l.Holder.Asked = in.Execution, time.Now().UTC(), in.Asked
 		return nil
 	})
 	if err != nil {
 		return sm.Document{}, err
 	}
-	doc := sm.Document{Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence}
+	doc := sm.Document{Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence, Asked: in.Asked}
 	// Adopted before anything is made of it: once the record has our fence, no Lambda that lingers can change it.
 	opened := false
 	record, err := b.Book.Update(ctx, doc, func(r *sm.Record) error {

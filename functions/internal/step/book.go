@@ -32,19 +32,31 @@ type Book struct {
 	Ledger Ledger
 	Bus    Bus
 	Queue  sm.QueuePolicy
-	// Asked is for which answer a step was called that answers through a token: once it is called again, it writes no more.
-	Asked sm.Asked
 }
 
-// Hold makes sure that this execution still has the lock under its fence; LockLost if not.
+// Hold makes sure that this execution still has the lock under its fence, LockLost if not, and that the machine has called for
+// nothing else since, StaleWrite if so.
 func (b Book) Hold(ctx context.Context, doc sm.Document) error {
 	var lock sm.Lock
 	if _, err := b.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the lock: %w", err)
 	}
+	return stillHeld(lock, doc)
+}
+
+func stillHeld(lock sm.Lock, doc sm.Document) error {
 	if lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence {
 		return sm.Errorf(sm.LockLost, "release %s: the lock is no longer held by %s (fence %d, now %d): stop writing",
 			doc.Release, doc.Execution, doc.Fence, lock.Fence)
+	}
+	return latest(doc, lock.Holder.Asked)
+}
+
+// latest is StaleWrite where the machine has made another call since. An execution that began before steps were told when they are
+// called says nothing of it.
+func latest(doc sm.Document, last sm.Asked) error {
+	if !doc.Asked.Entered.IsZero() && doc.Asked.Before(last) {
+		return sm.Errorf(sm.StaleWrite, "release %s: %s has called for something else since: stop writing", doc.Release, doc.Execution)
 	}
 	return nil
 }
@@ -85,21 +97,25 @@ func (b Book) Grows(ctx context.Context, doc sm.Document, write func(ctx context
 			if err != nil {
 				return err
 			}
-			if err := b.asked(&record); err != nil {
-				return err
-			}
 			return interruption(record)
 		})
 	})
 }
 
-// Enter is how every step begins: the lock is still ours, and the record says which step it is.
+// Enter is how every step begins: the lock is still ours, and whoever was called before writes no more; the record says which step
+// it is.
 func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
-	if err := b.Hold(ctx, doc); err != nil {
+	if _, err := b.Lock(ctx, func(l *sm.Lock) error {
+		err := stillHeld(*l, doc)
+		if err == nil {
+			l.Holder.Asked = doc.Asked
+		}
+		return err
+	}); err != nil {
 		return sm.Record{}, err
 	}
 	return b.Update(ctx, doc, func(r *sm.Record) error {
-		r.State = task
+		r.State, r.Lingers = task, r.Lingers || doc.Asked.Retry > 0
 		if task != sm.Ramp && task != sm.Drain { // which know themselves what holds them
 			r.Held = nil
 		}
@@ -113,23 +129,36 @@ func (b Book) Update(ctx context.Context, doc sm.Document, change func(*sm.Recor
 		if r.Fence > doc.Fence {
 			return sm.Errorf(sm.LockLost, "release %s: its record has the fence %d, ours is %d: stop writing", doc.Release, r.Fence, doc.Fence)
 		}
-		if err := b.asked(r); err != nil {
+		if err := latest(doc, r.Asked); err != nil {
 			return err
 		}
-		return change(r)
+		if err := change(r); err != nil {
+			return err
+		}
+		if !doc.Asked.Entered.IsZero() {
+			r.Asked = doc.Asked
+		}
+		return nil
 	})
 }
 
-// asked notes for which answer this step was called, and is StaleWrite where the execution waits for a later one.
-func (b Book) asked(r *sm.Record) error {
-	if b.Asked.Entered.IsZero() {
+// Outlast waits where this call was made again: the one before may have looked at the lock just before it lost it, and still write
+// what AWS has no condition for.
+func (b Book) Outlast(ctx context.Context, doc sm.Document) error {
+	if doc.Asked.Retry == 0 {
 		return nil
 	}
-	if b.Asked.Before(r.Asked) {
-		return sm.Errorf(sm.StaleWrite, "release %s: %s was called again since: stop writing", r.Release, r.State)
+	return outlast(ctx, doc, time.Now())
+}
+
+// outlast waits until nobody writes any more who looked at the lock before a time: the second holdFor is for what is on its way.
+func outlast(ctx context.Context, doc sm.Document, since time.Time) error {
+	select {
+	case <-ctx.Done():
+		return sm.Errorf(sm.Throttled, "wait for what %s may still write: %w", doc.Release, ctx.Err())
+	case <-time.After(time.Until(since.Add(2 * holdFor))):
+		return nil
 	}
-	r.Asked = b.Asked
-	return nil
 }
 
 // Tell adds a line to the release's story, with whatever change to the record goes with it, and

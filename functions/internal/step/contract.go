@@ -35,7 +35,7 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 		}
 	}
 	op := "contract the schema for " + doc.Release
-	schema, migrations, err := openMigrations(ctx, c.Bundles, c.Open, doc.Release, doc.Fence)
+	schema, migrations, err := openMigrations(ctx, c.Bundles, c.Open, doc.Release, schemaFence(doc))
 	if err != nil {
 		return doc, sm.Wrap(sm.ContractFailed, op, err)
 	}

@@ -25,6 +25,9 @@ func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if _, err := d.Book.Enter(ctx, doc, sm.Deploy); err != nil {
 		return doc, err
 	}
+	if err := d.Book.Outlast(ctx, doc); err != nil {
+		return doc, err
+	}
 	text, err := d.deploy(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.DeployFailed, fmt.Sprintf("deploy %s to %s", doc.Release, doc.Active), err)

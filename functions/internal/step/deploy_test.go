@@ -27,7 +27,7 @@ func TestSync_MakesActiveLevel(t *testing.T) {
 	if c := read[sm.Carries](w, sm.CarriesKey(sm.A)); !c.Settled || c.Release != "v1" || c.Environment != sm.A {
 		t.Errorf("a carries %+v", c)
 	}
-	if first := w.writes[1]; first != "ledger ledger/environments/a.json" {
+	if first := w.writes[2]; first != "ledger ledger/environments/a.json" {
 		t.Errorf("wrote %q before it said that a is not whole", first)
 	}
 	order(t, w.writes, "point a", "put a assets/", "put a index.html", "delete a v0.html", "stage a a v1", "announce")

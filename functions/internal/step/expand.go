@@ -59,7 +59,7 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 }
 
 func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
-	schema, migrations, err := openMigrations(ctx, e.Bundles, e.Open, doc.Release, doc.Fence)
+	schema, migrations, err := openMigrations(ctx, e.Bundles, e.Open, doc.Release, schemaFence(doc))
 	if err != nil || schema == nil {
 		return "no migrations: the schema stays as it is", err
 	}
@@ -97,12 +97,20 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 }
 
 func (e *Expand) narrow(ctx context.Context, doc sm.Document) (string, error) {
-	schema, err := e.Open(ctx, doc.Fence)
+	schema, err := e.Open(ctx, schemaFence(doc))
 	if err != nil {
 		return "", fmt.Errorf("connect to the database: %w", err)
 	}
 	defer schema.Close()
 	return schema.UndoExpand(ctx, doc.Release)
+}
+
+// schemaFence is under which fence a step changes the schema: a rollback's is newer than that of what it undoes, which may linger.
+func schemaFence(doc sm.Document) int64 {
+	if doc.Outcome == sm.RolledBack {
+		return 2*doc.Fence + 1
+	}
+	return 2 * doc.Fence
 }
 
 // openMigrations is a release's migrations and the database they are for; a nil schema where it has none.

@@ -76,6 +76,9 @@ func (f *Finish) unbegun(ctx context.Context, doc *sm.Document) error {
 		return fmt.Errorf("take %s over: %s", lock.Holder.Release, doc.Failure.Message())
 	}
 	place := placeOf(lock, doc.Execution)
+	if h := lock.Holder; h != nil && h.Execution == doc.Execution { // refused when it had the lock already
+		place = sm.Parked{Release: h.Release, Sequence: h.Sequence, Clock: h.Clock}
+	}
 	if doc.Release == "" {
 		doc.Release, doc.Sequence = place.Release, place.Sequence
 	}

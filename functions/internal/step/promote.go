@@ -27,6 +27,9 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := interruption(record); err != nil {
 		return doc, err
 	}
+	if err := p.Book.Outlast(ctx, doc); err != nil {
+		return doc, err
+	}
 	unwind(ctx, p.Schedules, record.Wait)
 	if err := p.Book.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
 		return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, mine)

@@ -67,6 +67,9 @@ func settleQueue(ctx context.Context, book Book, answers Answers, thawed bool) e
 				return !waits(l.Queue, p.TaskToken) // somebody else has seen to it
 			})...)
 			l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return done[p.TaskToken] })
+			if thawed && woken { // should it not begin after all, the next one is called at once
+				l.Frozen = nil
+			}
 			for i := range l.Queue {
 				l.Queue[i].Woken = l.Queue[i].Woken || woken && l.Queue[i].TaskToken == next.TaskToken
 			}

@@ -40,8 +40,8 @@ type Ramp struct {
 }
 
 func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
-	doc, called := in.Document, *r
-	r, called.Book.Asked = &called, in.Asked
+	in.Document.Asked = in.Asked
+	doc := in.Document
 	record, err := r.Book.Enter(ctx, doc, sm.Ramp)
 	if err != nil {
 		return doc, err

@@ -98,15 +98,6 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 // executionDied is the failure for which a release is taken over.
 const executionDied = "ExecutionDied"
 
-// seal is what a rollback writes into every alias where a dead execution's Lambda may still be about to move one: that
-// has seen its lock held, but not the alias as it is now. A release that goes its way needs none.
-func seal(doc sm.Document) string {
-	if doc.Failure == nil || doc.Failure.Error != executionDied {
-		return ""
-	}
-	return fmt.Sprintf("recovered from %s under fence %d", doc.Release, doc.Fence)
-}
-
 // recovery names the execution that recovers a release from a dead one.
 func recovery(releaseID, dead string) string {
 	sum := sha256.Sum256([]byte(dead))

@@ -82,7 +82,7 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 					if err := r.Book.Hold(ctx, doc); err != nil {
 						return err
 					}
-					schema, err := r.Open(ctx, doc.Fence)
+					schema, err := r.Open(ctx, schemaFence(doc))
 					if err != nil {
 						return err
 					}
@@ -99,7 +99,7 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 					if err := r.Book.Hold(ctx, doc); err != nil {
 						return err
 					}
-					schema, migrations, err := openMigrations(ctx, r.Bundles, r.Open, id, doc.Fence)
+					schema, migrations, err := openMigrations(ctx, r.Bundles, r.Open, id, schemaFence(doc))
 					if err != nil || schema == nil {
 						return err
 					}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -13,8 +14,8 @@ import (
 // to 0 first, but edges take a minute to hear of it; so at once, in one call, active's stage calls
 // fallback's aliases, and active's entry pages become fallback's. From then on every new page and every
 // call is the old release, wherever the edge sends it; events call it again too. Then the aliases follow at the pace of the quota.
-// Where it takes over from a dead execution, whose Lambda may live, it seals the aliases, and writes once more what nothing
-// can seal. Run twice, it writes the same. It returns RollbackFailed.
+// Where a Lambda may still be at work that the machine gave up, or whose execution died, it seals the aliases, and writes once more
+// what nothing can seal. Run twice, it writes the same. It returns RollbackFailed.
 type Rollback struct {
 	Leveler
 	Routes    Routes
@@ -23,9 +24,11 @@ type Rollback struct {
 }
 
 func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	if _, err := r.Book.Enter(ctx, doc, sm.Rollback); err != nil {
+	entered, err := r.Book.Enter(ctx, doc, sm.Rollback)
+	if err != nil {
 		return doc, err
 	}
+	doc.Lingers = entered.Lingers || abandoned(doc.Failure)
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
 	cause := doc.Failure.Message()
@@ -39,8 +42,8 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	_ = r.Book.announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
 	began := time.Now()
 	text, err := r.rollBack(ctx, doc)
-	if err == nil && seal(doc) != "" {
-		err = r.anew(ctx, doc, began.Add(2*holdFor)) // the second for what is on its way
+	if err == nil && doc.Lingers {
+		err = r.anew(ctx, doc, began)
 	}
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
@@ -114,13 +117,25 @@ func (r *Rollback) roles(ctx context.Context, doc sm.Document) error {
 	})
 }
 
-// anew writes the stage, the roles and the entry pages again at a time when a dead execution's Lambda, which may have looked at the
-// lock just before it was taken over, does not write any more.
-func (r *Rollback) anew(ctx context.Context, doc sm.Document, at time.Time) error {
-	select {
-	case <-ctx.Done():
-		return sm.Errorf(sm.Throttled, "wait for what %s may still write: %w", doc.Release, ctx.Err())
-	case <-time.After(time.Until(at)):
+// abandoned tells whether the machine gave up a call, of which it does not know how it ended, or gave up to call.
+func abandoned(f *sm.Failure) bool {
+	return f != nil && (f.Error == sm.StaleWrite || f.Error == sm.Throttled || !slices.Contains(sm.ErrorNames(), f.Error))
+}
+
+// seal is what a rollback writes into every alias where a Lambda that lingers may still be about to move one: that has seen its
+// lock held, but not the alias as it is now. A release that goes its way needs none.
+func seal(doc sm.Document) string {
+	if !doc.Lingers {
+		return ""
+	}
+	return fmt.Sprintf("rolled back from %s under fence %d", doc.Release, doc.Fence)
+}
+
+// anew writes the stage, the roles and the entry pages again when a Lambda that lingers, which may have looked at the lock just before
+// the rollback began, does not write any more.
+func (r *Rollback) anew(ctx context.Context, doc sm.Document, began time.Time) error {
+	if err := outlast(ctx, doc, began); err != nil {
+		return err
 	}
 	from, err := r.Book.Carries(ctx, doc.Fallback)
 	if err != nil {

@@ -16,6 +16,9 @@ func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := s.Book.Enter(ctx, doc, sm.Sync); err != nil {
 		return doc, err
 	}
+	if err := s.Book.Outlast(ctx, doc); err != nil {
+		return doc, err
+	}
 	text, err := s.level(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.SyncFailed, fmt.Sprintf("sync %s with %s", doc.Active, doc.Fallback), err)

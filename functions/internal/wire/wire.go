@@ -16,6 +16,14 @@ import (
 // Run is a step, ready to be called.
 type Run[In, Out any] func(ctx context.Context, in In) (Out, error)
 
+// Step hands a step its document, which says by which call it came.
+func Step(run Run[statemachine.Document, statemachine.Document]) Run[statemachine.StepInput, statemachine.Document] {
+	return func(ctx context.Context, in statemachine.StepInput) (statemachine.Document, error) {
+		in.Document.Asked = in.Asked
+		return run(ctx, in.Document)
+	}
+}
+
 // Start is the whole main of a Lambda.
 func Start[In, Out any](build func(*aws.Cloud) Run[In, Out]) {
 	cloud, err := aws.Connect(context.Background())
@@ -40,18 +48,18 @@ func witness(c *aws.Cloud) step.Witness {
 }
 
 // Sync wires step.Sync.
-func Sync(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Sync{Leveler: Leveler(c)}).Run
+func Sync(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.Sync{Leveler: Leveler(c)}).Run)
 }
 
 // Deploy wires step.Deploy.
-func Deploy(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Deploy{Leveler: Leveler(c), Routes: c.Routes(), Secret: rand.Text}).Run
+func Deploy(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.Deploy{Leveler: Leveler(c), Routes: c.Routes(), Secret: rand.Text}).Run)
 }
 
 // Probe wires step.Probe.
-func Probe(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Probe{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP(), Lambdas: c.Lambdas()}).Run
+func Probe(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.Probe{Book: Book(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP(), Lambdas: c.Lambdas()}).Run)
 }
 
 // Ramp wires step.Ramp.
@@ -60,29 +68,29 @@ func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
 }
 
 // CheckAlarms wires step.CheckAlarms.
-func CheckAlarms(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.CheckAlarms{Book: Book(c), Witness: witness(c)}).Run
+func CheckAlarms(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.CheckAlarms{Book: Book(c), Witness: witness(c)}).Run)
 }
 
 // Promote wires step.Promote.
-func Promote(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
+func Promote(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
 	follower := step.Follower{Book: Book(c), Settings: c.Settings, Versions: c.Functions()}
-	return (&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run
+	return Step((&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run)
 }
 
 // Drain wires step.Drain.
-func Drain(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Drain{Book: Book(c), Witness: witness(c)}).Run
+func Drain(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.Drain{Book: Book(c), Witness: witness(c)}).Run)
 }
 
 // Rollback wires step.Rollback.
-func Rollback(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Rollback{Leveler: Leveler(c), Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run
+func Rollback(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.Rollback{Leveler: Leveler(c), Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run)
 }
 
 // Finish wires step.Finish.
-func Finish(c *aws.Cloud) Run[statemachine.Document, statemachine.Document] {
-	return (&step.Finish{Book: Book(c), App: c.Settings.App, Answers: c.Machine(), Schedules: c.Schedule()}).Run
+func Finish(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
+	return Step((&step.Finish{Book: Book(c), App: c.Settings.App, Answers: c.Machine(), Schedules: c.Schedule()}).Run)
 }
 
 // Signal wires step.Signal.

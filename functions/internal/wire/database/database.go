@@ -25,13 +25,13 @@ func Begin(c *aws.Cloud) wire.Run[sm.BeginInput, sm.Document] {
 }
 
 // Expand wires step.Expand.
-func Expand(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
-	return (&step.Expand{Book: wire.Book(c), Bundles: c.Bundles(), Open: open(c)}).Run
+func Expand(c *aws.Cloud) wire.Run[sm.StepInput, sm.Document] {
+	return wire.Step((&step.Expand{Book: wire.Book(c), Bundles: c.Bundles(), Open: open(c)}).Run)
 }
 
 // Contract wires step.Contract.
-func Contract(c *aws.Cloud) wire.Run[sm.Document, sm.Document] {
-	return (&step.Contract{Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Open: open(c)}).Run
+func Contract(c *aws.Cloud) wire.Run[sm.StepInput, sm.Document] {
+	return wire.Step((&step.Contract{Book: wire.Book(c), Settings: c.Settings, Bundles: c.Bundles(), Open: open(c)}).Run)
 }
 
 // Repair wires step.Repair.
