@@ -117,8 +117,8 @@ var planted = []plant{
 	}
 	if err := d.openPreview(ctx, doc); err != nil {`},
 	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`, `if got != sha256hex && !$ {`},
-	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, doc.Fence)`, `e.Open, doc.Release, map[bool]int64{false: doc.Fence}[$])`},
-	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, doc.Fence)`, `c.Open, doc.Release, map[bool]int64{false: doc.Fence}[$])`},
+	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, schemaFence(doc))`, `e.Open, doc.Release, map[bool]int64{false: schemaFence(doc)}[$])`},
+	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, schemaFence(doc))`, `c.Open, doc.Release, map[bool]int64{false: schemaFence(doc)}[$])`},
 	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
 		return nil`, `r.Expanded = !$
 		return nil`},
