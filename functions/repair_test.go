@@ -531,3 +531,26 @@ func TestRepair_Dies_AndHoldsNobodyUp(t *testing.T) {
 		}
 	}
 }
+
+// A lock that is lost again has a newer fence than repair had meanwhile, or repair would shut itself out.
+func TestRepair_ALockThatIsLostAgain(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		loses := func() {
+			w.put("ledger/lock.json", []byte("{"))
+			w.repaired("ledger/lock.json")
+		}
+		moves := func() {
+			w.put("ledger/environments/a.json", []byte("{"))
+			w.repaired("ledger/environments/a.json")
+		}
+		loses()
+		moves()
+		moves()
+		loses()
+		moves()
+		w.quiet()
+		w.second()
+		w.ends("v2", sm.Released)
+	})
+}

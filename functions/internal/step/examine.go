@@ -45,9 +45,9 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 	if readErr != nil {
 		return lock, nil, readErr
 	}
-	newest := int64(0)
-	for _, record := range records {
-		newest = max(newest, record.Fence)
+	newest, readErr := r.newestFence(ctx, records)
+	if readErr != nil {
+		return lock, nil, readErr
 	}
 	if err != nil || lock.Fence < newest {
 		what := fmt.Sprintf("%s: its fence is %d, but a record has %d", sm.LockKey, lock.Fence, newest)
@@ -82,6 +82,26 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 		}
 		return r.Recover.again(ctx, lock, last)
 	}}}, nil
+}
+
+// newestFence is the newest that the ledger tells of: releases are not the only ones that had the lock.
+func (r *Repair) newestFence(ctx context.Context, records []sm.Record) (newest int64, err error) {
+	for _, record := range records {
+		newest = max(newest, record.Fence)
+	}
+	for _, key := range []string{sm.RecordKey(sm.Repairs), sm.CarriesKey(sm.A), sm.CarriesKey(sm.B)} {
+		data, _, err := r.Archive.Raw(ctx, key)
+		if err != nil {
+			return 0, err
+		}
+		var object struct {
+			Fence int64 `json:"fence"`
+		}
+		if sm.Decode(data, &object) == nil { // what is missing or damaged is mended later
+			newest = max(newest, object.Fence)
+		}
+	}
+	return newest, nil
 }
 
 // reopen makes a record of what is still known of a release that nobody can take over for want of it. It goes back,
