@@ -28,9 +28,14 @@ type plant struct {
 
 // planted are the mistakes. $ asks whether this is the one.
 var planted = []plant{
-	{"drop the fence", "step/book.go", `if lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence {`,
-		`if lost := lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence; lost && !$ {`},
-	{"let a dead one's record be changed", "step/book.go", `if r.Fence > doc.Fence {`, `if r.Fence > doc.Fence && !$ {`},
+	{"drop the fence", "step/book.go", `func stillHeld(lock sm.Lock, doc sm.Document) error {`, `func stillHeld(lock sm.Lock, doc sm.Document) error {
+	if $ && lock.Holder != nil {
+		return nil
+	}`},
+	{"let a dead one's record be changed", "step/book.go", `if r.Fence > doc.Fence {`, `if $ {
+			return change(r)
+		}
+		if r.Fence > doc.Fence {`},
 	{"forget what came while nobody waited", "step/book.go", `for _, s := range r.Signals {
 		switch s.Kind {`, `for _, s := range r.Signals {
 		if $ {
