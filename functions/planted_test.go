@@ -50,7 +50,7 @@ var planted = []plant{
 	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Book.turn(`, `if $ || l.Holder == nil && !frozen && b.Book.turn(`},
 	{"begin while frozen", "step/begin.go", `&& !frozen && b.Book.turn(`, `&& (!frozen || $) && b.Book.turn(`},
 	{"let the newest go before a hotfix", "step/queue.go", `len(hotfixes) > 0 {`, `len(hotfixes) > 0 && !$ {`},
-	{"take over under the old fence", "step/begin.go", `l.Fence++
+	{"take over under the old fence", "step/takeover.go", `l.Fence++
 		l.Holder.Execution,`, `if !$ {
 			l.Fence++
 		}
