@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -111,6 +112,20 @@ func TestLinger_Deploy_AndNobodyIsCalledAgain(t *testing.T) {
 		w.quietlyLive()
 		w.lingersUntil("UpdateAlias", "shop-catalog", func() bool { return w.record("v2").State == sm.Finish })
 		w.abandons(sm.Deploy, 1000)
+		w.second()
+		w.ends("v2", sm.RolledBack)
+		time.Sleep(time.Minute)
+		w.stands("a", "v1", "v1")
+	})
+}
+
+// It is about to move an alias, which the call after it may not, and so says itself that it failed.
+func TestLinger_Deploy_AndTheCallAfterItFails(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		refused := sync.OnceFunc(func() { w.refuses(sm.Deploy, "UpdateAlias", "shop-catalog") })
+		w.lingersUntil("UpdateAlias", "shop-catalog", func() bool { refused(); return w.record("v2").State == sm.Finish })
+		w.abandons(sm.Deploy, 0)
 		w.second()
 		w.ends("v2", sm.RolledBack)
 		time.Sleep(time.Minute)

@@ -379,3 +379,17 @@ func TestRecover(t *testing.T) {
 		},
 	})
 }
+
+// A Lambda that lingers must not make itself the latest again: whoever came before the one that the machine waits for could write.
+func TestBegin_AskedAgain_WithTheLock(t *testing.T) {
+	w := newWorld(t)
+	first := sm.Asked{Entered: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	retried := first
+	retried.Retry = 1
+	must[sm.Document](t)(w.beginAsked(retried, "arn:two", "retried", `{"release":"v2"}`))
+	_, err := w.beginAsked(first, "arn:two", "first", `{"release":"v2"}`)
+	named(t, err, sm.StaleWrite)
+	if got := w.lock().Holder.Asked; got != retried {
+		t.Errorf("the latest call is %+v, expected %+v", got, retried)
+	}
+}

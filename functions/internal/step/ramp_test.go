@@ -428,3 +428,20 @@ func TestSchema_ChangedUnderANewerFence_IsLeftAlone(t *testing.T) {
 		})
 	}
 }
+
+// An Expand that lingers has looked at everything when the rollback undoes what it did: only the database can stop it.
+func TestSchema_UndoneByARollback_IsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		doc := w.release(sm.Deploy)
+		back := doc
+		back.Outcome = sm.RolledBack
+		must[sm.Document](t)(w.run(sm.Expand, back))
+		before := maps.Clone(w.schema)
+		_, err := w.run(sm.Expand, doc)
+		named(t, err, sm.LockLost)
+		if !maps.Equal(before, w.schema) {
+			t.Errorf("the schema was %v, and is %v", before, w.schema)
+		}
+	})
+}
