@@ -160,11 +160,11 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 
 // again is for a Begin that finds the lock taken by its own execution: by itself, in a call before, or, if it lingers, by a later one.
 func again(l *sm.Lock, in sm.BeginInput) error {
-	if in.Asked.Before(l.Holder.Asked) {
-		return sm.Errorf(sm.StaleWrite, "release %s: %s has called for something else since: stop writing", l.Holder.Release, in.Execution)
+	err := latest(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Asked: in.Asked}, l.Holder.Asked)
+	if err == nil {
+		l.Holder.Asked = in.Asked
 	}
-	l.Holder.Asked = in.Asked
-	return nil
+	return err
 }
 
 // wait lets the others in the queue know. Where it is a freeze that keeps the lock free, it has itself woken for
