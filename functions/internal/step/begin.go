@@ -138,6 +138,11 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
 		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {
+			if l.Fence == 0 { // the first release of all, or somebody deleted the lock
+				if l.Fence, err = b.Book.noted(ctx); err != nil {
+					return err
+				}
+			}
 			l.Frozen = nil
 			l.Fence++
 			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Clock: clock, Asked: in.Asked}

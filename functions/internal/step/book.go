@@ -105,22 +105,57 @@ func (b Book) Grows(ctx context.Context, doc sm.Document, write func(ctx context
 // Enter is how every step begins: the lock is still ours, and whoever was called before writes no more; the record says which step
 // it is.
 func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
-	if _, err := b.Lock(ctx, func(l *sm.Lock) error {
+	lock, err := b.Lock(ctx, func(l *sm.Lock) error {
 		err := stillHeld(*l, doc)
 		if err == nil {
 			l.Holder.Asked = doc.Asked
 		}
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return sm.Record{}, err
 	}
 	return b.Update(ctx, doc, func(r *sm.Record) error {
+		if r.Execution == "" {
+			*r = reopened(doc, *r, lock.Holder.Since)
+			if task != sm.Contract && task != sm.Rollback { // an alarm may have been among what is gone
+				r.Signals = []sm.SignalNote{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
+					Reason: sm.RecordKey(doc.Release) + " was gone, and with it what alarms and people had said"}}
+			}
+		}
 		r.State, r.Lingers = task, r.Lingers || doc.Asked.Retry > 0
 		if task != sm.Ramp && task != sm.Drain { // which know themselves what holds them
 			r.Held = nil
 		}
 		return nil
 	})
+}
+
+// reopened is the record of a release that is under way, where the one is gone that Begin opened: what the document still says, and the
+// story since.
+func reopened(doc sm.Document, left sm.Record, since time.Time) sm.Record {
+	r := sm.Record{Release: doc.Release, Sequence: doc.Sequence, Execution: doc.Execution, Attempt: 1, Fence: doc.Fence, Active: doc.Active, Fallback: doc.Fallback,
+		Began: since, Weight: doc.Weight, Step: doc.Step, Expanded: true, Lingers: doc.Lingers, Story: left.Story}
+	if doc.Hotfix {
+		r.Hotfix = "why is not known any more"
+	}
+	if doc.Promoted {
+		now := time.Now().UTC() // later than it was, so that the environment before is drained for long enough
+		r.Promoted = &now
+	}
+	return r
+}
+
+// noted is the newest fence under which an environment was changed.
+func (b Book) noted(ctx context.Context) (fence int64, err error) {
+	for _, e := range sm.Environments() {
+		c, err := b.Carries(ctx, e)
+		if err != nil {
+			return 0, err
+		}
+		fence = max(fence, c.Fence)
+	}
+	return fence, nil
 }
 
 // Update changes the release's record. A record with a newer fence belongs to a successor: LockLost.

@@ -12,7 +12,8 @@ import (
 
 const (
 	handOver = "another execution takes the lock over, and rolls back, or forward from contract on; then look again"
-	newLock  = "write it anew, held by nobody, with a newer fence than any record has; then look at what it hides"
+	newHeld  = "write it anew, held by "
+	newLock  = newHeld + "nobody, with a newer fence than any record has; then look at what it hides"
 )
 
 // books is what the ledger says, as far as it could be read.
@@ -50,13 +51,17 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 		return lock, nil, readErr
 	}
 	if err != nil || lock.Fence < newest {
-		what := fmt.Sprintf("%s: its fence is %d, but a record has %d", sm.LockKey, lock.Fence, newest)
+		what, was := fmt.Sprintf("%s: its fence is %d, but a record has %d", sm.LockKey, lock.Fence, newest), lock
 		if err != nil {
-			what = sm.LockKey + " can't be read: " + err.Error()
+			what, was = sm.LockKey+" can't be read: "+err.Error(), sm.Lock{}
 		}
-		return lock, []fix{{sm.Finding{What: what, Repair: newLock}, true, func(ctx context.Context, _ sm.Document) error {
-			// Well above it: who died before it had a record, and repairs, held fences that no record here tells of.
-			_, err := r.Book.Ledger.Put(ctx, sm.LockKey, sm.Lock{Fence: newest + 1000}, etag)
+		// Well above it: who died before it had a record, and repairs, held fences that no record here tells of.
+		anew, mended := sm.Lock{Fence: newest + 1000}, newLock
+		if last := (books{records: records}).newest(); last.Ended == nil && last.Fence > 0 && last.Fence == newest { // nobody had it since
+			anew, mended = regained(was, last), newHeld+last.Execution+", which has not ended; then look at what it hides"
+		}
+		return lock, []fix{{sm.Finding{What: what, Repair: mended}, true, func(ctx context.Context, _ sm.Document) error {
+			_, err := r.Book.Ledger.Put(ctx, sm.LockKey, anew, etag)
 			return err
 		}}}, nil
 	}
@@ -69,19 +74,41 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 	}
 	what := fmt.Sprintf("the lock is held for %s by %s, which %s", lock.Holder.Release, last, map[bool]string{true: "does not exist", false: "has ended: " + found.Status + " " + found.Error}[found == Execution{}])
 	mended := handOver
-	lost := unreadable[sm.RecordKey(lock.Holder.Release)]
-	if lost != nil {
-		what = fmt.Sprintf("%s; %s can't be read: %v", what, sm.RecordKey(lock.Holder.Release), lost)
+	lost, err := r.lostRecord(ctx, *lock.Holder, records, unreadable)
+	if err != nil {
+		return lock, nil, err
+	}
+	if lost != "" {
+		what += "; " + lost
 		mended = "write it anew, without its story; " + handOver
 	}
 	return lock, []fix{{sm.Finding{What: what, Repair: mended}, true, func(ctx context.Context, _ sm.Document) error {
-		if lost != nil {
+		if lost != "" {
 			if err := r.reopen(ctx, *lock.Holder); err != nil {
 				return err
 			}
 		}
 		return r.Recover.again(ctx, lock, last)
 	}}}, nil
+}
+
+// lostRecord says why nobody can take the release over that has the lock; "" where its record is there, or it never began.
+func (r *Repair) lostRecord(ctx context.Context, h sm.Holder, records []sm.Record, unreadable map[string]error) (string, error) {
+	key := sm.RecordKey(h.Release)
+	if err := unreadable[key]; err != nil {
+		return fmt.Sprintf("%s can't be read: %v", key, err), nil
+	}
+	if h.Release == sm.Repairs || slices.ContainsFunc(records, func(x sm.Record) bool { return x.Release == h.Release && x.Execution != "" }) {
+		return "", nil
+	}
+	noted, err := r.Book.noted(ctx)
+	if err != nil && sm.Name(err) != "" { // it will pass; a note that can't be read may say anything
+		return "", err
+	}
+	if err != nil || noted >= h.Fence {
+		return key + " is missing", nil
+	}
+	return "", nil
 }
 
 // newestFence is the newest that the ledger tells of: releases are not the only ones that had the lock.

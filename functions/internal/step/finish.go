@@ -96,6 +96,10 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 		if r.Ended != nil && r.Execution == doc.Execution {
 			return
 		}
+		if r.Execution == "" && doc.Active != "" {
+			*r = reopened(doc, *r, now)
+			r.Expanded, r.Contracted = false, doc.Outcome == sm.Released && doc.Failure == nil
+		}
 		r.Release, r.Sequence, r.Execution, r.State = doc.Release, doc.Sequence, doc.Execution, sm.Finish
 		r.Outcome, r.Cause, r.Ended, r.Wait, r.Weight = doc.Outcome, doc.Failure.Message(), &now, nil, 0
 		r.Story = append(r.Story, sm.Entry{At: now, State: sm.Finish, Text: f.words(doc), Weight: &r.Weight})
@@ -141,6 +145,8 @@ func (f *Finish) words(doc sm.Document) string {
 		return fmt.Sprintf("%s is released, but not contracted: %s", doc.Release, cause)
 	case doc.Outcome == sm.Released:
 		return fmt.Sprintf("%s is released", doc.Release)
+	case doc.Release == "":
+		return fmt.Sprintf("%s named no release and is %s: %s", doc.Execution, doc.Outcome, cause)
 	}
 	return fmt.Sprintf("%s is %s: %s", doc.Release, doc.Outcome, cause)
 }

@@ -174,7 +174,8 @@ func TestFinish(t *testing.T) {
 				if after := w.state(); strings.Contains(after, "no such object") || w.record("v2").Execution == two || before != after && what == "it is over" {
 					t.Errorf("%s: %s", what, difference(after, before))
 				}
-				if got := w.events[len(w.events)-1]; !strings.Contains(got, "is refused: no such object") {
+				named := map[bool]string{true: two + " named no release and ", false: "v2 "}[what == "it has no name"]
+				if got := w.events[len(w.events)-1]; !strings.Contains(got, named+"is refused: no such object") {
 					t.Errorf("%s: said %q", what, got)
 				}
 			}

@@ -69,8 +69,15 @@ func (r *Recover) Run(ctx context.Context, event Event) (string, error) {
 
 // died sees to what an execution left that was started for trigger, as far as that is known.
 func (r *Recover) died(ctx context.Context, execution string, trigger release.Trigger, end Execution) (string, error) {
-	held := false
+	record, err := r.Book.Record(ctx, trigger.Release)
+	if err != nil && sm.Name(err) != "" { // it will pass
+		return "", err
+	}
+	readable, held := err == nil, false
 	lock, err := r.Book.Lock(ctx, func(l *sm.Lock) error {
+		if readable && record.Execution == execution && record.Ended == nil && l.Holder == nil && l.Fence < record.Fence { // somebody deleted it
+			*l = regained(*l, record)
+		}
 		held = l.Holder != nil && (l.Holder.Execution == execution || l.Holder.Execution == trigger.Recover)
 		// Counted here and not by the execution that takes over: it may die before it can write.
 		if held && l.Holder.Recovered != execution {
@@ -93,6 +100,13 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 		return "", fmt.Errorf("start the recovery of %s: %w", lock.Holder.Release, err)
 	}
 	return "started " + name, nil
+}
+
+// regained is a lock that was lost as it was before: held by a release that has not ended. Who waited is lost, but for those who came since.
+func regained(lost sm.Lock, r sm.Record) sm.Lock {
+	lost.Fence = r.Fence
+	lost.Holder = &sm.Holder{Release: r.Release, Sequence: r.Sequence, Execution: r.Execution, Fence: r.Fence, Since: time.Now().UTC(), Asked: r.Asked}
+	return lost
 }
 
 // executionDied is the failure for which a release is taken over.

@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -61,11 +62,11 @@ func (r *Repair) Run(ctx context.Context, in sm.RepairInput) (sm.Diagnosis, erro
 		return diagnosis, err
 	case fixes[0].alone:
 		err := diagnosis.Findings[0].Came(fixes[0].mend(ctx, sm.Document{}))
-		if err != nil || !diagnosis.Findings[0].Mended || diagnosis.Findings[0].Repair != newLock {
+		if err != nil || !diagnosis.Findings[0].Mended || !strings.HasPrefix(fixes[0].Repair, newHeld) {
 			return diagnosis, err
 		}
 		hidden, err := r.Run(ctx, in)
-		hidden.Findings = append(diagnosis.Findings, hidden.Findings...)
+		hidden.Findings = append(diagnosis.Findings[:1], hidden.Findings...)
 		return hidden, err
 	}
 	return diagnosis, r.mend(ctx, diagnosis.Findings, fixes)

@@ -47,6 +47,15 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	if err != nil {
 		return sm.Document{}, err
 	}
+	if record.Execution == "" && doc.Release != sm.Repairs {
+		noted, err := b.Book.noted(ctx)
+		if err != nil {
+			return sm.Document{}, err
+		}
+		if noted >= lock.Holder.Fence { // to end it now would leave the viewers where they are
+			return sm.Document{}, sm.Errorf(sm.InvalidRelease, "%s is gone, which says how far %s had got: lockstep repair writes it anew", sm.RecordKey(doc.Release), doc.Release)
+		}
+	}
 	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
 	repair := doc.Release == sm.Repairs // which has no environments to bring back: whoever asks again finds what is left to mend
 	switch {

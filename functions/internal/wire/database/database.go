@@ -44,6 +44,9 @@ func Repair(c *aws.Cloud) wire.Run[sm.RepairInput, sm.Diagnosis] {
 
 // open connects to the application's database, whose credentials only the secret holds.
 func open(c *aws.Cloud) step.OpenSchema {
+	if c.Settings.Database == nil {
+		return nil
+	}
 	return func(ctx context.Context, fence int64) (step.Schema, error) {
 		d := c.Settings.Database
 		url, authorities, err := c.Secrets().Connection(ctx, d.Secret)
