@@ -297,6 +297,32 @@ func TestRepair_NoteThatSaysNothing(t *testing.T) {
 	}
 }
 
+// Without its bundle an environment can be neither levelled nor rolled back to: it is said, and said again, until it is uploaded again.
+func TestRepair_BundleThatWasLost(t *testing.T) {
+	for name, broken := range map[string]func(w *world){
+		"lost":         func(w *world) { w.deletes("releases/v2/site.zip") },
+		"written over": func(w *world) { w.put("releases/v2/site.zip", []byte("hello")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				v2 := w.release("v2", 2, everything)
+				w.merge(v2)
+				w.ends("v2", sm.Released)
+				broken(w)
+				d := w.asks(false)
+				if len(d.Findings) != 1 || d.Findings[0].Mended || !strings.Contains(d.Findings[0].What, "its site cannot be written any more: ") ||
+					!strings.Contains(d.Findings[0].What, "releases/v2/site.zip") {
+					t.Errorf("found %+v", d.Findings)
+				}
+				w.upload(v2)
+				w.quiet()
+				w.stands("b", "v1", "v2")
+			})
+		})
+	}
+}
+
 // What a damaged lock hid is mended with it.
 func TestRepair_BehindADamagedLock(t *testing.T) {
 	story(t, func(w *world) {

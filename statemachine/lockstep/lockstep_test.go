@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/events"
@@ -153,6 +154,32 @@ func TestRelease_Twice(t *testing.T) {
 	}
 }
 
+// What was lost of a release that everyone has is needed still: a rollback would write its site anew.
+func TestRelease_PutsBackWhatWasLost(t *testing.T) {
+	a := newAccount(t)
+	dir := releaseFolder(t, "<h1>")
+	a.expect(0, "release", dir)
+	was, _ := a.s3.Get("state", "releases/v2/site.zip")
+	for name, broken := range map[string]func(){
+		"lost": func() {
+			if _, err := awss3.NewFromConfig(a.config).DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: aws.String("state"), Key: aws.String("releases/v2/site.zip")}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"written over": func() { _ = a.s3.Put("state", "releases/v2/site.zip", s3.Object{Body: []byte("hello")}) },
+	} {
+		broken()
+		a.puts = nil
+		text := a.expect(0, "release", dir)
+		if is, _ := a.s3.Get("state", "releases/v2/site.zip"); !bytes.Equal(is.Body, was.Body) || !slices.Equal(a.puts, []string{"releases/v2/site.zip"}) {
+			t.Errorf("%s: wrote %v, and there are %d bytes, expected %d", name, a.puts, len(is.Body), len(was.Body))
+		}
+		if !strings.Contains(text, "uploaded releases/v2/site.zip again") {
+			t.Errorf("%s: said %s", name, text)
+		}
+	}
+}
+
 func TestRelease_SameIDWithOtherContent(t *testing.T) {
 	a := newAccount(t)
 	a.expect(0, "release", releaseFolder(t, "<h1>"))
@@ -236,6 +263,10 @@ func TestRelease_Wait_NobodyTakesItUp(t *testing.T) {
 func TestOperator(t *testing.T) {
 	a := newAccount(t)
 	a.expect(exitRefused, "rollback")
+	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: statemachine.Repairs}})
+	if text := a.expect(exitRefused, "rollback"); !strings.Contains(text, "no release is under way, but a repair") {
+		t.Errorf("rollback of a repair: got %s", text)
+	}
 	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: "v2"}})
 	a.expect(exitRefused, "rollback", "--release", "v1")
 	if len(a.events) != 0 {

@@ -118,8 +118,11 @@ func (s *session) hintAtHotfix(hotfix bool, release string) error {
 func (s *session) upload(m statemachine.Manifest, objects map[string][]byte) error {
 	manifest, key := bundle.Encode(m), statemachine.ManifestKey(m.Release)
 	there, err := s.uploaded(key, manifest, m)
-	if there || err != nil {
+	if err != nil {
 		return err
+	}
+	if there {
+		return s.restore(m, objects)
 	}
 	for _, a := range m.Artifacts() {
 		if err := s.write(m.Key(a.Artifact), "application/zip", objects[a.Object], nil); err != nil {
@@ -135,6 +138,24 @@ func (s *session) upload(m statemachine.Manifest, objects map[string][]byte) err
 		}
 	}
 	return err
+}
+
+// restore uploads again what was lost, or damaged, of a release that was uploaded before.
+func (s *session) restore(m statemachine.Manifest, objects map[string][]byte) error {
+	for _, a := range m.Artifacts() {
+		there, _, err := s.read(m.Key(a.Artifact))
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(there, objects[a.Object]) {
+			continue
+		}
+		if err := s.write(m.Key(a.Artifact), "application/zip", objects[a.Object], nil); err != nil {
+			return err
+		}
+		s.say("uploaded %s again: what was there was not it", m.Key(a.Artifact))
+	}
+	return nil
 }
 
 // uploaded tells whether the release is uploaded already, and refuses another one of its name.

@@ -71,8 +71,11 @@ func (r *Repair) siteDifferences(ctx context.Context, e sm.Environment, c sm.Car
 		return nil, nil
 	}
 	assets, entries, err := r.render(ctx, c.Site, e, c.Release)
-	if err != nil {
+	switch {
+	case err != nil && sm.Name(err) != "": // it will pass
 		return nil, err
+	case err != nil: // no site can be written of it, so no release could be brought level or rolled back
+		return []string{fmt.Sprintf("its site cannot be written any more: %v: lockstep release of %s, with what it was made of, uploads it again", err, c.Site.Release)}, nil
 	}
 	pages := make([]release.Page, 0, len(assets)+len(entries))
 	keep := map[string]bool{}
