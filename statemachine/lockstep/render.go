@@ -110,6 +110,9 @@ func state(st status, p paint) string {
 	if st.Paused {
 		return p.in(yellow, text+", paused")
 	}
+	if st.Waits {
+		return p.in(yellow, "waits for its turn")
+	}
 	if !st.UnderWay {
 		return p.in(red, text+", but nobody is at it")
 	}
@@ -139,7 +142,11 @@ func ramp(st status, now time.Time, p paint) string {
 		}
 		steps = append(steps, text)
 	}
-	text := strings.TrimSpace(strings.Join(steps, "  ") + "   active has " + percent(float64(st.Weight)/100))
+	has := "active has " + percent(float64(st.Weight)/100)
+	if st.Promoted && st.Ended == nil { // what was active then is the fallback now
+		has = "everyone has " + st.Release
+	}
+	text := strings.TrimSpace(strings.Join(steps, "  ") + "   " + has)
 	if st.BakeUntil != nil && !st.Paused && st.Held == nil {
 		text += fmt.Sprintf(", watched until %s", st.BakeUntil.Local().Format(time.TimeOnly))
 		if left := st.BakeUntil.Sub(now).Round(time.Second); left > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type status struct {
 	Release      string                                       `json:"release,omitempty"`
 	Sequence     int64                                        `json:"sequence,omitempty"`
 	UnderWay     bool                                         `json:"underWay"`
+	Waits        bool                                         `json:"waits"`    // in the queue
+	Promoted     bool                                         `json:"promoted"` // everyone has it, and the roles are swapped
 	State        statemachine.Task                            `json:"state,omitempty"`
 	Began        *time.Time                                   `json:"began,omitempty"`
 	Ended        *time.Time                                   `json:"ended,omitempty"`
@@ -136,7 +139,8 @@ func (s *session) look(release string) (status, error) {
 	if err != nil {
 		return st, err
 	}
-	if record.Release == "" && release != "" && (lock.Holder == nil || lock.Holder.Release != release) {
+	st.Waits = slices.ContainsFunc(st.Queue, func(w waiting) bool { return w.Release == st.Release })
+	if record.Release == "" && release != "" && !st.Waits && (lock.Holder == nil || lock.Holder.Release != release) {
 		return st, invalid("release: found %q, which nobody has heard of in the state bucket %s", release, s.arguments.StateBucket)
 	}
 	st.UnderWay = lock.Holder != nil && lock.Holder.Release == st.Release
@@ -146,7 +150,7 @@ func (s *session) look(release string) (status, error) {
 
 func (st *status) add(r statemachine.Record) {
 	st.Sequence, st.State, st.Outcome, st.Cause, st.Weight = r.Sequence, r.State, r.Outcome, r.Cause, r.Weight
-	st.Ended, st.Preview, st.Held, st.Hotfix = r.Ended, r.Preview != "", r.Held, r.Hotfix
+	st.Ended, st.Preview, st.Held, st.Hotfix, st.Promoted = r.Ended, r.Preview != "", r.Held, r.Hotfix, r.Promoted != nil
 	if !r.Began.IsZero() {
 		st.Began = &r.Began
 	}

@@ -172,6 +172,22 @@ func TestStatus_OfWhatHoldsIt(t *testing.T) {
 	}
 }
 
+func TestStatus_OfWhatWaits(t *testing.T) {
+	a := ramping(t)
+	if text := a.expect(0, "status", "v3"); !strings.Contains(text, "v3  waits for its turn") {
+		t.Errorf("got\n%s", text)
+	}
+	a.expect(exitRefused, "status", "v4")
+}
+
+func TestStatus_OncePromoted(t *testing.T) {
+	a, now := ramping(t), time.Now()
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Drain, Began: now, Promoted: &now, Weight: statemachine.FullWeight})
+	if text := a.expect(0, "status"); !strings.Contains(text, "everyone has v2") || strings.Contains(text, "active has") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 func TestStatus_OfAHotfix(t *testing.T) {
 	a := ramping(t)
 	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Deploy, Began: time.Now(), Hotfix: "the till is broken"})

@@ -4,6 +4,7 @@
 package release
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -63,16 +64,19 @@ func ParseTrigger(event json.RawMessage, app string) (Trigger, error) {
 
 func typed(event json.RawMessage) (Trigger, error) {
 	var input struct {
-		Release string `json:"release"`
-		Recover string `json:"recover"`
-		Hotfix  bool   `json:"hotfix"`
-		Reason  string `json:"reason"`
+		Release *string `json:"release"`
+		Recover string  `json:"recover"`
+		Hotfix  bool    `json:"hotfix"`
+		Reason  string  `json:"reason"`
 	}
 	if err := statemachine.DecodeStrict(event, &input); err != nil {
 		return Trigger{}, fmt.Errorf("%w; expected {\"release\":\"v56\"}, or {} for the newest", err)
 	}
+	if input.Release != nil && *input.Release == "" { // a script whose variable is empty does not ask for the newest
+		return Trigger{}, fmt.Errorf("release: found \"\", expected an id, or {} for the newest")
+	}
 	reason, err := hotfix(input.Hotfix, input.Reason)
-	return Trigger{Release: input.Release, Recover: input.Recover, Deliberate: true, Hotfix: reason}, err
+	return Trigger{Release: *cmp.Or(input.Release, new(string)), Recover: input.Recover, Deliberate: true, Hotfix: reason}, err
 }
 
 // hotfix is the reason of a hotfix, which must have one.

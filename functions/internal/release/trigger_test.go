@@ -46,6 +46,7 @@ func TestParseTrigger_Refuses(t *testing.T) {
 		"null":                   {`null`, `expected a JSON object`},
 		"a misspelled field":     {`{"relaese": "v2"}`, `relaese: found a field that is not known; is it misspelled?; expected {"release":"v56"}`},
 		"a number":               {`{"release": 2}`, `release: found a number, expected a string`},
+		"an empty release":       {`{"release": ""}`, `release: found "", expected an id, or {} for the newest`},
 		"a release that climbs":  {`{"release": "../v2"}`, `release: found "../v2"`},
 		"another app":            {merge(`{"app": "blog", "release": "v2", "sequence": 2}`), `detail.app: found "blog", expected "shop"`},
 		"a merge of nothing":     {merge(`{"app": "shop", "sequence": 2}`), `detail.release: found nothing`},
