@@ -112,6 +112,23 @@ func TestDeleted_RecordOfADeadRelease(t *testing.T) {
 	}
 }
 
+// What waits for a word hears none any more: repair says so, and brings everyone back.
+func TestDeleted_RecordOfAReleaseThatIsPaused(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.bakes("v2", 500)
+		w.operator(sm.SignalPause)
+		w.eventually("v2 is paused", time.Minute, func() bool { return w.record("v2").Held != nil })
+		w.deletes("ledger/releases/v2.json")
+		time.Sleep(time.Hour)
+		w.repaired("v2 is under way, but ledger/releases/v2.json is missing")
+		w.ends("v2", sm.RolledBack)
+		w.quiet()
+		w.stands("a", "v1", "v1")
+	})
+}
+
 // A release that loses the lock to nobody is undone by whoever hears that it died.
 func TestDeleted_LockOfTheReleaseUnderWay(t *testing.T) {
 	story(t, func(w *world) {

@@ -143,7 +143,7 @@ func ramp(st status, now time.Time, p paint) string {
 		steps = append(steps, text)
 	}
 	has := "active has " + percent(float64(st.Weight)/100)
-	if st.Promoted && st.Ended == nil { // what was active then is the fallback now
+	if st.Promoted && st.Ended == nil && st.Cause == "" { // what was active is the fallback now, unless it is rolled back
 		has = "everyone has " + st.Release
 	}
 	text := strings.TrimSpace(strings.Join(steps, "  ") + "   " + has)

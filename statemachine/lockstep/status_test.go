@@ -186,6 +186,10 @@ func TestStatus_OncePromoted(t *testing.T) {
 	if text := a.expect(0, "status"); !strings.Contains(text, "everyone has v2") || strings.Contains(text, "active has") {
 		t.Errorf("got\n%s", text)
 	}
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Rollback, Began: now, Promoted: &now, Cause: "alarm errors"})
+	if text := a.expect(0, "status"); strings.Contains(text, "everyone has v2") {
+		t.Errorf("in its rollback: got\n%s", text)
+	}
 }
 
 func TestStatus_OfAHotfix(t *testing.T) {

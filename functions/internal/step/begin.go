@@ -142,6 +142,9 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 				if l.Fence, err = b.Book.noted(ctx); err != nil {
 					return err
 				}
+				if l.Fence > 0 {
+					l.Fence += lostFences
+				}
 			}
 			l.Frozen = nil
 			l.Fence++

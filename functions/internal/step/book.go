@@ -118,7 +118,8 @@ func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Reco
 	return b.Update(ctx, doc, func(r *sm.Record) error {
 		if r.Execution == "" {
 			*r = reopened(doc, *r, lock.Holder.Since)
-			if task != sm.Contract && task != sm.Rollback { // an alarm may have been among what is gone
+			r.Contracted = task == sm.Contract && (doc.Asked.Retry > 0 || doc.Next == sm.NextContract) // an earlier call may have passed it
+			if task != sm.Contract && task != sm.Rollback {                                            // an alarm may have been among what is gone
 				r.Signals = []sm.SignalNote{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
 					Reason: sm.RecordKey(doc.Release) + " was gone, and with it what alarms and people had said"}}
 			}
@@ -135,7 +136,7 @@ func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Reco
 // story since.
 func reopened(doc sm.Document, left sm.Record, since time.Time) sm.Record {
 	r := sm.Record{Release: doc.Release, Sequence: doc.Sequence, Execution: doc.Execution, Attempt: 1, Fence: doc.Fence, Active: doc.Active, Fallback: doc.Fallback,
-		Began: since, Weight: doc.Weight, Step: doc.Step, Expanded: true, Lingers: doc.Lingers, Story: left.Story}
+		Began: since, Weight: doc.Weight, Step: doc.Step, Expanded: true, Lingers: true, Story: left.Story}
 	if doc.Hotfix {
 		r.Hotfix = "why is not known any more"
 	}

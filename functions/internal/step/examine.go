@@ -55,9 +55,8 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 		if err != nil {
 			what, was = sm.LockKey+" can't be read: "+err.Error(), sm.Lock{}
 		}
-		// Well above it: who died before it had a record, and repairs, held fences that no record here tells of.
-		anew, mended := sm.Lock{Fence: newest + 1000}, newLock
-		if last := (books{records: records}).newest(); last.Ended == nil && last.Fence > 0 && last.Fence == newest { // nobody had it since
+		anew, mended := sm.Lock{Fence: newest + lostFences}, newLock
+		if last := (books{records: records}).newest(); was.Holder == nil && last.Ended == nil && last.Fence > 0 && last.Fence == newest { // nobody had it since
 			anew, mended = regained(was, last), newHeld+last.Execution+", which has not ended; then look at what it hides"
 		}
 		return lock, []fix{{sm.Finding{What: what, Repair: mended}, true, func(ctx context.Context, _ sm.Document) error {
@@ -68,16 +67,29 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 	if lock.Holder == nil || r.Recover.fresh(*lock.Holder) {
 		return lock, nil, nil
 	}
-	last, _, found, err := r.Recover.last(ctx, lock)
-	if err != nil || found.Running {
+	last, recovering, found, err := r.Recover.last(ctx, lock)
+	if err != nil {
 		return lock, nil, err
 	}
-	what := fmt.Sprintf("the lock is held for %s by %s, which %s", lock.Holder.Release, last, map[bool]string{true: "does not exist", false: "has ended: " + found.Status + " " + found.Error}[found == Execution{}])
-	mended := handOver
 	lost, err := r.lostRecord(ctx, *lock.Holder, records, unreadable)
 	if err != nil {
 		return lock, nil, err
 	}
+	if found.Running {
+		if lost == "" || recovering != "" {
+			return lock, nil, nil
+		}
+		// What waits for a word would wait for good: nobody finds its token any more.
+		return lock, []fix{{sm.Finding{What: fmt.Sprintf("%s is under way, but %s", lock.Holder.Release, lost), Repair: "write it anew, without its story, and stop " + last + "; " + handOver}, true,
+			func(ctx context.Context, _ sm.Document) error {
+				if err := r.reopen(ctx, *lock.Holder); err != nil {
+					return err
+				}
+				return r.Started.Stop(ctx, last, "its record was lost")
+			}}}, nil
+	}
+	what := fmt.Sprintf("the lock is held for %s by %s, which %s", lock.Holder.Release, last, map[bool]string{true: "does not exist", false: "has ended: " + found.Status + " " + found.Error}[found == Execution{}])
+	mended := handOver
 	if lost != "" {
 		what += "; " + lost
 		mended = "write it anew, without its story; " + handOver

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -76,29 +77,31 @@ func FuzzSteps_Ledger(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, which byte, object string) {
-		w := light(t)
-		doc := w.release(sm.Deploy)
-		key := []string{sm.LockKey, sm.RecordKey("v2"), sm.CarriesKey(sm.A), sm.CarriesKey(sm.B)}[which%4]
-		w.objects[key], w.tags[key] = json.RawMessage(object), w.tags[key]+1
-		for _, task := range []sm.Task{sm.Sync, sm.Deploy, sm.Expand, sm.Ramp, sm.Promote, sm.Contract, sm.Rollback} {
-			held := false
-			var lock sm.Lock
-			if json.Unmarshal(w.objects[sm.LockKey], &lock) == nil {
-				held = lock.Holder != nil && lock.Holder.Execution == two && lock.Fence == doc.Fence
+		synctest.Test(t, func(t *testing.T) { // a rollback may wait
+			w := light(t)
+			doc := w.release(sm.Deploy)
+			key := []string{sm.LockKey, sm.RecordKey("v2"), sm.CarriesKey(sm.A), sm.CarriesKey(sm.B)}[which%4]
+			w.objects[key], w.tags[key] = json.RawMessage(object), w.tags[key]+1
+			for _, task := range []sm.Task{sm.Sync, sm.Deploy, sm.Expand, sm.Ramp, sm.Promote, sm.Contract, sm.Rollback} {
+				held := false
+				var lock sm.Lock
+				if json.Unmarshal(w.objects[sm.LockKey], &lock) == nil {
+					held = lock.Holder != nil && lock.Holder.Execution == two && lock.Fence == doc.Fence
+				}
+				w.revive()
+				_, _ = w.run(task, doc)
+				if !held && len(w.writes) > 0 {
+					t.Errorf("%s wrote %q without the lock", task, w.writes)
+				}
 			}
-			w.revive()
-			_, _ = w.run(task, doc)
-			if !held && len(w.writes) > 0 {
-				t.Errorf("%s wrote %q without the lock", task, w.writes)
+			_, _ = w.begin("arn:exec:v3", "another", `{"release":"v3"}`)
+			_, _ = w.alarm("1", "errors-a", "ALARM")
+			_, _ = w.died(two, "ABORTED", "")
+			var into any
+			if json.Unmarshal([]byte(object), &into) != nil && string(w.objects[key]) != object {
+				t.Errorf("%s, which nobody can read, was written over: %s", key, w.objects[key])
 			}
-		}
-		_, _ = w.begin("arn:exec:v3", "another", `{"release":"v3"}`)
-		_, _ = w.alarm("1", "errors-a", "ALARM")
-		_, _ = w.died(two, "ABORTED", "")
-		var into any
-		if json.Unmarshal([]byte(object), &into) != nil && string(w.objects[key]) != object {
-			t.Errorf("%s, which nobody can read, was written over: %s", key, w.objects[key])
-		}
+		})
 	})
 }
 
