@@ -118,8 +118,10 @@ func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Reco
 	return b.Update(ctx, doc, func(r *sm.Record) error {
 		if r.Execution == "" {
 			*r = reopened(doc, *r, lock.Holder.Since)
-			r.Contracted = task == sm.Contract && (doc.Asked.Retry > 0 || doc.Next == sm.NextContract) // an earlier call may have passed it
-			if task != sm.Contract && task != sm.Rollback {                                            // an alarm may have been among what is gone
+			// An earlier call may have passed it.
+			r.Contracted = task == sm.Contract && (doc.Asked.Retry > 0 || doc.Next == sm.NextContract)
+			// An alarm may have been among what is gone.
+			if task != sm.Contract && task != sm.Rollback {
 				r.Signals = []sm.SignalNote{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
 					Reason: sm.RecordKey(doc.Release) + " was gone, and with it what alarms and people had said"}}
 			}
@@ -130,33 +132,6 @@ func (b Book) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Reco
 		}
 		return nil
 	})
-}
-
-// reopened is the record of a release that is under way, where the one is gone that Begin opened: what the document still says, and the
-// story since.
-func reopened(doc sm.Document, left sm.Record, since time.Time) sm.Record {
-	r := sm.Record{Release: doc.Release, Sequence: doc.Sequence, Execution: doc.Execution, Attempt: 1, Fence: doc.Fence, Active: doc.Active, Fallback: doc.Fallback,
-		Began: since, Weight: doc.Weight, Step: doc.Step, Expanded: true, Lingers: true, Story: left.Story}
-	if doc.Hotfix {
-		r.Hotfix = "why is not known any more"
-	}
-	if doc.Promoted {
-		now := time.Now().UTC() // later than it was, so that the environment before is drained for long enough
-		r.Promoted = &now
-	}
-	return r
-}
-
-// noted is the newest fence under which an environment was changed.
-func (b Book) noted(ctx context.Context) (fence int64, err error) {
-	for _, e := range sm.Environments() {
-		c, err := b.Carries(ctx, e)
-		if err != nil {
-			return 0, err
-		}
-		fence = max(fence, c.Fence)
-	}
-	return fence, nil
 }
 
 // Update changes the release's record. A record with a newer fence belongs to a successor: LockLost.

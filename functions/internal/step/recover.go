@@ -102,17 +102,6 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 	return "started " + name, nil
 }
 
-// lostFences is how much newer than any that is known the fence of a lock is that was lost: who died before it had a record, and
-// repairs, held some that nothing tells of.
-const lostFences = 1000
-
-// regained is a lock that was lost as it was before: held by a release that has not ended. Who waited is lost, but for those who came since.
-func regained(lost sm.Lock, r sm.Record) sm.Lock {
-	lost.Fence = r.Fence
-	lost.Holder = &sm.Holder{Release: r.Release, Sequence: r.Sequence, Execution: r.Execution, Fence: r.Fence, Since: time.Now().UTC(), Asked: r.Asked}
-	return lost
-}
-
 // executionDied is the failure for which a release is taken over.
 const executionDied = "ExecutionDied"
 
