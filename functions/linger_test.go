@@ -216,3 +216,37 @@ func TestLinger_Expand_UntilItIsRolledBack(t *testing.T) {
 		})
 	}
 }
+
+// Its execution died and another one ended the release: the lock is free, and whoever started it in the console may have it again.
+func TestLinger_Begin_OfAnExecutionThatWasRecovered(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		story(t, func(w *world) {
+			w.quietlyLive()
+			w.upload(w.release("v2", 2, everything))
+			stopped := func() {
+				w.bakes("v2", 500)
+				w.stop("v2")
+				w.ends("v2", sm.RolledBack)
+			}
+			ended := false
+			w.lingersUntil("GetObject", "/ledger/releases/v2.json", func() bool { return ended })
+			w.abandons(sm.Begin, 0)
+			w.start(`{"release":"v2"}`)
+			stopped()
+			if again {
+				w.start(`{"release":"v2"}`)
+				stopped()
+			}
+			ended = true
+			time.Sleep(5 * time.Second)
+			var lock sm.Lock
+			if w.read(sm.LockKey, &lock); lock.Holder != nil || len(lock.Queue) > 0 {
+				t.Errorf("the lock is %+v", lock)
+			}
+			time.Sleep(time.Hour)
+			if r := w.record("v2"); r.Outcome != sm.RolledBack {
+				t.Errorf("v2 was rolled back, and then its record says %q: %s", r.Outcome, r.Cause)
+			}
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package statemachine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The ledger's objects. Each is changed only by a conditional write.
 
@@ -48,13 +51,15 @@ type Parked struct {
 
 // Record is ledger/releases/<id>.json: what happened to a release.
 type Record struct {
-	Release   string      `json:"release"`
-	Sequence  int64       `json:"sequence"`
-	Execution string      `json:"execution"`
-	Attempt   int         `json:"attempt"`
-	Fence     int64       `json:"fence"`
-	Active    Environment `json:"active"`
-	Fallback  Environment `json:"fallback"`
+	Release   string `json:"release"`
+	Sequence  int64  `json:"sequence"`
+	Execution string `json:"execution"`
+	// Before are the executions that had it before this one: they have ended, and a Begin of theirs that lingers takes no lock.
+	Before   []string    `json:"before,omitempty"`
+	Attempt  int         `json:"attempt"`
+	Fence    int64       `json:"fence"`
+	Active   Environment `json:"active"`
+	Fallback Environment `json:"fallback"`
 	// Hotfix is why the release could not wait for its ramp; "" for one that does.
 	Hotfix string     `json:"hotfix,omitempty"`
 	Began  time.Time  `json:"began"`
@@ -88,6 +93,14 @@ type Record struct {
 	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.
 	Ringing []string `json:"ringing,omitempty"`
 	Story   []Entry  `json:"story,omitempty"`
+}
+
+// Executions are all that ever had the release, the newest last.
+func (r Record) Executions() []string {
+	if r.Execution == "" {
+		return r.Before
+	}
+	return append(slices.Clone(r.Before), r.Execution)
 }
 
 // Wait is a ramp step that bakes: whoever holds the token decides once.

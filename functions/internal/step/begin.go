@@ -259,8 +259,8 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 		return err
 	}
 	switch {
-	case record.Execution == execution && record.Ended != nil: // a Lambda that lingers: nobody waits for its answer
-		return sm.Errorf(sm.InvalidRelease, "release %s was %s in this very execution", m.Release, record.Outcome)
+	case record.Ended != nil && (record.Execution == execution || slices.Contains(record.Before, execution)): // a Lambda that lingers: nobody waits for its answer
+		return sm.Errorf(sm.InvalidRelease, "release %s began in this very execution, and was %s", m.Release, record.Outcome)
 	case live.Release == m.Release:
 		return sm.Errorf(sm.InvalidRelease, "release %s is live already: nothing to do", m.Release)
 	case m.Sequence < live.Sequence:
@@ -317,7 +317,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 			return
 		}
 		*r = sm.Record{
-			Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Attempt: r.Attempt + 1, Fence: fence,
+			Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Before: r.Executions(), Attempt: r.Attempt + 1, Fence: fence,
 			Active: doc.Active, Fallback: doc.Fallback, Hotfix: trigger.Hotfix, Began: time.Now().UTC(), State: sm.Begin, Ringing: ringing, Story: r.Story,
 		}
 	}

@@ -39,7 +39,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	record, err := b.Book.Update(ctx, doc, func(r *sm.Record) error {
 		// A record with an older fence is of an earlier attempt, and its roles may have been swapped since.
 		if opened = r.Execution != "" && r.Fence >= lock.Holder.Fence; opened && r.Execution != in.Execution {
-			r.Execution, r.Fence = in.Execution, lock.Fence
+			r.Before, r.Execution, r.Fence = r.Executions(), in.Execution, lock.Fence
 			r.Outcome, r.Cause, r.Ended = "", "", nil // Wait stays: the rollback cancels its schedule
 		}
 		return nil
