@@ -20,6 +20,7 @@ import (
 
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/cloud/s3"
+	"lockstep/infra/local/cloud/scheduler"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/bundle"
 )
@@ -222,6 +223,13 @@ func (w *world) bakes(release string, weight int) {
 		r := w.record(release)
 		return w.isIn("Ramp") && r.Wait != nil && r.Weight == weight
 	})
+}
+
+// clock is the schedule that ends a bake. It is wound when the record says already that the release bakes.
+func (w *world) clock() scheduler.Schedule {
+	w.t.Helper()
+	w.eventually("a clock is wound", time.Minute, func() bool { return len(w.stack.Cloud.Scheduler.List()) > 0 })
+	return w.stack.Cloud.Scheduler.List()[0]
 }
 
 // reaches waits until an execution is in a state.

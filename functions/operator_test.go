@@ -205,13 +205,13 @@ func TestSchedule_LateAndTwice(t *testing.T) {
 		w.quietlyLive()
 		w.second()
 		w.bakes("v2", 500)
-		clock := w.stack.Cloud.Scheduler.List()[0].Target.Input
+		clock := w.clock().Target.Input
 		w.operator(sm.SignalAdvance)
 		time.Sleep(2 * time.Second)
 		w.bakes("v2", 2500)
 		w.rings(clock)
 		w.bakes("v2", 2500)
-		clock = w.stack.Cloud.Scheduler.List()[0].Target.Input
+		clock = w.clock().Target.Input
 		w.bakes("v2", 10000)
 		w.rings(clock)
 		w.rings(clock)

@@ -121,7 +121,7 @@ func TestSweep_WindsTheClockAgain(t *testing.T) {
 		w.quietlyLive()
 		w.second()
 		w.bakes("v2", 2500)
-		lost := w.stack.Cloud.Scheduler.List()[0]
+		lost := w.clock()
 		if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(), &scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
 			t.Fatal(err)
 		}
