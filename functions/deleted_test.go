@@ -5,15 +5,16 @@ import (
 	"testing"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	sm "lockstep/statemachine"
 )
 
 // deletes takes an object away from under Lockstep, as somebody who tidies up the state bucket does.
-func (w *world) deletes(key string) {
-	if _, err := s3.NewFromConfig(w.config).DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: sdk.String("shop-lockstep-state"), Key: &key}); err != nil {
+func (w *world) deletes(key string) { w.drops("shop-lockstep-state", key) }
+
+func (w *world) drops(bucket, key string) {
+	if _, err := s3.NewFromConfig(w.config).DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
 		w.t.Error(err)
 	}
 }

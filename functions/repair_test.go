@@ -12,7 +12,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	apitypes "github.com/aws/aws-sdk-go-v2/service/apigateway/types"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"lockstep/infra/local/cloud/events"
 	locals3 "lockstep/infra/local/cloud/s3"
@@ -78,11 +77,6 @@ func TestRepair(t *testing.T) {
 			w.t.Fatal(err)
 		}
 	}
-	drop := func(w *world, bucket, key string) {
-		if _, err := s3.NewFromConfig(w.config).DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
-			w.t.Fatal(err)
-		}
-	}
 	control := func(value string) func(w *world) {
 		return func(w *world) {
 			if err := w.stack.Cloud.SSM.Put("/lockstep/shop/environments", value); err != nil {
@@ -128,15 +122,15 @@ func TestRepair(t *testing.T) {
 		"the route was left at 5 %":           {route(`{"active":"a","fallback":"b","weight":500,"release":"v2"}`), "the route sends 5 % of the viewers to a"},
 		"the route is garbage":                {route(`{"active":"c","fallback":"c","weight":-1}`), "the route sends -0.01 % of the viewers to c"},
 		"a page was written over":             {func(w *world) { put(w, "shop-site-b", "index.html", "hello") }, "index.html is missing or was written over"},
-		"a page was deleted":                  {func(w *world) { drop(w, "shop-site-a", "index.html") }, "index.html is missing or was written over"},
-		"an asset was deleted":                {func(w *world) { drop(w, "shop-site-b", "assets/app-v2.js") }, "assets/app-v2.js is missing"},
+		"a page was deleted":                  {func(w *world) { w.drops("shop-site-a", "index.html") }, "index.html is missing or was written over"},
+		"an asset was deleted":                {func(w *world) { w.drops("shop-site-b", "assets/app-v2.js") }, "assets/app-v2.js is missing"},
 		"somebody put a page":                 {func(w *world) { put(w, "shop-site-b", "mine.html", "hello") }, "a page of nobody's, mine.html"},
-		"the note of the fallback was lost":   {func(w *world) { drop(w, state, "ledger/environments/b.json") }, "ledger/environments/b.json is missing"},
-		"the note of active was lost":         {func(w *world) { drop(w, state, "ledger/environments/a.json") }, "ledger/environments/a.json is missing"},
+		"the note of the fallback was lost":   {func(w *world) { w.deletes("ledger/environments/b.json") }, "ledger/environments/b.json is missing"},
+		"the note of active was lost":         {func(w *world) { w.deletes("ledger/environments/a.json") }, "ledger/environments/a.json is missing"},
 		"the note of the fallback is garbage": {func(w *world) { put(w, state, "ledger/environments/b.json", "{") }, "ledger/environments/b.json can't be read"},
-		"a record was lost":                   {func(w *world) { drop(w, state, "ledger/releases/v2.json") }, "ledger/releases/v2.json is missing, though b carries v2"},
+		"a record was lost":                   {func(w *world) { w.deletes("ledger/releases/v2.json") }, "ledger/releases/v2.json is missing, though b carries v2"},
 		"a record is garbage":                 {func(w *world) { put(w, state, "ledger/releases/v2.json", "v2") }, "ledger/releases/v2.json can't be read"},
-		"the lock was lost":                   {func(w *world) { drop(w, state, "ledger/lock.json") }, "its fence is 0, but a record has 2"},
+		"the lock was lost":                   {func(w *world) { w.deletes("ledger/lock.json") }, "its fence is 0, but a record has 2"},
 		"the lock is garbage":                 {func(w *world) { put(w, state, "ledger/lock.json", "[") }, "ledger/lock.json can't be read"},
 		"all at once": {func(w *world) {
 			control("b")(w)
@@ -145,7 +139,7 @@ func TestRepair(t *testing.T) {
 			alias("live")(w)
 			variable("b", "alias", "a")(w)
 			put(w, "shop-site-b", "index.html", "hello")
-			drop(w, state, "ledger/environments/a.json")
+			w.deletes("ledger/environments/a.json")
 			put(w, state, "ledger/environments/b.json", "")
 		}, "the control parameter is not to be understood"},
 	} {
