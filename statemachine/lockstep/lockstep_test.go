@@ -154,6 +154,30 @@ func TestRelease_Twice(t *testing.T) {
 	}
 }
 
+// The machine ignores the second merge, so what it asked for must not be promised.
+func TestRelease_OfOneThatIsMerged(t *testing.T) {
+	for says, lock := range map[string]statemachine.Lock{
+		"v2 is merged;":                  {Holder: &statemachine.Holder{Release: "v1"}},
+		"v2 is under way already;":       {Holder: &statemachine.Holder{Release: "v2", Execution: "2"}},
+		"v2 waits in the queue already;": {Holder: &statemachine.Holder{Release: "v1"}, Queue: []statemachine.Parked{{Release: "v2"}}},
+	} {
+		a := newAccount(t)
+		dir := releaseFolder(t, "<h1>")
+		a.put(statemachine.LockKey, lock)
+		if text := a.expect(0, "release", dir); !strings.Contains(text, says) || len(a.events) != 1 {
+			t.Errorf("got %s and put %d events, want %q and the merge", text, len(a.events), says)
+		}
+		if says == "v2 is merged;" {
+			continue
+		}
+		a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Execution: "2"})
+		text := a.expect(exitRefused, "release", dir, "--hotfix", "--reason", "the till is broken")
+		if !strings.Contains(text, `release --hotfix: found "v2", which is merged already`) || len(a.events) != 1 {
+			t.Errorf("as a hotfix, where it %s got %s and put %d events, want it refused", says, text, len(a.events))
+		}
+	}
+}
+
 // What was lost of a release that everyone has is needed still: a rollback would write its site anew.
 func TestRelease_PutsBackWhatWasLost(t *testing.T) {
 	a := newAccount(t)

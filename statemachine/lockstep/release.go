@@ -74,12 +74,7 @@ func (c *releaseCommand) Run(s *session) error {
 		s.say("%s ended before; to try it again: %s", record.Release, statemachine.Again(record.Execution, record.Release))
 		return outcome(record)
 	}
-	merge := statemachine.Merge{App: s.settings.App, Release: manifest.Release, Sequence: manifest.Sequence, Hotfix: c.Hotfix, Reason: c.Reason}
-	if err := s.put(statemachine.SourceCI, statemachine.DetailMerge, merge); err != nil {
-		return err
-	}
-	s.say("%s is merged; lockstep status --watch shows how it goes", manifest.Release)
-	if err := s.hintAtHotfix(c.Hotfix, manifest.Release); err != nil {
+	if err := s.merge(c, manifest, record); err != nil {
 		return err
 	}
 	if c.Wait {
@@ -100,16 +95,32 @@ func checkMigrations(dir string, packed []byte) error {
 	return nil
 }
 
-// hintAtHotfix says how to put a hotfix before the release under way, which it waits for like any other.
-func (s *session) hintAtHotfix(hotfix bool, release string) error {
+// merge puts the merge on the bus, again where it was there before: the machine ignores one that it knows, and the first may be lost.
+func (s *session) merge(c *releaseCommand, m statemachine.Manifest, record statemachine.Record) error {
 	var lock statemachine.Lock
-	if !hotfix {
-		return nil
-	}
-	if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil || lock.Holder == nil || lock.Holder.Release == release {
+	if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil {
 		return err
 	}
-	s.say("%s is under way and ends first; to put %s before it: lockstep rollback --release %s", lock.Holder.Release, release, lock.Holder.Release)
+	begun := lock.Holder != nil && lock.Holder.Release == m.Release
+	place := slices.IndexFunc(lock.Queue, func(p statemachine.Parked) bool { return p.Release == m.Release })
+	if c.Hotfix && (begun && record.Execution == lock.Holder.Execution && record.Hotfix == "" || place >= 0 && !lock.Queue[place].Hotfix) {
+		return invalid("release --hotfix: found %q, which is merged already, as one that is none; give the hotfix an id and a sequence of its own", m.Release)
+	}
+	merge := statemachine.Merge{App: s.settings.App, Release: m.Release, Sequence: m.Sequence, Hotfix: c.Hotfix, Reason: c.Reason}
+	if err := s.put(statemachine.SourceCI, statemachine.DetailMerge, merge); err != nil {
+		return err
+	}
+	standing := "is merged"
+	switch {
+	case begun:
+		standing = "is under way already"
+	case place >= 0:
+		standing = "waits in the queue already"
+	}
+	s.say("%s %s; lockstep status --watch shows how it goes", m.Release, standing)
+	if c.Hotfix && lock.Holder != nil && !begun { // which it waits for like any other
+		s.say("%s is under way and ends first; to put %s before it: lockstep rollback --release %s", lock.Holder.Release, m.Release, lock.Holder.Release)
+	}
 	return nil
 }
 
