@@ -152,6 +152,10 @@ func TestRelease_Twice(t *testing.T) {
 	if !strings.Contains(text, "start-execution --state-machine-arn arn:aws:states:us-east-1:1:stateMachine:shop --input") || len(a.events) != 2 {
 		t.Errorf("of one that was rolled back: got %s and put %d events; want the command that tries it again, and no merge", text, len(a.events))
 	}
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Outcome: statemachine.Released})
+	if text := a.expect(0, "release", dir); !strings.Contains(text, "release it under a new id") || strings.Contains(text, "start-execution") || len(a.events) != 2 {
+		t.Errorf("of one that was released: got %s and put %d events; want no command that would be refused, and no merge", text, len(a.events))
+	}
 }
 
 // The machine ignores the second merge, so what it asked for must not be promised.

@@ -70,7 +70,12 @@ func (c *releaseCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if record.Outcome != "" { // a merge is taken up once, so asking again would only be refused
+	switch record.Outcome { // a merge is taken up once, so asking again would only be refused
+	case "":
+	case statemachine.Released: // and what is live, or older than it, is tried by nobody
+		s.say("%s was released before; to go back to it, release it under a new id, with a sequence of its own", record.Release)
+		return nil
+	default:
 		s.say("%s ended before; to try it again: %s", record.Release, statemachine.Again(record.Execution, record.Release))
 		return outcome(record)
 	}
