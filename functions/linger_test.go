@@ -87,13 +87,14 @@ func TestLinger_SyncAboutToSetTheStage(t *testing.T) {
 	})
 }
 
-// The aliases and the stage of a release that was rolled back.
+// The aliases and the stage of a release that was rolled back, and what the ledger says of them, which is word for word what it said
+// before the release.
 func TestLinger_Deploy_UntilItIsRolledBack(t *testing.T) {
-	for _, operation := range []string{"UpdateFunctionCode", "UpdateAlias"} {
+	for operation, path := range map[string]string{"UpdateFunctionCode": "shop-orders", "UpdateAlias": "shop-orders", "PutObject": "/ledger/environments/b.json"} {
 		t.Run(operation, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				w.lingersUntil(operation, "shop-orders", func() bool { return len(w.said("v2", sm.Rollback)) == 2 })
+				w.lingersUntil(operation, path, func() bool { return len(w.said("v2", sm.Rollback)) == 2 })
 				w.abandons(sm.Deploy, 0)
 				w.second()
 				w.bakes("v2", 500)

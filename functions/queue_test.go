@@ -39,6 +39,46 @@ func TestQueue_TheNewestFollows_TheOlderIsSuperseded(t *testing.T) {
 	})
 }
 
+// Of two that ask with one release at the same time one gets a place, whatever becomes of it: the other would wait for a turn that
+// ends in a refusal.
+func TestQueue_OneReleaseHasOnePlace(t *testing.T) {
+	for name, copied := range map[string]struct {
+		lingers sm.Task
+		before  string
+	}{
+		"the lock looks as it did before": {sm.Begin, "/ledger/lock.json"},
+		"the end is not recorded yet":     {sm.Finish, "/ledger/releases/v3.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.bakes("v2", 500)
+				w.merge(w.release("v4", 4, everything))
+				w.upload(w.release("v3", 3, everything))
+				time.Sleep(10 * time.Second)
+				w.lingers(copied.lingers, "PutObject", copied.before, 30*time.Second)
+				merge := func() { w.putEvent(sm.SourceCI, sm.DetailMerge, hotfix("v3", 3)) }
+				start := func() { w.start(`{"release":"v3"}`) } // superseded by v4 at once
+				first, second, went := merge, start, []string{refused, superseded}
+				if copied.lingers == sm.Finish {
+					first, second, went = start, merge, []string{superseded, refused}
+				}
+				first()
+				time.Sleep(5 * time.Second)
+				second()
+				time.Sleep(time.Minute)
+				w.tookTimes("v3", went...)
+				if r := w.record("v3"); r.Outcome != sm.Superseded || !strings.Contains(r.Cause, "v4") {
+					t.Errorf("v3 was %s: %s", r.Outcome, r.Cause)
+				}
+				w.ends("v4", sm.Released)
+				w.stands("a", "v4", "v2")
+			})
+		})
+	}
+}
+
 // A merge that could not be released takes nobody's place: it is refused before it joins the queue.
 func TestQueue_WhatIsRefusedSupersedesNobody(t *testing.T) {
 	story(t, func(w *world) {

@@ -7,8 +7,18 @@ import (
 
 // The ledger's objects. Each is changed only by a conditional write.
 
+// Revision is in each of them. An ETag is a digest of the content: what is written back as it was would have the ETag that it had
+// before, and whoever read it then would not notice what happened meanwhile.
+type Revision struct {
+	After string `json:"after,omitempty"` // the ETag of what this replaced
+}
+
+// Replaces says which revision this one replaces.
+func (r *Revision) Replaces(etag string) { r.After = etag }
+
 // Lock is ledger/lock.json: who releases now, and who waits. Fence grows each time it changes hands.
 type Lock struct {
+	Revision
 	Fence  int64    `json:"fence"`
 	Holder *Holder  `json:"holder,omitempty"`
 	Queue  []Parked `json:"queue,omitempty"`
@@ -51,6 +61,7 @@ type Parked struct {
 
 // Record is ledger/releases/<id>.json: what happened to a release.
 type Record struct {
+	Revision
 	Release   string `json:"release"`
 	Sequence  int64  `json:"sequence"`
 	Execution string `json:"execution"`
@@ -172,8 +183,9 @@ type Entry struct {
 
 // Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled is
 // false while a step is changing it, so that nobody takes a half-written environment for a whole one. Fence is that of the
-// lock under which it was written: without it, what a rollback writes back would have the ETag that it had before the release.
+// lock under which it was written: should the lock be lost, the next one's is newer.
 type Carries struct {
+	Revision
 	Environment Environment        `json:"environment"`
 	Settled     bool               `json:"settled"`
 	Fence       int64              `json:"fence,omitempty"`

@@ -233,7 +233,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 	if lock.Holder != nil && lock.Holder.Sequence == m.Sequence {
 		return taken(m, lock.Holder.Release)
 	}
-	for _, p := range lock.Queue {
+	for _, p := range slices.Concat(lock.Queue, lock.Unheard) { // what becomes of the unheard is not recorded yet
 		switch {
 		case p.Execution == execution:
 		case p.Release == m.Release:

@@ -127,6 +127,9 @@ func TestBegin_Refuses(t *testing.T) {
 		"live already":         {world: func(w *world) { w.live("v2", 2) }, says: "release v2 is live already: nothing to do"},
 		"under way already":    {world: held(sm.Holder{Release: "v2", Execution: one}), says: "release v2 is under way already, in " + one},
 		"waiting already":      {world: held(sm.Holder{Release: "v1", Execution: one}, sm.Parked{Release: "v2", Execution: "arn:other"}), says: "release v2 waits in the queue already, in arn:other"},
+		"about to end": {world: func(w *world) {
+			w.store(sm.LockKey, sm.Lock{Fence: 5, Unheard: []sm.Parked{{Release: "v2", Execution: "arn:other"}}})
+		}, says: "release v2 waits in the queue already, in arn:other"},
 		"merged again after a rollback": {world: func(w *world) { w.change(func(r *sm.Record) { r.Execution, r.Outcome = one, sm.RolledBack }) },
 			event: merged, says: `release v2 was rolled back before; to try it again: aws stepfunctions start-execution --state-machine-arn `},
 		"recovering nobody":    {event: `{"release":"v2","recover":"arn:dead"}`, says: "recover arn:dead: it does not hold the lock"},

@@ -261,7 +261,10 @@ func (b Book) Lock(ctx context.Context, change func(*sm.Lock) error) (sm.Lock, e
 
 // update reads, changes and writes back an object until nobody else wrote in between. Whoever loses six
 // times in a row gives StaleWrite to the machine, which waits with jitter.
-func update[T any](ctx context.Context, ledger Ledger, key string, change func(*T) error) (T, error) {
+func update[T any, P interface {
+	*T
+	Replaces(etag string)
+}](ctx context.Context, ledger Ledger, key string, change func(*T) error) (T, error) {
 	var err error
 	for range 6 {
 		var object kept[T]
@@ -272,6 +275,7 @@ func update[T any](ctx context.Context, ledger Ledger, key string, change func(*
 		if err = change(&object.value); err != nil {
 			return object.value, err
 		}
+		P(&object.value).Replaces(etag)
 		if _, err = ledger.Put(ctx, key, object, etag); err == nil {
 			return object.value, nil
 		}

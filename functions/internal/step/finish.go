@@ -119,7 +119,7 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 	if lock.Holder != nil && lock.Holder.Release == doc.Release && lock.Holder.Execution != doc.Execution {
 		return outcome, nil
 	}
-	for _, p := range lock.Queue {
+	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
 		if p.Release == doc.Release && p.Execution != doc.Execution {
 			return outcome, nil
 		}

@@ -251,16 +251,19 @@ func named(t testing.TB, err error, name string, says ...string) {
 // state is everything that a second attempt must leave as a single one does.
 // The story is left out: it says what each attempt did.
 func (w *world) state() string {
+	ledger := map[string]any{}
 	for key, data := range w.objects {
-		var record map[string]any
-		if (strings.HasPrefix(key, sm.RecordsPrefix) || key == sm.LockKey) && json.Unmarshal(data, &record) == nil {
-			delete(record, "story")
-			delete(record, "unheard") // who asks again removes it, or the sweep
-			w.store(key, record)
+		var object map[string]any
+		ledger[key] = json.RawMessage(data)
+		if json.Unmarshal(data, &object) == nil && object != nil {
+			delete(object, "after") // a write that changes nothing is one
+			delete(object, "story")
+			delete(object, "unheard") // who asks again removes it, or the sweep
+			ledger[key] = object
 		}
 	}
 	data, err := json.MarshalIndent(map[string]any{
-		"ledger": w.objects, "aliases": w.aliases, "published": w.published, "stages": w.stages, "sites": w.sites, "route": w.route,
+		"ledger": ledger, "aliases": w.aliases, "published": w.published, "stages": w.stages, "sites": w.sites, "route": w.route,
 		"control": w.control, "answers": w.answers, "schedules": w.schedules, "executions": w.executions, "schema": w.schema,
 	}, "", " ")
 	if err != nil {
