@@ -22,7 +22,7 @@ import (
 type auditor struct {
 	account
 	gates
-	schema *schema
+	schema *memorySchema
 	tell   func(format string, args ...any)
 	// bundles is what CI uploaded.
 	bundles func(release string) *bundled
@@ -66,7 +66,7 @@ type weighing struct {
 	weight int
 }
 
-func audit(acc account, s *schema, tell func(string, ...any), bundles func(string) *bundled) *auditor {
+func audit(acc account, s *memorySchema, tell func(string, ...any), bundles func(string) *bundled) *auditor {
 	a := &auditor{account: acc, schema: s, tell: tell, bundles: bundles, lost: map[string]time.Time{}, records: map[string]recordObject{},
 		lines: map[string][]string{}, calls: map[string][]time.Time{}, ends: map[string][]string{}}
 	a.gates = gates{hotfixes: map[string]bool{}, urgent: map[string]bool{}, disliked: map[string]bool{}, agreed: map[string]time.Time{}}

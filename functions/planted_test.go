@@ -28,15 +28,15 @@ type plant struct {
 
 // planted are the mistakes. $ asks whether this is the one.
 var planted = []plant{
-	{"drop the fence", "step/book.go", `func stillHeld(lock sm.Lock, doc sm.Document) error {`, `func stillHeld(lock sm.Lock, doc sm.Document) error {
+	{"drop the fence", "ledger/lease.go", `func stillHeld(lock sm.Lock, doc sm.Document) error {`, `func stillHeld(lock sm.Lock, doc sm.Document) error {
 	if $ && lock.Holder != nil {
 		return nil
 	}`},
-	{"let a dead one's record be changed", "step/book.go", `if r.Fence > doc.Fence {`, `if $ {
+	{"let a dead one's record be changed", "ledger/record.go", `if r.Fence > doc.Fence {`, `if $ {
 			return change(r)
 		}
 		if r.Fence > doc.Fence {`},
-	{"forget what came while nobody waited", "step/book.go", `for _, s := range r.Signals {
+	{"forget what came while nobody waited", "ledger/signals.go", `for _, s := range r.Signals {
 		switch s.Kind {`, `for _, s := range r.Signals {
 		if $ {
 			break
@@ -47,10 +47,10 @@ var planted = []plant{
 	}
 	out, err := s.client.PutObject(ctx, input)`},
 
-	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Book.turn(`, `if $ || l.Holder == nil && !frozen && b.Book.turn(`},
-	{"begin while frozen", "step/begin.go", `&& !frozen && b.Book.turn(`, `&& (!frozen || $) && b.Book.turn(`},
-	{"let the newest go before a hotfix", "step/queue.go", `len(hotfixes) > 0 {`, `len(hotfixes) > 0 && !$ {`},
-	{"take over under the old fence", "step/takeover.go", `l.Fence++
+	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Ledger.HasTurn(`, `if $ || l.Holder == nil && !frozen && b.Ledger.HasTurn(`},
+	{"begin while frozen", "step/begin.go", `&& !frozen && b.Ledger.HasTurn(`, `&& (!frozen || $) && b.Ledger.HasTurn(`},
+	{"let the newest go before a hotfix", "ledger/queue.go", `len(hotfixes) > 0 {`, `len(hotfixes) > 0 && !$ {`},
+	{"take over under the old fence", "step/begin_takeover.go", `l.Fence++
 		l.Holder.Execution,`, `if !$ {
 			l.Fence++
 		}
@@ -58,57 +58,57 @@ var planted = []plant{
 	{"let go of somebody else's lock", "step/finish.go", `if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil`, `if l.Holder != nil && (l.Holder.Execution == doc.Execution || $) {
 			l.Holder = nil`},
-	{"announce no end", "step/finish.go", `return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))`, `if $ {
+	{"announce no end", "step/finish.go", `return doc, f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc))`, `if $ {
 		return doc, nil
 	}
-	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))`},
-	{"lose a parked merge", "step/queue.go", `if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`, `tell := answers.Succeed
+	return doc, f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc))`},
+	{"lose a parked merge", "ledger/queue.go", `if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`, `tell := answers.Succeed
 			if $ { // nobody tells it
 				tell = func(context.Context, string, any) (bool, error) { return true, nil }
 			}
 			if _, err := tell(ctx, p.TaskToken, doc); err != nil {`},
-	{"let the oldest win", "step/queue.go", `return cmp.Compare(x.Sequence, y.Sequence)`, `if $ {
+	{"let the oldest win", "ledger/queue.go", `return cmp.Compare(x.Sequence, y.Sequence)`, `if $ {
 				x, y = y, x
 			}
 			return cmp.Compare(x.Sequence, y.Sequence)`},
-	{"recover nothing", "step/recover.go", `if !held {
+	{"recover nothing", "recovery/recover.go", `if !held {
 		return`, `if !held || $ {
 		return`},
 	{"believe the parameter", "step/begin.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
 		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
-	{"write however late", "step/book.go", `soon, cancel := context.WithTimeout(ctx, holdFor)`,
+	{"write however late", "ledger/lease.go", `soon, cancel := context.WithTimeout(ctx, holdFor)`,
 		`soon, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: holdFor, true: time.Hour}[$])`},
 	{"write nothing anew", "step/rollback.go", `if err == nil && doc.Lingers {`, `if err == nil && doc.Lingers && !$ {`},
-	{"seal no alias", "step/rollback.go", `if !doc.Lingers {`, `if $ || !doc.Lingers {`},
-	{"let a call of before write", "step/book.go", `doc.Asked.Before(last) {`, `doc.Asked.Before(last) && !$ {`},
+	{"seal no alias", "environment/seal.go", `if !doc.Lingers {`, `if $ || !doc.Lingers {`},
+	{"let a call of before write", "ledger/lease.go", `doc.Asked.Before(last) {`, `doc.Asked.Before(last) && !$ {`},
 
 	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
 		return doc, nil
 	}
 	text, err := s.level(ctx, doc)`},
-	{"write the fallback", "step/level.go", `return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Book.Mine(doc))`, `if $ {
-		return l.Versions.Point(ctx, name, doc.Fallback, version, seal(doc), l.Book.Mine(doc))
+	{"write the fallback", "environment/environment.go", `return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Ledger.Mine(doc))`, `if $ {
+		return l.Versions.Point(ctx, name, doc.Fallback, version, seal(doc), l.Ledger.Mine(doc))
 	}
-	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Book.Mine(doc))`},
-	{"write pages before their assets", "step/level.go", `	if err := l.assets(ctx, doc, site, assets); err != nil {
+	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Ledger.Mine(doc))`},
+	{"write pages before their assets", "environment/environment.go", `	if err := l.Assets(ctx, doc, site, assets); err != nil {
 		return err
 	}
-	return l.entries(`, `	if $ {
-		if err := l.entries(ctx, doc, site, releaseID, entries); err != nil {
+	return l.Entries(`, `	if $ {
+		if err := l.Entries(ctx, doc, site, releaseID, entries); err != nil {
 			return err
 		}
 	}
-	if err := l.assets(ctx, doc, site, assets); err != nil {
+	if err := l.Assets(ctx, doc, site, assets); err != nil {
 		return err
 	}
-	return l.entries(`},
+	return l.Entries(`},
 	{"move aliases before all are verified", "step/deploy.go", `	published, err := d.publish(ctx, m)`, `	for _, name := range m.FunctionNames() {
 		if !$ {
 			break
 		}
 		version, err := d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(m.Functions[name]), m.Functions[name].SHA256)
 		if err == nil {
-			err = d.point(ctx, doc, name, version)
+			err = d.Point(ctx, doc, name, version)
 		}
 		if err != nil {
 			return "", err
@@ -116,23 +116,23 @@ var planted = []plant{
 	}
 	published, err := d.publish(ctx, m)`},
 	{"let events call what nobody has yet", "step/deploy.go", `if err := d.openPreview(ctx, doc); err != nil {`, `if $ {
-		if err := d.follower().follow(ctx, doc, doc.Active); err != nil {
+		if err := d.Follower().Follow(ctx, doc, doc.Active); err != nil {
 			return "", err
 		}
 	}
 	if err := d.openPreview(ctx, doc); err != nil {`},
 	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`, `if got != sha256hex && !$ {`},
-	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, schemaFence(doc))`, `e.Open, doc.Release, map[bool]int64{false: schemaFence(doc)}[$])`},
-	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, schemaFence(doc))`, `c.Open, doc.Release, map[bool]int64{false: schemaFence(doc)}[$])`},
+	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, schema.Fence(doc))`, `e.Open, doc.Release, map[bool]int64{false: schema.Fence(doc)}[$])`},
+	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, schema.Fence(doc))`, `c.Open, doc.Release, map[bool]int64{false: schema.Fence(doc)}[$])`},
 	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
 		return nil`, `r.Expanded = !$
 		return nil`},
 
 	{"do not ask the team's probe", "step/probe.go", `if own := p.Settings.Probe; own != nil {`, `if own := p.Settings.Probe; own != nil && !$ {`},
-	{"grow while frozen", "step/hold.go", `if reason != "" {`, `if reason != "" && !$ {`},
-	{"grow outside of the windows", "step/hold.go", `opens.After(now) && !byHand {`, `opens.After(now) && !byHand && !$ {`},
-	{"grow unapproved", "step/hold.go", `step > approved(record) {`, `step > approved(record) && !$ {`},
-	{"spend the harm budget at once", "step/budget.go", `	step := func(weight int) sm.RampStep {`, `	if $ {
+	{"grow while frozen", "step/ramp_gate.go", `if reason != "" {`, `if reason != "" && !$ {`},
+	{"grow outside of the windows", "step/ramp_gate.go", `opens.After(now) && !byHand {`, `opens.After(now) && !byHand && !$ {`},
+	{"grow unapproved", "step/ramp_gate.go", `step > ledger.Approved(record) {`, `step > ledger.Approved(record) && !$ {`},
+	{"spend the harm budget at once", "step/ramp_budget.go", `	step := func(weight int) sm.RampStep {`, `	if $ {
 		weight = sm.FullWeight
 	}
 	step := func(weight int) sm.RampStep {`},
@@ -151,19 +151,19 @@ var planted = []plant{
 		doc.Weight = sm.FullWeight
 	}
 `},
-	{"swap the roles before the route", "step/promote.go", `	if err := p.Book.Grows(ctx, doc,`, `	if $ {
+	{"swap the roles before the route", "step/promote.go", `	if err := p.Ledger.Grows(ctx, doc,`, `	if $ {
 		if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 			return doc, err
 		}
 	}
-	if err := p.Book.Grows(ctx, doc,`},
+	if err := p.Ledger.Grows(ctx, doc,`},
 	{"forget to swap the roles", "step/promote.go", `		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`, `		if $ { // the route is enough
 			return nil
 		}
 		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`},
-	{"forget what events call", "step/promote.go", `if err := p.follow(ctx, doc, doc.Active); err != nil {`, `if $ {
+	{"forget what events call", "step/promote.go", `if err := p.Follow(ctx, doc, doc.Active); err != nil {`, `if $ {
 		// the roles are enough
-	} else if err := p.follow(ctx, doc, doc.Active); err != nil {`},
+	} else if err := p.Follow(ctx, doc, doc.Active); err != nil {`},
 	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`, `doc.Drained = text != "" || $`},
 	{"keep no way back after the drain", "step/drain.go", `if d.Settings.Drain.Then != sm.ThenHold ||`, `if $ || d.Settings.Drain.Then != sm.ThenHold ||`},
 	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`, `r.Contracted = !$`},
@@ -171,16 +171,16 @@ var planted = []plant{
 	{"roll back without the weight", "step/rollback.go", `if err := r.Routes.Put(`, `if $ {
 		// the stage is enough
 	} else if err := r.Routes.Put(`},
-	{"roll back without pages", "step/rollback.go", `if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {`, `if $ {
+	{"roll back without pages", "step/rollback.go", `if err := r.Entries(ctx, doc, from.Site, from.Release, entries); err != nil {`, `if $ {
 		// the API is enough
-	} else if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {`},
-	{"roll back without aliases", "step/rollback.go", `moved, err := r.functions(ctx, doc)`, `if $ {
-		return "", r.stage(ctx, doc, doc.Active, from.Release)
+	} else if err := r.Entries(ctx, doc, from.Site, from.Release, entries); err != nil {`},
+	{"roll back without aliases", "step/rollback.go", `moved, err := r.Functions(ctx, doc)`, `if $ {
+		return "", r.Stage(ctx, doc, doc.Active, from.Release)
 	}
-	moved, err := r.functions(ctx, doc)`},
-	{"leave events with what is rolled back", "step/rollback.go", `if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {`, `if $ {
+	moved, err := r.Functions(ctx, doc)`},
+	{"leave events with what is rolled back", "step/rollback.go", `if err := r.Follower().Follow(ctx, doc, doc.Fallback); err != nil {`, `if $ {
 		// viewers are enough
-	} else if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {`},
+	} else if err := r.Follower().Follow(ctx, doc, doc.Fallback); err != nil {`},
 	{"leave the schema wide", "step/expand.go", `report, err := e.narrow(ctx, doc)`, `if $ {
 		return doc, nil
 	}

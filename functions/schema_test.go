@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"lockstep/functions/internal/aws"
+	"lockstep/functions/internal/schema"
 	"lockstep/functions/internal/step"
 	"lockstep/functions/internal/wire"
 	"lockstep/infra/local/cloud/lambda"
 	sm "lockstep/statemachine"
 )
 
-// schema is a database as far as releases change it: whose expand migrations have run, and whose contract ones. It
+// memorySchema is a database as far as releases change it: whose expand migrations have run, and whose contract ones. It
 // outlives every process, as Postgres does; the stories in database_test.go and the tests of functions/internal/postgres
 // are on a real one.
-type schema struct {
+type memorySchema struct {
 	weather *weather
 	// These are told before it is so.
 	expanding, contracting, narrowing func(release string, fence int64)
@@ -32,18 +33,18 @@ type schema struct {
 
 // session is what a step sees of it.
 type session struct {
-	*schema
+	*memorySchema
 	fence int64
 }
 
 // steps are those that change the schema, over this one.
-func (s *schema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
-	open := func(ctx context.Context, fence int64) (step.Schema, error) {
+func (s *memorySchema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
+	open := func(ctx context.Context, fence int64) (schema.Database, error) {
 		return session{s, fence}, unreachable(s.weather.query(ctx, "connect", func() {}))
 	}
 	return map[sm.Task]lambda.Handler{
-		sm.Expand:   serve(wire.Step((&step.Expand{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
-		sm.Contract: serve(wire.Step((&step.Contract{Book: wire.Book(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
+		sm.Expand:   serve(wire.Step((&step.Expand{Ledger: wire.Ledger(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
+		sm.Contract: serve(wire.Step((&step.Contract{Ledger: wire.Ledger(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
 	}
 }
 
@@ -79,8 +80,8 @@ func unreachable(err error) error {
 func (s session) behind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.schema.fence = max(s.schema.fence, s.fence)
-	return s.fence != 0 && s.fence < s.schema.fence
+	s.memorySchema.fence = max(s.memorySchema.fence, s.fence)
+	return s.fence != 0 && s.fence < s.memorySchema.fence
 }
 
 func (s session) Expand(ctx context.Context, release string, _ fs.FS) (string, error) {
@@ -99,21 +100,21 @@ func (s session) Contract(ctx context.Context, release string, _ fs.FS) (string,
 }
 
 // OldClients finds none: the functions of this shop keep no sessions.
-func (s *schema) OldClients(ctx context.Context, _ string, _ time.Duration) (busy bool, found string, err error) {
+func (s *memorySchema) OldClients(ctx context.Context, _ string, _ time.Duration) (busy bool, found string, err error) {
 	return false, "nobody", unreachable(s.weather.query(ctx, "look for old clients", func() {}))
 }
 
 // Widened names those that can still be undone.
-func (s *schema) Widened(context.Context) (releases []string, err error) {
+func (s *memorySchema) Widened(context.Context) (releases []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(s.expanded), func(r string) bool { return slices.Contains(s.contracted, r) }), nil
 }
 
 // Close keeps everything.
-func (s *schema) Close() error { return nil }
+func (s *memorySchema) Close() error { return nil }
 
-func (s *schema) has(list *[]string, release string) bool {
+func (s *memorySchema) has(list *[]string, release string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Contains(*list, release)
@@ -121,7 +122,7 @@ func (s *schema) has(list *[]string, release string) bool {
 
 // fits tells whether code runs on the schema as it is now: all that the code's line of releases widened is wide, and
 // nothing that came after it is narrowed.
-func (s *schema) fits(line []string, migrates func(release string) bool) error {
+func (s *memorySchema) fits(line []string, migrates func(release string) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, release := range line {

@@ -120,7 +120,7 @@ type simulation struct {
 	*world
 	account account
 	weather *weather
-	schema  *schema
+	schema  *memorySchema
 	auditor *auditor
 
 	merged  []string // releases, in the order that they were announced in
@@ -169,7 +169,7 @@ func begin(t *testing.T, seed uint64) *simulation {
 		lag = time.Duration(d.Int64N(int64(3 * time.Minute)))
 		s.stack.Cloud.Metrics.Lag(lag)
 	}
-	s.schema = &schema{weather: s.weather}
+	s.schema = &memorySchema{weather: s.weather}
 	s.auditor = audit(s.account, s.schema, s.tell, func(release string) *bundled {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -1,3 +1,5 @@
+// Package step has the steps of a release, a file each; what belongs to one step alone is named after it.
+// It knows no AWS SDK: adapters are given to it by the Lambdas' mains, and by the tests.
 package step
 
 import (
@@ -8,34 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"lockstep/functions/internal/artifact"
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/routing"
+	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
-
-// Bundles reads the releases that CI uploaded.
-type Bundles interface {
-	Read(ctx context.Context, key string, limit int64) ([]byte, error)
-	Newest(ctx context.Context) (release string, err error)
-}
-
-// Roles reads and swaps the control parameter.
-type Roles interface {
-	Get(ctx context.Context) (sm.Control, error)
-	Put(ctx context.Context, control sm.Control) error
-}
-
-// Answers gives waiting executions their answer. Delivered is false where the token was answered before.
-type Answers interface {
-	Succeed(ctx context.Context, token string, output any) (delivered bool, err error)
-	Fail(ctx context.Context, token, name, cause string) (delivered bool, err error)
-}
-
-// AlarmStates tells which of the named alarms ring.
-type AlarmStates interface {
-	Ringing(ctx context.Context, names []string) ([]string, error)
-	// Breached tells whether any datapoint of an alarm, from the one that a time lies in on, is beyond its threshold.
-	Breached(ctx context.Context, name string, since time.Time) (bool, error)
-}
 
 // Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the
 // machine through the task token with the release document. While a freeze lasts nobody but a hotfix takes
@@ -43,19 +26,19 @@ type AlarmStates interface {
 // Run twice, it finds the lock or the place in the queue that it took before. It returns InvalidRelease
 // and IncompatibleMigration.
 type Begin struct {
-	Book     Book
+	Ledger   ledger.Ledger
 	Settings sm.Settings
-	Bundles  Bundles
+	Bundles  artifact.Reader
 	// Migrations says what is wrong with a release's migrations without running them.
 	Migrations func(migrations fs.FS) error
-	Roles      Roles
-	Routes     RouteStore
+	Roles      routing.Roles
+	Routes     routing.RouteStore
 	// Stages tells which aliases an environment's stage calls, and as which release.
 	Stages    func(ctx context.Context, e sm.Environment) (alias sm.Environment, release string, err error)
-	Answers   Answers
-	Alarms    AlarmStates
+	Answers   machine.Answers
+	Alarms    evidence.AlarmStates
 	Freeze    Freeze
-	Schedules Schedules
+	Schedules timer.Schedules
 }
 
 // Run answers in.TaskToken when the lock is held; the returned document is only for the log.
@@ -72,7 +55,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 			return sm.Document{}, sm.Wrap(sm.InvalidRelease, "look for the newest release", err)
 		}
 	}
-	manifest, err := b.check(ctx, trigger)
+	manifest, err := b.Check(ctx, trigger)
 	if err != nil {
 		return sm.Document{}, err
 	}
@@ -91,7 +74,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 		return sm.Document{Execution: in.Execution, Release: manifest.Release}, b.wait(ctx, in, manifest, place, frozen)
 	}
 	if lock.Holder.Clock {
-		_ = b.Schedules.Cancel(ctx, frozenSchedule(in.Execution)) // left, it would answer a token that is used up
+		_ = b.Schedules.Cancel(ctx, timer.FreezeName(in.Execution)) // left, it would answer a token that is used up
 	}
 	return b.start(ctx, in, trigger, manifest, lock.Fence)
 }
@@ -99,13 +82,13 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 // newest is the release that was uploaded last, or was when the execution began to hold the lock or to wait for it.
 func (b *Begin) newest(ctx context.Context, execution string) (string, error) {
 	var lock sm.Lock
-	if _, err := b.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+	if _, err := b.Ledger.Store.Get(ctx, sm.LockKey, &lock); err != nil {
 		return "", err
 	}
 	if lock.Holder != nil && lock.Holder.Execution == execution {
 		return lock.Holder.Release, nil
 	}
-	if place := placeOf(lock, execution); place.Release != "" {
+	if place := ledger.QueueEntry(lock, execution); place.Release != "" {
 		return place.Release, nil
 	}
 	return b.Bundles.Newest(ctx)
@@ -120,7 +103,7 @@ type place struct {
 // line takes the lock if it is free, or joins the queue.
 func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest, frozen bool) (p place, err error) {
 	hotfix := trigger.Hotfix != ""
-	p.lock, err = b.Book.Lock(ctx, func(l *sm.Lock) error {
+	p.lock, err = b.Ledger.Lock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == in.Execution {
 			return again(l, in)
 		}
@@ -133,17 +116,17 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if slices.ContainsFunc(slices.Concat(l.Queue, l.Unheard), func(p sm.Parked) bool { return ours(p) && in.Asked.Before(p.Asked) }) {
 			return sm.Errorf(sm.StaleWrite, "release %s: %s was asked again since: its place is not this one's", m.Release, in.Execution)
 		}
-		clock := placeOf(*l, in.Execution).Clock
+		clock := ledger.QueueEntry(*l, in.Execution).Clock
 		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
-		if l.Holder == nil && !frozen && b.Book.turn(*l, m.Sequence, hotfix) {
+		if l.Holder == nil && !frozen && b.Ledger.HasTurn(*l, m.Sequence, hotfix) {
 			if l.Fence == 0 { // the first release of all, or somebody deleted the lock
-				if l.Fence, err = b.Book.noted(ctx); err != nil {
+				if l.Fence, err = b.Ledger.NewestFence(ctx); err != nil {
 					return err
 				}
 				if l.Fence > 0 {
-					l.Fence += lostFences
+					l.Fence += ledger.LostFences
 				}
 			}
 			l.Frozen = nil
@@ -151,9 +134,9 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Clock: clock, Asked: in.Asked}
 			return nil
 		}
-		if b.Book.Queue == sm.RefuseNew && l.Holder != nil {
+		if b.Ledger.Queue == sm.RefuseNew && l.Holder != nil {
 			return sm.Errorf(sm.InvalidRelease, "release %s is under way in %s, and queue is %q: release %s again once it has ended",
-				l.Holder.Release, l.Holder.Execution, b.Book.Queue, m.Release)
+				l.Holder.Release, l.Holder.Execution, b.Ledger.Queue, m.Release)
 		}
 		winds := l.Holder == nil && frozen
 		if winds && l.Frozen == nil {
@@ -168,7 +151,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 
 // again is for a Begin that finds the lock taken by its own execution: by itself, in a call before, or, if it lingers, by a later one.
 func again(l *sm.Lock, in sm.BeginInput) error {
-	err := latest(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Asked: in.Asked}, l.Holder.Asked)
+	err := ledger.VerifyAttempt(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Asked: in.Asked}, l.Holder.Asked)
 	if err == nil {
 		l.Holder.Asked = in.Asked
 	}
@@ -178,36 +161,34 @@ func again(l *sm.Lock, in sm.BeginInput) error {
 // wait lets the others in the queue know. Where it is a freeze that keeps the lock free, it has itself woken for
 // another look, in case nobody hears of its end.
 func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p place, frozen string) error {
-	if err := settleQueue(ctx, b.Book, b.Answers, frozen == ""); err != nil || frozen == "" || p.lock.Holder != nil {
+	if err := ledger.NotifyQueue(ctx, b.Ledger, b.Answers, frozen == ""); err != nil || frozen == "" || p.lock.Holder != nil {
 		return err
 	}
 	if !p.waited {
 		doc, held := sm.Document{Execution: in.Execution, Release: m.Release}, sm.Record{Held: &sm.Held{By: sm.HeldByFreeze, Why: "frozen: " + frozen}}
-		if err := b.Book.announce(ctx, held, doc, sm.Begin, m.Release+" waits to begin: frozen: "+frozen); err != nil {
+		if err := b.Ledger.Announce(ctx, held, doc, sm.Begin, m.Release+" waits to begin: frozen: "+frozen); err != nil {
 			return err
 		}
 	}
 	again, now := sm.Document{Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Next: sm.NextBegin}, time.Now()
-	if err := b.Schedules.At(ctx, frozenSchedule(in.Execution), now.Add(relook(now.Sub(*p.lock.Frozen))), in.TaskToken, again); err != nil {
+	if err := b.Schedules.At(ctx, timer.FreezeName(in.Execution), now.Add(relook(now.Sub(*p.lock.Frozen))), in.TaskToken, again); err != nil {
 		return err
 	}
 	// Who was told meanwhile what becomes of it found no schedule to delete.
 	var lock sm.Lock
-	if _, err := b.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+	if _, err := b.Ledger.Store.Get(ctx, sm.LockKey, &lock); err != nil {
 		return err
 	}
-	if !waits(lock.Queue, in.TaskToken) {
-		return b.Schedules.Cancel(ctx, frozenSchedule(in.Execution))
+	if !ledger.IsWaiting(lock.Queue, in.TaskToken) {
+		return b.Schedules.Cancel(ctx, timer.FreezeName(in.Execution))
 	}
 	// What ended before the token lay there found nobody to wake.
 	reason, err := b.Freeze.Reason(ctx)
 	if err != nil || reason != "" {
 		return err
 	}
-	return settleQueue(ctx, b.Book, b.Answers, true)
+	return ledger.NotifyQueue(ctx, b.Ledger, b.Answers, true)
 }
-
-func frozenSchedule(execution string) string { return hashed(execution + "/frozen") }
 
 // roles are those that the control parameter says, those that are true, and the share of the viewers that active has. SSM
 // has no conditional write, and people have hands, but viewers go by the route.
@@ -248,13 +229,13 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 	}
 	if lock.Holder == nil && weight != 0 {
 		return sm.Errorf(sm.InvalidRelease, "the route sends %s of the viewers to %s, where %s would go, and no release is under way: "+
-			"lockstep repair sends everyone to %s; then release it again", percent(weight), control.Active, m.Release, control.Fallback)
+			"lockstep repair sends everyone to %s; then release it again", release.Percent(weight), control.Active, m.Release, control.Fallback)
 	}
-	live, err := b.Book.Carries(ctx, control.Fallback)
+	live, err := b.Ledger.Carries(ctx, control.Fallback)
 	if err != nil {
 		return err
 	}
-	record, err := b.Book.Record(ctx, m.Release)
+	record, err := b.Ledger.Record(ctx, m.Release)
 	if err != nil {
 		return err
 	}
@@ -287,7 +268,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	if err != nil {
 		return sm.Document{}, err
 	}
-	live, err := b.Book.Carries(ctx, control.Fallback)
+	live, err := b.Ledger.Carries(ctx, control.Fallback)
 	if err != nil {
 		return sm.Document{}, err
 	}
@@ -296,7 +277,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 		if err != nil {
 			return sm.Document{}, err
 		}
-		if record, err := b.Book.Record(ctx, serves); err != nil {
+		if record, err := b.Ledger.Record(ctx, serves); err != nil {
 			return sm.Document{}, err
 		} else if record.Outcome == sm.Released {
 			return sm.Document{}, sm.Errorf(sm.InvalidRelease, "%s says that %s carries nothing, but its API is %s, which everyone has: "+
@@ -321,12 +302,12 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 			Active: doc.Active, Fallback: doc.Fallback, Hotfix: trigger.Hotfix, Began: time.Now().UTC(), State: sm.Begin, Ringing: ringing, Story: r.Story,
 		}
 	}
-	text := fmt.Sprintf("%s begins in %s; %s stays with %s", m.Release, doc.Active, orNothing(live.Release), doc.Fallback)
+	text := fmt.Sprintf("%s begins in %s; %s stays with %s", m.Release, doc.Active, release.OrNothing(live.Release), doc.Fallback)
 	if doc.Hotfix {
 		text += "; a hotfix, which skips its ramp: " + trigger.Hotfix
 	}
 	if said != control {
-		if err := b.Book.While(ctx, doc, func(ctx context.Context) error { return b.Roles.Put(ctx, control) }); err != nil {
+		if err := b.Ledger.While(ctx, doc, func(ctx context.Context) error { return b.Roles.Put(ctx, control) }); err != nil {
 			return sm.Document{}, fmt.Errorf("let the control parameter say what the route does: %w", err)
 		}
 		text += fmt.Sprintf("; the control parameter said that %s is active, where the route sends the viewers: it says %s now", said.Active, control.Active)
@@ -334,16 +315,9 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	if len(ringing) > 0 {
 		text += "; rang before, so does not count: " + strings.Join(ringing, ", ")
 	}
-	if _, err := b.Book.Tell(ctx, doc, sm.Begin, text, open); err != nil {
+	if _, err := b.Ledger.Tell(ctx, doc, sm.Begin, text, open); err != nil {
 		return sm.Document{}, err
 	}
 	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)
 	return doc, err
-}
-
-func orNothing(releaseID string) string {
-	if releaseID == "" {
-		return "nothing"
-	}
-	return releaseID
 }

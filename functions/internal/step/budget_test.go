@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -20,14 +22,14 @@ func (flow) Calls(context.Context, sm.Environment, time.Time, time.Time) (reques
 }
 
 func (f flow) Counts(_ context.Context, series []sm.Series, period time.Duration, since, until time.Time) (counts []map[int64]float64, err error) {
-	weights := weightsOf(f.record("v2"))
+	weights := evidence.Weights(f.record("v2"))
 	for _, s := range series {
 		count := map[int64]float64{}
 		for at, n := since, 0; at.Before(until); at = at.Add(period) {
-			for n < len(weights) && !weights[n].at.After(at) {
+			for n < len(weights) && !weights[n].At.After(at) {
 				n++
 			}
-			active := share(weights[:n], at)
+			active := evidence.Share(weights[:n], at)
 			if s.Dimensions["Stage"] == sm.B.Stage() {
 				active = 1 - active
 			}
@@ -45,7 +47,7 @@ func TestBudget_OfAWeek_FitsIntoAHistory(t *testing.T) {
 		week := 7 * 24 * time.Hour
 		w.settings.Ramp = sm.RampPlan{HarmBudget: 50, Within: sm.Duration(week), MinimumRequests: 20, MaxExtensions: 6}
 		doc, began, looks := w.release(sm.Ramp), time.Now(), 0
-		ramp := Ramp{Book: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}, Traffic: flow{w, 30_000}}
+		ramp := step.Ramp{Ledger: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}, Traffic: flow{w, 30_000}}
 		for ; doc.Weight < sm.FullWeight && looks*15 < 18_000; looks++ {
 			doc = must[sm.Document](t)(ramp.Run(t.Context(), sm.RampInput{TaskToken: "ramp", Document: doc}))
 			time.Sleep(time.Until(w.record("v2").Wait.Until) + 30*time.Second) // a schedule comes within a minute

@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"archive/zip"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/migration/lint"
 )
@@ -50,11 +51,11 @@ func TestBegin_RefusesMigrationsThatCouldNotRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			begin := &Begin{
+			begin := &step.Begin{
 				Bundles:    objects{"releases/v2/release.json": manifest, "releases/v2/migrations.zip": packed.Bytes()},
 				Migrations: lint.Check, Settings: sm.Settings{App: "shop", Database: &sm.Database{}},
 			}
-			_, err = begin.check(t.Context(), release.Trigger{Release: "v2"})
+			_, err = begin.Check(t.Context(), release.Trigger{Release: "v2"})
 			if sm.Name(err) != sm.IncompatibleMigration || !bytes.Contains([]byte(err.Error()), []byte(file.path)) {
 				t.Errorf("got %v, want IncompatibleMigration that names %s", err, file.path)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
@@ -12,16 +14,16 @@ import (
 // changes nothing but the record. It returns AlarmBreached and OperatorRollback for signals that arrived
 // while nobody waited.
 type CheckAlarms struct {
-	Book Book
-	Witness
+	Ledger ledger.Ledger
+	evidence.Collector
 }
 
 func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	record, err := c.Book.Enter(ctx, doc, sm.CheckAlarms)
+	record, err := c.Ledger.Enter(ctx, doc, sm.CheckAlarms)
 	if err != nil {
 		return doc, err
 	}
-	if err := interruption(record); err != nil {
+	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
 	evidence, pace, err := c.Evidence(ctx, doc, record)
@@ -30,15 +32,15 @@ func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, er
 	}
 	judgement := release.Judge(evidence)
 	verdict, why := judgement.Verdict, judgement.Why
-	said := fmt.Sprintf("%s at %s: %s", verdict, percent(doc.Weight), why)
+	said := fmt.Sprintf("%s at %s: %s", verdict, release.Percent(doc.Weight), why)
 	if verdict == sm.Inconclusive && doc.Waived {
-		verdict, said = sm.Healthy, fmt.Sprintf("not judged at %s, since the operator does not wait for more: %s", percent(doc.Weight), why)
+		verdict, said = sm.Healthy, fmt.Sprintf("not judged at %s, since the operator does not wait for more: %s", release.Percent(doc.Weight), why)
 	}
 	doc.Verdict = verdict
 	if verdict == sm.Breached {
 		doc.Failure = &sm.Failure{Error: sm.AlarmBreached, Cause: why}
 	}
-	_, err = c.Book.Tell(ctx, doc, sm.CheckAlarms, said, func(r *sm.Record) {
+	_, err = c.Ledger.Tell(ctx, doc, sm.CheckAlarms, said, func(r *sm.Record) {
 		if r.Pace == nil {
 			r.Pace = pace
 		}

@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"time"
 
+	"lockstep/functions/internal/artifact"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/schema"
 	sm "lockstep/statemachine"
 )
 
@@ -15,44 +18,44 @@ import (
 // table. It returns AlarmBreached and OperatorRollback as long as there is a way back, Unfinished where it
 // waits or has more to do than one invocation has time for, and else ContractFailed.
 type Contract struct {
-	Book     Book
+	Ledger   ledger.Ledger
 	Settings sm.Settings
-	Bundles  Bundles
-	Open     OpenSchema
+	Bundles  artifact.Reader
+	Open     schema.Open
 }
 
 // fenceLook is how often the database is asked for old clients, fenceTurn how long by one invocation.
-const fenceLook, fenceTurn = 5 * time.Second, 10 * time.Minute
+const FenceLook, fenceTurn = 5 * time.Second, 10 * time.Minute
 
 func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	record, err := c.Book.Enter(ctx, doc, sm.Contract)
+	record, err := c.Ledger.Enter(ctx, doc, sm.Contract)
 	if err != nil {
 		return doc, err
 	}
 	if !record.Contracted {
-		if err := interruption(record); err != nil {
+		if err := ledger.Interruption(record); err != nil {
 			return doc, err
 		}
 	}
 	op := "contract the schema for " + doc.Release
-	schema, migrations, err := openMigrations(ctx, c.Bundles, c.Open, doc.Release, schemaFence(doc))
+	database, migrations, err := schema.Migrations(ctx, c.Bundles, c.Open, doc.Release, schema.Fence(doc))
 	if err != nil {
 		return doc, sm.Wrap(sm.ContractFailed, op, err)
 	}
 	text := "no migrations: nothing to contract"
 	var found string
-	if schema != nil {
-		defer schema.Close()
+	if database != nil {
+		defer database.Close()
 		if _, err := fs.Stat(migrations, "contract"); err == nil && !record.Contracted {
-			if found, err = c.fence(ctx, doc, schema); err != nil {
+			if found, err = c.fence(ctx, doc, database); err != nil {
 				return doc, sm.Wrap(sm.ContractFailed, op, err)
 			}
 		}
 	}
 	// A signal that loses the race against this write comes too late, and Signal sees that it does.
-	if _, err := c.Book.Update(ctx, doc, func(r *sm.Record) error {
+	if _, err := c.Ledger.Update(ctx, doc, func(r *sm.Record) error {
 		if !r.Contracted {
-			if err := interruption(*r); err != nil {
+			if err := ledger.Interruption(*r); err != nil {
 				return err
 			}
 		}
@@ -61,8 +64,8 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	}); err != nil {
 		return doc, err
 	}
-	if schema != nil {
-		report, err := schema.Contract(ctx, doc.Release, migrations)
+	if database != nil {
+		report, err := database.Contract(ctx, doc.Release, migrations)
 		if err != nil {
 			return doc, sm.Wrap(sm.ContractFailed, op, err)
 		}
@@ -71,22 +74,22 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 			text = found + "; " + text
 		}
 	}
-	_, err = c.Book.Tell(ctx, doc, sm.Contract, text)
+	_, err = c.Ledger.Tell(ctx, doc, sm.Contract, text)
 	return doc, err
 }
 
 // fence waits until no client of another release uses the database any more, and says what it found. The API's
 // own count has been quiet before: what is left are clients that never came through it.
-func (c *Contract) fence(ctx context.Context, doc sm.Document, schema Schema) (found string, err error) {
+func (c *Contract) fence(ctx context.Context, doc sm.Document, database schema.Database) (found string, err error) {
 	for turn := time.Now(); ; {
-		record, err := c.Book.Record(ctx, doc.Release)
+		record, err := c.Ledger.Record(ctx, doc.Release)
 		if err != nil {
 			return "", err
 		}
-		if err := interruption(record); err != nil {
+		if err := ledger.Interruption(record); err != nil {
 			return "", err
 		}
-		busy, found, err := schema.OldClients(ctx, doc.Release, c.Settings.Drain.Quiet.Std())
+		busy, found, err := database.OldClients(ctx, doc.Release, c.Settings.Drain.Quiet.Std())
 		if err != nil || !busy {
 			return found, err
 		}
@@ -99,7 +102,7 @@ func (c *Contract) fence(ctx context.Context, doc sm.Document, schema Schema) (f
 		select {
 		case <-ctx.Done():
 			return "", sm.Errorf(sm.Unfinished, "wait for old clients of the database: %s: %w", found, ctx.Err())
-		case <-time.After(fenceLook):
+		case <-time.After(FenceLook):
 		}
 	}
 }

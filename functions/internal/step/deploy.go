@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
-
+	"lockstep/functions/internal/artifact"
+	"lockstep/functions/internal/environment"
+	"lockstep/functions/internal/routing"
 	sm "lockstep/statemachine"
 )
 
@@ -15,33 +17,33 @@ import (
 // Run twice, unchanged code publishes no new version and everything else is where it was put. It returns
 // DeployFailed.
 type Deploy struct {
-	Leveler
-	Routes Routes
+	environment.Syncer
+	Routes routing.Routes
 	// Secret makes a secret for testers, anew for each release.
 	Secret func() string
 }
 
 func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	if _, err := d.Book.Enter(ctx, doc, sm.Deploy); err != nil {
+	if _, err := d.Ledger.Enter(ctx, doc, sm.Deploy); err != nil {
 		return doc, err
 	}
-	if err := d.Book.Outlast(ctx, doc); err != nil {
+	if err := d.Ledger.Outlast(ctx, doc); err != nil {
 		return doc, err
 	}
 	text, err := d.deploy(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.DeployFailed, fmt.Sprintf("deploy %s to %s", doc.Release, doc.Active), err)
 	}
-	_, err = d.Book.Tell(ctx, doc, sm.Deploy, text)
+	_, err = d.Ledger.Tell(ctx, doc, sm.Deploy, text)
 	return doc, err
 }
 
 func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
-	m, err := loadManifest(ctx, d.Bundles, doc.Release)
+	m, err := artifact.Manifest(ctx, d.Bundles, doc.Release)
 	if err != nil {
 		return "", err
 	}
-	carries, err := d.Book.unsettle(ctx, doc)
+	carries, err := d.Ledger.Unsettle(ctx, doc)
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +55,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		carries.Functions = map[string]sm.Carried{}
 	}
 	for _, name := range m.FunctionNames() {
-		if err := d.point(ctx, doc, name, published[name].Version); err != nil {
+		if err := d.Point(ctx, doc, name, published[name].Version); err != nil {
 			return "", err
 		}
 		carries.Functions[name] = published[name]
@@ -61,14 +63,14 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	if m.Site != nil {
 		carries.Site = &sm.CarriedSite{Release: doc.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
 	}
-	if err := d.site(ctx, doc, carries.Site, doc.Release); err != nil {
+	if err := d.Site(ctx, doc, carries.Site, doc.Release); err != nil {
 		return "", err
 	}
-	if err := d.stage(ctx, doc, doc.Active, doc.Release); err != nil {
+	if err := d.Stage(ctx, doc, doc.Active, doc.Release); err != nil {
 		return "", err
 	}
 	carries.Release, carries.Sequence, carries.Settled = doc.Release, doc.Sequence, true
-	if err := d.Book.Carry(ctx, doc, carries); err != nil {
+	if err := d.Ledger.Carry(ctx, doc, carries); err != nil {
 		return "", err
 	}
 	if err := d.openPreview(ctx, doc); err != nil {
@@ -83,7 +85,7 @@ func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.Carr
 	names := m.FunctionNames()
 	versions := make([]string, len(names))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(sideBySide)
+	group.SetLimit(environment.SideBySide)
 	for i, name := range names {
 		group.Go(func() (err error) {
 			code := m.Functions[name]

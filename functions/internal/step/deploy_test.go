@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -189,7 +190,7 @@ func TestProbe(t *testing.T) {
 				}
 				_, err := w.run(sm.Probe, doc)
 				named(t, err, sm.ProbeFailed, c.says)
-				if c.spoil == nil && calls != probeTries {
+				if c.spoil == nil && calls != step.ProbeTries {
 					t.Errorf("tried %d times", calls)
 				}
 			})
@@ -203,7 +204,7 @@ func TestProbe_TriesAgain(t *testing.T) {
 		doc := w.release(sm.Probe)
 		calls := 0
 		w.answerHTTP = func(string) (int, string) {
-			if calls++; calls < probeTries {
+			if calls++; calls < step.ProbeTries {
 				return 503, "starting"
 			}
 			return 200, "price"

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
@@ -16,23 +18,20 @@ import (
 // returns AlarmBreached and OperatorRollback: until contract there is a way back. It judges active as CheckAlarms
 // does, since many a fault begins only when everyone has it; now against what the fallback had counted before.
 type Drain struct {
-	Book Book
-	Witness
+	Ledger ledger.Ledger
+	evidence.Collector
 }
 
 // longestLook bounds how long a word of the operator can lie unread while the machine waits, unless the
 // drain may take more than a day.
 const longestLook = time.Minute
 
-// metricLag is how many periods metrics come late: on AWS one to three minutes.
-const metricLag = 3
-
 func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	record, err := d.Book.Enter(ctx, doc, sm.Drain)
+	record, err := d.Ledger.Enter(ctx, doc, sm.Drain)
 	if err != nil {
 		return doc, err
 	}
-	if err := interruption(record); err != nil {
+	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
 	if record.Promoted == nil {
@@ -41,7 +40,7 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	now, plan := time.Now(), d.Settings.Drain
 	since := now.Sub(*record.Promoted)
 	// What the metrics will say of the last minutes they do not say yet: quiet is what was quiet before those.
-	lag := metricLag * d.Settings.MetricPeriod.Std()
+	lag := evidence.MetricLag * d.Settings.MetricPeriod.Std()
 	// Nobody calls it while the last call is still at work, whatever called it.
 	quiet := max(plan.Quiet, d.Settings.CallTimeout)
 	whole := plan.AtMost
@@ -72,18 +71,18 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
 	if held := d.hold(doc, record, text); held != nil {
 		doc.Drained = false
-		if heldBy(record) == sm.HeldByDrain {
+		if ledger.HeldBy(record) == sm.HeldByDrain {
 			return doc, nil
 		}
-		_, err = d.Book.Tell(ctx, doc, sm.Drain, held.Why, func(r *sm.Record) { r.Held = held })
+		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, held.Why, func(r *sm.Record) { r.Held = held })
 		return doc, err
 	}
 	if doc.Drained {
-		_, err = d.Book.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
+		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
 		return doc, err
 	}
 	if n := len(record.Story); blind && (n == 0 || !strings.HasPrefix(record.Story[n-1].Text, unread)) {
-		_, err = d.Book.Tell(ctx, doc, sm.Drain, unread+err.Error())
+		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, unread+err.Error())
 		return doc, err
 	}
 	return doc, nil
@@ -120,12 +119,12 @@ func (d *Drain) judge(ctx context.Context, doc sm.Document, record sm.Record) er
 // hold keeps the way back open until the operator's word, or for as long as the plan says. What was left once stays
 // left, whoever calls it meanwhile.
 func (d *Drain) hold(doc sm.Document, record sm.Record, text string) *sm.Held {
-	_, word := lastOf(record, sm.SignalContract)
+	_, word := ledger.LastSignal(record, sm.SignalContract)
 	if d.Settings.Drain.Then != sm.ThenHold || doc.First || word {
 		return nil
 	}
 	now := time.Now().UTC()
-	if heldBy(record) == sm.HeldByDrain {
+	if ledger.HeldBy(record) == sm.HeldByDrain {
 		if !now.Before(*record.Held.Until) {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
@@ -50,7 +51,7 @@ type world struct {
 	used       map[string]bool   // tokens that were used up elsewhere
 	schedules  map[string]string
 	executions map[string]string
-	fates      map[string]Execution
+	fates      map[string]machine.Execution
 	events     []string
 	ringing    []string
 	outworn    []string // alarms that ring for what is long over
@@ -99,9 +100,9 @@ func (w *world) revive() {
 	w.calls, w.killAt, w.dead, w.writes = 0, 0, false, nil
 }
 
-type ledger struct{ *world }
+type objectStore struct{ *world }
 
-func (l ledger) Get(_ context.Context, key string, into any) (tag string, err error) {
+func (l objectStore) Get(_ context.Context, key string, into any) (tag string, err error) {
 	err = l.call("", func() error {
 		if l.tags[key] == 0 {
 			return nil
@@ -112,7 +113,7 @@ func (l ledger) Get(_ context.Context, key string, into any) (tag string, err er
 	return tag, err
 }
 
-func (l ledger) Put(_ context.Context, key string, value any, tag string) (string, error) {
+func (l objectStore) Put(_ context.Context, key string, value any, tag string) (string, error) {
 	return tag, l.call("ledger "+key, func() error {
 		now := ""
 		if l.tags[key] != 0 {
@@ -146,8 +147,10 @@ func read[T any](w *world, key string) (value T) {
 	return value
 }
 
-func (w *world) lock() sm.Lock              { return read[sm.Lock](w, sm.LockKey) }
+func (w *world) lock() sm.Lock { return read[sm.Lock](w, sm.LockKey) }
+
 func (w *world) record(id string) sm.Record { return read[sm.Record](w, sm.RecordKey(id)) }
+
 func (w *world) change(f func(r *sm.Record)) {
 	r := w.record("v2")
 	f(&r)
@@ -435,7 +438,7 @@ func (e executions) Start(_ context.Context, name string, input any) error {
 	})
 }
 
-func (e executions) Look(_ context.Context, execution string) (found Execution, err error) {
+func (e executions) Look(_ context.Context, execution string) (found machine.Execution, err error) {
 	err = e.call("", func() error { found = e.fates[execution]; return nil })
 	return found, err
 }

@@ -6,17 +6,20 @@ import (
 	"slices"
 	"time"
 
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
 
 // Finish records how the release ended, hands the lock on and announces the end: of a merge that never had the lock before it gives
 // up its place, since nothing else would find it unheard. Run twice, it finds the end recorded and announces it again.
 type Finish struct {
-	Book      Book
+	Ledger    ledger.Ledger
 	App       string
-	Answers   Answers
-	Schedules Schedules
+	Answers   machine.Answers
+	Schedules timer.Schedules
 }
 
 func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
@@ -43,11 +46,11 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		return doc, fmt.Errorf("record that %s was %s: %w", doc.Release, doc.Outcome, err)
 	}
 	if doc.Fence == 0 { // whose place in the queue stays until its end is heard
-		if err := f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc)); err != nil {
+		if err := f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc)); err != nil {
 			return doc, err
 		}
 	}
-	if _, err := f.Book.Lock(ctx, func(l *sm.Lock) error {
+	if _, err := f.Ledger.Lock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil
 		}
@@ -57,10 +60,10 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)
 	}
-	if err := settleQueue(ctx, f.Book, f.Answers, false); err != nil || doc.Fence == 0 {
+	if err := ledger.NotifyQueue(ctx, f.Ledger, f.Answers, false); err != nil || doc.Fence == 0 {
 		return doc, err
 	}
-	return doc, f.Book.announce(ctx, record, doc, sm.Finish, f.words(doc))
+	return doc, f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc))
 }
 
 // unbegun sees to what an execution left that never had a fence: the schedule of a freeze that it waited in, which would
@@ -69,13 +72,13 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 // place says which release it waited with, since the console started it with {}, the document says so from now on.
 func (f *Finish) unbegun(ctx context.Context, doc *sm.Document) error {
 	var lock sm.Lock
-	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+	if _, err := f.Ledger.Store.Get(ctx, sm.LockKey, &lock); err != nil {
 		return fmt.Errorf("read the lock: %w", err)
 	}
 	if lock.Holder != nil && lock.Holder.Execution == doc.Execution && lock.Fence > lock.Holder.Fence {
 		return fmt.Errorf("take %s over: %s", lock.Holder.Release, doc.Failure.Message())
 	}
-	place := placeOf(lock, doc.Execution)
+	place := ledger.QueueEntry(lock, doc.Execution)
 	if h := lock.Holder; h != nil && h.Execution == doc.Execution { // refused when it had the lock already
 		place = sm.Parked{Release: h.Release, Sequence: h.Sequence, Clock: h.Clock}
 	}
@@ -85,7 +88,7 @@ func (f *Finish) unbegun(ctx context.Context, doc *sm.Document) error {
 	if !place.Clock {
 		return nil
 	}
-	return f.Schedules.Cancel(ctx, frozenSchedule(doc.Execution))
+	return f.Schedules.Cancel(ctx, timer.FreezeName(doc.Execution))
 }
 
 // record writes the end where it belongs. A refusal or a superseded merge must not write over the record
@@ -97,7 +100,7 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 			return
 		}
 		if r.Execution == "" && doc.Active != "" {
-			*r = reopened(doc, *r, now)
+			*r = ledger.Reopened(doc, *r, now)
 			r.Expanded, r.Contracted = false, doc.Outcome == sm.Released && doc.Failure == nil
 		}
 		r.Release, r.Sequence, r.Execution, r.State = doc.Release, doc.Sequence, doc.Execution, sm.Finish
@@ -109,11 +112,11 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 		return outcome, nil
 	}
 	if doc.Fence > 0 {
-		return f.Book.Update(ctx, doc, func(r *sm.Record) error { end(r); return nil })
+		return f.Ledger.Update(ctx, doc, func(r *sm.Record) error { end(r); return nil })
 	}
 	// Another execution of the same release may hold the lock, with its record not yet written, or wait for it.
 	var lock sm.Lock
-	if _, err := f.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+	if _, err := f.Ledger.Store.Get(ctx, sm.LockKey, &lock); err != nil {
 		return outcome, err
 	}
 	if lock.Holder != nil && lock.Holder.Release == doc.Release && lock.Holder.Execution != doc.Execution {
@@ -124,7 +127,7 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 			return outcome, nil
 		}
 	}
-	record, err := update(ctx, f.Book.Ledger, sm.RecordKey(doc.Release), func(r *sm.Record) error {
+	record, err := ledger.Update(ctx, f.Ledger.Store, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		// What a copy of the merge was refused for gives way to what became of the merge.
 		copied := r.Began.IsZero() && r.Outcome == sm.Refused && doc.Outcome == sm.Superseded
 		if r.Execution == "" || r.Execution == doc.Execution || copied {

@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -26,8 +28,8 @@ func FuzzSignal(f *testing.F) {
 		w := light(t)
 		w.release(sm.CheckAlarms)
 		before := w.state()
-		_, err := (&Signal{Book: w.book(), Settings: w.settings, Answers: answers{w}, Schedules: schedules{w}}).
-			Run(t.Context(), Event{ID: "1", DetailType: detailType, Time: time.Now(), Detail: json.RawMessage(detail)})
+		_, err := (&step.Signal{Ledger: w.book(), Settings: w.settings, Answers: answers{w}, Schedules: schedules{w}}).
+			Run(t.Context(), machine.Event{ID: "1", DetailType: detailType, Time: time.Now(), Detail: json.RawMessage(detail)})
 		for _, write := range w.writes {
 			verb, of, _ := strings.Cut(write, " ")
 			if !slices.Contains([]string{"announce", "succeed", "fail", "schedule", "cancel"}, verb) && of != sm.RecordKey("v2") {
@@ -106,7 +108,7 @@ func FuzzSteps_Ledger(f *testing.F) {
 }
 
 func (w *world) hears(detail json.RawMessage) (string, error) {
-	return w.recoverer().Run(w.t.Context(), Event{ID: "1", Detail: detail})
+	return w.recoverer().Run(w.t.Context(), machine.Event{ID: "1", Detail: detail})
 }
 
 // light is a world whose releases have no migrations: to read those takes longer than all the rest.

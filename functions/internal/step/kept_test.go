@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"lockstep/functions/internal/ledger"
 	sm "lockstep/statemachine"
 )
 
@@ -20,7 +21,7 @@ func TestUpdate_KeepsWhatANewerVersionWrote(t *testing.T) {
 		"of the record": {sm.RecordKey("v2"),
 			`{"release":"v2","execution":"x","fence":9007199254740993,"signals":[{"id":"1","kind":"alarm","reason":"r","at":"2000-01-01T00:00:00Z","severity":"high"}],"wait":{"taskToken":"t","until":"2000-01-01T00:00:00Z","patience":"1m"},"colour":{"of":"v2"}}`,
 			func(w *world) error {
-				_, err := update(w.t.Context(), ledger{w}, sm.RecordKey("v2"), func(r *sm.Record) error {
+				_, err := ledger.Update(w.t.Context(), objectStore{w}, sm.RecordKey("v2"), func(r *sm.Record) error {
 					r.State, r.Signals = sm.Ramp, append(r.Signals, sm.SignalNote{ID: "2", Kind: sm.SignalPause})
 					return nil
 				})
@@ -29,18 +30,18 @@ func TestUpdate_KeepsWhatANewerVersionWrote(t *testing.T) {
 			[]string{`"severity":"high"`, `"patience":"1m"`, `"colour":{"of":"v2"}`, `"state":"Ramp"`, `"id":"2"`, `9007199254740993`}, nil},
 		"of a wait that is over": {sm.RecordKey("v2"), `{"release":"v2","execution":"x","wait":{"taskToken":"t","patience":"1m"}}`,
 			func(w *world) error {
-				_, err := update(w.t.Context(), ledger{w}, sm.RecordKey("v2"), func(r *sm.Record) error { r.Wait = nil; return nil })
+				_, err := ledger.Update(w.t.Context(), objectStore{w}, sm.RecordKey("v2"), func(r *sm.Record) error { r.Wait = nil; return nil })
 				return err
 			}, nil, []string{"patience"}},
 		"of an attempt that is over": {sm.RecordKey("v2"), `{"release":"v2","execution":"x","colour":"red"}`,
 			func(w *world) error {
-				_, err := update(w.t.Context(), ledger{w}, sm.RecordKey("v2"), func(r *sm.Record) error { *r = sm.Record{Release: "v2", Execution: "y"}; return nil })
+				_, err := ledger.Update(w.t.Context(), objectStore{w}, sm.RecordKey("v2"), func(r *sm.Record) error { *r = sm.Record{Release: "v2", Execution: "y"}; return nil })
 				return err
 			}, nil, []string{"colour"}},
 		"of who waits": {sm.LockKey,
 			`{"fence":3,"holder":{"release":"v2","execution":"x","mood":"calm"},"queue":[{"release":"v3","execution":"y","urgency":"low"},{"release":"v4","execution":"z","urgency":"high"}]}`,
 			func(w *world) error {
-				_, err := update(w.t.Context(), ledger{w}, sm.LockKey, func(l *sm.Lock) error {
+				_, err := ledger.Update(w.t.Context(), objectStore{w}, sm.LockKey, func(l *sm.Lock) error {
 					l.Holder, l.Queue = &sm.Holder{Release: "v3", Execution: "y"}, l.Queue[1:]
 					return nil
 				})

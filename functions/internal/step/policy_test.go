@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"slices"

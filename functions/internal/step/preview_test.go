@@ -1,15 +1,16 @@
-package step
+package step_test
 
 import (
 	"testing"
 	"testing/synctest"
 
+	"lockstep/functions/internal/routing"
 	sm "lockstep/statemachine"
 )
 
 // preview is the hash of the secret that the record of v2 keeps, as the edge gets it.
 func (w *world) preview() string {
-	return rampRoute(sm.Document{}, 0, sm.Record{Preview: w.record("v2").Preview}).Preview
+	return routing.Ramp(sm.Document{}, 0, sm.Record{Preview: w.record("v2").Preview}).Preview
 }
 
 func TestDeploy_OpensThePreview(t *testing.T) {

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"lockstep/functions/internal/artifact"
+	"lockstep/functions/internal/environment"
+	"lockstep/functions/internal/ledger"
 	sm "lockstep/statemachine"
 )
 
@@ -26,26 +29,26 @@ type Lambdas interface {
 // Probe calls active before any viewer does: the calls that the manifest names, the stamp of the
 // entry page, and a Lambda of the team's if there is one. It changes nothing, so it may run any number of times. It returns ProbeFailed.
 type Probe struct {
-	Book     Book
+	Ledger   ledger.Ledger
 	Settings sm.Settings
-	Bundles  Bundles
-	Sites    Sites
+	Bundles  artifact.Reader
+	Sites    environment.Sites
 	HTTP     HTTP
 	Lambdas  Lambdas
 }
 
 // A stage variable takes a moment to reach every host of the API, and a first call a moment to start.
 const (
-	probeTries   = 5
+	ProbeTries   = 5
 	probePause   = time.Second
 	probeTimeout = 30 * time.Second
 )
 
 func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	if _, err := p.Book.Enter(ctx, doc, sm.Probe); err != nil {
+	if _, err := p.Ledger.Enter(ctx, doc, sm.Probe); err != nil {
 		return doc, err
 	}
-	m, err := loadManifest(ctx, p.Bundles, doc.Release)
+	m, err := artifact.Manifest(ctx, p.Bundles, doc.Release)
 	if err != nil {
 		return doc, sm.Wrap(sm.ProbeFailed, "probe "+doc.Release, err)
 	}
@@ -64,7 +67,7 @@ func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		}
 		text += "; " + own.Function + " agrees"
 	}
-	_, err = p.Book.Tell(ctx, doc, sm.Probe, text)
+	_, err = p.Ledger.Tell(ctx, doc, sm.Probe, text)
 	return doc, err
 }
 
@@ -107,7 +110,7 @@ func (p *Probe) page(ctx context.Context, doc sm.Document, m sm.Manifest) error 
 }
 
 func (p *Probe) try(ctx context.Context, e sm.Environment, probe sm.HTTPProbe) (err error) {
-	for i := range probeTries {
+	for i := range ProbeTries {
 		if i > 0 {
 			select {
 			case <-ctx.Done():

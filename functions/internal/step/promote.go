@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"lockstep/functions/internal/environment"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/routing"
+	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
 
@@ -13,36 +17,36 @@ import (
 // events call the release too. Run twice, it writes the same. The document keeps the roles of the beginning. It returns
 // AlarmBreached and OperatorRollback for signals that arrived while nobody waited.
 type Promote struct {
-	Follower
-	Routes    Routes
-	Roles     Roles
-	Schedules Schedules
+	environment.Follower
+	Routes    routing.Routes
+	Roles     routing.Roles
+	Schedules timer.Schedules
 }
 
 func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	record, err := p.Book.Enter(ctx, doc, sm.Promote)
+	record, err := p.Ledger.Enter(ctx, doc, sm.Promote)
 	if err != nil {
 		return doc, err
 	}
-	if err := interruption(record); err != nil {
+	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
-	if err := p.Book.Outlast(ctx, doc); err != nil {
+	if err := p.Ledger.Outlast(ctx, doc); err != nil {
 		return doc, err
 	}
-	unwind(ctx, p.Schedules, record.Wait)
-	if err := p.Book.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
+	timer.Cancel(ctx, p.Schedules, record.Wait)
+	if err := p.Ledger.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
 		return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, mine)
 	}); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
 	}
-	if err := p.Book.While(ctx, doc, func(ctx context.Context) error {
+	if err := p.Ledger.While(ctx, doc, func(ctx context.Context) error {
 		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})
 	}); err != nil {
 		return doc, fmt.Errorf("swap the roles: %w", err)
 	}
 	// Before events call it, so that nothing that they meet counts as from before.
-	if _, err := p.Book.Update(ctx, doc, func(r *sm.Record) error {
+	if _, err := p.Ledger.Update(ctx, doc, func(r *sm.Record) error {
 		if r.Promoted == nil {
 			now := time.Now().UTC()
 			r.Promoted = &now
@@ -51,10 +55,10 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	}); err != nil {
 		return doc, err
 	}
-	if err := p.follow(ctx, doc, doc.Active); err != nil {
+	if err := p.Follow(ctx, doc, doc.Active); err != nil {
 		return doc, err
 	}
-	_, err = p.Book.Tell(ctx, doc, sm.Promote, fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s waits to be left", doc.Release, doc.Active, doc.Fallback), func(r *sm.Record) {
+	_, err = p.Ledger.Tell(ctx, doc, sm.Promote, fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s waits to be left", doc.Release, doc.Active, doc.Fallback), func(r *sm.Record) {
 		r.Wait, r.Preview = nil, ""
 	})
 	doc.Promoted = true

@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"slices"
@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/recovery"
 	sm "lockstep/statemachine"
 )
 
@@ -20,7 +23,7 @@ func parked(t *testing.T, ids ...string) *world {
 	return w
 }
 
-func (w *world) settle() error { return settleQueue(w.t.Context(), w.book(), answers{w}, false) }
+func (w *world) settle() error { return ledger.NotifyQueue(w.t.Context(), w.book(), answers{w}, false) }
 
 func (w *world) free() {
 	lock := w.lock()
@@ -248,7 +251,7 @@ func TestBegin_OfARecovery_TakesTheLockOfADeadOneThatTookItLate(t *testing.T) {
 	if _, err := w.begin("arn:aws:states:us-east-1:1:execution:m:recover-v2-2", "stranger", input); sm.Name(err) != sm.InvalidRelease {
 		t.Errorf("of another's death: %v", err)
 	}
-	must[sm.Document](t)(w.begin("arn:aws:states:us-east-1:1:execution:m:"+recovery("v2", stopped), "again", input))
+	must[sm.Document](t)(w.begin("arn:aws:states:us-east-1:1:execution:m:"+machine.RecoveryName("v2", stopped), "again", input))
 	if doc := w.answered("again"); doc.Next != sm.NextRollback || doc.Fence != 4 {
 		t.Errorf("found %+v", doc)
 	}
@@ -306,7 +309,7 @@ func TestRecover(t *testing.T) {
 				w.store(sm.LockKey, lock)
 				must[string](t)(w.died(execution, "FAILED", ""))
 			}
-			if len(w.executions) != tries || w.lock().Holder == nil || !strings.Contains(w.events[len(w.events)-1], "a person must look") {
+			if len(w.executions) != recovery.Tries || w.lock().Holder == nil || !strings.Contains(w.events[len(w.events)-1], "a person must look") {
 				t.Errorf("started %v; said %q", w.executions, w.events)
 			}
 		},

@@ -2,58 +2,47 @@ package step
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/routing"
+	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
-
-// Routes writes the one value that the edge reads.
-type Routes interface {
-	// Put asks mine when it knows what the route is now, and lets it be on an error.
-	Put(ctx context.Context, route sm.Route, mine func(context.Context) error) error
-}
-
-// Schedules makes and cancels one-time schedules that answer a task token.
-type Schedules interface {
-	At(ctx context.Context, name string, at time.Time, taskToken string, output any) error
-	Cancel(ctx context.Context, name string) error
-	// List names the schedules that are still to come.
-	List(ctx context.Context) (names []string, err error)
-}
 
 // Ramp sets the next weight and leaves its task token where the schedule, an alarm and the operator find
 // it; whichever comes first decides. Run twice, it sets the same weight, since the step is counted in the
 // document that it was given, and the newer token replaces the older. Where something forbids to grow it holds
 // the weight and waits for that. It returns AlarmBreached and OperatorRollback for what arrived while nobody waited.
 type Ramp struct {
-	Book      Book
+	Ledger    ledger.Ledger
 	Settings  sm.Settings
-	Routes    Routes
-	Schedules Schedules
+	Routes    routing.Routes
+	Schedules timer.Schedules
 	Freeze    Freeze
-	Answers   Answers
-	Traffic   Traffic // asked where the ramp goes by a harm budget
+	Answers   machine.Answers
+	Traffic   evidence.Traffic // asked where the ramp goes by a harm budget
 }
 
 func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	in.Document.Asked = in.Asked
 	doc := in.Document
-	record, err := r.Book.Enter(ctx, doc, sm.Ramp)
+	record, err := r.Ledger.Enter(ctx, doc, sm.Ramp)
 	if err != nil {
 		return doc, err
 	}
-	if err := interruption(record); err != nil {
+	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
 	r, why, err := r.byBudget(ctx, doc, record)
 	if err != nil {
 		return doc, err
 	}
-	next, bake, text, err := r.next(doc, record)
+	next, bake, text, err := r.Next(doc, record)
 	if err != nil {
 		return doc, err
 	}
@@ -67,27 +56,27 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	case doc.Held && doc.Weight > 0:
 		return r.again(ctx, in)
 	case record.Step < next.Step || record.Weight < next.Weight: // decided before it is done: see gate
-		if _, err := r.Book.Update(ctx, doc, func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
+		if _, err := r.Ledger.Update(ctx, doc, func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
 			return doc, err
 		}
 	}
-	if err := r.Book.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
-		return r.Routes.Put(ctx, rampRoute(doc, next.Weight, record), mine)
+	if err := r.Ledger.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
+		return r.Routes.Put(ctx, routing.Ramp(doc, next.Weight, record), mine)
 	}); err != nil {
 		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
 	}
 	now := time.Now().UTC()
-	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: scheduleName(next), Since: now, Until: now.Add(bake), Document: next}
+	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: timer.BakeName(next), Since: now, Until: now.Add(bake), Document: next}
 	if next.Step == doc.Step && record.Wait != nil { // prolonged, it is one bake: the calls of all of it count
 		wait.Since = record.Wait.Since
 	}
 	_, unsure := holds(r.Settings.Ramp, doc)
 	before := record.Wait
-	record, err = r.Book.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
+	record, err = r.Ledger.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
 		wait.Paused, record.Held = nil, nil
 		switch {
-		case paused(*record):
-			wait.Paused, record.Held = &now, heldByOperator(*record, now)
+		case ledger.Paused(*record):
+			wait.Paused, record.Held = &now, ledger.HeldByOperator(*record, now)
 		case unsure:
 			wait.Paused, record.Held = &now, &sm.Held{By: sm.HeldByVerdict, Why: "the metrics never said enough", Since: now}
 		}
@@ -98,10 +87,10 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	}
 	r.unwind(ctx, before, wait)
 	// The same write that left the token showed every signal before it; those after it see the token.
-	if err := interruption(record); err != nil {
+	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
-	if promoted(record) || doc.Hotfix { // also where the word came just now: the next step then goes all the way
+	if ledger.Promoted(record) || doc.Hotfix { // also where the word came just now: the next step then goes all the way
 		next.Waived = true
 		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
 		return next, err
@@ -109,22 +98,22 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if wait.Paused != nil {
 		return next, nil
 	}
-	return next, wind(ctx, r.Book, r.Schedules, doc.Release)
+	return next, timer.Start(ctx, r.Ledger, r.Schedules, doc.Release)
 }
 
 // unwind is for a Ramp that has put its own bake in the place of the one before.
 func (r *Ramp) unwind(ctx context.Context, before, now *sm.Wait) {
 	if before != nil && before.Schedule != now.Schedule {
-		unwind(ctx, r.Schedules, before)
+		timer.Cancel(ctx, r.Schedules, before)
 	}
 }
 
 // next is the document after this step, how long it bakes, and what to say.
-func (r *Ramp) next(doc sm.Document, record sm.Record) (sm.Document, time.Duration, string, error) {
+func (r *Ramp) Next(doc sm.Document, record sm.Record) (sm.Document, time.Duration, string, error) {
 	next := doc
 	next.Verdict, next.Waived, next.Held, next.Holds = "", false, false, 0
 	plan := r.Settings.Ramp
-	if promoted(record) || doc.Hotfix {
+	if ledger.Promoted(record) || doc.Hotfix {
 		next.Step, next.Weight, next.Extensions = len(plan.Steps), sm.FullWeight, 0
 		if doc.Hotfix {
 			return next, 0, "100 % at once, a hotfix: " + record.Hotfix, nil
@@ -134,19 +123,19 @@ func (r *Ramp) next(doc sm.Document, record sm.Record) (sm.Document, time.Durati
 	if doc.Verdict == sm.Inconclusive && doc.Step > 0 {
 		exhausted, held := holds(plan, doc)
 		if exhausted && !held {
-			return next, 0, "", sm.Errorf(sm.AlarmBreached, "no verdict at %s after %d extensions, and the ramp says to roll back then", percent(doc.Weight), doc.Extensions)
+			return next, 0, "", sm.Errorf(sm.AlarmBreached, "no verdict at %s after %d extensions, and the ramp says to roll back then", release.Percent(doc.Weight), doc.Extensions)
 		}
 		_, bake := release.RampStep(plan, doc.Step)
 		if held {
-			return next, bake, fmt.Sprintf("%s: still no verdict after %d extensions: held for the operator", percent(doc.Weight), doc.Extensions), nil
+			return next, bake, fmt.Sprintf("%s: still no verdict after %d extensions: held for the operator", release.Percent(doc.Weight), doc.Extensions), nil
 		}
 		next.Extensions++
-		return next, bake, fmt.Sprintf("%s for another %s", percent(doc.Weight), bake), nil
+		return next, bake, fmt.Sprintf("%s for another %s", release.Percent(doc.Weight), bake), nil
 	}
 	next.Step, next.Extensions = doc.Step+1, 0
 	weight, bake := release.RampStep(plan, next.Step)
 	next.Weight = max(weight, doc.Weight) // the ramp never falls
-	return next, bake, fmt.Sprintf("%s of the viewers for %s", percent(next.Weight), bake), nil
+	return next, bake, fmt.Sprintf("%s of the viewers for %s", release.Percent(next.Weight), bake), nil
 }
 
 // holds tells whether the extensions of an inconclusive bake are used up, and whether that means to wait
@@ -155,26 +144,3 @@ func holds(plan sm.RampPlan, doc sm.Document) (exhausted, held bool) {
 	exhausted = doc.Verdict == sm.Inconclusive && doc.Step > 0 && doc.Extensions >= plan.MaxExtensions
 	return exhausted, exhausted && plan.OnInconclusive != sm.RollBackUnsure
 }
-
-func paused(r sm.Record) bool {
-	last, ok := lastOf(r, sm.SignalPause, sm.SignalResume)
-	return ok && last.Kind == sm.SignalPause
-}
-
-func promoted(r sm.Record) bool {
-	_, ok := lastOf(r, sm.SignalPromote)
-	return ok
-}
-
-// scheduleName is one per bake: a retried Ramp finds its own schedule and gives it the new token.
-func scheduleName(doc sm.Document) string {
-	return hashed(fmt.Sprintf("%s/%d/%d/%d", doc.Execution, doc.Step, doc.Extensions, doc.Holds))
-}
-
-// hashed is a name that EventBridge Scheduler has room for.
-func hashed(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "lockstep-" + hex.EncodeToString(sum[:12])
-}
-
-func percent(weight int) string { return fmt.Sprintf("%g %%", float64(weight)/100) }

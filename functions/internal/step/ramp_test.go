@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/functions/internal/schema"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -64,7 +66,7 @@ func TestRamp_Next(t *testing.T) {
 		"promoted":              {doc: sm.Document{Step: 1, Weight: 500, Verdict: sm.Inconclusive}, signal: sm.SignalPromote, step: 3, weight: 10000, text: "100 % by the operator's word"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Ramp{Settings: sm.Settings{Ramp: plan}}
+			r := &step.Ramp{Settings: sm.Settings{Ramp: plan}}
 			if c.rollBack {
 				r.Settings.Ramp.OnInconclusive = sm.RollBackUnsure
 			}
@@ -72,7 +74,7 @@ func TestRamp_Next(t *testing.T) {
 			if c.signal != "" {
 				record.Signals = []sm.SignalNote{{ID: "1", Kind: c.signal}}
 			}
-			next, bake, text, err := r.next(c.doc, record)
+			next, bake, text, err := r.Next(c.doc, record)
 			if c.err != "" {
 				named(t, err, sm.AlarmBreached, c.err)
 				return
@@ -328,7 +330,7 @@ func TestContract_WaitsForOldClientsOfTheDatabase(t *testing.T) {
 				}
 				began := time.Now()
 				_, err := w.run(sm.Contract, doc)
-				if took := time.Since(began); took < c.waits || took > c.waits+2*fenceLook {
+				if took := time.Since(began); took < c.waits || took > c.waits+2*step.FenceLook {
 					t.Errorf("waited %v, expected %v", took, c.waits)
 				}
 				r := w.record("v2")
@@ -417,7 +419,7 @@ func TestSchema_ChangedUnderANewerFence_IsLeftAlone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				doc := w.release(c.at)
-				doc.Outcome, w.schemaFence = c.outcome, schemaFence(sm.Document{Fence: doc.Fence + 1})
+				doc.Outcome, w.schemaFence = c.outcome, schema.Fence(sm.Document{Fence: doc.Fence + 1})
 				before := maps.Clone(w.schema)
 				_, err := w.run(c.task, doc)
 				named(t, err, sm.LockLost)

@@ -7,6 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"lockstep/functions/internal/environment"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/routing"
+	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
 
@@ -17,14 +22,14 @@ import (
 // Where a Lambda may still be at work that the machine gave up, or whose execution died, it seals the aliases, and writes once more
 // what nothing can seal. Run twice, it writes the same. It returns RollbackFailed.
 type Rollback struct {
-	Leveler
-	Routes    Routes
-	Roles     Roles
-	Schedules Schedules
+	environment.Syncer
+	Routes    routing.Routes
+	Roles     routing.Roles
+	Schedules timer.Schedules
 }
 
 func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	entered, err := r.Book.Enter(ctx, doc, sm.Rollback)
+	entered, err := r.Ledger.Enter(ctx, doc, sm.Rollback)
 	if err != nil {
 		return doc, err
 	}
@@ -32,14 +37,14 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
 	cause := doc.Failure.Message()
-	why := rollingBack + cause
-	record, err := r.Book.note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
+	why := ledger.RollingBack + cause
+	record, err := r.Ledger.Note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
 		record.Cause, record.Weight, record.Preview = cause, 0, ""
 	})
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
-	_ = r.Book.announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
+	_ = r.Ledger.Announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
 	began := time.Now()
 	text, err := r.rollBack(ctx, doc)
 	if err == nil && doc.Lingers {
@@ -57,62 +62,59 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	doc.Outcome, doc.Weight = sm.RolledBack, 0
 	// Until the last edge has heard of it, and the last call has ended, active must stay as it is now.
 	doc.WaitSeconds = int(math.Ceil(max(r.Settings.CallTimeout.Std(), r.Settings.EdgeConvergence.Std()).Seconds()))
-	_, err = r.Book.Tell(ctx, doc, sm.Rollback, text, func(record *sm.Record) { record.Wait, record.Promoted = nil, nil })
+	_, err = r.Ledger.Tell(ctx, doc, sm.Rollback, text, func(record *sm.Record) { record.Wait, record.Promoted = nil, nil })
 	return doc, err
 }
 
-// rollingBack is how the line begins that says why, before what was done about it is known.
-const rollingBack = "rolling back: "
-
 func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error) {
 	began := time.Now()
-	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}, r.Book.Mine(doc)); err != nil {
+	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}, r.Ledger.Mine(doc)); err != nil {
 		return "", err
 	}
-	from, err := r.Book.Carries(ctx, doc.Fallback)
+	from, err := r.Ledger.Carries(ctx, doc.Fallback)
 	if err != nil {
 		return "", err
 	}
-	if err := r.stage(ctx, doc, doc.Fallback, from.Release); err != nil {
+	if err := r.Stage(ctx, doc, doc.Fallback, from.Release); err != nil {
 		return "", err
 	}
 	api := time.Since(began)
-	if _, err := r.Book.unsettle(ctx, doc); err != nil {
+	if _, err := r.Ledger.Unsettle(ctx, doc); err != nil {
 		return "", err
 	}
-	assets, entries, err := r.render(ctx, from.Site, doc.Active, from.Release)
+	assets, entries, err := r.Render(ctx, from.Site, doc.Active, from.Release)
 	if err != nil {
 		return "", err
 	}
-	if err := r.entries(ctx, doc, from.Site, from.Release, entries); err != nil {
+	if err := r.Entries(ctx, doc, from.Site, from.Release, entries); err != nil {
 		return "", err
 	}
 	pages := time.Since(began)
 	if err := r.roles(ctx, doc); err != nil {
 		return "", err
 	}
-	if err := r.follower().follow(ctx, doc, doc.Fallback); err != nil {
+	if err := r.Follower().Follow(ctx, doc, doc.Fallback); err != nil {
 		return "", err
 	}
-	moved, err := r.functions(ctx, doc)
+	moved, err := r.Functions(ctx, doc)
 	if err != nil {
 		return "", err
 	}
-	if err := r.assets(ctx, doc, from.Site, assets); err != nil {
+	if err := r.Assets(ctx, doc, from.Site, assets); err != nil {
 		return "", err
 	}
-	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
+	if err := r.Stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := r.Book.Carry(ctx, doc, carried(from, doc.Active)); err != nil {
+	if err := r.Ledger.Carry(ctx, doc, ledger.Level(from, doc.Active)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", orNothing(from.Release),
-		api.Round(time.Millisecond), pages.Round(time.Millisecond), aliases(moved), time.Since(began).Round(time.Millisecond)), nil
+	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", release.OrNothing(from.Release),
+		api.Round(time.Millisecond), pages.Round(time.Millisecond), environment.Aliases(moved), time.Since(began).Round(time.Millisecond)), nil
 }
 
 func (r *Rollback) roles(ctx context.Context, doc sm.Document) error {
-	return r.Book.While(ctx, doc, func(ctx context.Context) error {
+	return r.Ledger.While(ctx, doc, func(ctx context.Context) error {
 		return r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback})
 	})
 }
@@ -122,34 +124,25 @@ func abandoned(f *sm.Failure) bool {
 	return f != nil && (f.Error == sm.StaleWrite || f.Error == sm.Throttled || !slices.Contains(sm.ErrorNames(), f.Error))
 }
 
-// seal is what a rollback writes into every alias where a Lambda that lingers may still be about to move one: that has seen its
-// lock held, but not the alias as it is now. A release that goes its way needs none.
-func seal(doc sm.Document) string {
-	if !doc.Lingers {
-		return ""
-	}
-	return fmt.Sprintf("rolled back from %s under fence %d", doc.Release, doc.Fence)
-}
-
 // anew writes the stage, the roles and the entry pages again when a Lambda that lingers, which may have looked at the lock just before
 // the rollback began, does not write any more.
 func (r *Rollback) anew(ctx context.Context, doc sm.Document, began time.Time) error {
-	if err := outlast(ctx, doc, began); err != nil {
+	if err := ledger.WaitOut(ctx, doc, began); err != nil {
 		return err
 	}
-	from, err := r.Book.Carries(ctx, doc.Fallback)
+	from, err := r.Ledger.Carries(ctx, doc.Fallback)
 	if err != nil {
 		return err
 	}
-	if err := r.stage(ctx, doc, doc.Active, from.Release); err != nil {
+	if err := r.Stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return err
 	}
 	if err := r.roles(ctx, doc); err != nil {
 		return err
 	}
-	_, entries, err := r.render(ctx, from.Site, doc.Active, from.Release)
+	_, entries, err := r.Render(ctx, from.Site, doc.Active, from.Release)
 	if err != nil {
 		return err
 	}
-	return r.entries(ctx, doc, from.Site, from.Release, entries)
+	return r.Entries(ctx, doc, from.Site, from.Release, entries)
 }

@@ -8,33 +8,29 @@ import (
 	"strings"
 	"time"
 
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
-
-// Event is what a rule of the bus hands to Signal and Recover.
-type Event struct {
-	ID         string          `json:"id"`
-	DetailType string          `json:"detail-type"`
-	Source     string          `json:"source"`
-	Time       time.Time       `json:"time"`
-	Detail     json.RawMessage `json:"detail"`
-}
 
 // Signal notes what arrives from outside, an alarm or an operator's request, in the record of the release
 // under way, and answers the ramp's task token if one waits. Noted first, a signal is not lost where
 // nobody waits: the next step reads it. An event that comes twice is noted once, and a token is good once.
 type Signal struct {
-	Book      Book
+	Ledger    ledger.Ledger
 	Settings  sm.Settings
-	Answers   Answers
-	Schedules Schedules
+	Answers   machine.Answers
+	Schedules timer.Schedules
 	Freeze    Freeze
 }
 
 // Run returns a sentence about what it did, for the log.
-func (s *Signal) Run(ctx context.Context, event Event) (string, error) {
+func (s *Signal) Run(ctx context.Context, event machine.Event) (string, error) {
 	var lock sm.Lock
-	if _, err := s.Book.Ledger.Get(ctx, sm.LockKey, &lock); err != nil {
+	if _, err := s.Ledger.Store.Get(ctx, sm.LockKey, &lock); err != nil {
 		return "", fmt.Errorf("read the lock: %w", err)
 	}
 	if event.DetailType == sm.DetailParameter {
@@ -56,7 +52,7 @@ func (s *Signal) Run(ctx context.Context, event Event) (string, error) {
 	return "", fmt.Errorf("event %s: detail-type: found %q, expected an alarm, %q or %q", event.ID, event.DetailType, sm.DetailOperator, sm.DetailParameter)
 }
 
-func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (string, error) {
+func (s *Signal) alarm(ctx context.Context, doc sm.Document, event machine.Event) (string, error) {
 	var change struct {
 		AlarmName string `json:"alarmName"`
 		State     struct {
@@ -74,7 +70,7 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	}
 	judges := s.Settings.Alarms[i].Environment
 	if rings := change.State.Value == "ALARM"; !rings || judges == sm.LiveAlias {
-		_, err := s.Book.Update(ctx, doc, func(r *sm.Record) error {
+		_, err := s.Ledger.Update(ctx, doc, func(r *sm.Record) error {
 			if late, err := misses(*r, doc, event.Time); late || err != nil {
 				return err
 			}
@@ -93,7 +89,7 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	reason, _, _ := strings.Cut(change.State.Reason, " (minimum ") // how CloudWatch counts is no news
 	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
-		return slices.Contains(judging(r.Active, r), judges) && !slices.Contains(r.Ringing, change.AlarmName) &&
+		return slices.Contains(evidence.Judging(r.Active, r), judges) && !slices.Contains(r.Ringing, change.AlarmName) &&
 			!(judges == sm.LiveAlias && over(change.State.ReasonData, *r.Promoted))
 	})
 	if err != nil || !noted {
@@ -102,7 +98,7 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event Event) (strin
 	return s.interrupt(ctx, record, sm.AlarmBreached, note.Reason)
 }
 
-func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (string, error) {
+func (s *Signal) operator(ctx context.Context, doc sm.Document, event machine.Event) (string, error) {
 	var request sm.Operator
 	if err := sm.DecodeStrict(event.Detail, &request); err != nil {
 		return "", fmt.Errorf("event %s: detail.%w", event.ID, err)
@@ -123,7 +119,7 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event Event) (st
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
 		switch note.Kind {
 		case sm.SignalApprove: // A word too many must not approve a step that nobody has asked about yet, nor one that comes late the step after.
-			return heldBy(r) == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
+			return ledger.HeldBy(r) == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
 		case sm.SignalContract: // There is no way back from it: who said it before the promotion had not seen what is live now.
 			return r.Promoted != nil
 		}
@@ -157,10 +153,10 @@ func (s *Signal) parameter(ctx context.Context, lock sm.Lock) (string, error) {
 		return "frozen: " + reason, err
 	}
 	if lock.Holder == nil {
-		return "unfrozen: whoever waits may begin", settleQueue(ctx, s.Book, s.Answers, true)
+		return "unfrozen: whoever waits may begin", ledger.NotifyQueue(ctx, s.Ledger, s.Answers, true)
 	}
-	record, err := s.Book.Record(ctx, lock.Holder.Release)
-	if err != nil || record.Wait == nil || heldBy(record) != sm.HeldByFreeze {
+	record, err := s.Ledger.Record(ctx, lock.Holder.Release)
+	if err != nil || record.Wait == nil || ledger.HeldBy(record) != sm.HeldByFreeze {
 		return "unfrozen: " + lock.Holder.Release + " did not wait for it", err
 	}
 	return s.release(ctx, record)
@@ -168,7 +164,7 @@ func (s *Signal) parameter(ctx context.Context, lock sm.Lock) (string, error) {
 
 // note keeps a signal that concerns the release and still can change it.
 func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, concerns func(sm.Record) bool) (record sm.Record, noted bool, err error) {
-	record, err = s.Book.Update(ctx, doc, func(r *sm.Record) error {
+	record, err = s.Ledger.Update(ctx, doc, func(r *sm.Record) error {
 		late, err := misses(*r, doc, note.At)
 		if err != nil {
 			return err
@@ -239,7 +235,7 @@ func outdated(r sm.Record, id string) bool {
 	case sm.SignalAdvance, sm.SignalPromote:
 		return r.Wait != nil && r.Wait.Schedule != note.Bake
 	case sm.SignalPause, sm.SignalResume:
-		last, _ := lastOf(r, sm.SignalPause, sm.SignalResume)
+		last, _ := ledger.LastSignal(r, sm.SignalPause, sm.SignalResume)
 		return last.ID != id
 	}
 	return false
@@ -275,7 +271,7 @@ func (s *Signal) goOn(ctx context.Context, r sm.Record) (string, error) {
 
 // approve lets Ramp look again, unless it is paused too.
 func (s *Signal) approve(ctx context.Context, r sm.Record) (string, error) {
-	if heldBy(r) != sm.HeldByApproval {
+	if ledger.HeldBy(r) != sm.HeldByApproval {
 		return "noted: approved", nil
 	}
 	return s.release(ctx, r)
@@ -294,15 +290,15 @@ func (s *Signal) pause(ctx context.Context, doc sm.Document, r sm.Record) (strin
 		return "noted: the next bake is paused", nil
 	}
 	if r.Wait.Paused == nil {
-		if _, err := s.Book.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", percent(r.Weight)), func(r *sm.Record) {
-			if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil && paused(*r) {
-				r.Wait.Paused, r.Held = &now, heldByOperator(*r, now)
+		if _, err := s.Ledger.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", release.Percent(r.Weight)), func(r *sm.Record) {
+			if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil && ledger.Paused(*r) {
+				r.Wait.Paused, r.Held = &now, ledger.HeldByOperator(*r, now)
 			}
 		}); err != nil {
 			return "", err
 		}
 	}
-	return "paused", wind(ctx, s.Book, s.Schedules, r.Release)
+	return "paused", timer.Start(ctx, s.Ledger, s.Schedules, r.Release)
 }
 
 // resume gives the bake the time that was left when it was paused.
@@ -314,8 +310,8 @@ func (s *Signal) resume(ctx context.Context, doc sm.Document, r sm.Record) (stri
 		return s.release(ctx, r)
 	}
 	if r.Wait.Paused != nil {
-		if _, err := s.Book.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
-			if r.Wait == nil || r.Wait.Paused == nil || paused(*r) {
+		if _, err := s.Ledger.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
+			if r.Wait == nil || r.Wait.Paused == nil || ledger.Paused(*r) {
 				return
 			}
 			left := r.Wait.Until.Sub(*r.Wait.Paused)
@@ -324,5 +320,5 @@ func (s *Signal) resume(ctx context.Context, doc sm.Document, r sm.Record) (stri
 			return "", err
 		}
 	}
-	return "resumed", wind(ctx, s.Book, s.Schedules, r.Release)
+	return "resumed", timer.Start(ctx, s.Ledger, s.Schedules, r.Release)
 }

@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"fmt"
@@ -7,6 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -222,7 +225,7 @@ func TestSignal_Operator(t *testing.T) {
 			must[sm.Document](t)(w.ramp("third", doc))
 			// Somebody else approved the second step as well, and it comes only now.
 			must[string](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalApprove}))
-			if r := w.record("v2"); w.answers["third"] != "" || approved(r) != 2 {
+			if r := w.record("v2"); w.answers["third"] != "" || ledger.Approved(r) != 2 {
 				t.Errorf("the third step was approved by a word about the second: %q, %+v", w.answers["third"], r.Signals)
 			}
 			time.Sleep(time.Minute)
@@ -240,7 +243,7 @@ func TestSignal_Operator(t *testing.T) {
 		"says nonsense": func(t *testing.T) {
 			w, _ := bakes(t)
 			for detail, says := range map[string]string{`{"app":"shop","action":"stop"}`: `detail.action: found "stop", expected pause`, `{"app":"shop","verb":"pause"}`: "detail.verb"} {
-				_, err := (&Signal{Book: w.book(), Settings: w.settings}).Run(t.Context(), Event{ID: "e7", DetailType: sm.DetailOperator, Detail: []byte(detail)})
+				_, err := (&step.Signal{Ledger: w.book(), Settings: w.settings}).Run(t.Context(), machine.Event{ID: "e7", DetailType: sm.DetailOperator, Detail: []byte(detail)})
 				if err == nil || !strings.Contains(err.Error(), "event e7: ") || !strings.Contains(err.Error(), says) {
 					t.Errorf("%s: found %v, expected the event and %q", detail, err, says)
 				}
@@ -290,7 +293,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
 				t.Errorf("not paused: %v", w.schedules)
 			}
-			if w.route.Weight != 0 || heldBy(w.record("v2")) != sm.HeldByOperator {
+			if w.route.Weight != 0 || ledger.HeldBy(w.record("v2")) != sm.HeldByOperator {
 				t.Errorf("paused, the weight became %d, held is %+v", w.route.Weight, w.record("v2").Held)
 			}
 			must[string](t)(w.operator("2", sm.SignalResume))

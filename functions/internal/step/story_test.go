@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"archive/zip"
@@ -14,7 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"lockstep/functions/internal/environment"
+	"lockstep/functions/internal/evidence"
+	"lockstep/functions/internal/ledger"
+	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/recovery"
 	"lockstep/functions/internal/release"
+	"lockstep/functions/internal/schema"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 	"lockstep/statemachine/migration/lint"
 )
@@ -33,7 +40,7 @@ func newWorld(t testing.TB) *world {
 		sites:   map[sm.Environment]map[string]release.Page{sm.A: {}, sm.B: {}},
 		route:   sm.Route{Active: sm.A, Fallback: sm.B, Release: "v1"},
 		control: sm.Control{Active: sm.A, Fallback: sm.B},
-		answers: map[string]string{}, used: map[string]bool{}, schedules: map[string]string{}, executions: map[string]string{}, fates: map[string]Execution{},
+		answers: map[string]string{}, used: map[string]bool{}, schedules: map[string]string{}, executions: map[string]string{}, fates: map[string]machine.Execution{},
 		requests: map[sm.Environment]float64{sm.A: 100}, schema: map[string]bool{},
 	}
 	w.settings = sm.Settings{
@@ -98,20 +105,20 @@ func (w *world) manifest(id string) (m sm.Manifest) {
 	return m
 }
 
-func (w *world) book() Book {
-	return Book{App: "shop", Ledger: ledger{w}, Bus: bus{w}, Queue: w.policy}
+func (w *world) book() ledger.Ledger {
+	return ledger.Ledger{App: "shop", Store: objectStore{w}, Bus: bus{w}, Queue: w.policy}
 }
 
-func (w *world) leveler() Leveler {
-	return Leveler{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Versions: versions{w}, Stages: stages{w}, Sites: sites{w}}
+func (w *world) leveler() environment.Syncer {
+	return environment.Syncer{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w}, Versions: versions{w}, Stages: stages{w}, Sites: sites{w}}
 }
 
-func (w *world) witness() Witness {
-	return Witness{Settings: w.settings, Alarms: alarms{w}, Traffic: traffic{w}}
+func (w *world) witness() evidence.Collector {
+	return evidence.Collector{Settings: w.settings, Alarms: alarms{w}, Traffic: traffic{w}}
 }
 
-func (w *world) open() OpenSchema {
-	return func(_ context.Context, fence int64) (Schema, error) {
+func (w *world) open() schema.Open {
+	return func(_ context.Context, fence int64) (schema.Database, error) {
 		return database{w, fence}, w.call("", func() error { return nil })
 	}
 }
@@ -123,7 +130,7 @@ func (w *world) begin(execution, token, event string) (sm.Document, error) {
 }
 
 func (w *world) beginAsked(asked sm.Asked, execution, token, event string) (sm.Document, error) {
-	b := Begin{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Routes: routes{w}, Stages: stages{w}.Get, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
+	b := step.Begin{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Routes: routes{w}, Stages: stages{w}.Get, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
 	return b.Run(w.t.Context(), sm.BeginInput{Asked: asked, Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 
@@ -132,7 +139,7 @@ func (w *world) ramp(token string, doc sm.Document) (sm.Document, error) {
 }
 
 func (w *world) rampAsked(asked sm.Asked, token string, doc sm.Document) (sm.Document, error) {
-	r := Ramp{Book: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}}
+	r := step.Ramp{Ledger: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}}
 	return r.Run(w.t.Context(), sm.RampInput{Asked: asked, TaskToken: token, Document: doc})
 }
 
@@ -140,27 +147,27 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	c := w.t.Context()
 	switch task {
 	case sm.Sync:
-		return (&Sync{w.leveler()}).Run(c, doc)
+		return (&step.Sync{w.leveler()}).Run(c, doc)
 	case sm.Expand:
-		return (&Expand{Book: w.book(), Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
+		return (&step.Expand{Ledger: w.book(), Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
 	case sm.Deploy:
-		return (&Deploy{Leveler: w.leveler(), Routes: routes{w}, Secret: func() string { return "let-me-see" }}).Run(c, doc)
+		return (&step.Deploy{Syncer: w.leveler(), Routes: routes{w}, Secret: func() string { return "let-me-see" }}).Run(c, doc)
 	case sm.Probe:
-		return (&Probe{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Sites: sites{w}, HTTP: web{w}, Lambdas: lambdas{w}}).Run(c, doc)
+		return (&step.Probe{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w}, Sites: sites{w}, HTTP: web{w}, Lambdas: lambdas{w}}).Run(c, doc)
 	case sm.Ramp:
 		return w.ramp("ramp", doc)
 	case sm.CheckAlarms:
-		return (&CheckAlarms{Book: w.book(), Witness: w.witness()}).Run(c, doc)
+		return (&step.CheckAlarms{Ledger: w.book(), Collector: w.witness()}).Run(c, doc)
 	case sm.Promote:
-		return (&Promote{Follower: w.leveler().follower(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
+		return (&step.Promote{Follower: w.leveler().Follower(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
 	case sm.Drain:
-		return (&Drain{Book: w.book(), Witness: w.witness()}).Run(c, doc)
+		return (&step.Drain{Ledger: w.book(), Collector: w.witness()}).Run(c, doc)
 	case sm.Contract:
-		return (&Contract{Book: w.book(), Settings: w.settings, Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
+		return (&step.Contract{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
 	case sm.Rollback:
-		return (&Rollback{Leveler: w.leveler(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
+		return (&step.Rollback{Syncer: w.leveler(), Routes: routes{w}, Roles: roles{w}, Schedules: schedules{w}}).Run(c, doc)
 	case sm.Finish:
-		return (&Finish{Book: w.book(), App: "shop", Answers: answers{w}, Schedules: schedules{w}}).Run(c, doc)
+		return (&step.Finish{Ledger: w.book(), App: "shop", Answers: answers{w}, Schedules: schedules{w}}).Run(c, doc)
 	}
 	w.t.Fatalf("no step %s", task)
 	return doc, nil
@@ -175,8 +182,8 @@ func (w *world) signalAt(at time.Time, id, detailType string, detail any) (strin
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := Signal{Book: w.book(), Settings: w.settings, Answers: answers{w}, Schedules: schedules{w}}
-	return s.Run(w.t.Context(), Event{ID: id, DetailType: detailType, Time: at, Detail: data})
+	s := step.Signal{Ledger: w.book(), Settings: w.settings, Answers: answers{w}, Schedules: schedules{w}}
+	return s.Run(w.t.Context(), machine.Event{ID: id, DetailType: detailType, Time: at, Detail: data})
 }
 
 func (w *world) operator(id string, action sm.SignalKind) (string, error) {
@@ -189,15 +196,15 @@ func (w *world) alarm(id, name, state string) (string, error) {
 
 func (w *world) died(execution, status, name string, input ...string) (string, error) {
 	data, _ := json.Marshal(map[string]string{"executionArn": execution, "status": status, "error": name, "input": strings.Join(input, "")})
-	return w.recoverer().Run(w.t.Context(), Event{ID: "1", Detail: data})
+	return w.recoverer().Run(w.t.Context(), machine.Event{ID: "1", Detail: data})
 }
 
-func (w *world) recoverer() *Recover {
-	return &Recover{Book: w.book(), Settings: w.settings, Executions: executions{w}, Answers: answers{w}, Schedules: schedules{w}}
+func (w *world) recoverer() *recovery.Recover {
+	return &recovery.Recover{Ledger: w.book(), Settings: w.settings, Executions: executions{w}, Answers: answers{w}, Schedules: schedules{w}}
 }
 
 func (w *world) sweep() (string, error) {
-	return w.recoverer().Run(w.t.Context(), Event{ID: "1", DetailType: sm.DetailScheduled})
+	return w.recoverer().Run(w.t.Context(), machine.Event{ID: "1", DetailType: sm.DetailScheduled})
 }
 
 // release runs v2 up to a step, and gives what that step gets.

@@ -1,14 +1,16 @@
-package step
+package step_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
+	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/recovery"
 	sm "lockstep/statemachine"
 )
 
-var alive, aborted = Execution{Running: true, Status: "RUNNING"}, Execution{Status: "ABORTED"}
+var alive, aborted = machine.Execution{Running: true, Status: "RUNNING"}, machine.Execution{Status: "ABORTED"}
 
 func TestSweep(t *testing.T) {
 	virtual(t, map[string]func(t *testing.T){
@@ -55,7 +57,7 @@ func TestSweep(t *testing.T) {
 					w.fates["arn:exec:"+name] = aborted
 				}
 			}
-			if len(w.executions) != tries {
+			if len(w.executions) != recovery.Tries {
 				t.Errorf("started %v", w.executions)
 			}
 			told := 0

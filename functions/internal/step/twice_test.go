@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"lockstep/functions/internal/ledger"
 	sm "lockstep/statemachine"
 )
 
@@ -16,7 +17,7 @@ func held(w *world) sm.Document {
 	doc := w.release(sm.CheckAlarms)
 	doc.Verdict = sm.Healthy
 	must[sm.Document](w.t)(w.ramp("held", doc))
-	if heldBy(w.record("v2")) != sm.HeldByApproval {
+	if ledger.HeldBy(w.record("v2")) != sm.HeldByApproval {
 		w.t.Fatalf("found %+v", w.record("v2").Held)
 	}
 	return w.record("v2").Wait.Document

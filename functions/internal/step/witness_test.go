@@ -1,4 +1,4 @@
-package step
+package step_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lockstep/functions/internal/evidence"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
@@ -45,7 +46,7 @@ func TestWitness(t *testing.T) {
 		traffic := counted{"Count Sum api-a": 50, "Count Sum api-b": 950, "5XXError Sum api-b": 2, "Latency p90 api-b": 300, "Latency TC(300:) api-a": 9, "Orders Sum api-b": 40}
 		w := newWorld(t)
 		w.ringing = []string{"errors-a", "slow-a", "errors-live"}
-		witness := Witness{Settings: settings, Alarms: alarms{w}, Traffic: traffic}
+		witness := evidence.Collector{Settings: settings, Alarms: alarms{w}, Traffic: traffic}
 
 		start := time.Now().Truncate(time.Minute)
 		weigh := func(at time.Duration, weight int) sm.Entry {

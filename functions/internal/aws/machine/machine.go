@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"lockstep/functions/internal/aws/awserr"
-	"lockstep/functions/internal/step"
+	"lockstep/functions/internal/machine"
 )
 
 // causeLimit is shorter than AWS's 32,768 characters: a cause travels in the document.
@@ -82,17 +82,17 @@ func (m *Machine) Start(ctx context.Context, name string, input any) error {
 
 // Look tells how the execution with this ARN is doing; the zero value is one that does not exist. DescribeExecution
 // lags behind for a moment, so nothing is a lock that is built on it alone.
-func (m *Machine) Look(ctx context.Context, execution string) (step.Execution, error) {
+func (m *Machine) Look(ctx context.Context, execution string) (machine.Execution, error) {
 	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 	var gone *types.ExecutionDoesNotExist
 	if errors.As(err, &gone) {
-		return step.Execution{}, nil
+		return machine.Execution{}, nil
 	}
 	if err != nil {
-		return step.Execution{}, awserr.Wrap(err, "look at execution %s", execution)
+		return machine.Execution{}, awserr.Wrap(err, "look at execution %s", execution)
 	}
 	running := out.Status == types.ExecutionStatusRunning || out.Status == types.ExecutionStatusPendingRedrive
-	return step.Execution{Running: running, Status: string(out.Status), Error: aws.ToString(out.Error)}, nil
+	return machine.Execution{Running: running, Status: string(out.Status), Error: aws.ToString(out.Error)}, nil
 }
 
 // Running tells since when which executions run, a moment ago.

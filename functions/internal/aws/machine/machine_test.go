@@ -1,7 +1,7 @@
 package machine
 
 import (
-	"lockstep/functions/internal/step"
+	"lockstep/functions/internal/machine"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,12 +88,12 @@ func TestStart(t *testing.T) {
 func TestLook(t *testing.T) {
 	for status, running := range map[string]bool{"RUNNING": true, "PENDING_REDRIVE": true, "SUCCEEDED": false, "ABORTED": false} {
 		m, _ := answering(t, map[string]any{"status": status, "error": "Stopped", "executionArn": "x", "stateMachineArn": "y", "startDate": 1}, "")
-		if got, err := m.Look(t.Context(), "x"); got != (step.Execution{Running: running, Status: status, Error: "Stopped"}) || err != nil {
+		if got, err := m.Look(t.Context(), "x"); got != (machine.Execution{Running: running, Status: status, Error: "Stopped"}) || err != nil {
 			t.Errorf("%s: got %+v, %v", status, got, err)
 		}
 	}
 	m, _ := answering(t, nil, "ExecutionDoesNotExist")
-	if got, err := m.Look(t.Context(), "x"); got != (step.Execution{}) || err != nil {
+	if got, err := m.Look(t.Context(), "x"); got != (machine.Execution{}) || err != nil {
 		t.Errorf("no such execution: got %+v, %v", got, err)
 	}
 	m, _ = answering(t, nil, "InvalidArn")

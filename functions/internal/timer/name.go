@@ -1,0 +1,22 @@
+package timer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	sm "lockstep/statemachine"
+)
+
+func FreezeName(execution string) string { return hashed(execution + "/frozen") }
+
+// scheduleName is one per bake: a retried Ramp finds its own schedule and gives it the new token.
+func BakeName(doc sm.Document) string {
+	return hashed(fmt.Sprintf("%s/%d/%d/%d", doc.Execution, doc.Step, doc.Extensions, doc.Holds))
+}
+
+// hashed is a name that EventBridge Scheduler has room for.
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "lockstep-" + hex.EncodeToString(sum[:12])
+}
