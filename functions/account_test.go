@@ -44,7 +44,7 @@ type (
 		Contracted bool       `json:"contracted"`
 		Promoted   *time.Time `json:"promoted"`
 		Ended      *time.Time `json:"ended"`
-		Ringing    []string   `json:"ringing"`
+		Ringing    []string   `json:"mutedAlarms"`
 		Held       *struct {
 			By string `json:"by"`
 		} `json:"held"`
@@ -52,7 +52,7 @@ type (
 			Paused *time.Time `json:"paused"`
 			Until  time.Time  `json:"until"`
 		} `json:"wait"`
-		Story []entryObject `json:"story"`
+		Story []entryObject `json:"events"`
 	}
 	entryObject struct {
 		State string `json:"state"`
@@ -68,7 +68,7 @@ type (
 		Release string `json:"release"`
 	}
 	carriesObject struct {
-		Settled bool   `json:"settled"`
+		Settled bool   `json:"inSync"`
 		Release string `json:"release"`
 	}
 )

@@ -77,7 +77,7 @@ func (w *world) grew(release string, first int) time.Duration {
 	w.t.Helper()
 	var weights []int
 	var began, promoted time.Time
-	for _, entry := range w.record(release).Story {
+	for _, entry := range w.record(release).Events {
 		switch {
 		case entry.State == sm.Ramp:
 			weights = append(weights, *entry.Weight)
@@ -102,7 +102,7 @@ func TestBudget_GoodRelease_IsOverWithinTheHour(t *testing.T) {
 		if took := w.grew("v2", 4); took > time.Hour || took < 30*time.Minute {
 			t.Errorf("it took %s\n%s", took, w.story())
 		}
-		if said := w.record("v2").Story; !slices.ContainsFunc(said, func(e sm.Entry) bool {
+		if said := w.record("v2").Events; !slices.ContainsFunc(said, func(e sm.Event) bool {
 			return strings.Contains(e.Text, "harm budget of 50 at 500 calls a second: first 0.04 %; a good release takes about 5")
 		}) {
 			t.Errorf("before it began it did not say how long it would take:\n%s", w.story())

@@ -78,12 +78,12 @@ func (w *world) checkEnvironment(report reporter, e sm.Environment, release stri
 
 // checkCarries holds what the ledger says of an environment against what the stories put there.
 func (w *world) checkCarries(report reporter, e sm.Environment, release string) {
-	var c sm.Carries
+	var c sm.EnvironmentState
 	w.read("ledger/environments/"+string(e)+".json", &c)
 	if release == "" {
 		return
 	}
-	if !c.Settled || c.Release != release || c.Site == nil || c.Site.Release != w.built(release, "site") {
+	if !c.InSync || c.Release != release || c.Site == nil || c.Site.Release != w.built(release, "site") {
 		report("ledger: %s carries %+v, expected %s", e, c, release)
 	}
 	for _, f := range w.stack.Settings.Functions {

@@ -170,8 +170,8 @@ func TestHotfix_SkipsWindowsFreezeApprovalsAndBakes(t *testing.T) {
 		w.took("v2", fixed)
 		w.weighed("v2", 10000, 0)
 		r := w.record("v2")
-		if r.Hotfix != "nobody can pay" || !strings.Contains(r.Story[0].Text, "a hotfix, which skips its ramp: nobody can pay") {
-			t.Errorf("recorded %q, told %q", r.Hotfix, r.Story[0].Text)
+		if r.Hotfix != "nobody can pay" || !strings.Contains(r.Events[0].Text, "a hotfix, which skips its ramp: nobody can pay") {
+			t.Errorf("recorded %q, told %q", r.Hotfix, r.Events[0].Text)
 		}
 		if took := r.Promoted.Sub(r.Began); took > time.Minute {
 			t.Errorf("everyone had it after %s", took)

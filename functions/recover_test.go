@@ -309,8 +309,8 @@ func TestBegin_GoesByTheRoute(t *testing.T) {
 		w.swapRoles()
 		w.second()
 		w.ends("v2", sm.Released)
-		if r := w.record("v2"); r.Active != "b" || !strings.Contains(r.Story[0].Text, "the control parameter said that a is active") {
-			t.Errorf("v2 went to %s: %s", r.Active, r.Story[0].Text)
+		if r := w.record("v2"); r.Active != "b" || !strings.Contains(r.Events[0].Text, "the control parameter said that a is active") {
+			t.Errorf("v2 went to %s: %s", r.Active, r.Events[0].Text)
 		}
 		w.stands("b", "v1", "v2")
 	})
@@ -404,7 +404,7 @@ func TestRecovery_ThatCannotBegin_KeepsTheLock(t *testing.T) {
 		if n := len(w.executions("v2")); lock.Holder == nil || lock.Holder.Release != "v2" || n != 4 {
 			t.Errorf("the lock is %+v after %d executions, expected v2 to hold it, and 3 tries", lock, n)
 		}
-		if story := w.record("v2").Story; !strings.Contains(story[len(story)-1].Text, "a person must look") {
+		if story := w.record("v2").Events; !strings.Contains(story[len(story)-1].Text, "a person must look") {
 			t.Errorf("the record ends with %q", story[len(story)-1].Text)
 		}
 	})

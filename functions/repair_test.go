@@ -263,8 +263,8 @@ func TestRepair_RecordOfTheReleaseUnderWay(t *testing.T) {
 // A note that says less than was released is as good as none: the next release would go to everyone at once.
 func TestRepair_NoteThatSaysNothing(t *testing.T) {
 	for name, c := range map[string]struct{ e, note, says string }{
-		"of the fallback": {"b", `{"environment":"b","settled":true}`, "ledger/environments/b.json says that b carries nothing, but v2 was released there"},
-		"of another":      {"b", `{"environment":"a","release":"v1","settled":true}`, `ledger/environments/b.json: environment: found "a", expected "b"`},
+		"of the fallback": {"b", `{"environment":"b","inSync":true}`, "ledger/environments/b.json says that b carries nothing, but v2 was released there"},
+		"of another":      {"b", `{"environment":"a","release":"v1","inSync":true}`, `ledger/environments/b.json: environment: found "a", expected "b"`},
 		"of active":       {"a", `{}`, `ledger/environments/a.json: environment: found "", expected "a"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,7 +53,7 @@ func Functions() []Task { return append(Tasks(), Signal, Recover, Repair) }
 // BeginInput is what the machine hands to Begin. Event is the input of the execution as it came: a merge
 // event, an S3 event, or what an operator typed into the console.
 type BeginInput struct {
-	Asked
+	Attempt
 	Execution string          `json:"execution"`
 	TaskToken string          `json:"taskToken"`
 	Event     json.RawMessage `json:"event"`
@@ -61,33 +61,33 @@ type BeginInput struct {
 
 // Asked is when the machine called a step, and for which time. A Lambda may outlive its call: whatever it still does must not
 // undo what a later call did, of the same step or of one after it.
-type Asked struct {
+type Attempt struct {
 	Entered time.Time `json:"entered,omitzero"`
 	Retry   int       `json:"retry,omitempty"`
 }
 
 // Before tells whether an execution was asked again since.
-func (a Asked) Before(b Asked) bool {
+func (a Attempt) Before(b Attempt) bool {
 	return a.Entered.Before(b.Entered) || a.Entered.Equal(b.Entered) && a.Retry < b.Retry
 }
 
 // RampInput is what the machine hands to Ramp, which answers through the token.
 type RampInput struct {
-	Asked
+	Attempt
 	TaskToken string   `json:"taskToken"`
 	Document  Document `json:"document"`
 }
 
 // StepInput is what the machine hands to every other step, which answers with the document.
 type StepInput struct {
-	Asked
+	Attempt
 	Document Document `json:"document"`
 }
 
 // UnmarshalJSON also takes the document alone: so an execution hands it over that began before steps were told when they are called.
 func (s *StepInput) UnmarshalJSON(data []byte) error {
 	var in struct {
-		Asked
+		Attempt
 		Document *Document `json:"document"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -97,7 +97,7 @@ func (s *StepInput) UnmarshalJSON(data []byte) error {
 		*s = StepInput{}
 		return json.Unmarshal(data, &s.Document)
 	}
-	*s = StepInput{Asked: in.Asked, Document: *in.Document}
+	*s = StepInput{Attempt: in.Attempt, Document: *in.Document}
 	return nil
 }
 
@@ -110,7 +110,7 @@ type Document struct {
 	// Fence is the number of the lock that this execution holds; zero where it holds none.
 	Fence int64 `json:"fence"`
 	// Asked is the call that the document was handed over with.
-	Asked Asked `json:"asked,omitzero"`
+	Attempt Attempt `json:"attempt,omitzero"`
 	// Active and Fallback are the roles as Begin found them; a promotion does not change them here.
 	Active   Environment `json:"active"`
 	Fallback Environment `json:"fallback"`
@@ -137,7 +137,7 @@ type Document struct {
 	WaitSeconds int     `json:"waitSeconds"`
 	Outcome     Outcome `json:"outcome"`
 	// Lingers says that a Lambda may still be at work which the machine gave up, or whose execution died.
-	Lingers bool `json:"lingers,omitempty"`
+	StaleWriter bool `json:"staleWriter,omitempty"`
 	// Failure is what a Catch, or a step that answers with data, found wrong.
 	Failure *Failure `json:"failure,omitempty"`
 	// Event is the execution's input, kept where no release could be made of it.

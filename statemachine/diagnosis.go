@@ -3,7 +3,7 @@ package statemachine
 import "strings"
 
 // Repairs is the name under which Repair holds the lock, and that of its own record in the ledger.
-const Repairs = "repair"
+const RepairRelease = "repair"
 
 // RepairInput is what lockstep doctor and lockstep repair hand to Repair.
 type RepairInput struct {

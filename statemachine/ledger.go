@@ -19,14 +19,14 @@ func (r *Revision) Replaces(etag string) { r.After = etag }
 // Lock is ledger/lock.json: who releases now, and who waits. Fence grows each time it changes hands.
 type Lock struct {
 	Revision
-	Fence  int64    `json:"fence"`
-	Holder *Holder  `json:"holder,omitempty"`
-	Queue  []Parked `json:"queue,omitempty"`
+	Fence  int64        `json:"fence"`
+	Holder *Holder      `json:"holder,omitempty"`
+	Queue  []QueueEntry `json:"queue,omitempty"`
 	// Frozen is since when a freeze keeps those who wait, though nobody holds the lock.
 	Frozen *time.Time `json:"frozen,omitempty"`
 	// Unheard are those who were told something in the queue and have not been heard of since: they ended, or are about
 	// to end, or to ask anew. Of those that end unrecorded, Recover records the end.
-	Unheard []Parked `json:"unheard,omitempty"`
+	Notified []QueueEntry `json:"notified,omitempty"`
 }
 
 // Holder is the execution that holds the lock.
@@ -40,23 +40,23 @@ type Holder struct {
 	// Recovered is the execution that died last, Recoveries how many did.
 	Recovered  string `json:"recovered,omitempty"`
 	Recoveries int    `json:"recoveries,omitempty"`
-	Clock      bool   `json:"clock,omitempty"` // see Parked
-	Asked             // the call that was made last: one before it writes no more
+	Timer      bool   `json:"timer,omitempty"` // see Parked
+	Attempt           // the call that was made last: one before it writes no more
 }
 
 // Parked is an execution that waits for the lock on a task token.
-type Parked struct {
+type QueueEntry struct {
 	Release   string    `json:"release"`
 	Sequence  int64     `json:"sequence"`
 	Execution string    `json:"execution"`
 	TaskToken string    `json:"taskToken"`
 	Since     time.Time `json:"since"`
-	Asked
+	Attempt
 	// Woken says that it was told to ask for the lock, and keeps its turn until it does.
 	Woken  bool `json:"woken,omitempty"`
 	Hotfix bool `json:"hotfix,omitempty"` // goes before those who are none
 	// Clock says that a freeze made it wind a schedule, which may still be to come.
-	Clock bool `json:"clock,omitempty"`
+	Timer bool `json:"timer,omitempty"`
 }
 
 // Record is ledger/releases/<id>.json: what happened to a release.
@@ -66,11 +66,11 @@ type Record struct {
 	Sequence  int64  `json:"sequence"`
 	Execution string `json:"execution"`
 	// Before are the executions that had it before this one: they have ended, and a Begin of theirs that lingers takes no lock.
-	Before   []string    `json:"before,omitempty"`
-	Attempt  int         `json:"attempt"`
-	Fence    int64       `json:"fence"`
-	Active   Environment `json:"active"`
-	Fallback Environment `json:"fallback"`
+	PreviousExecutions []string    `json:"previousExecutions,omitempty"`
+	Run                int         `json:"run"`
+	Fence              int64       `json:"fence"`
+	Active             Environment `json:"active"`
+	Fallback           Environment `json:"fallback"`
 	// Hotfix is why the release could not wait for its ramp; "" for one that does.
 	Hotfix string     `json:"hotfix,omitempty"`
 	Began  time.Time  `json:"began"`
@@ -93,25 +93,25 @@ type Record struct {
 	Expanded bool `json:"expanded"`
 	// Asked is the call that wrote here last; Lingers says that one was made again, so that the Lambda of the one before may still be
 	// at work.
-	Asked   Asked `json:"asked,omitzero"`
-	Lingers bool  `json:"lingers,omitempty"`
+	LastAttempt Attempt `json:"lastAttempt,omitzero"`
+	StaleWriter bool    `json:"staleWriter,omitempty"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
 	Wait *Wait `json:"wait,omitempty"`
 	// Pace is what counts as slow; nil until the verdict has asked.
 	Pace *Pace `json:"pace,omitempty"`
 	// Signals are what arrived from outside, also while nobody waited.
-	Signals []SignalNote `json:"signals,omitempty"`
+	Signals []ReceivedSignal `json:"signals,omitempty"`
 	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.
-	Ringing []string `json:"ringing,omitempty"`
-	Story   []Entry  `json:"story,omitempty"`
+	MutedAlarms []string `json:"mutedAlarms,omitempty"`
+	Events      []Event  `json:"events,omitempty"`
 }
 
 // Executions are all that ever had the release, the newest last.
 func (r Record) Executions() []string {
 	if r.Execution == "" {
-		return r.Before
+		return r.PreviousExecutions
 	}
-	return append(slices.Clone(r.Before), r.Execution)
+	return append(slices.Clone(r.PreviousExecutions), r.Execution)
 }
 
 // Wait is a ramp step that bakes: whoever holds the token decides once.
@@ -162,7 +162,7 @@ const (
 )
 
 // SignalNote is a signal as the ledger keeps it.
-type SignalNote struct {
+type ReceivedSignal struct {
 	ID     string     `json:"id"` // of the event, so that one delivered twice counts once
 	Kind   SignalKind `json:"kind"`
 	Reason string     `json:"reason"`
@@ -174,7 +174,7 @@ type SignalNote struct {
 }
 
 // Entry is a line of the release's story.
-type Entry struct {
+type Event struct {
 	At     time.Time `json:"at"`
 	State  Task      `json:"state"`
 	Text   string    `json:"text"`
@@ -184,19 +184,19 @@ type Entry struct {
 // Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled is
 // false while a step is changing it, so that nobody takes a half-written environment for a whole one. Fence is that of the
 // lock under which it was written: should the lock be lost, the next one's is newer.
-type Carries struct {
+type EnvironmentState struct {
 	Revision
-	Environment Environment        `json:"environment"`
-	Settled     bool               `json:"settled"`
-	Fence       int64              `json:"fence,omitempty"`
-	Release     string             `json:"release,omitempty"`
-	Sequence    int64              `json:"sequence,omitempty"`
-	Site        *CarriedSite       `json:"site,omitempty"`
-	Functions   map[string]Carried `json:"functions,omitempty"`
+	Environment Environment              `json:"environment"`
+	InSync      bool                     `json:"inSync"`
+	Fence       int64                    `json:"fence,omitempty"`
+	Release     string                   `json:"release,omitempty"`
+	Sequence    int64                    `json:"sequence,omitempty"`
+	Site        *SiteState               `json:"site,omitempty"`
+	Functions   map[string]FunctionState `json:"functions,omitempty"`
 }
 
 // CarriedSite is the site bundle that an environment carries and the release that brought it.
-type CarriedSite struct {
+type SiteState struct {
 	Release string `json:"release"`
 	Key     string `json:"key"`
 	SHA256  string `json:"sha256"`
@@ -204,7 +204,7 @@ type CarriedSite struct {
 }
 
 // Carried is the version that an environment's alias names and the release that brought it.
-type Carried struct {
+type FunctionState struct {
 	Release string `json:"release"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`

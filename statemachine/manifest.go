@@ -91,7 +91,7 @@ var (
 )
 
 // ValidReleaseID tells whether id can name a release: one name in the ledger is Repair's own.
-func ValidReleaseID(id string) bool { return releasePattern.MatchString(id) && id != Repairs }
+func ValidReleaseID(id string) bool { return releasePattern.MatchString(id) && id != RepairRelease }
 
 // ParseManifest reads and checks a manifest. Its errors name the file and the field, what was found and
 // what is expected; they carry the name InvalidRelease.
@@ -108,7 +108,7 @@ func ParseManifest(file string, data []byte) (Manifest, error) {
 
 func (m Manifest) check() error {
 	if !ValidReleaseID(m.Release) {
-		return fmt.Errorf("release: found %q, expected 1 to 40 letters, digits, '.', '_' or '-', and not %q", m.Release, Repairs)
+		return fmt.Errorf("release: found %q, expected 1 to 40 letters, digits, '.', '_' or '-', and not %q", m.Release, RepairRelease)
 	}
 	if m.Sequence < 1 {
 		return fmt.Errorf("sequence: found %d, expected a number that grows with every merge, from 1", m.Sequence)

@@ -104,10 +104,10 @@ func ManifestKey(release string) string { return ReleasesPrefix + release + "/re
 func RecordKey(release string) string { return RecordsPrefix + release + ".json" }
 
 // CarriesKey is the ledger's note of what an environment carries.
-func CarriesKey(e Environment) string { return fmt.Sprintf("ledger/environments/%s.json", e) }
+func EnvironmentKey(e Environment) string { return fmt.Sprintf("ledger/environments/%s.json", e) }
 
 // Again is the command that starts a release anew, whatever became of it in an execution before.
-func Again(execution, release string) string {
+func RetryCommand(execution, release string) string {
 	machine := "ARN" // where it is not known: the outputs of the stack have it
 	if part := strings.Split(execution, ":"); len(part) == 8 {
 		part[5] = "stateMachine"

@@ -13,8 +13,8 @@ func TestNames(t *testing.T) {
 	for _, pair := range [][2]string{
 		{A.Alias(), "a"}, {B.Stage(), "api-b"},
 		{ControlParameter("shop"), "/lockstep/shop/environments"}, {ManifestKey("v2"), "releases/v2/release.json"},
-		{RecordKey("v2"), "ledger/releases/v2.json"}, {CarriesKey(A), "ledger/environments/a.json"},
-		{Again("arn:aws:states:eu-west-1:1:execution:shop-release:77", "v2"), `aws stepfunctions start-execution --state-machine-arn arn:aws:states:eu-west-1:1:stateMachine:shop-release --input '{"release":"v2"}'`},
+		{RecordKey("v2"), "ledger/releases/v2.json"}, {EnvironmentKey(A), "ledger/environments/a.json"},
+		{RetryCommand("arn:aws:states:eu-west-1:1:execution:shop-release:77", "v2"), `aws stepfunctions start-execution --state-machine-arn arn:aws:states:eu-west-1:1:stateMachine:shop-release --input '{"release":"v2"}'`},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("found %s, expected %s", pair[0], pair[1])

@@ -202,7 +202,7 @@ func (s Settings) AlarmNames(of ...Environment) []string {
 }
 
 // Takes says what of a release the application has no place for; file is where it was found.
-func (s Settings) Takes(file string, m Manifest) error {
+func (s Settings) CheckManifest(file string, m Manifest) error {
 	names := make([]string, len(s.Functions))
 	for i, f := range s.Functions {
 		names[i] = f.Name

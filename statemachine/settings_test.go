@@ -24,7 +24,7 @@ func TestParseSettings_RoundTrip(t *testing.T) {
 	if all, ofA := strings.Join(s.AlarmNames(), " "), strings.Join(s.AlarmNames(A), " "); all != "errors-a errors-b slow-a" || ofA != "errors-a slow-a" {
 		t.Errorf("alarms %s, of a %s", all, ofA)
 	}
-	if err := s.Takes("release.json", Manifest{Functions: map[string]Artifact{"basket": {}}}); Name(err) != InvalidRelease ||
+	if err := s.CheckManifest("release.json", Manifest{Functions: map[string]Artifact{"basket": {}}}); Name(err) != InvalidRelease ||
 		!strings.Contains(err.Error(), "release.json: functions.basket: not a function of shop, which has catalog, orders") {
 		t.Errorf("got %v", err)
 	}

@@ -15,7 +15,7 @@ import (
 // built, as one that somebody makes of a copy does, and its code and assets then bear the earlier stamp.
 type builds struct {
 	object  func(key string) []byte // in the state bucket
-	carries func() map[sm.Environment]sm.Carries
+	carries func() map[sm.Environment]sm.EnvironmentState
 
 	mu    sync.Mutex
 	known map[string]string

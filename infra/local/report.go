@@ -64,7 +64,7 @@ func (l *local) entry(id string) releaseReport {
 // weights are those that the release had, in order, in basis points.
 func weights(record sm.Record) []int {
 	list := []int{}
-	for _, entry := range record.Story {
+	for _, entry := range record.Events {
 		if entry.Weight != nil && (len(list) == 0 || list[len(list)-1] != *entry.Weight) {
 			list = append(list, *entry.Weight)
 		}

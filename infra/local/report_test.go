@@ -58,7 +58,7 @@ func TestReport_Judge(t *testing.T) {
 
 func TestWeights(t *testing.T) {
 	at := func(w int) *int { return &w }
-	record := sm.Record{Story: []sm.Entry{{Weight: at(0)}, {Weight: at(500)}, {Weight: at(500)}, {}, {Weight: at(2500)}, {Weight: at(0)}}}
+	record := sm.Record{Events: []sm.Event{{Weight: at(0)}, {Weight: at(500)}, {Weight: at(500)}, {}, {Weight: at(2500)}, {Weight: at(0)}}}
 	got := weights(record)
 	if len(got) != 4 || got[1] != 500 || got[3] != 0 {
 		t.Errorf("got %v, want [0 500 2500 0]", got)

@@ -133,7 +133,7 @@ func (l *local) once(ctx context.Context, release string, first bool) error {
 func (l *local) howLong(release string) (text string) {
 	var record sm.Record
 	l.object(sm.RecordKey(release), &record)
-	for _, entry := range record.Story {
+	for _, entry := range record.Events {
 		if entry.State == sm.Rollback {
 			text = entry.Text
 		}

@@ -56,7 +56,7 @@ func (l *local) offers(live int64, lock sm.Lock) []string {
 	var offers []string
 	for _, id := range l.story.releases() {
 		var m sm.Manifest
-		asked := lock.Holder != nil && lock.Holder.Release == id || slices.ContainsFunc(lock.Queue, func(p sm.Parked) bool { return p.Release == id })
+		asked := lock.Holder != nil && lock.Holder.Release == id || slices.ContainsFunc(lock.Queue, func(p sm.QueueEntry) bool { return p.Release == id })
 		if l.object(sm.ManifestKey(id), &m); m.Sequence > live && !asked {
 			offers = append(offers, id)
 		}
@@ -81,7 +81,7 @@ func (l *local) known() []sm.Record {
 	var records []sm.Record
 	for _, key := range l.stack.Cloud.S3.Keys(l.stack.Settings.StateBucket, sm.RecordsPrefix) {
 		var r sm.Record
-		if l.object(key, &r); r.Release != sm.Repairs {
+		if l.object(key, &r); r.Release != sm.RepairRelease {
 			records = append(records, r)
 		}
 	}
@@ -90,11 +90,11 @@ func (l *local) known() []sm.Record {
 }
 
 // carries reads what each environment carries.
-func (l *local) carries() map[sm.Environment]sm.Carries {
-	carries := map[sm.Environment]sm.Carries{}
+func (l *local) carries() map[sm.Environment]sm.EnvironmentState {
+	carries := map[sm.Environment]sm.EnvironmentState{}
 	for _, e := range sm.Environments() {
-		var c sm.Carries
-		l.object(sm.CarriesKey(e), &c)
+		var c sm.EnvironmentState
+		l.object(sm.EnvironmentKey(e), &c)
 		carries[e] = c
 	}
 	return carries

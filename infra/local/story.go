@@ -105,7 +105,7 @@ func (s *story) tell(c sm.StateChange) {
 	s.mu.Lock()
 	again := s.last == c.Release+c.Text // the bus may deliver twice
 	s.last = c.Release + c.Text
-	if c.Release != sm.Repairs && !slices.Contains(s.ids, c.Release) {
+	if c.Release != sm.RepairRelease && !slices.Contains(s.ids, c.Release) {
 		s.ids = append(s.ids, c.Release)
 	}
 	if c.State == sm.Rollback && !again {
@@ -150,7 +150,7 @@ func (s *story) recall(records []sm.Record) {
 		if r.Outcome != "" {
 			s.finished[r.Execution] = r.Release
 		}
-		for _, e := range r.Story {
+		for _, e := range r.Events {
 			if e.State == sm.Rollback {
 				s.rollback(sm.StateChange{Release: r.Release, Text: e.Text}, e.At)
 			}

@@ -83,7 +83,7 @@ func TestStory_Recalls(t *testing.T) {
 	s := told(&bytes.Buffer{})
 	s.recall([]sm.Record{
 		{Release: "v1", Execution: "arn:v1", Outcome: sm.Released},
-		{Release: "v2", Execution: "arn:v2", Story: []sm.Entry{
+		{Release: "v2", Execution: "arn:v2", Events: []sm.Event{
 			{At: began, State: sm.Ramp, Text: "5 % of the viewers"}, {At: began.Add(time.Second), State: sm.Rollback, Text: "rolling back: an alarm"},
 		}},
 	})

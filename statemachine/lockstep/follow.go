@@ -22,10 +22,10 @@ func (s *session) follow(release string) error {
 		if err != nil {
 			return err
 		}
-		for _, e := range record.Story[min(told, len(record.Story)):] {
+		for _, e := range record.Events[min(told, len(record.Events)):] {
 			s.say("%s", line(e))
 		}
-		told = len(record.Story)
+		told = len(record.Events)
 		if record.Outcome != "" {
 			return outcome(record)
 		}
@@ -33,7 +33,7 @@ func (s *session) follow(release string) error {
 		if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil {
 			return err
 		}
-		waits := slices.ContainsFunc(lock.Queue, func(p statemachine.Parked) bool { return p.Release == release })
+		waits := slices.ContainsFunc(lock.Queue, func(p statemachine.QueueEntry) bool { return p.Release == release })
 		if waits && !queued && lock.Holder != nil {
 			s.say("%s waits until %s has ended", release, lock.Holder.Release)
 		}

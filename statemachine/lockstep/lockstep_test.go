@@ -163,7 +163,7 @@ func TestRelease_OfOneThatIsMerged(t *testing.T) {
 	for says, lock := range map[string]statemachine.Lock{
 		"v2 is merged;":                  {Holder: &statemachine.Holder{Release: "v1"}},
 		"v2 is under way already;":       {Holder: &statemachine.Holder{Release: "v2", Execution: "2"}},
-		"v2 waits in the queue already;": {Holder: &statemachine.Holder{Release: "v1"}, Queue: []statemachine.Parked{{Release: "v2"}}},
+		"v2 waits in the queue already;": {Holder: &statemachine.Holder{Release: "v1"}, Queue: []statemachine.QueueEntry{{Release: "v2"}}},
 	} {
 		a := newAccount(t)
 		dir := releaseFolder(t, "<h1>")
@@ -256,13 +256,13 @@ func TestRelease_Wait(t *testing.T) {
 			a := newAccount(t)
 			go func() {
 				a.put(statemachine.LockKey, statemachine.Lock{
-					Holder: &statemachine.Holder{Release: "v1"}, Queue: []statemachine.Parked{{Release: "v2"}},
+					Holder: &statemachine.Holder{Release: "v1"}, Queue: []statemachine.QueueEntry{{Release: "v2"}},
 				})
 				time.Sleep(2 * patience)
-				record := statemachine.Record{Release: "v2", Story: []statemachine.Entry{{State: statemachine.Begin, Text: "took the lock"}}}
+				record := statemachine.Record{Release: "v2", Events: []statemachine.Event{{State: statemachine.Begin, Text: "took the lock"}}}
 				a.put(statemachine.RecordKey("v2"), record)
 				time.Sleep(2 * patience)
-				record.Story = append(record.Story, statemachine.Entry{State: statemachine.Finish, Text: "the end"})
+				record.Events = append(record.Events, statemachine.Event{State: statemachine.Finish, Text: "the end"})
 				record.Outcome, record.Cause = outcome, "because of it"
 				a.put(statemachine.RecordKey("v2"), record)
 			}()
@@ -291,7 +291,7 @@ func TestRelease_Wait_NobodyTakesItUp(t *testing.T) {
 func TestOperator(t *testing.T) {
 	a := newAccount(t)
 	a.expect(exitRefused, "rollback")
-	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: statemachine.Repairs}})
+	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: statemachine.RepairRelease}})
 	if text := a.expect(exitRefused, "rollback"); !strings.Contains(text, "no release is under way, but a repair") {
 		t.Errorf("rollback of a repair: got %s", text)
 	}

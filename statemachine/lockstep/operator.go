@@ -27,7 +27,7 @@ func (c *operatorCommand) Run(s *session, action statemachine.SignalKind) error 
 		}
 		return invalid("%s: no release is under way", action)
 	}
-	if lock.Holder.Release == statemachine.Repairs {
+	if lock.Holder.Release == statemachine.RepairRelease {
 		return invalid("%s: no release is under way, but a repair: lockstep doctor says what is left of it", action)
 	}
 	if under := lock.Holder.Release; c.Release != "" && c.Release != under {

@@ -60,7 +60,7 @@ func TestPreview_Refuses(t *testing.T) {
 func TestStatus_KeepsThePreviewsSecret(t *testing.T) {
 	for _, args := range [][]string{{"status"}, {"status", "--json"}} {
 		text := previewed(t)
-		text.put(statemachine.CarriesKey(statemachine.B), statemachine.Carries{Release: "v2", Settled: true})
+		text.put(statemachine.EnvironmentKey(statemachine.B), statemachine.EnvironmentState{Release: "v2", InSync: true})
 		got := text.expect(0, args...)
 		if strings.Contains(got, "LETMESEE") || !strings.Contains(got, "preview") {
 			t.Errorf("%v: got %s", args, got)

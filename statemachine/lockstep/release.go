@@ -60,7 +60,7 @@ func (c *releaseCommand) Run(s *session) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
-	if err := s.settings.Takes(c.Dir, manifest); err != nil {
+	if err := s.settings.CheckManifest(c.Dir, manifest); err != nil {
 		return err
 	}
 	if err := s.upload(manifest, objects); err != nil {
@@ -76,7 +76,7 @@ func (c *releaseCommand) Run(s *session) error {
 		s.say("%s was released before; to go back to it, release it under a new id, with a sequence of its own", record.Release)
 		return nil
 	default:
-		s.say("%s ended before; to try it again: %s", record.Release, statemachine.Again(record.Execution, record.Release))
+		s.say("%s ended before; to try it again: %s", record.Release, statemachine.RetryCommand(record.Execution, record.Release))
 		return outcome(record)
 	}
 	if err := s.merge(c, manifest, record); err != nil {
@@ -107,7 +107,7 @@ func (s *session) merge(c *releaseCommand, m statemachine.Manifest, record state
 		return err
 	}
 	begun := lock.Holder != nil && lock.Holder.Release == m.Release
-	place := slices.IndexFunc(lock.Queue, func(p statemachine.Parked) bool { return p.Release == m.Release })
+	place := slices.IndexFunc(lock.Queue, func(p statemachine.QueueEntry) bool { return p.Release == m.Release })
 	if c.Hotfix && (begun && record.Execution == lock.Holder.Execution && record.Hotfix == "" || place >= 0 && !lock.Queue[place].Hotfix) {
 		return invalid("release --hotfix: found %q, which is merged already, as one that is none; give the hotfix an id and a sequence of its own", m.Release)
 	}

@@ -47,7 +47,7 @@ type status struct {
 	Preview      bool                                         `json:"preview"` // open to testers
 	Queue        []waiting                                    `json:"queue"`
 	Environments map[statemachine.Environment]environmentView `json:"environments"`
-	Story        []statemachine.Entry                         `json:"story"`
+	Story        []statemachine.Event                         `json:"story"`
 }
 
 type rampStep struct {
@@ -108,7 +108,7 @@ func printer(s *session, c *statusCommand) view {
 
 // look gathers the status of a release, or of the one under way, or of the last one.
 func (s *session) look(release string) (status, error) {
-	st := status{App: s.settings.App, Environments: map[statemachine.Environment]environmentView{}, Queue: []waiting{}, Story: []statemachine.Entry{}}
+	st := status{App: s.settings.App, Environments: map[statemachine.Environment]environmentView{}, Queue: []waiting{}, Story: []statemachine.Event{}}
 	for _, step := range s.settings.Ramp.Steps {
 		st.Ramp = append(st.Ramp, rampStep{step.Percent, int(math.Round(step.Percent * 100)), step.Bake})
 	}
@@ -157,8 +157,8 @@ func (st *status) add(r statemachine.Record) {
 	if r.Wait != nil {
 		st.BakeUntil, st.Paused = &r.Wait.Until, r.Wait.Paused != nil
 	}
-	st.Story = append(st.Story, r.Story...)
-	for _, e := range r.Story {
+	st.Story = append(st.Story, r.Events...)
+	for _, e := range r.Events {
 		if e.State == statemachine.CheckAlarms && !e.At.Before(r.Began) {
 			st.Verdict = e.Text
 		}
@@ -176,11 +176,11 @@ func (s *session) environments(st *status) error {
 		return invalid("parameter %s: %w", name, err)
 	}
 	for env, role := range map[statemachine.Environment]string{control.Active: "active", control.Fallback: "fallback"} {
-		var carries statemachine.Carries
-		if _, err := s.readJSON(statemachine.CarriesKey(env), &carries); err != nil {
+		var carries statemachine.EnvironmentState
+		if _, err := s.readJSON(statemachine.EnvironmentKey(env), &carries); err != nil {
 			return err
 		}
-		st.Environments[env] = environmentView{role, carries.Release, carries.Settled}
+		st.Environments[env] = environmentView{role, carries.Release, carries.InSync}
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (s *session) last() (release string, err error) {
 		}
 		for _, object := range page.Contents {
 			id := strings.TrimSuffix(strings.TrimPrefix(aws.ToString(object.Key), prefix), ".json")
-			if at := aws.ToTime(object.LastModified); id != statemachine.Repairs && !at.Before(newest) {
+			if at := aws.ToTime(object.LastModified); id != statemachine.RepairRelease && !at.Before(newest) {
 				newest, release = at, id
 			}
 		}

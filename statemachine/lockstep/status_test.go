@@ -19,14 +19,14 @@ func ramping(t *testing.T) *account {
 	a := newAccount(t)
 	now := time.Now()
 	a.put(statemachine.LockKey, statemachine.Lock{
-		Holder: &statemachine.Holder{Release: "v2"}, Queue: []statemachine.Parked{{Release: "v3", Sequence: 3, TaskToken: "secret-token", Since: now}},
+		Holder: &statemachine.Holder{Release: "v2"}, Queue: []statemachine.QueueEntry{{Release: "v3", Sequence: 3, TaskToken: "secret-token", Since: now}},
 	})
-	a.put(statemachine.CarriesKey(statemachine.A), statemachine.Carries{Release: "v1", Settled: true})
-	a.put(statemachine.CarriesKey(statemachine.B), statemachine.Carries{Release: "v2", Settled: true})
+	a.put(statemachine.EnvironmentKey(statemachine.A), statemachine.EnvironmentState{Release: "v1", InSync: true})
+	a.put(statemachine.EnvironmentKey(statemachine.B), statemachine.EnvironmentState{Release: "v2", InSync: true})
 	a.put(statemachine.RecordKey("v2"), statemachine.Record{
 		Release: "v2", Sequence: 2, State: statemachine.Ramp, Began: now, Weight: 500,
 		Wait: &statemachine.Wait{TaskToken: "secret-token", Until: now.Add(time.Minute)},
-		Story: []statemachine.Entry{
+		Events: []statemachine.Event{
 			{At: now, State: statemachine.CheckAlarms, Text: "healthy at 1 %: 20 calls"},
 			{At: now, State: statemachine.Ramp, Text: "5 % of the viewers"},
 		},
@@ -94,7 +94,7 @@ func TestStatus_Watch_TellsEachLineOnce(t *testing.T) {
 		defer interrupt()
 		go func() {
 			time.Sleep(5 * time.Second)
-			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Story: []statemachine.Entry{
+			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Events: []statemachine.Event{
 				{State: statemachine.CheckAlarms, Text: "healthy at 1 %: 20 calls"}, {State: statemachine.Ramp, Text: "5 % of the viewers"},
 				{State: statemachine.Rollback, Text: "rolling back"},
 			}})
@@ -122,7 +122,7 @@ func TestRender_HarmBudget(t *testing.T) {
 func TestStatus_VerdictOfAnEarlierAttempt(t *testing.T) {
 	var st status
 	began := time.Now()
-	st.add(statemachine.Record{Began: began, Story: []statemachine.Entry{
+	st.add(statemachine.Record{Began: began, Events: []statemachine.Event{
 		{At: began.Add(-time.Hour), State: statemachine.CheckAlarms, Text: "breached at 5 %"}, {At: began, State: statemachine.Begin, Text: "v2 begins in b"}}})
 	if st.Verdict != "" {
 		t.Errorf("found the verdict %q", st.Verdict)
@@ -133,7 +133,7 @@ func TestRender_Terminal(t *testing.T) {
 	now := time.Now()
 	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 500, Ramp: []rampStep{{5, 500, 0}, {100, 10000, 0}}}
 	for range 100 {
-		st.Story = append(st.Story, statemachine.Entry{At: now, State: statemachine.Ramp, Text: "two\nlines"})
+		st.Story = append(st.Story, statemachine.Event{At: now, State: statemachine.Ramp, Text: "two\nlines"})
 	}
 	rows := render(st, now, true, 12)
 	if len(rows) > 22 {

@@ -98,7 +98,7 @@ func (v *screen) close() {
 }
 
 // line is an entry of the story.
-func line(e statemachine.Entry) string {
+func line(e statemachine.Event) string {
 	return fmt.Sprintf("%s  %-11s  %s", e.At.Local().Format(time.TimeOnly), e.State, strings.Join(strings.Fields(e.Text), " "))
 }
 

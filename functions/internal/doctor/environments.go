@@ -23,10 +23,10 @@ func (r *Repair) examineEnvironments(ctx context.Context, b books) ([]fix, error
 			continue
 		}
 		var wrong []string
-		if !c.Settled {
+		if !c.InSync {
 			wrong = append(wrong, "it was left half written")
 			if e == roles.Active {
-				c = ledger.Level(b.carries[roles.Fallback], e)
+				c = ledger.SyncedState(b.carries[roles.Fallback], e)
 			}
 		}
 		more, err := r.differences(ctx, e, c)
@@ -43,7 +43,7 @@ func (r *Repair) examineEnvironments(ctx context.Context, b books) ([]fix, error
 }
 
 // differences says in which layers an environment is another than it should be.
-func (r *Repair) differences(ctx context.Context, e sm.Environment, c sm.Carries) ([]string, error) {
+func (r *Repair) differences(ctx context.Context, e sm.Environment, c sm.EnvironmentState) ([]string, error) {
 	var wrong []string
 	alias, stamp, err := r.Sees.Stage(ctx, e)
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *Repair) differences(ctx context.Context, e sm.Environment, c sm.Carries
 	return append(wrong, site...), err
 }
 
-func (r *Repair) siteDifferences(ctx context.Context, e sm.Environment, c sm.Carries) (wrong []string, err error) {
+func (r *Repair) siteDifferences(ctx context.Context, e sm.Environment, c sm.EnvironmentState) (wrong []string, err error) {
 	if c.Site == nil {
 		return nil, nil
 	}
@@ -142,7 +142,7 @@ type Sees struct {
 
 // restore makes an environment, be it the fallback, what it should be: the steps write into the active one of their
 // document, so this one's says that it is the one.
-func (r *Repair) restore(ctx context.Context, doc sm.Document, e sm.Environment, c sm.Carries) error {
+func (r *Repair) restore(ctx context.Context, doc sm.Document, e sm.Environment, c sm.EnvironmentState) error {
 	doc.Active, doc.Fallback = e, e.Other()
 	for name, want := range c.Functions {
 		if want.Version == "" {
@@ -165,6 +165,6 @@ func (r *Repair) restore(ctx context.Context, doc sm.Document, e sm.Environment,
 	if err := r.Stage(ctx, doc, e, c.Release); err != nil {
 		return err
 	}
-	c.Settled = true
-	return r.Ledger.Carry(ctx, doc, c)
+	c.InSync = true
+	return r.Ledger.SaveEnvironment(ctx, doc, c)
 }

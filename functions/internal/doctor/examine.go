@@ -24,7 +24,7 @@ const (
 type books struct {
 	lock    sm.Lock
 	records []sm.Record // by fence: the newest last, and without one those that never began
-	carries map[sm.Environment]sm.Carries
+	carries map[sm.Environment]sm.EnvironmentState
 	broken  bool // something was lost: what follows from the newest record is not certain
 }
 
@@ -61,7 +61,7 @@ func (r *Repair) examineLock(ctx context.Context) (sm.Lock, []fix, error) {
 		}
 		anew, mended := sm.Lock{Fence: newest + ledger.LostFences}, newLock
 		if last := (books{records: records}).newest(); was.Holder == nil && last.Ended == nil && last.Fence > 0 && last.Fence == newest { // nobody had it since
-			anew, mended = ledger.Regained(was, last), newHeld+last.Execution+", which has not ended; then look at what it hides"
+			anew, mended = ledger.RestoredLock(was, last), newHeld+last.Execution+", which has not ended; then look at what it hides"
 		}
 		return lock, []fix{{sm.Finding{What: what, Repair: mended}, true, func(ctx context.Context, _ sm.Document) error {
 			_, err := r.Ledger.Store.Put(ctx, sm.LockKey, anew, etag)
@@ -113,7 +113,7 @@ func (r *Repair) newestFence(ctx context.Context, records []sm.Record) (newest i
 	for _, record := range records {
 		newest = max(newest, record.Fence)
 	}
-	for _, key := range []string{sm.RecordKey(sm.Repairs), sm.CarriesKey(sm.A), sm.CarriesKey(sm.B)} {
+	for _, key := range []string{sm.RecordKey(sm.RepairRelease), sm.EnvironmentKey(sm.A), sm.EnvironmentKey(sm.B)} {
 		data, _, err := r.Archive.Raw(ctx, key)
 		if err != nil {
 			return 0, err
@@ -140,7 +140,7 @@ func (r *Repair) reopen(ctx context.Context, h sm.Holder) error {
 	if err != nil {
 		return err
 	}
-	live, err := r.Ledger.Carries(ctx, roles.Fallback)
+	live, err := r.Ledger.Environment(ctx, roles.Fallback)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (r *Repair) records(ctx context.Context) (records []sm.Record, unreadable m
 		var record sm.Record
 		if err := sm.Decode(data, &record); err != nil {
 			unreadable[key] = err
-		} else if record.Release != sm.Repairs {
+		} else if record.Release != sm.RepairRelease {
 			records = append(records, record)
 		}
 	}
@@ -183,7 +183,7 @@ func (r *Repair) records(ctx context.Context) (records []sm.Record, unreadable m
 
 // examineLedger finds records and notes of environments that are missing or can't be read, and knows what they said.
 func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix, error) {
-	b := books{lock: lock, carries: map[sm.Environment]sm.Carries{}}
+	b := books{lock: lock, carries: map[sm.Environment]sm.EnvironmentState{}}
 	records, unreadable, err := r.records(ctx)
 	if err != nil {
 		return b, nil, err
@@ -192,19 +192,19 @@ func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix,
 	var fixes []fix
 	lost := map[sm.Environment]string{}
 	for _, e := range sm.Environments() {
-		data, etag, err := r.Archive.Raw(ctx, sm.CarriesKey(e))
+		data, etag, err := r.Archive.Raw(ctx, sm.EnvironmentKey(e))
 		if err != nil {
 			return b, nil, err
 		}
-		var c sm.Carries
+		var c sm.EnvironmentState
 		if err := sm.Decode(data, &c); etag != "" && err != nil {
-			lost[e] = fmt.Sprintf("%s can't be read: %v", sm.CarriesKey(e), err)
+			lost[e] = fmt.Sprintf("%s can't be read: %v", sm.EnvironmentKey(e), err)
 		} else if etag == "" && slices.ContainsFunc(records, func(x sm.Record) bool { return x.Active == e }) { // else nothing was ever there
-			lost[e] = sm.CarriesKey(e) + " is missing"
+			lost[e] = sm.EnvironmentKey(e) + " is missing"
 		} else if etag != "" && c.Environment != e {
-			lost[e] = fmt.Sprintf("%s: environment: found %q, expected %q", sm.CarriesKey(e), c.Environment, e)
+			lost[e] = fmt.Sprintf("%s: environment: found %q, expected %q", sm.EnvironmentKey(e), c.Environment, e)
 		} else if i := slices.IndexFunc(records, func(x sm.Record) bool { return x.Active == e && x.Outcome == sm.Released }); c.Release == "" && i >= 0 {
-			lost[e] = fmt.Sprintf("%s says that %s carries nothing, but %s was released there", sm.CarriesKey(e), e, records[i].Release)
+			lost[e] = fmt.Sprintf("%s says that %s carries nothing, but %s was released there", sm.EnvironmentKey(e), e, records[i].Release)
 		} else {
 			b.carries[e] = c
 		}
@@ -233,12 +233,12 @@ func (r *Repair) examineLedger(ctx context.Context, lock sm.Lock) (books, []fix,
 		}
 		b.carries[e] = c
 		fixes = append(fixes, fix{sm.Finding{What: what, Repair: fmt.Sprintf("write it anew: %s carries %s", e, release.OrNothing(c.Release))}, false, func(ctx context.Context, doc sm.Document) error {
-			_, etag, err := r.Archive.Raw(ctx, sm.CarriesKey(e))
+			_, etag, err := r.Archive.Raw(ctx, sm.EnvironmentKey(e))
 			if err != nil {
 				return err
 			}
 			c.Fence = doc.Fence
-			_, err = r.Ledger.Store.Put(ctx, sm.CarriesKey(e), c, etag)
+			_, err = r.Ledger.Store.Put(ctx, sm.EnvironmentKey(e), c, etag)
 			return err
 		}})
 	}
@@ -273,11 +273,11 @@ func (r *Repair) rewrite(b books, id, what string) fix {
 }
 
 // recall is what an environment carries as the records and the manifests have it.
-func (r *Repair) recall(ctx context.Context, b books, roles sm.Control, e sm.Environment) (sm.Carries, error) {
+func (r *Repair) recall(ctx context.Context, b books, roles sm.Control, e sm.Environment) (sm.EnvironmentState, error) {
 	if e == roles.Active {
-		return ledger.Level(b.carries[roles.Fallback], e), nil
+		return ledger.SyncedState(b.carries[roles.Fallback], e), nil
 	}
-	c := sm.Carries{Environment: e, Settled: true, Functions: map[string]sm.Carried{}}
+	c := sm.EnvironmentState{Environment: e, InSync: true, Functions: map[string]sm.FunctionState{}}
 	for _, record := range slices.Backward(b.records) {
 		if record.Outcome != sm.Released {
 			continue
@@ -290,7 +290,7 @@ func (r *Repair) recall(ctx context.Context, b books, roles sm.Control, e sm.Env
 			c.Release, c.Sequence = record.Release, record.Sequence
 		}
 		if m.Site != nil && c.Site == nil {
-			c.Site = &sm.CarriedSite{Release: m.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
+			c.Site = &sm.SiteState{Release: m.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
 		}
 		for name, code := range m.Functions {
 			if _, known := c.Functions[name]; known {
@@ -305,17 +305,17 @@ func (r *Repair) recall(ctx context.Context, b books, roles sm.Control, e sm.Env
 }
 
 // version finds the version that was published of a code: one of the two aliases still names it.
-func (r *Repair) version(ctx context.Context, name string, e sm.Environment, releaseID, digest string) (sm.Carried, error) {
+func (r *Repair) version(ctx context.Context, name string, e sm.Environment, releaseID, digest string) (sm.FunctionState, error) {
 	for _, alias := range []sm.Environment{e, e.Other()} {
 		found, err := r.Versions.At(ctx, name, alias)
 		if err != nil {
 			return found, err
 		}
 		if found.SHA256 == digest {
-			return sm.Carried{Release: releaseID, Version: found.Version, SHA256: digest}, nil
+			return sm.FunctionState{Release: releaseID, Version: found.Version, SHA256: digest}, nil
 		}
 	}
-	return sm.Carried{Release: releaseID, SHA256: digest}, nil // its version is found when it is published again
+	return sm.FunctionState{Release: releaseID, SHA256: digest}, nil // its version is found when it is published again
 }
 
 // roles are those that the ledger says: the newest release's, unless its record was lost; then the fallback is the

@@ -14,7 +14,7 @@ func (r *Repair) lostRecord(ctx context.Context, h sm.Holder, records []sm.Recor
 	if err := unreadable[key]; err != nil {
 		return fmt.Sprintf("%s can't be read: %v", key, err), nil
 	}
-	if h.Release == sm.Repairs || slices.ContainsFunc(records, func(x sm.Record) bool { return x.Release == h.Release && x.Execution != "" }) {
+	if h.Release == sm.RepairRelease || slices.ContainsFunc(records, func(x sm.Record) bool { return x.Release == h.Release && x.Execution != "" }) {
 		return "", nil
 	}
 	noted, err := r.Ledger.NewestFence(ctx)

@@ -102,23 +102,23 @@ func (r *Repair) examine(ctx context.Context) (sm.Diagnosis, []fix, error) {
 
 // mend takes the lock, mends one after the other and says of each what came of it.
 func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) error {
-	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.Repairs, time.Now().UnixNano()))
-	lock, err := r.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.RepairRelease, time.Now().UnixNano()))
+	lock, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution != execution {
 			return sm.Errorf(sm.StaleWrite, "%s began meanwhile: ask again when it has ended", l.Holder.Release)
 		}
 		l.Fence++
 		l.Frozen = nil // whose clock rings meanwhile winds no other: it is called when this is done, and looks itself
-		l.Holder = &sm.Holder{Release: sm.Repairs, Execution: execution, Fence: l.Fence, Since: time.Now().UTC()}
+		l.Holder = &sm.Holder{Release: sm.RepairRelease, Execution: execution, Fence: l.Fence, Since: time.Now().UTC()}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	doc := sm.Document{Execution: execution, Release: sm.Repairs, Fence: lock.Fence}
+	doc := sm.Document{Execution: execution, Release: sm.RepairRelease, Fence: lock.Fence}
 	now := time.Now().UTC()
 	open := func(record *sm.Record) {
-		*record = sm.Record{Release: sm.Repairs, Execution: execution, Fence: doc.Fence, Began: now, State: sm.Repair, Story: record.Story}
+		*record = sm.Record{Release: sm.RepairRelease, Execution: execution, Fence: doc.Fence, Began: now, State: sm.Repair, Events: record.Events}
 	}
 	for i, f := range fixes {
 		said := f.What + ": " + f.Repair
@@ -132,13 +132,13 @@ func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) e
 			return err
 		}
 	}
-	if _, err := r.Ledger.Update(ctx, doc, func(record *sm.Record) error {
+	if _, err := r.Ledger.UpdateRecord(ctx, doc, func(record *sm.Record) error {
 		record.Outcome, record.Ended = sm.Released, &now
 		return nil
 	}); err != nil {
 		return err
 	}
-	if _, err := r.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	if _, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == execution {
 			l.Holder = nil
 		}

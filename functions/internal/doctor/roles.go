@@ -61,7 +61,7 @@ func (r *Repair) examineSchedules(ctx context.Context, b books) ([]fix, error) {
 	}
 	var fixes []fix
 	for _, name := range names {
-		if slices.ContainsFunc(b.lock.Queue, func(p sm.Parked) bool { return timer.FreezeName(p.Execution) == name }) {
+		if slices.ContainsFunc(b.lock.Queue, func(p sm.QueueEntry) bool { return timer.FreezeName(p.Execution) == name }) {
 			continue
 		}
 		fixes = append(fixes, fix{sm.Finding{What: fmt.Sprintf("the schedule %s is still to come, but no release is under way", name), Repair: "delete it"}, false,

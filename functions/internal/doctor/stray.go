@@ -24,7 +24,7 @@ func (r *Repair) examineStrays(ctx context.Context, lock sm.Lock) ([]fix, error)
 			delete(running, execution)
 		}
 	}
-	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
+	for _, p := range slices.Concat(lock.Queue, lock.Notified) {
 		delete(running, p.Execution)
 	}
 	if len(running) > 0 && lock.Holder != nil {

@@ -19,14 +19,14 @@ import (
 // Versions reads and moves the aliases of the application's functions.
 type Versions interface {
 	// At is the version that the environment's alias names.
-	At(ctx context.Context, name string, e sm.Environment) (sm.Carried, error)
+	At(ctx context.Context, name string, e sm.Environment) (sm.FunctionState, error)
 	// Publish makes a version of the code at key and returns the same one when called again.
 	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
 	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error. With a seal it
 	// also writes an alias that is right, so that nobody who looked at it before can move it any more.
 	Point(ctx context.Context, name string, e sm.Environment, version, seal string, mine func(context.Context) error) error
 	// Followed is the version that the alias names which event sources call.
-	Followed(ctx context.Context, name string) (sm.Carried, error)
+	Followed(ctx context.Context, name string) (sm.FunctionState, error)
 	// Follow moves that alias, as Point does.
 	Follow(ctx context.Context, name, version, seal string, mine func(context.Context) error) error
 }
@@ -103,7 +103,7 @@ func (l Syncer) Functions(ctx context.Context, doc sm.Document) (moved int, err 
 // site writes a site bundle into active under a release's name: assets first, entry pages last, and then
 // takes away the entry pages that the bundle does not have. Old assets stay for open tabs. Where there is no
 // site there is nothing to take away either: a rollback has done that.
-func (l Syncer) Site(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string) error {
+func (l Syncer) Site(ctx context.Context, doc sm.Document, site *sm.SiteState, releaseID string) error {
 	if site == nil {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (l Syncer) Site(ctx context.Context, doc sm.Document, site *sm.CarriedSite,
 }
 
 // assets writes what entry pages refer to, which may be thousands of files: it looks at the lock once a second.
-func (l Syncer) Assets(ctx context.Context, doc sm.Document, site *sm.CarriedSite, pages []release.Page) error {
+func (l Syncer) Assets(ctx context.Context, doc sm.Document, site *sm.SiteState, pages []release.Page) error {
 	var looked time.Time
 	for _, page := range pages {
 		if time.Since(looked) > time.Second {
@@ -136,7 +136,7 @@ func (l Syncer) Assets(ctx context.Context, doc sm.Document, site *sm.CarriedSit
 
 // entries writes only the entry pages: what a rollback does first. Where there is no site, only what a release
 // left is taken away: the pages may be somebody else's.
-func (l Syncer) Entries(ctx context.Context, doc sm.Document, site *sm.CarriedSite, releaseID string, pages []release.Page) error {
+func (l Syncer) Entries(ctx context.Context, doc sm.Document, site *sm.SiteState, releaseID string, pages []release.Page) error {
 	keep := map[string]bool{}
 	for _, page := range pages {
 		keep[page.Path] = true
@@ -168,7 +168,7 @@ func (l Syncer) Entries(ctx context.Context, doc sm.Document, site *sm.CarriedSi
 	return nil
 }
 
-func (l Syncer) Render(ctx context.Context, site *sm.CarriedSite, e sm.Environment, releaseID string) (assets, entries []release.Page, err error) {
+func (l Syncer) Render(ctx context.Context, site *sm.SiteState, e sm.Environment, releaseID string) (assets, entries []release.Page, err error) {
 	if site == nil {
 		return nil, nil, nil
 	}
@@ -183,7 +183,7 @@ func (l Syncer) Render(ctx context.Context, site *sm.CarriedSite, e sm.Environme
 	return release.RenderSite(archive, site.Assets, e, releaseID)
 }
 
-func AssetsOf(site *sm.CarriedSite) string {
+func AssetsOf(site *sm.SiteState) string {
 	if site == nil {
 		return sm.Site{}.AssetsPrefix()
 	}

@@ -65,7 +65,7 @@ func (w Collector) Evidence(ctx context.Context, doc sm.Document, record sm.Reco
 		return e, nil, fmt.Errorf("see which alarms ring: %w", err)
 	}
 	for _, name := range ringing {
-		muted := slices.Contains(record.Ringing, name)
+		muted := slices.Contains(record.MutedAlarms, name)
 		if !muted && slices.Contains(w.Settings.AlarmNames(sm.LiveAlias), name) {
 			counts, err := w.Alarms.Breached(ctx, name, *record.Promoted)
 			if err != nil {
@@ -207,7 +207,7 @@ type Weight struct {
 
 // weightsOf reads from the story of this attempt when which weight was set.
 func Weights(record sm.Record) (list []Weight) {
-	for _, entry := range record.Story {
+	for _, entry := range record.Events {
 		if entry.State == sm.Ramp && entry.Weight != nil && *entry.Weight > 0 && !entry.At.Before(record.Began) {
 			list = append(list, Weight{entry.At, *entry.Weight})
 		}

@@ -20,7 +20,7 @@ func (b Ledger) Tell(ctx context.Context, doc sm.Document, task sm.Task, text st
 
 // note is Tell without the announcement.
 func (b Ledger) Note(ctx context.Context, doc sm.Document, task sm.Task, text string, changes ...func(*sm.Record)) (sm.Record, error) {
-	record, err := b.Update(ctx, doc, func(r *sm.Record) error {
+	record, err := b.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if r.Execution != doc.Execution { // it is not open for us yet, and its fence keeps nobody out who lost the lock
 			if err := b.Hold(ctx, doc); err != nil {
 				return err
@@ -29,11 +29,11 @@ func (b Ledger) Note(ctx context.Context, doc sm.Document, task sm.Task, text st
 		for _, change := range changes {
 			change(r)
 		}
-		if last := len(r.Story) - 1; last >= 0 && r.Story[last].State == task && r.Story[last].Text == text {
+		if last := len(r.Events) - 1; last >= 0 && r.Events[last].State == task && r.Events[last].Text == text {
 			return nil
 		}
 		weight := r.Weight
-		r.Story = append(r.Story, sm.Entry{At: time.Now().UTC(), State: task, Text: text, Weight: &weight})
+		r.Events = append(r.Events, sm.Event{At: time.Now().UTC(), State: task, Text: text, Weight: &weight})
 		return nil
 	})
 	if err != nil {

@@ -23,13 +23,13 @@ func stillHeld(lock sm.Lock, doc sm.Document) error {
 		return sm.Errorf(sm.LockLost, "release %s: the lock is no longer held by %s (fence %d, now %d): stop writing",
 			doc.Release, doc.Execution, doc.Fence, lock.Fence)
 	}
-	return VerifyAttempt(doc, lock.Holder.Asked)
+	return VerifyAttempt(doc, lock.Holder.Attempt)
 }
 
 // latest is StaleWrite where the machine has made another call since. An execution that began before steps were told when they are
 // called says nothing of it.
-func VerifyAttempt(doc sm.Document, last sm.Asked) error {
-	if !doc.Asked.Entered.IsZero() && doc.Asked.Before(last) {
+func VerifyAttempt(doc sm.Document, last sm.Attempt) error {
+	if !doc.Attempt.Entered.IsZero() && doc.Attempt.Before(last) {
 		return sm.Errorf(sm.StaleWrite, "release %s: %s has called for something else since: stop writing", doc.Release, doc.Execution)
 	}
 	return nil
@@ -79,7 +79,7 @@ func (b Ledger) Grows(ctx context.Context, doc sm.Document, write func(ctx conte
 // Outlast waits where this call was made again: the one before may have looked at the lock just before it lost it, and still write
 // what AWS has no condition for.
 func (b Ledger) Outlast(ctx context.Context, doc sm.Document) error {
-	if doc.Asked.Retry == 0 {
+	if doc.Attempt.Retry == 0 {
 		return nil
 	}
 	return WaitOut(ctx, doc, time.Now())

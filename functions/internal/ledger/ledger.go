@@ -24,6 +24,6 @@ type Ledger struct {
 }
 
 // Lock changes the lock, and returns it as it then is.
-func (b Ledger) Lock(ctx context.Context, change func(*sm.Lock) error) (sm.Lock, error) {
+func (b Ledger) UpdateLock(ctx context.Context, change func(*sm.Lock) error) (sm.Lock, error) {
 	return Update(ctx, b.Store, sm.LockKey, change)
 }

@@ -14,17 +14,17 @@ import (
 const LostFences = 1000
 
 // regained is a lock that was lost as it was before: held by a release that has not ended. Who waited is lost, but for those who came since.
-func Regained(lost sm.Lock, r sm.Record) sm.Lock {
+func RestoredLock(lost sm.Lock, r sm.Record) sm.Lock {
 	lost.Fence = r.Fence
-	lost.Holder = &sm.Holder{Release: r.Release, Sequence: r.Sequence, Execution: r.Execution, Fence: r.Fence, Since: time.Now().UTC(), Asked: r.Asked}
+	lost.Holder = &sm.Holder{Release: r.Release, Sequence: r.Sequence, Execution: r.Execution, Fence: r.Fence, Since: time.Now().UTC(), Attempt: r.LastAttempt}
 	return lost
 }
 
 // reopened is the record of a release that is under way, where the one is gone that Begin opened: what the document still says, and the
 // story since.
-func Reopened(doc sm.Document, left sm.Record, since time.Time) sm.Record {
-	r := sm.Record{Release: doc.Release, Sequence: doc.Sequence, Execution: doc.Execution, Attempt: 1, Fence: doc.Fence, Active: doc.Active, Fallback: doc.Fallback,
-		Began: since, Weight: doc.Weight, Step: doc.Step, Expanded: true, Lingers: true, Story: left.Story}
+func ReopenedRecord(doc sm.Document, left sm.Record, since time.Time) sm.Record {
+	r := sm.Record{Release: doc.Release, Sequence: doc.Sequence, Execution: doc.Execution, Run: 1, Fence: doc.Fence, Active: doc.Active, Fallback: doc.Fallback,
+		Began: since, Weight: doc.Weight, Step: doc.Step, Expanded: true, StaleWriter: true, Events: left.Events}
 	if doc.Hotfix {
 		r.Hotfix = "why is not known any more"
 	}
@@ -38,7 +38,7 @@ func Reopened(doc sm.Document, left sm.Record, since time.Time) sm.Record {
 // noted is the newest fence under which an environment was changed.
 func (b Ledger) NewestFence(ctx context.Context) (fence int64, err error) {
 	for _, e := range sm.Environments() {
-		c, err := b.Carries(ctx, e)
+		c, err := b.Environment(ctx, e)
 		if err != nil {
 			return 0, err
 		}

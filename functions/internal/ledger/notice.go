@@ -17,7 +17,7 @@ func notice(r sm.Record, doc sm.Document, task sm.Task, text string) sm.Notice {
 		Where:   "before the ramp", Why: "as planned", Done: "nothing yet", Link: consoleLink(doc.Execution),
 	}
 	var done []string
-	for _, e := range r.Story {
+	for _, e := range r.Events {
 		switch {
 		case e.At.Before(r.Began):
 		case (e.State == sm.Ramp || e.State == sm.CheckAlarms) && e.Weight != nil:
@@ -38,7 +38,7 @@ func notice(r sm.Record, doc sm.Document, task sm.Task, text string) sm.Notice {
 		n.Why = r.Held.Why
 	case doc.Failure != nil:
 		n.Why = doc.Failure.Message()
-	case doc.Release == sm.Repairs:
+	case doc.Release == sm.RepairRelease:
 		n.Where, n.Why, n.Link = "no release is under way", "lockstep repair was called", ""
 	case r.Hotfix != "":
 		n.Why = "a hotfix: " + r.Hotfix

@@ -13,7 +13,7 @@ import (
 // turn tells whether a release may take the lock that it found free: where all wait in turn, only before those
 // that have waited for it, and never before a hotfix that waits.
 func (b Ledger) HasTurn(lock sm.Lock, sequence int64, hotfix bool) bool {
-	return !slices.ContainsFunc(lock.Queue, func(p sm.Parked) bool {
+	return !slices.ContainsFunc(lock.Queue, func(p sm.QueueEntry) bool {
 		return p.Hotfix && !hotfix || p.Hotfix == hotfix && b.Queue == sm.InTurn && p.Sequence < sequence
 	})
 }
@@ -32,7 +32,7 @@ func NotifyQueue(ctx context.Context, book Ledger, answers machine.Answers, thaw
 	for len(lock.Queue) > 0 {
 		next, newest := book.NextInQueue(lock), slices.MaxFunc(lock.Queue, bySequence)
 		done := map[string]bool{} // by token: an execution that parks again has a new one
-		var told []sm.Parked
+		var told []sm.QueueEntry
 		for _, p := range lock.Queue {
 			if book.Queue == sm.InTurn || p.Execution == next.Execution || p.Execution == newest.Execution {
 				continue
@@ -63,11 +63,11 @@ func NotifyQueue(ctx context.Context, book Ledger, answers machine.Answers, thaw
 		if len(done) == 0 {
 			return nil
 		}
-		left, err := book.Lock(ctx, func(l *sm.Lock) error {
-			l.Unheard = append(l.Unheard, slices.DeleteFunc(slices.Clone(told), func(p sm.Parked) bool {
+		left, err := book.UpdateLock(ctx, func(l *sm.Lock) error {
+			l.Notified = append(l.Notified, slices.DeleteFunc(slices.Clone(told), func(p sm.QueueEntry) bool {
 				return !IsWaiting(l.Queue, p.TaskToken) // somebody else has seen to it
 			})...)
-			l.Queue = slices.DeleteFunc(l.Queue, func(p sm.Parked) bool { return done[p.TaskToken] })
+			l.Queue = slices.DeleteFunc(l.Queue, func(p sm.QueueEntry) bool { return done[p.TaskToken] })
 			if thawed && woken { // should it not begin after all, the next one is called at once
 				l.Frozen = nil
 			}
@@ -84,14 +84,14 @@ func NotifyQueue(ctx context.Context, book Ledger, answers machine.Answers, thaw
 	return nil
 }
 
-func IsWaiting(queue []sm.Parked, token string) bool {
-	return slices.ContainsFunc(queue, func(p sm.Parked) bool { return p.TaskToken == token })
+func IsWaiting(queue []sm.QueueEntry, token string) bool {
+	return slices.ContainsFunc(queue, func(p sm.QueueEntry) bool { return p.TaskToken == token })
 }
 
 // next is who follows on the release under way.
-func (b Ledger) NextInQueue(lock sm.Lock) sm.Parked {
+func (b Ledger) NextInQueue(lock sm.Lock) sm.QueueEntry {
 	waiting := lock.Queue
-	if hotfixes := slices.DeleteFunc(slices.Clone(waiting), func(p sm.Parked) bool { return !p.Hotfix }); len(hotfixes) > 0 {
+	if hotfixes := slices.DeleteFunc(slices.Clone(waiting), func(p sm.QueueEntry) bool { return !p.Hotfix }); len(hotfixes) > 0 {
 		waiting = hotfixes
 	}
 	if b.Queue == sm.InTurn {
@@ -100,14 +100,14 @@ func (b Ledger) NextInQueue(lock sm.Lock) sm.Parked {
 	return slices.MaxFunc(waiting, bySequence)
 }
 
-func bySequence(x, y sm.Parked) int { return cmp.Compare(x.Sequence, y.Sequence) }
+func bySequence(x, y sm.QueueEntry) int { return cmp.Compare(x.Sequence, y.Sequence) }
 
 // placeOf is that of an execution which waits, or was told what becomes of it; the zero Parked where there is none.
-func QueueEntry(lock sm.Lock, execution string) sm.Parked {
-	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
+func QueueEntry(lock sm.Lock, execution string) sm.QueueEntry {
+	for _, p := range slices.Concat(lock.Queue, lock.Notified) {
 		if p.Execution == execution {
 			return p
 		}
 	}
-	return sm.Parked{}
+	return sm.QueueEntry{}
 }

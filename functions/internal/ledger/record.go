@@ -10,28 +10,28 @@ import (
 // Enter is how every step begins: the lock is still ours, and whoever was called before writes no more; the record says which step
 // it is.
 func (b Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
-	lock, err := b.Lock(ctx, func(l *sm.Lock) error {
+	lock, err := b.UpdateLock(ctx, func(l *sm.Lock) error {
 		err := stillHeld(*l, doc)
 		if err == nil {
-			l.Holder.Asked = doc.Asked
+			l.Holder.Attempt = doc.Attempt
 		}
 		return err
 	})
 	if err != nil {
 		return sm.Record{}, err
 	}
-	return b.Update(ctx, doc, func(r *sm.Record) error {
+	return b.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if r.Execution == "" {
-			*r = Reopened(doc, *r, lock.Holder.Since)
+			*r = ReopenedRecord(doc, *r, lock.Holder.Since)
 			// An earlier call may have passed it.
-			r.Contracted = task == sm.Contract && (doc.Asked.Retry > 0 || doc.Next == sm.NextContract)
+			r.Contracted = task == sm.Contract && (doc.Attempt.Retry > 0 || doc.Next == sm.NextContract)
 			// An alarm may have been among what is gone.
 			if task != sm.Contract && task != sm.Rollback {
-				r.Signals = []sm.SignalNote{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
+				r.Signals = []sm.ReceivedSignal{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
 					Reason: sm.RecordKey(doc.Release) + " was gone, and with it what alarms and people had said"}}
 			}
 		}
-		r.State, r.Lingers = task, r.Lingers || doc.Asked.Retry > 0
+		r.State, r.StaleWriter = task, r.StaleWriter || doc.Attempt.Retry > 0
 		if task != sm.Ramp && task != sm.Drain { // which know themselves what holds them
 			r.Held = nil
 		}
@@ -40,19 +40,19 @@ func (b Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Re
 }
 
 // Update changes the release's record. A record with a newer fence belongs to a successor: LockLost.
-func (b Ledger) Update(ctx context.Context, doc sm.Document, change func(*sm.Record) error) (sm.Record, error) {
+func (b Ledger) UpdateRecord(ctx context.Context, doc sm.Document, change func(*sm.Record) error) (sm.Record, error) {
 	return Update(ctx, b.Store, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		if r.Fence > doc.Fence {
 			return sm.Errorf(sm.LockLost, "release %s: its record has the fence %d, ours is %d: stop writing", doc.Release, r.Fence, doc.Fence)
 		}
-		if err := VerifyAttempt(doc, r.Asked); err != nil {
+		if err := VerifyAttempt(doc, r.LastAttempt); err != nil {
 			return err
 		}
 		if err := change(r); err != nil {
 			return err
 		}
-		if !doc.Asked.Entered.IsZero() {
-			r.Asked = doc.Asked
+		if !doc.Attempt.Entered.IsZero() {
+			r.LastAttempt = doc.Attempt
 		}
 		return nil
 	})

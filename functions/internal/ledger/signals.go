@@ -22,13 +22,13 @@ func Interruption(r sm.Record) error {
 }
 
 // lastOf is the newest signal of the given kinds.
-func LastSignal(r sm.Record, kinds ...sm.SignalKind) (sm.SignalNote, bool) {
+func LastSignal(r sm.Record, kinds ...sm.SignalKind) (sm.ReceivedSignal, bool) {
 	for _, s := range slices.Backward(r.Signals) {
 		if slices.Contains(kinds, s.Kind) {
 			return s, true
 		}
 	}
-	return sm.SignalNote{}, false
+	return sm.ReceivedSignal{}, false
 }
 
 // heldByOperator is what a pause makes of the release.

@@ -61,9 +61,9 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 		return "", err
 	}
 	readable, held := err == nil, false
-	lock, err := r.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	lock, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if readable && record.Execution == execution && record.Ended == nil && l.Holder == nil && l.Fence < record.Fence { // somebody deleted it
-			*l = ledger.Regained(*l, record)
+			*l = ledger.RestoredLock(*l, record)
 		}
 		held = l.Holder != nil && (l.Holder.Execution == execution || l.Holder.Execution == trigger.Recover)
 		// Counted here and not by the execution that takes over: it may die before it can write.
@@ -96,7 +96,7 @@ func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
 	if err != nil {
 		return err
 	}
-	if n := len(record.Story); n > 0 && record.Story[n-1].Text == text {
+	if n := len(record.Events); n > 0 && record.Events[n-1].Text == text {
 		return nil
 	}
 	doc := sm.Document{Execution: lock.Holder.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
@@ -108,8 +108,8 @@ func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
 // end that it recorded is announced, and in any case nobody must wait behind it. Called again, it announces that end again:
 // whoever was called before may have died before it did.
 func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trigger, execution string, end machine.Execution) (string, error) {
-	waiting := slices.Concat(lock.Queue, lock.Unheard)
-	i := slices.IndexFunc(waiting, func(p sm.Parked) bool { return p.Execution == execution })
+	waiting := slices.Concat(lock.Queue, lock.Notified)
+	i := slices.IndexFunc(waiting, func(p sm.QueueEntry) bool { return p.Execution == execution })
 	doc := sm.Document{Execution: execution, Release: trigger.Release, Sequence: trigger.Sequence, Outcome: sm.Refused,
 		Failure: &sm.Failure{Error: machine.ExecutionDied, Cause: fmt.Sprintf("%s was %s while it waited", execution, end.Status)}}
 	if i >= 0 {
@@ -134,8 +134,8 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 		doc.Outcome, doc.Failure = record.Outcome, &sm.Failure{Cause: record.Cause}
 	}
 	if i < 0 { // until its end is heard: by the clock the sweep tries again
-		if _, err := r.Ledger.Lock(ctx, func(l *sm.Lock) error {
-			l.Unheard = append(l.Unheard, sm.Parked{Release: doc.Release, Sequence: doc.Sequence, Execution: execution, Since: time.Now().UTC()})
+		if _, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
+			l.Notified = append(l.Notified, sm.QueueEntry{Release: doc.Release, Sequence: doc.Sequence, Execution: execution, Since: time.Now().UTC()})
 			return nil
 		}); err != nil {
 			return "", err

@@ -24,7 +24,7 @@ func (r *Recover) sweep(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("read the lock: %w", err)
 	}
 	var did []string
-	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
+	for _, p := range slices.Concat(lock.Queue, lock.Notified) {
 		if r.Young(p.Since) {
 			continue
 		}
@@ -81,7 +81,7 @@ const lambdaLife = 15 * time.Minute
 // fresh tells whether a holder of the lock may be under way unseen. A repair is no execution that one could look at: its
 // Lambda may be at work for as long as it can live.
 func (r *Recover) Fresh(h sm.Holder) bool {
-	return r.Young(h.Since) || h.Release == sm.Repairs && time.Since(h.Since) < lambdaLife
+	return r.Young(h.Since) || h.Release == sm.RepairRelease && time.Since(h.Since) < lambdaLife
 }
 
 // holder sees to the release under way: of a dead execution it does what the event of its end would have done.
@@ -121,7 +121,7 @@ func (r *Recover) Last(ctx context.Context, lock sm.Lock) (last, recovering stri
 
 // again starts one more recovery, as a person asks for it, and lets as many follow as after the first death.
 func (r *Recover) Again(ctx context.Context, lock sm.Lock, last string) error {
-	if _, err := r.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	if _, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder == nil || l.Holder.Execution != lock.Holder.Execution {
 			return sm.Errorf(sm.StaleWrite, "the lock changed hands meanwhile: look again")
 		}

@@ -52,9 +52,9 @@ func ParseTrigger(event json.RawMessage, app string) (Trigger, error) {
 		err = fmt.Errorf("detail-type: found %q from %q, expected %q from %q or \"Object Created\" from \"aws.s3\"",
 			*envelope.DetailType, envelope.Source, statemachine.DetailMerge, statemachine.SourceCI)
 	}
-	repair := trigger.Recover != "" && trigger.Release == statemachine.Repairs // which holds the lock as if it were one
+	repair := trigger.Recover != "" && trigger.Release == statemachine.RepairRelease // which holds the lock as if it were one
 	if err == nil && trigger.Release != "" && !statemachine.ValidReleaseID(trigger.Release) && !repair {
-		err = fmt.Errorf("release: found %q, expected 1 to 40 letters, digits, '.', '_' or '-', and not %q", trigger.Release, statemachine.Repairs)
+		err = fmt.Errorf("release: found %q, expected 1 to 40 letters, digits, '.', '_' or '-', and not %q", trigger.Release, statemachine.RepairRelease)
 	}
 	if err != nil {
 		return trigger, statemachine.Errorf(statemachine.InvalidRelease, "execution input: %w", err)

@@ -73,7 +73,7 @@ func (b *Begin) Run(ctx context.Context, in sm.BeginInput) (sm.Document, error) 
 	if lock.Holder == nil || lock.Holder.Execution != in.Execution {
 		return sm.Document{Execution: in.Execution, Release: manifest.Release}, b.wait(ctx, in, manifest, place, frozen)
 	}
-	if lock.Holder.Clock {
+	if lock.Holder.Timer {
 		_ = b.Schedules.Cancel(ctx, timer.FreezeName(in.Execution)) // left, it would answer a token that is used up
 	}
 	return b.start(ctx, in, trigger, manifest, lock.Fence)
@@ -103,7 +103,7 @@ type place struct {
 // line takes the lock if it is free, or joins the queue.
 func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trigger, m sm.Manifest, frozen bool) (p place, err error) {
 	hotfix := trigger.Hotfix != ""
-	p.lock, err = b.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	p.lock, err = b.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == in.Execution {
 			return again(l, in)
 		}
@@ -112,12 +112,12 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			return err
 		}
 		before := len(l.Queue)
-		ours := func(p sm.Parked) bool { return p.Execution == in.Execution }
-		if slices.ContainsFunc(slices.Concat(l.Queue, l.Unheard), func(p sm.Parked) bool { return ours(p) && in.Asked.Before(p.Asked) }) {
+		ours := func(p sm.QueueEntry) bool { return p.Execution == in.Execution }
+		if slices.ContainsFunc(slices.Concat(l.Queue, l.Notified), func(p sm.QueueEntry) bool { return ours(p) && in.Attempt.Before(p.Attempt) }) {
 			return sm.Errorf(sm.StaleWrite, "release %s: %s was asked again since: its place is not this one's", m.Release, in.Execution)
 		}
-		clock := ledger.QueueEntry(*l, in.Execution).Clock
-		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
+		clock := ledger.QueueEntry(*l, in.Execution).Timer
+		l.Queue, l.Notified = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Notified, ours)
 		p.waited = len(l.Queue) < before
 		now := time.Now().UTC()
 		if l.Holder == nil && !frozen && b.Ledger.HasTurn(*l, m.Sequence, hotfix) {
@@ -131,7 +131,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 			}
 			l.Frozen = nil
 			l.Fence++
-			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Clock: clock, Asked: in.Asked}
+			l.Holder = &sm.Holder{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Fence: l.Fence, Since: now, Timer: clock, Attempt: in.Attempt}
 			return nil
 		}
 		if b.Ledger.Queue == sm.RefuseNew && l.Holder != nil {
@@ -142,8 +142,8 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 		if winds && l.Frozen == nil {
 			l.Frozen = &now
 		}
-		l.Queue = append(l.Queue, sm.Parked{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
-			TaskToken: in.TaskToken, Since: now, Asked: in.Asked, Hotfix: hotfix, Clock: winds || clock})
+		l.Queue = append(l.Queue, sm.QueueEntry{Release: m.Release, Sequence: m.Sequence, Execution: in.Execution,
+			TaskToken: in.TaskToken, Since: now, Attempt: in.Attempt, Hotfix: hotfix, Timer: winds || clock})
 		return nil
 	})
 	return p, err
@@ -151,9 +151,9 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 
 // again is for a Begin that finds the lock taken by its own execution: by itself, in a call before, or, if it lingers, by a later one.
 func again(l *sm.Lock, in sm.BeginInput) error {
-	err := ledger.VerifyAttempt(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Asked: in.Asked}, l.Holder.Asked)
+	err := ledger.VerifyAttempt(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Attempt: in.Attempt}, l.Holder.Attempt)
 	if err == nil {
-		l.Holder.Asked = in.Asked
+		l.Holder.Attempt = in.Attempt
 	}
 	return err
 }
@@ -214,7 +214,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 	if lock.Holder != nil && lock.Holder.Sequence == m.Sequence {
 		return taken(m, lock.Holder.Release)
 	}
-	for _, p := range slices.Concat(lock.Queue, lock.Unheard) { // what becomes of the unheard is not recorded yet
+	for _, p := range slices.Concat(lock.Queue, lock.Notified) { // what becomes of the unheard is not recorded yet
 		switch {
 		case p.Execution == execution:
 		case p.Release == m.Release:
@@ -231,7 +231,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 		return sm.Errorf(sm.InvalidRelease, "the route sends %s of the viewers to %s, where %s would go, and no release is under way: "+
 			"lockstep repair sends everyone to %s; then release it again", release.Percent(weight), control.Active, m.Release, control.Fallback)
 	}
-	live, err := b.Ledger.Carries(ctx, control.Fallback)
+	live, err := b.Ledger.Environment(ctx, control.Fallback)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 		return err
 	}
 	switch {
-	case record.Ended != nil && (record.Execution == execution || slices.Contains(record.Before, execution)): // a Lambda that lingers: nobody waits for its answer
+	case record.Ended != nil && (record.Execution == execution || slices.Contains(record.PreviousExecutions, execution)): // a Lambda that lingers: nobody waits for its answer
 		return sm.Errorf(sm.InvalidRelease, "release %s began in this very execution, and was %s", m.Release, record.Outcome)
 	case live.Release == m.Release:
 		return sm.Errorf(sm.InvalidRelease, "release %s is live already: nothing to do", m.Release)
@@ -251,7 +251,7 @@ func (b *Begin) refuse(ctx context.Context, lock sm.Lock, execution string, trig
 		return taken(m, live.Release)
 	case record.Outcome != "" && record.Outcome != sm.Refused && !trigger.Deliberate:
 		return sm.Errorf(sm.InvalidRelease, "release %s was %s before; to try it again: %s",
-			m.Release, record.Outcome, sm.Again(record.Execution, m.Release))
+			m.Release, record.Outcome, sm.RetryCommand(record.Execution, m.Release))
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	if err != nil {
 		return sm.Document{}, err
 	}
-	live, err := b.Ledger.Carries(ctx, control.Fallback)
+	live, err := b.Ledger.Environment(ctx, control.Fallback)
 	if err != nil {
 		return sm.Document{}, err
 	}
@@ -281,7 +281,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 			return sm.Document{}, err
 		} else if record.Outcome == sm.Released {
 			return sm.Document{}, sm.Errorf(sm.InvalidRelease, "%s says that %s carries nothing, but its API is %s, which everyone has: "+
-				"lockstep repair makes the ledger say so; then release %s again", sm.CarriesKey(control.Fallback), control.Fallback, serves, m.Release)
+				"lockstep repair makes the ledger say so; then release %s again", sm.EnvironmentKey(control.Fallback), control.Fallback, serves, m.Release)
 		}
 	}
 	ringing, err := b.Alarms.Ringing(ctx, b.Settings.AlarmNames())
@@ -289,7 +289,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 		return sm.Document{}, fmt.Errorf("see which alarms ring already: %w", err)
 	}
 	doc := sm.Document{
-		Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Fence: fence, Asked: in.Asked,
+		Execution: in.Execution, Release: m.Release, Sequence: m.Sequence, Fence: fence, Attempt: in.Attempt,
 		Active: control.Active, Fallback: control.Fallback, Next: sm.NextSync, First: live.Release == "",
 		Hotfix: trigger.Hotfix != "",
 	}
@@ -298,8 +298,8 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 			return
 		}
 		*r = sm.Record{
-			Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, Before: r.Executions(), Attempt: r.Attempt + 1, Fence: fence,
-			Active: doc.Active, Fallback: doc.Fallback, Hotfix: trigger.Hotfix, Began: time.Now().UTC(), State: sm.Begin, Ringing: ringing, Story: r.Story,
+			Release: m.Release, Sequence: m.Sequence, Execution: in.Execution, PreviousExecutions: r.Executions(), Run: r.Run + 1, Fence: fence,
+			Active: doc.Active, Fallback: doc.Fallback, Hotfix: trigger.Hotfix, Began: time.Now().UTC(), State: sm.Begin, MutedAlarms: ringing, Events: r.Events,
 		}
 	}
 	text := fmt.Sprintf("%s begins in %s; %s stays with %s", m.Release, doc.Active, release.OrNothing(live.Release), doc.Fallback)

@@ -20,7 +20,7 @@ func (b *Begin) Check(ctx context.Context, trigger release.Trigger) (sm.Manifest
 	if trigger.Sequence != 0 && trigger.Sequence != m.Sequence {
 		return m, sm.Errorf(sm.InvalidRelease, "%s: sequence: found %d, but the merge event says %d", file, m.Sequence, trigger.Sequence)
 	}
-	if err := b.Settings.Takes(file, m); err != nil {
+	if err := b.Settings.CheckManifest(file, m); err != nil {
 		return m, err
 	}
 	for _, a := range m.Artifacts() {

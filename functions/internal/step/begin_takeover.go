@@ -13,7 +13,7 @@ import (
 // takeOver takes the lock from a dead execution and goes on where its release can still end well: back
 // before contract, forward from it on.
 func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.Trigger) (sm.Document, error) {
-	lock, err := b.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	lock, err := b.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		switch {
 		case l.Holder != nil && l.Holder.Execution == in.Execution:
 			return again(l, in)
@@ -21,19 +21,19 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 			return sm.Errorf(sm.InvalidRelease, "recover %s: it does not hold the lock: nothing to do", trigger.Recover)
 		}
 		l.Fence++
-		l.Holder.Execution, l.Holder.Since, l.Holder.Asked = in.Execution, time.Now().UTC(), in.Asked
+		l.Holder.Execution, l.Holder.Since, l.Holder.Attempt = in.Execution, time.Now().UTC(), in.Attempt
 		return nil
 	})
 	if err != nil {
 		return sm.Document{}, err
 	}
-	doc := sm.Document{Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence, Asked: in.Asked}
+	doc := sm.Document{Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence, Fence: lock.Fence, Attempt: in.Attempt}
 	// Adopted before anything is made of it: once the record has our fence, no Lambda that lingers can change it.
 	opened := false
-	record, err := b.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+	record, err := b.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		// A record with an older fence is of an earlier attempt, and its roles may have been swapped since.
 		if opened = r.Execution != "" && r.Fence >= lock.Holder.Fence; opened && r.Execution != in.Execution {
-			r.Before, r.Execution, r.Fence = r.Executions(), in.Execution, lock.Fence
+			r.PreviousExecutions, r.Execution, r.Fence = r.Executions(), in.Execution, lock.Fence
 			r.Outcome, r.Cause, r.Ended = "", "", nil // Wait stays: the rollback cancels its schedule
 		}
 		return nil
@@ -41,7 +41,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	if err != nil {
 		return sm.Document{}, err
 	}
-	if record.Execution == "" && doc.Release != sm.Repairs {
+	if record.Execution == "" && doc.Release != sm.RepairRelease {
 		noted, err := b.Ledger.NewestFence(ctx)
 		if err != nil {
 			return sm.Document{}, err
@@ -51,7 +51,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 		}
 	}
 	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
-	repair := doc.Release == sm.Repairs // which has no environments to bring back: whoever asks again finds what is left to mend
+	repair := doc.Release == sm.RepairRelease // which has no environments to bring back: whoever asks again finds what is left to mend
 	switch {
 	case repair:
 		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused

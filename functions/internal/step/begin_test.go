@@ -24,7 +24,7 @@ func TestBegin_TakesTheLock(t *testing.T) {
 			if lock := w.lock(); lock.Fence != 2 || lock.Holder.Execution != two || lock.Holder.Release != "v2" {
 				t.Errorf("found the lock %+v", lock)
 			}
-			if r := w.record("v2"); r.Execution != two || r.Fence != 2 || r.Attempt != 1 || len(r.Ringing) != 1 || r.Ringing[0] != "errors-b" {
+			if r := w.record("v2"); r.Execution != two || r.Fence != 2 || r.Run != 1 || len(r.MutedAlarms) != 1 || r.MutedAlarms[0] != "errors-b" {
 				t.Errorf("found the record %+v", r)
 			}
 			order(t, w.writes, "ledger ledger/lock.json", "ledger ledger/releases/v2.json", "announce", "succeed begin")
@@ -68,7 +68,7 @@ func TestBegin_TakesTheLock(t *testing.T) {
 		},
 		"of the first release": func(t *testing.T) {
 			w := newWorld(t)
-			w.store(sm.CarriesKey(sm.B), sm.Carries{Environment: sm.B})
+			w.store(sm.EnvironmentKey(sm.B), sm.EnvironmentState{Environment: sm.B})
 			must[sm.Document](t)(w.begin(two, "begin", typed))
 			if doc := w.answered("begin"); !doc.First {
 				t.Errorf("found %+v", doc)
@@ -77,10 +77,10 @@ func TestBegin_TakesTheLock(t *testing.T) {
 		"of what was rolled back, by somebody's will": func(t *testing.T) {
 			w := newWorld(t)
 			w.change(func(r *sm.Record) {
-				*r = sm.Record{Execution: one, Attempt: 1, Outcome: sm.RolledBack, Signals: []sm.SignalNote{{ID: "old"}}}
+				*r = sm.Record{Execution: one, Run: 1, Outcome: sm.RolledBack, Signals: []sm.ReceivedSignal{{ID: "old"}}}
 			})
 			must[sm.Document](t)(w.begin(two, "begin", typed))
-			if r := w.record("v2"); r.Attempt != 2 || r.Outcome != "" || r.Signals != nil {
+			if r := w.record("v2"); r.Run != 2 || r.Outcome != "" || r.Signals != nil {
 				t.Errorf("found the record %+v", r)
 			}
 		},
@@ -99,7 +99,7 @@ const merged = `{"detail-type":"Release Merged","source":"lockstep.ci","detail":
 
 func TestBegin_Refuses(t *testing.T) {
 	const file = "releases/v2/release.json: "
-	held := func(holder sm.Holder, queue ...sm.Parked) func(*world) {
+	held := func(holder sm.Holder, queue ...sm.QueueEntry) func(*world) {
 		return func(w *world) { w.store(sm.LockKey, sm.Lock{Fence: 5, Holder: &holder, Queue: queue}) }
 	}
 	spoiled := func(spoil func(*sm.Manifest)) func(*world) {
@@ -126,9 +126,9 @@ func TestBegin_Refuses(t *testing.T) {
 		"the sequence of live": {world: func(w *world) { w.live("v7", 2) }, says: file + "sequence: found 2, which v7 has already"},
 		"live already":         {world: func(w *world) { w.live("v2", 2) }, says: "release v2 is live already: nothing to do"},
 		"under way already":    {world: held(sm.Holder{Release: "v2", Execution: one}), says: "release v2 is under way already, in " + one},
-		"waiting already":      {world: held(sm.Holder{Release: "v1", Execution: one}, sm.Parked{Release: "v2", Execution: "arn:other"}), says: "release v2 waits in the queue already, in arn:other"},
+		"waiting already":      {world: held(sm.Holder{Release: "v1", Execution: one}, sm.QueueEntry{Release: "v2", Execution: "arn:other"}), says: "release v2 waits in the queue already, in arn:other"},
 		"about to end": {world: func(w *world) {
-			w.store(sm.LockKey, sm.Lock{Fence: 5, Unheard: []sm.Parked{{Release: "v2", Execution: "arn:other"}}})
+			w.store(sm.LockKey, sm.Lock{Fence: 5, Notified: []sm.QueueEntry{{Release: "v2", Execution: "arn:other"}}})
 		}, says: "release v2 waits in the queue already, in arn:other"},
 		"merged again after a rollback": {world: func(w *world) { w.change(func(r *sm.Record) { r.Execution, r.Outcome = one, sm.RolledBack }) },
 			event: merged, says: `release v2 was rolled back before; to try it again: aws stepfunctions start-execution --state-machine-arn `},
@@ -170,7 +170,7 @@ func (w *world) corrupt(object string, data []byte) {
 
 // live has a release in the fallback.
 func (w *world) live(id string, sequence int64) {
-	w.store(sm.CarriesKey(sm.B), sm.Carries{Environment: sm.B, Settled: true, Release: id, Sequence: sequence})
+	w.store(sm.EnvironmentKey(sm.B), sm.EnvironmentState{Environment: sm.B, InSync: true, Release: id, Sequence: sequence})
 }
 
 func TestBegin_TakesOver(t *testing.T) {

@@ -53,7 +53,7 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 		}
 	}
 	// A signal that loses the race against this write comes too late, and Signal sees that it does.
-	if _, err := c.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+	if _, err := c.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if !r.Contracted {
 			if err := ledger.Interruption(*r); err != nil {
 				return err

@@ -43,7 +43,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	carries, err := d.Ledger.Unsettle(ctx, doc)
+	carries, err := d.Ledger.MarkOutOfSync(ctx, doc)
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +52,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 	if carries.Functions == nil {
-		carries.Functions = map[string]sm.Carried{}
+		carries.Functions = map[string]sm.FunctionState{}
 	}
 	for _, name := range m.FunctionNames() {
 		if err := d.Point(ctx, doc, name, published[name].Version); err != nil {
@@ -61,7 +61,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		carries.Functions[name] = published[name]
 	}
 	if m.Site != nil {
-		carries.Site = &sm.CarriedSite{Release: doc.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
+		carries.Site = &sm.SiteState{Release: doc.Release, Key: m.Key(m.Site.Artifact), SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
 	}
 	if err := d.Site(ctx, doc, carries.Site, doc.Release); err != nil {
 		return "", err
@@ -69,8 +69,8 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 	if err := d.Stage(ctx, doc, doc.Active, doc.Release); err != nil {
 		return "", err
 	}
-	carries.Release, carries.Sequence, carries.Settled = doc.Release, doc.Sequence, true
-	if err := d.Ledger.Carry(ctx, doc, carries); err != nil {
+	carries.Release, carries.Sequence, carries.InSync = doc.Release, doc.Sequence, true
+	if err := d.Ledger.SaveEnvironment(ctx, doc, carries); err != nil {
 		return "", err
 	}
 	if err := d.openPreview(ctx, doc); err != nil {
@@ -81,7 +81,7 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 
 // publish makes a version of each function, side by side: Lambda takes seconds for each, and an app may
 // have hundreds.
-func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.Carried, error) {
+func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.FunctionState, error) {
 	names := m.FunctionNames()
 	versions := make([]string, len(names))
 	group, ctx := errgroup.WithContext(ctx)
@@ -96,9 +96,9 @@ func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.Carr
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	published := map[string]sm.Carried{}
+	published := map[string]sm.FunctionState{}
 	for i, name := range names {
-		published[name] = sm.Carried{Release: m.Release, Version: versions[i], SHA256: m.Functions[name].SHA256}
+		published[name] = sm.FunctionState{Release: m.Release, Version: versions[i], SHA256: m.Functions[name].SHA256}
 	}
 	return published, nil
 }

@@ -15,7 +15,7 @@ func (d *Deploy) openPreview(ctx context.Context, doc sm.Document) error {
 	if err := d.Ledger.Hold(ctx, doc); err != nil {
 		return err
 	}
-	record, err := d.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+	record, err := d.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if r.State != sm.Deploy {
 			return sm.Errorf(sm.LockLost, "release %s: it is in %s by now: stop writing", doc.Release, r.State)
 		}

@@ -25,7 +25,7 @@ func TestSync_MakesActiveLevel(t *testing.T) {
 	if _, kept := site["assets/app-v0.js"]; !kept || site["v0.html"].Path != "" {
 		t.Error("old assets stay for open tabs, old entry pages don't")
 	}
-	if c := read[sm.Carries](w, sm.CarriesKey(sm.A)); !c.Settled || c.Release != "v1" || c.Environment != sm.A {
+	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); !c.InSync || c.Release != "v1" || c.Environment != sm.A {
 		t.Errorf("a carries %+v", c)
 	}
 	if first := w.writes[2]; first != "ledger ledger/environments/a.json" {
@@ -51,7 +51,7 @@ func TestDeploy_Order(t *testing.T) {
 	doc := w.release(sm.Deploy)
 	must[sm.Document](t)(w.run(sm.Deploy, doc))
 	order(t, w.writes, "publish", "point a", "put a assets/", "put a index.html", "delete a", "stage a a v2", "announce")
-	if c := read[sm.Carries](w, sm.CarriesKey(sm.A)); !c.Settled || c.Release != "v2" || c.Sequence != 2 || c.Functions["orders"].Release != "v2" || c.Site.Release != "v2" {
+	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); !c.InSync || c.Release != "v2" || c.Sequence != 2 || c.Functions["orders"].Release != "v2" || c.Site.Release != "v2" {
 		t.Errorf("a carries %+v", c)
 	}
 	if got := string(w.sites[sm.A]["index.html"].Body); got != "v2 at /api-a" {
@@ -63,7 +63,7 @@ func TestDeploy_OfSomeLayers(t *testing.T) {
 	w := newWorld(t)
 	w.upload("v2", 2, func(m *sm.Manifest) { m.Site = nil; delete(m.Functions, "catalog") })
 	doc := w.release(sm.Probe)
-	c := read[sm.Carries](w, sm.CarriesKey(sm.A))
+	c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A))
 	if w.aliases["catalog a"] != "1" || c.Site.Release != "v1" || c.Release != "v2" || doc.Release != "v2" {
 		t.Errorf("aliases %v; a carries %+v", w.aliases, c)
 	}
@@ -84,7 +84,7 @@ func TestDeploy_PublishFails_BeforeAnyAliasMoves(t *testing.T) {
 			t.Errorf("wrote %q", write)
 		}
 	}
-	if c := read[sm.Carries](w, sm.CarriesKey(sm.A)); c.Settled {
+	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); c.InSync {
 		t.Error("a half-written environment says that it is whole")
 	}
 }
@@ -123,8 +123,8 @@ func TestRollback_WithoutABus(t *testing.T) {
 // A first release that is rolled back leaves what it found: the next is made of its own layers alone.
 func TestRollback_OfTheFirst(t *testing.T) {
 	w := newWorld(t)
-	w.store(sm.CarriesKey(sm.A), sm.Carries{Environment: sm.A})
-	w.store(sm.CarriesKey(sm.B), sm.Carries{Environment: sm.B})
+	w.store(sm.EnvironmentKey(sm.A), sm.EnvironmentState{Environment: sm.A})
+	w.store(sm.EnvironmentKey(sm.B), sm.EnvironmentState{Environment: sm.B})
 	w.aliases["catalog a"], w.aliases["orders a"] = "1", "1"
 	w.sites[sm.A] = map[string]release.Page{}
 	doc := w.release(sm.Probe)
@@ -141,7 +141,7 @@ func TestRollback_OfTheFirst(t *testing.T) {
 	for _, task := range []sm.Task{sm.Sync, sm.Deploy} {
 		doc = must[sm.Document](t)(w.run(task, doc))
 	}
-	if c := read[sm.Carries](w, sm.CarriesKey(sm.A)); c.Site != nil || len(c.Functions) != 1 || w.aliases["catalog a"] != "1" {
+	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); c.Site != nil || len(c.Functions) != 1 || w.aliases["catalog a"] != "1" {
 		t.Errorf("a carries %+v, aliases %v", c, w.aliases)
 	}
 }
@@ -150,9 +150,9 @@ func TestRollback_OfTheFirst(t *testing.T) {
 func TestRollback_OfTheFirstSite(t *testing.T) {
 	w := newWorld(t)
 	for _, e := range sm.Environments() {
-		c := read[sm.Carries](w, sm.CarriesKey(e))
+		c := read[sm.EnvironmentState](w, sm.EnvironmentKey(e))
 		c.Site = nil
-		w.store(sm.CarriesKey(e), c)
+		w.store(sm.EnvironmentKey(e), c)
 		w.sites[e] = map[string]release.Page{}
 	}
 	doc := w.release(sm.CheckAlarms)
@@ -161,7 +161,7 @@ func TestRollback_OfTheFirstSite(t *testing.T) {
 	if _, kept := w.sites[sm.A]["assets/app-v2.js"]; !kept || w.sites[sm.A]["index.html"].Path != "" {
 		t.Errorf("a has the site %v", w.sites[sm.A])
 	}
-	if c := read[sm.Carries](w, sm.CarriesKey(sm.A)); c.Site != nil || c.Release != "v1" {
+	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); c.Site != nil || c.Release != "v1" {
 		t.Errorf("a carries %+v", c)
 	}
 }

@@ -81,7 +81,7 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
 		return doc, err
 	}
-	if n := len(record.Story); blind && (n == 0 || !strings.HasPrefix(record.Story[n-1].Text, unread)) {
+	if n := len(record.Events); blind && (n == 0 || !strings.HasPrefix(record.Events[n-1].Text, unread)) {
 		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, unread+err.Error())
 		return doc, err
 	}

@@ -48,7 +48,7 @@ func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
 	}
 	defer database.Close()
 	// Noted before the first statement: a rollback must know that there may be something to undo.
-	if _, err := e.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+	if _, err := e.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		r.Expanded = true
 		return nil
 	}); err != nil {

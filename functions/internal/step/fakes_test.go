@@ -195,7 +195,7 @@ func (b bundles) Newest(context.Context) (id string, err error) {
 
 type versions struct{ *world }
 
-func (v versions) At(_ context.Context, name string, e sm.Environment) (c sm.Carried, err error) {
+func (v versions) At(_ context.Context, name string, e sm.Environment) (c sm.FunctionState, err error) {
 	err = v.call("", func() error {
 		c.Version = v.aliases[name+" "+string(e)]
 		return nil
@@ -228,8 +228,8 @@ func (v versions) Point(ctx context.Context, name string, e sm.Environment, vers
 	})
 }
 
-func (v versions) Followed(_ context.Context, name string) (sm.Carried, error) {
-	return sm.Carried{Version: v.aliases[name+" live"]}, nil
+func (v versions) Followed(_ context.Context, name string) (sm.FunctionState, error) {
+	return sm.FunctionState{Version: v.aliases[name+" live"]}, nil
 }
 
 func (v versions) Follow(ctx context.Context, name, version, _ string, mine func(context.Context) error) error {

@@ -50,12 +50,12 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 			return doc, err
 		}
 	}
-	if _, err := f.Ledger.Lock(ctx, func(l *sm.Lock) error {
+	if _, err := f.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil
 		}
-		ours := func(p sm.Parked) bool { return p.Execution == doc.Execution }
-		l.Queue, l.Unheard = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Unheard, ours)
+		ours := func(p sm.QueueEntry) bool { return p.Execution == doc.Execution }
+		l.Queue, l.Notified = slices.DeleteFunc(l.Queue, ours), slices.DeleteFunc(l.Notified, ours)
 		return nil
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)
@@ -80,12 +80,12 @@ func (f *Finish) unbegun(ctx context.Context, doc *sm.Document) error {
 	}
 	place := ledger.QueueEntry(lock, doc.Execution)
 	if h := lock.Holder; h != nil && h.Execution == doc.Execution { // refused when it had the lock already
-		place = sm.Parked{Release: h.Release, Sequence: h.Sequence, Clock: h.Clock}
+		place = sm.QueueEntry{Release: h.Release, Sequence: h.Sequence, Timer: h.Timer}
 	}
 	if doc.Release == "" {
 		doc.Release, doc.Sequence = place.Release, place.Sequence
 	}
-	if !place.Clock {
+	if !place.Timer {
 		return nil
 	}
 	return f.Schedules.Cancel(ctx, timer.FreezeName(doc.Execution))
@@ -100,19 +100,19 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 			return
 		}
 		if r.Execution == "" && doc.Active != "" {
-			*r = ledger.Reopened(doc, *r, now)
+			*r = ledger.ReopenedRecord(doc, *r, now)
 			r.Expanded, r.Contracted = false, doc.Outcome == sm.Released && doc.Failure == nil
 		}
 		r.Release, r.Sequence, r.Execution, r.State = doc.Release, doc.Sequence, doc.Execution, sm.Finish
 		r.Outcome, r.Cause, r.Ended, r.Wait, r.Weight = doc.Outcome, doc.Failure.Message(), &now, nil, 0
-		r.Story = append(r.Story, sm.Entry{At: now, State: sm.Finish, Text: f.words(doc), Weight: &r.Weight})
+		r.Events = append(r.Events, sm.Event{At: now, State: sm.Finish, Text: f.words(doc), Weight: &r.Weight})
 	}
 	outcome := sm.Record{Release: doc.Release, Outcome: doc.Outcome, Cause: doc.Failure.Message()}
 	if !sm.ValidReleaseID(doc.Release) {
 		return outcome, nil
 	}
 	if doc.Fence > 0 {
-		return f.Ledger.Update(ctx, doc, func(r *sm.Record) error { end(r); return nil })
+		return f.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error { end(r); return nil })
 	}
 	// Another execution of the same release may hold the lock, with its record not yet written, or wait for it.
 	var lock sm.Lock
@@ -122,7 +122,7 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 	if lock.Holder != nil && lock.Holder.Release == doc.Release && lock.Holder.Execution != doc.Execution {
 		return outcome, nil
 	}
-	for _, p := range slices.Concat(lock.Queue, lock.Unheard) {
+	for _, p := range slices.Concat(lock.Queue, lock.Notified) {
 		if p.Release == doc.Release && p.Execution != doc.Execution {
 			return outcome, nil
 		}

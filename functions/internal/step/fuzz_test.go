@@ -82,7 +82,7 @@ func FuzzSteps_Ledger(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) { // a rollback may wait
 			w := light(t)
 			doc := w.release(sm.Deploy)
-			key := []string{sm.LockKey, sm.RecordKey("v2"), sm.CarriesKey(sm.A), sm.CarriesKey(sm.B)}[which%4]
+			key := []string{sm.LockKey, sm.RecordKey("v2"), sm.EnvironmentKey(sm.A), sm.EnvironmentKey(sm.B)}[which%4]
 			w.objects[key], w.tags[key] = json.RawMessage(object), w.tags[key]+1
 			for _, task := range []sm.Task{sm.Sync, sm.Deploy, sm.Expand, sm.Ramp, sm.Promote, sm.Contract, sm.Rollback} {
 				held := false

@@ -22,7 +22,7 @@ func TestUpdate_KeepsWhatANewerVersionWrote(t *testing.T) {
 			`{"release":"v2","execution":"x","fence":9007199254740993,"signals":[{"id":"1","kind":"alarm","reason":"r","at":"2000-01-01T00:00:00Z","severity":"high"}],"wait":{"taskToken":"t","until":"2000-01-01T00:00:00Z","patience":"1m"},"colour":{"of":"v2"}}`,
 			func(w *world) error {
 				_, err := ledger.Update(w.t.Context(), objectStore{w}, sm.RecordKey("v2"), func(r *sm.Record) error {
-					r.State, r.Signals = sm.Ramp, append(r.Signals, sm.SignalNote{ID: "2", Kind: sm.SignalPause})
+					r.State, r.Signals = sm.Ramp, append(r.Signals, sm.ReceivedSignal{ID: "2", Kind: sm.SignalPause})
 					return nil
 				})
 				return err

@@ -12,23 +12,23 @@ import (
 func TestEnter_ContractWithoutARecord(t *testing.T) {
 	entered := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
-		asked  sm.Asked
+		asked  sm.Attempt
 		next   sm.Next
 		passed bool
 	}{
-		"for the first time": {sm.Asked{Entered: entered}, sm.NextSync, false},
-		"again":              {sm.Asked{Entered: entered, Retry: 1}, sm.NextSync, true},
-		"taken over":         {sm.Asked{Entered: entered}, sm.NextContract, true},
+		"for the first time": {sm.Attempt{Entered: entered}, sm.NextSync, false},
+		"again":              {sm.Attempt{Entered: entered, Retry: 1}, sm.NextSync, true},
+		"taken over":         {sm.Attempt{Entered: entered}, sm.NextContract, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				doc := w.release(sm.Contract)
-				doc.Asked, doc.Next = c.asked, c.next
+				doc.Attempt, doc.Next = c.asked, c.next
 				delete(w.objects, sm.RecordKey("v2"))
 				delete(w.tags, sm.RecordKey("v2"))
 				record, err := w.book().Enter(t.Context(), doc, sm.Contract)
-				if err != nil || record.Contracted != c.passed || !record.Lingers || len(record.Signals) > 0 {
+				if err != nil || record.Contracted != c.passed || !record.StaleWriter || len(record.Signals) > 0 {
 					t.Errorf("found %+v, %v", record, err)
 				}
 			})

@@ -46,7 +46,7 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 		return doc, fmt.Errorf("swap the roles: %w", err)
 	}
 	// Before events call it, so that nothing that they meet counts as from before.
-	if _, err := p.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+	if _, err := p.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if r.Promoted == nil {
 			now := time.Now().UTC()
 			r.Promoted = &now

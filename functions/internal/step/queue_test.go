@@ -17,7 +17,7 @@ func parked(t *testing.T, ids ...string) *world {
 	w := newWorld(t)
 	lock := sm.Lock{Fence: 2, Holder: &sm.Holder{Release: "v2", Sequence: 2, Execution: two, Fence: 2}}
 	for _, id := range ids {
-		lock.Queue = append(lock.Queue, sm.Parked{Release: id, Sequence: int64(id[1] - '0'), Execution: "arn:exec:" + id, TaskToken: id})
+		lock.Queue = append(lock.Queue, sm.QueueEntry{Release: id, Sequence: int64(id[1] - '0'), Execution: "arn:exec:" + id, TaskToken: id})
 	}
 	w.store(sm.LockKey, lock)
 	return w
@@ -75,7 +75,7 @@ func TestQueue_SkipsTheDead(t *testing.T) {
 	w.used["v5"] = true
 	w.just("ledger ledger/lock.json", func() { // another merge joins while the dead one is found out
 		lock := w.lock()
-		lock.Queue = append(lock.Queue, sm.Parked{Release: "v4", Sequence: 4, Execution: "arn:exec:v4", TaskToken: "v4"})
+		lock.Queue = append(lock.Queue, sm.QueueEntry{Release: "v4", Sequence: 4, Execution: "arn:exec:v4", TaskToken: "v4"})
 		w.store(sm.LockKey, lock)
 	})
 	if err := w.settle(); err != nil {
@@ -162,7 +162,7 @@ func TestFinish(t *testing.T) {
 				"it is over":   func(w *world) { w.change(func(r *sm.Record) { r.Execution, r.Outcome = one, sm.RolledBack }) },
 				"it has begun": func(w *world) { w.store(sm.LockKey, sm.Lock{Holder: &sm.Holder{Release: "v2", Execution: one}}) },
 				"it is waiting": func(w *world) {
-					w.store(sm.LockKey, sm.Lock{Holder: &sm.Holder{Release: "v1", Execution: one}, Queue: []sm.Parked{{Release: "v2", Sequence: 2, Execution: "arn:other", TaskToken: "v2"}}})
+					w.store(sm.LockKey, sm.Lock{Holder: &sm.Holder{Release: "v1", Execution: one}, Queue: []sm.QueueEntry{{Release: "v2", Sequence: 2, Execution: "arn:other", TaskToken: "v2"}}})
 				},
 				"it has no name": func(w *world) {},
 			} {
@@ -213,13 +213,13 @@ func TestFinish(t *testing.T) {
 func TestBegin_AskedAgain_KeepsTheLaterToken(t *testing.T) {
 	w := parked(t)
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	first, retried, woken := sm.Asked{Entered: at}, sm.Asked{Entered: at, Retry: 1}, sm.Asked{Entered: at.Add(time.Minute)}
-	ask := func(asked sm.Asked, token string) error {
+	first, retried, woken := sm.Attempt{Entered: at}, sm.Attempt{Entered: at, Retry: 1}, sm.Attempt{Entered: at.Add(time.Minute)}
+	ask := func(asked sm.Attempt, token string) error {
 		_, err := w.beginAsked(asked, "arn:three", token, `{"release":"v3"}`)
 		return err
 	}
 	for _, c := range []struct {
-		asked sm.Asked
+		asked sm.Attempt
 		token string
 		stale bool
 	}{{first, "first", false}, {retried, "retried", false}, {first, "first", true}, {woken, "woken", false}, {retried, "retried", true}, {woken, "woken", false}} {
@@ -387,13 +387,13 @@ func TestRecover(t *testing.T) {
 // A Lambda that lingers must not make itself the latest again: whoever came before the one that the machine waits for could write.
 func TestBegin_AskedAgain_WithTheLock(t *testing.T) {
 	w := newWorld(t)
-	first := sm.Asked{Entered: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	first := sm.Attempt{Entered: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	retried := first
 	retried.Retry = 1
 	must[sm.Document](t)(w.beginAsked(retried, "arn:two", "retried", `{"release":"v2"}`))
 	_, err := w.beginAsked(first, "arn:two", "first", `{"release":"v2"}`)
 	named(t, err, sm.StaleWrite)
-	if got := w.lock().Holder.Asked; got != retried {
+	if got := w.lock().Holder.Attempt; got != retried {
 		t.Errorf("the latest call is %+v, expected %+v", got, retried)
 	}
 }

@@ -29,7 +29,7 @@ type Ramp struct {
 }
 
 func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
-	in.Document.Asked = in.Asked
+	in.Document.Attempt = in.Attempt
 	doc := in.Document
 	record, err := r.Ledger.Enter(ctx, doc, sm.Ramp)
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	case doc.Held && doc.Weight > 0:
 		return r.again(ctx, in)
 	case record.Step < next.Step || record.Weight < next.Weight: // decided before it is done: see gate
-		if _, err := r.Ledger.Update(ctx, doc, func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
+		if _, err := r.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
 			return doc, err
 		}
 	}

@@ -75,7 +75,7 @@ func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held
 	before := record.Wait
 	var err error
 	if told {
-		record, err = r.Ledger.Update(ctx, doc, func(r *sm.Record) error { leave(r); return nil })
+		record, err = r.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error { leave(r); return nil })
 	} else {
 		record, err = r.Ledger.Tell(ctx, doc, sm.Ramp, heldText(doc, held), leave)
 	}
@@ -112,7 +112,7 @@ func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held
 func (r *Ramp) again(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	doc := in.Document
 	doc.Held = false
-	if _, err := r.Ledger.Update(ctx, doc, func(r *sm.Record) error { r.Held = nil; return nil }); err != nil {
+	if _, err := r.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error { r.Held = nil; return nil }); err != nil {
 		return doc, err
 	}
 	_, err := r.Answers.Succeed(ctx, in.TaskToken, doc)

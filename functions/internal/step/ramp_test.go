@@ -72,7 +72,7 @@ func TestRamp_Next(t *testing.T) {
 			}
 			var record sm.Record
 			if c.signal != "" {
-				record.Signals = []sm.SignalNote{{ID: "1", Kind: c.signal}}
+				record.Signals = []sm.ReceivedSignal{{ID: "1", Kind: c.signal}}
 			}
 			next, bake, text, err := r.Next(c.doc, record)
 			if c.err != "" {
@@ -109,9 +109,9 @@ func TestRamp_AskedAgain_KeepsTheLaterToken(t *testing.T) {
 	w := newWorld(t)
 	doc := w.release(sm.Probe)
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	first := sm.Asked{Entered: at}
+	first := sm.Attempt{Entered: at}
 	next := must[sm.Document](t)(w.rampAsked(first, "first", doc))
-	must[sm.Document](t)(w.rampAsked(sm.Asked{Entered: at.Add(time.Minute)}, "second", next))
+	must[sm.Document](t)(w.rampAsked(sm.Attempt{Entered: at.Add(time.Minute)}, "second", next))
 	before, route := w.record("v2"), w.route
 	if _, err := w.rampAsked(first, "first", doc); sm.Name(err) != sm.StaleWrite {
 		t.Errorf("got %v", err)
@@ -336,7 +336,7 @@ func TestContract_WaitsForOldClientsOfTheDatabase(t *testing.T) {
 				r := w.record("v2")
 				if c.named != "" {
 					named(t, err, c.named)
-				} else if said := r.Story[len(r.Story)-1].Text; err != nil || !strings.HasPrefix(said, c.says) {
+				} else if said := r.Events[len(r.Events)-1].Text; err != nil || !strings.HasPrefix(said, c.says) {
 					t.Errorf("said %q, %v", said, err)
 				}
 				if r.Contracted != (c.named == "") || w.schema["v2 contracted"] != r.Contracted {

@@ -33,7 +33,7 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	if err != nil {
 		return doc, err
 	}
-	doc.Lingers = entered.Lingers || abandoned(doc.Failure)
+	doc.StaleWriter = entered.StaleWriter || abandoned(doc.Failure)
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
 	cause := doc.Failure.Message()
@@ -47,7 +47,7 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	_ = r.Ledger.Announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
 	began := time.Now()
 	text, err := r.rollBack(ctx, doc)
-	if err == nil && doc.Lingers {
+	if err == nil && doc.StaleWriter {
 		err = r.anew(ctx, doc, began)
 	}
 	if err != nil {
@@ -71,7 +71,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}, r.Ledger.Mine(doc)); err != nil {
 		return "", err
 	}
-	from, err := r.Ledger.Carries(ctx, doc.Fallback)
+	from, err := r.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +79,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 	api := time.Since(began)
-	if _, err := r.Ledger.Unsettle(ctx, doc); err != nil {
+	if _, err := r.Ledger.MarkOutOfSync(ctx, doc); err != nil {
 		return "", err
 	}
 	assets, entries, err := r.Render(ctx, from.Site, doc.Active, from.Release)
@@ -106,7 +106,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 	if err := r.Stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := r.Ledger.Carry(ctx, doc, ledger.Level(from, doc.Active)); err != nil {
+	if err := r.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(from, doc.Active)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s", release.OrNothing(from.Release),
@@ -130,7 +130,7 @@ func (r *Rollback) anew(ctx context.Context, doc sm.Document, began time.Time) e
 	if err := ledger.WaitOut(ctx, doc, began); err != nil {
 		return err
 	}
-	from, err := r.Ledger.Carries(ctx, doc.Fallback)
+	from, err := r.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return err
 	}

@@ -70,15 +70,15 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event machine.Event
 	}
 	judges := s.Settings.Alarms[i].Environment
 	if rings := change.State.Value == "ALARM"; !rings || judges == sm.LiveAlias {
-		_, err := s.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+		_, err := s.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 			if late, err := misses(*r, doc, event.Time); late || err != nil {
 				return err
 			}
 			switch {
 			case !rings: // It is over: should it ring again, that is this release's doing.
-				r.Ringing = slices.DeleteFunc(r.Ringing, func(name string) bool { return name == change.AlarmName })
-			case r.Promoted == nil && !slices.Contains(r.Ringing, change.AlarmName): // Events still call the release before.
-				r.Ringing = append(r.Ringing, change.AlarmName)
+				r.MutedAlarms = slices.DeleteFunc(r.MutedAlarms, func(name string) bool { return name == change.AlarmName })
+			case r.Promoted == nil && !slices.Contains(r.MutedAlarms, change.AlarmName): // Events still call the release before.
+				r.MutedAlarms = append(r.MutedAlarms, change.AlarmName)
 			}
 			return nil
 		})
@@ -87,9 +87,9 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event machine.Event
 		}
 	}
 	reason, _, _ := strings.Cut(change.State.Reason, " (minimum ") // how CloudWatch counts is no news
-	note := sm.SignalNote{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
+	note := sm.ReceivedSignal{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
-		return slices.Contains(evidence.Judging(r.Active, r), judges) && !slices.Contains(r.Ringing, change.AlarmName) &&
+		return slices.Contains(evidence.Judging(r.Active, r), judges) && !slices.Contains(r.MutedAlarms, change.AlarmName) &&
 			!(judges == sm.LiveAlias && over(change.State.ReasonData, *r.Promoted))
 	})
 	if err != nil || !noted {
@@ -110,7 +110,7 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event machine.Ev
 	if request.Reason != "" {
 		reason += ": " + request.Reason
 	}
-	note := sm.SignalNote{ID: event.ID, Kind: request.Action, Reason: reason, At: event.Time}
+	note := sm.ReceivedSignal{ID: event.ID, Kind: request.Action, Reason: reason, At: event.Time}
 	switch request.Action {
 	case sm.SignalPause, sm.SignalResume, sm.SignalAdvance, sm.SignalPromote, sm.SignalApprove, sm.SignalContract, sm.SignalRollback:
 	default:
@@ -163,13 +163,13 @@ func (s *Signal) parameter(ctx context.Context, lock sm.Lock) (string, error) {
 }
 
 // note keeps a signal that concerns the release and still can change it.
-func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, concerns func(sm.Record) bool) (record sm.Record, noted bool, err error) {
-	record, err = s.Ledger.Update(ctx, doc, func(r *sm.Record) error {
+func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.ReceivedSignal, concerns func(sm.Record) bool) (record sm.Record, noted bool, err error) {
+	record, err = s.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		late, err := misses(*r, doc, note.At)
 		if err != nil {
 			return err
 		}
-		seen := slices.ContainsFunc(r.Signals, func(n sm.SignalNote) bool { return n.ID == note.ID })
+		seen := slices.ContainsFunc(r.Signals, func(n sm.ReceivedSignal) bool { return n.ID == note.ID })
 		noted = seen
 		if r.Ended == nil && !r.Contracted && !late && !seen && concerns(*r) {
 			if r.Wait != nil {
@@ -180,7 +180,7 @@ func (s *Signal) note(ctx context.Context, doc sm.Document, note sm.SignalNote, 
 			}
 			r.Signals, noted = append(r.Signals, note), true
 			// Events come out of order, and the last word is the one that was spoken last.
-			slices.SortStableFunc(r.Signals, func(x, y sm.SignalNote) int { return x.At.Compare(y.At) })
+			slices.SortStableFunc(r.Signals, func(x, y sm.ReceivedSignal) int { return x.At.Compare(y.At) })
 		}
 		return nil
 	})
@@ -230,7 +230,7 @@ func over(reasonData string, by time.Time) bool {
 // outdated tells whether a word that comes again has nothing left to do: it was about a bake that is over, or
 // another word came after it. A word to roll back never is.
 func outdated(r sm.Record, id string) bool {
-	i := slices.IndexFunc(r.Signals, func(n sm.SignalNote) bool { return n.ID == id })
+	i := slices.IndexFunc(r.Signals, func(n sm.ReceivedSignal) bool { return n.ID == id })
 	switch note := r.Signals[i]; note.Kind {
 	case sm.SignalAdvance, sm.SignalPromote:
 		return r.Wait != nil && r.Wait.Schedule != note.Bake

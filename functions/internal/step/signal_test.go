@@ -125,7 +125,7 @@ func TestSignal_Alarm(t *testing.T) {
 			must[string](t)(w.signalAt(past, "2", "CloudWatch Alarm State Change", rings("slow-a", "OK")))
 			must[string](t)(w.signalAt(past, "3", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalRollback}))
 			w.untouched(t)
-			if got := w.record("v2").Ringing; len(got) != 1 {
+			if got := w.record("v2").MutedAlarms; len(got) != 1 {
 				t.Errorf("rang before: %q", got)
 			}
 		},

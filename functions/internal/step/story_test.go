@@ -60,8 +60,8 @@ func newWorld(t testing.TB) *world {
 		if manifest.Site != nil {
 			digest = manifest.Site.SHA256
 		}
-		w.store(sm.CarriesKey(e), sm.Carries{Environment: e, Settled: true, Release: id, Sequence: sequence,
-			Site: &sm.CarriedSite{Release: "v1", Key: "releases/v1/site.zip", SHA256: digest, Assets: "assets/"}})
+		w.store(sm.EnvironmentKey(e), sm.EnvironmentState{Environment: e, InSync: true, Release: id, Sequence: sequence,
+			Site: &sm.SiteState{Release: "v1", Key: "releases/v1/site.zip", SHA256: digest, Assets: "assets/"}})
 		for _, path := range []string{"index.html", id + ".html", "assets/app-" + id + ".js"} {
 			w.sites[e][path] = release.Page{Path: path, Release: id}
 		}
@@ -126,21 +126,21 @@ func (w *world) open() schema.Open {
 // The steps, each on this world.
 
 func (w *world) begin(execution, token, event string) (sm.Document, error) {
-	return w.beginAsked(sm.Asked{}, execution, token, event)
+	return w.beginAsked(sm.Attempt{}, execution, token, event)
 }
 
-func (w *world) beginAsked(asked sm.Asked, execution, token, event string) (sm.Document, error) {
+func (w *world) beginAsked(asked sm.Attempt, execution, token, event string) (sm.Document, error) {
 	b := step.Begin{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w}, Migrations: lint.Check, Roles: roles{w}, Routes: routes{w}, Stages: stages{w}.Get, Answers: answers{w}, Alarms: alarms{w}, Freeze: freeze{w}, Schedules: schedules{w}}
-	return b.Run(w.t.Context(), sm.BeginInput{Asked: asked, Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
+	return b.Run(w.t.Context(), sm.BeginInput{Attempt: asked, Execution: execution, TaskToken: token, Event: json.RawMessage(event)})
 }
 
 func (w *world) ramp(token string, doc sm.Document) (sm.Document, error) {
-	return w.rampAsked(sm.Asked{}, token, doc)
+	return w.rampAsked(sm.Attempt{}, token, doc)
 }
 
-func (w *world) rampAsked(asked sm.Asked, token string, doc sm.Document) (sm.Document, error) {
+func (w *world) rampAsked(asked sm.Attempt, token string, doc sm.Document) (sm.Document, error) {
 	r := step.Ramp{Ledger: w.book(), Settings: w.settings, Routes: routes{w}, Schedules: schedules{w}, Freeze: freeze{w}, Answers: answers{w}}
-	return r.Run(w.t.Context(), sm.RampInput{Asked: asked, TaskToken: token, Document: doc})
+	return r.Run(w.t.Context(), sm.RampInput{Attempt: asked, TaskToken: token, Document: doc})
 }
 
 func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
@@ -264,8 +264,8 @@ func (w *world) state() string {
 		ledger[key] = json.RawMessage(data)
 		if json.Unmarshal(data, &object) == nil && object != nil {
 			delete(object, "after") // a write that changes nothing is one
-			delete(object, "story")
-			delete(object, "unheard") // who asks again removes it, or the sweep
+			delete(object, "events")
+			delete(object, "notified") // who asks again removes it, or the sweep
 			ledger[key] = object
 		}
 	}

@@ -61,7 +61,7 @@ func TestSweep(t *testing.T) {
 				t.Errorf("started %v", w.executions)
 			}
 			told := 0
-			for _, entry := range w.record("v2").Story {
+			for _, entry := range w.record("v2").Events {
 				if strings.HasPrefix(entry.Text, "stopped with the lock held") {
 					told++
 				}
@@ -84,8 +84,8 @@ func TestSweep(t *testing.T) {
 				for range 2 {
 					must[string](t)(w.sweep())
 				}
-				if lock := w.lock(); len(w.events) != 1 || !strings.HasPrefix(w.events[0], "v3 Finish: v3 is refused") || len(lock.Queue)+len(lock.Unheard) > 0 {
-					t.Errorf("%s: said %q, left %+v and %+v", name, w.events, lock.Queue, lock.Unheard)
+				if lock := w.lock(); len(w.events) != 1 || !strings.HasPrefix(w.events[0], "v3 Finish: v3 is refused") || len(lock.Queue)+len(lock.Notified) > 0 {
+					t.Errorf("%s: said %q, left %+v and %+v", name, w.events, lock.Queue, lock.Notified)
 				}
 			}
 		},

@@ -31,15 +31,15 @@ func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 }
 
 func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
-	from, err := s.Ledger.Carries(ctx, doc.Fallback)
+	from, err := s.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return "", err
 	}
-	before, err := s.Ledger.Carries(ctx, doc.Active)
+	before, err := s.Ledger.Environment(ctx, doc.Active)
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.Ledger.Unsettle(ctx, doc); err != nil {
+	if _, err := s.Ledger.MarkOutOfSync(ctx, doc); err != nil {
 		return "", err
 	}
 	// What events call is level already, unless somebody moved it by hand.
@@ -51,7 +51,7 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 	// Also a site of the same bundle is written anew: its entry pages name the release.
-	if !before.Settled || before.Release != from.Release {
+	if !before.InSync || before.Release != from.Release {
 		if err := s.Site(ctx, doc, from.Site, from.Release); err != nil {
 			return "", err
 		}
@@ -59,7 +59,7 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err := s.Stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
-	if err := s.Ledger.Carry(ctx, doc, ledger.Level(from, doc.Active)); err != nil {
+	if err := s.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(from, doc.Active)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, release.OrNothing(from.Release), environment.Aliases(moved)), nil

@@ -24,7 +24,7 @@ type Run[In, Out any] func(ctx context.Context, in In) (Out, error)
 // Step hands a step its document, which says by which call it came.
 func Step(run Run[statemachine.Document, statemachine.Document]) Run[statemachine.StepInput, statemachine.Document] {
 	return func(ctx context.Context, in statemachine.StepInput) (statemachine.Document, error) {
-		in.Document.Asked = in.Asked
+		in.Document.Attempt = in.Attempt
 		return run(ctx, in.Document)
 	}
 }

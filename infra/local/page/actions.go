@@ -29,7 +29,7 @@ func actionsOf(s Snapshot, r sm.Record) []string {
 	if r.Release == "" || r.Outcome != "" {
 		return list
 	}
-	if slices.ContainsFunc(attempt(r), func(e sm.Entry) bool { return e.State == sm.Rollback }) {
+	if slices.ContainsFunc(attempt(r), func(e sm.Event) bool { return e.State == sm.Rollback }) {
 		return list
 	}
 	if r.State == sm.Ramp || r.State == sm.CheckAlarms {

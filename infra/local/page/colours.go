@@ -53,8 +53,8 @@ func (c *colours) shown(s Snapshot, colour int) bool {
 
 // firstBegan is when the first attempt began: the story goes back to it.
 func firstBegan(r sm.Record) time.Time {
-	if len(r.Story) > 0 && r.Story[0].At.Before(r.Began) {
-		return r.Story[0].At
+	if len(r.Events) > 0 && r.Events[0].At.Before(r.Began) {
+		return r.Events[0].At
 	}
 	return r.Began
 }

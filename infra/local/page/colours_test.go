@@ -22,7 +22,7 @@ func TestColours_StayWithTheirRelease(t *testing.T) {
 
 func TestColours_DifferFromWhatIsThere(t *testing.T) {
 	var c colours
-	s := Snapshot{Carries: map[sm.Environment]sm.Carries{sm.A: {Release: "q0"}, sm.B: {Release: "q1"}}}
+	s := Snapshot{Carries: map[sm.Environment]sm.EnvironmentState{sm.A: {Release: "q0"}, sm.B: {Release: "q1"}}}
 	for i := range 3 * palette {
 		name := fmt.Sprintf("q%d", i)
 		s.Records = append(s.Records, sm.Record{Release: name, Began: time.Unix(int64(i), 0)})

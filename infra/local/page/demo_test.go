@@ -114,7 +114,7 @@ func (d demo) at(now float64) Snapshot {
 		App: "shop", Now: d.time(now), Offers: []string{"v2", "v3"},
 		Plan:     sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(4 * time.Second)}, {Percent: 25, Bake: sm.Duration(5 * time.Second)}, {Percent: 50, Bake: sm.Duration(5 * time.Second)}, {Percent: 100, Bake: sm.Duration(4 * time.Second)}}},
 		Control:  sm.Control{Active: sm.B, Fallback: sm.A},
-		Carries:  map[sm.Environment]sm.Carries{sm.A: carry("v1", "1"), sm.B: {}},
+		Carries:  map[sm.Environment]sm.EnvironmentState{sm.A: carry("v1", "1"), sm.B: {}},
 		Stages:   map[sm.Environment]Stage{sm.A: {"a", "v1"}, sm.B: {"b", ""}},
 		Visitors: Visitors{Viewers: 240, PageViews: 1180 + int(now*16), Requests: 7320 + int(now*96)},
 	}
@@ -137,12 +137,12 @@ func (d demo) at(now float64) Snapshot {
 	}
 	if now > 58.6 {
 		r := &s.Records[len(s.Records)-1]
-		r.Signals = append(r.Signals, sm.SignalNote{ID: "1", Kind: sm.SignalAlarm, Reason: ringing, At: d.time(58.6)})
+		r.Signals = append(r.Signals, sm.ReceivedSignal{ID: "1", Kind: sm.SignalAlarm, Reason: ringing, At: d.time(58.6)})
 		s.Visitors.StraddledRollback, s.Visitors.Failed = 3, 41
 	}
 	for _, word := range words {
 		if i := slices.IndexFunc(s.Records, func(r sm.Record) bool { return r.Release == "v2" }); i >= 0 && word.at <= now {
-			s.Records[i].Signals = append(s.Records[i].Signals, sm.SignalNote{Kind: word.kind, Reason: "the operator asked for it: on the page", At: d.time(word.at)})
+			s.Records[i].Signals = append(s.Records[i].Signals, sm.ReceivedSignal{Kind: word.kind, Reason: "the operator asked for it: on the page", At: d.time(word.at)})
 		}
 	}
 	s.Traffic = d.traffic(now)
@@ -157,7 +157,7 @@ func (d demo) play(s *Snapshot, b beat) {
 		if b.release != "v2" {
 			active = sm.A
 		}
-		s.Records = append(s.Records, sm.Record{Release: b.release, Sequence: int64(i + 1), Attempt: 1, Began: d.time(b.at), Active: active, Fallback: active.Other()})
+		s.Records = append(s.Records, sm.Record{Release: b.release, Sequence: int64(i + 1), Run: 1, Began: d.time(b.at), Active: active, Fallback: active.Other()})
 		s.Path = nil
 		s.Control = sm.Control{Active: active, Fallback: active.Other()}
 	}
@@ -193,13 +193,13 @@ func (d demo) play(s *Snapshot, b beat) {
 		r.State = task
 	}
 	if b.text != "" {
-		r.Story = append(r.Story, sm.Entry{At: d.time(b.at), State: task, Text: b.text, Weight: &b.weight})
+		r.Events = append(r.Events, sm.Event{At: d.time(b.at), State: task, Text: b.text, Weight: &b.weight})
 	}
 }
 
-func carry(release, version string) sm.Carries {
-	f := sm.Carried{Release: release, Version: version}
-	return sm.Carries{Settled: true, Release: release, Site: &sm.CarriedSite{Release: release}, Functions: map[string]sm.Carried{"catalog": f, "orders": f}}
+func carry(release, version string) sm.EnvironmentState {
+	f := sm.FunctionState{Release: release, Version: version}
+	return sm.EnvironmentState{InSync: true, Release: release, Site: &sm.SiteState{Release: release}, Functions: map[string]sm.FunctionState{"catalog": f, "orders": f}}
 }
 
 // traffic gives each release its share of some hundred requests a second.

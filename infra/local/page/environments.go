@@ -37,7 +37,7 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 	list := []environment{}
 	for _, name := range sm.Environments() {
 		carries := s.Carries[name]
-		e := environment{Name: name, Release: carries.Release, Settled: carries.Settled, Layers: []layer{}}
+		e := environment{Name: name, Release: carries.Release, Settled: carries.InSync, Layers: []layer{}}
 		switch name {
 		case s.Control.Active:
 			e.Role, e.Duty = "active", "receives the next release"
@@ -84,7 +84,7 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 	return list
 }
 
-func sorted(functions map[string]sm.Carried) []string {
+func sorted(functions map[string]sm.FunctionState) []string {
 	names := make([]string, 0, len(functions))
 	for name := range functions {
 		names = append(names, name)

@@ -76,7 +76,7 @@ func underWay(r sm.Record, stable string) headline {
 	default:
 		h.Text = fmt.Sprintf("%s is in %s", r.Release, r.State)
 	}
-	if slices.ContainsFunc(attempt(r), func(e sm.Entry) bool { return e.State == sm.Rollback }) {
+	if slices.ContainsFunc(attempt(r), func(e sm.Event) bool { return e.State == sm.Rollback }) {
 		return because("Rolling "+r.Release+" back", r.Cause, "bad")
 	}
 	switch {

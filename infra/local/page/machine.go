@@ -138,12 +138,12 @@ func pathOf(r sm.Record) []string {
 }
 
 // attempt is the part of the story that tells of the present attempt: a release may be tried again.
-func attempt(r sm.Record) []sm.Entry {
-	from := slices.IndexFunc(r.Story, func(e sm.Entry) bool { return !e.At.Before(r.Began) })
+func attempt(r sm.Record) []sm.Event {
+	from := slices.IndexFunc(r.Events, func(e sm.Event) bool { return !e.At.Before(r.Began) })
 	if from < 0 {
 		return nil
 	}
-	return r.Story[from:]
+	return r.Events[from:]
 }
 
 func percent(weight int) string { return fmt.Sprintf("%g\u202f%%", float64(weight)/100) }

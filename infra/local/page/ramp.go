@@ -149,7 +149,7 @@ func pausesOf(r sm.Record, marks []mark) []span {
 }
 
 // verdictOf reads the verdict that CheckAlarms puts first into its line.
-func verdictOf(e sm.Entry) sm.Verdict {
+func verdictOf(e sm.Event) sm.Verdict {
 	for _, v := range []sm.Verdict{sm.Healthy, sm.Breached, sm.Inconclusive} {
 		if strings.HasPrefix(e.Text, string(v)) {
 			return v

@@ -15,7 +15,7 @@ type Snapshot struct {
 	Route   statemachine.Route
 	Lock    statemachine.Lock
 	Plan    statemachine.RampPlan
-	Carries map[statemachine.Environment]statemachine.Carries
+	Carries map[statemachine.Environment]statemachine.EnvironmentState
 	Stages  map[statemachine.Environment]Stage
 	// Records are the ledger's, in any order.
 	Records []statemachine.Record

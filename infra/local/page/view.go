@@ -100,7 +100,7 @@ func storyOf(records []sm.Record) []line {
 	lines := []line{}
 	for _, r := range records {
 		var own []line
-		for _, e := range r.Story {
+		for _, e := range r.Events {
 			own = append(own, line{At: e.At, Release: r.Release, State: e.State, Text: e.Text, Tone: toneOf(e, r)})
 		}
 		for _, s := range r.Signals {
@@ -122,14 +122,14 @@ func storyOf(records []sm.Record) []line {
 func byTime(a, b line) int { return a.At.Compare(b.At) }
 
 // said is a signal in words; an alarm's reason begins with the word already.
-func said(s sm.SignalNote) string {
+func said(s sm.ReceivedSignal) string {
 	if s.Kind == sm.SignalAlarm && strings.HasPrefix(s.Reason, string(s.Kind)+" ") {
 		return s.Reason
 	}
 	return fmt.Sprintf("%s: %s", s.Kind, s.Reason)
 }
 
-func toneOf(e sm.Entry, r sm.Record) string {
+func toneOf(e sm.Event, r sm.Record) string {
 	switch {
 	case e.State == sm.Rollback && strings.HasPrefix(e.Text, "rolling back"), e.State == sm.Recover, e.State == sm.Finish && (r.Outcome == sm.RolledBack || r.Outcome == sm.Refused):
 		return "bad"
@@ -156,11 +156,11 @@ func pastOf(records []sm.Record, now time.Time) []past {
 		if r.Ended != nil {
 			end = *r.Ended
 		}
-		p := past{Release: r.Release, Attempt: r.Attempt, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause, Brief: brief(r.Cause)}
+		p := past{Release: r.Release, Attempt: r.Run, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause, Brief: brief(r.Cause)}
 		if r.Began.IsZero() {
 			p.Seconds = 0
 		}
-		for _, e := range r.Story {
+		for _, e := range r.Events {
 			if e.Weight != nil {
 				p.Peak = max(p.Peak, *e.Weight)
 			}

@@ -66,7 +66,7 @@ func TestView_OfNothing(t *testing.T) {
 func TestView_KeepsTaskTokensToItself(t *testing.T) {
 	s := run.at(16)
 	s.Records[1].Wait.TaskToken = "secret-token"
-	s.Lock.Queue = []sm.Parked{{Release: "v4", TaskToken: "secret-token"}}
+	s.Lock.Queue = []sm.QueueEntry{{Release: "v4", TaskToken: "secret-token"}}
 	data, err := json.Marshal(viewOf(s))
 	if err != nil {
 		t.Fatal(err)

@@ -50,29 +50,29 @@ func New(client *lambda.Client, functions []statemachine.AppFunction) *Functions
 
 // At is the version that the environment's alias names. It asks GetFunction, which may be called six
 // times as often as GetAlias.
-func (f *Functions) At(ctx context.Context, name string, env statemachine.Environment) (statemachine.Carried, error) {
+func (f *Functions) At(ctx context.Context, name string, env statemachine.Environment) (statemachine.FunctionState, error) {
 	return f.at(ctx, name, env.Alias())
 }
 
 // Followed is the version that event sources call.
-func (f *Functions) Followed(ctx context.Context, name string) (statemachine.Carried, error) {
+func (f *Functions) Followed(ctx context.Context, name string) (statemachine.FunctionState, error) {
 	return f.at(ctx, name, statemachine.LiveAlias)
 }
 
-func (f *Functions) at(ctx context.Context, name, alias string) (statemachine.Carried, error) {
+func (f *Functions) at(ctx context.Context, name, alias string) (statemachine.FunctionState, error) {
 	fn, err := f.lambda(name)
 	if err != nil {
-		return statemachine.Carried{}, err
+		return statemachine.FunctionState{}, err
 	}
 	c, err := f.configuration(ctx, fn, alias)
 	if err != nil {
-		return statemachine.Carried{}, err
+		return statemachine.FunctionState{}, err
 	}
 	sha256, err := digest(c)
 	if err != nil {
-		return statemachine.Carried{}, fmt.Errorf("look at %s:%s: %w", fn, alias, err)
+		return statemachine.FunctionState{}, fmt.Errorf("look at %s:%s: %w", fn, alias, err)
 	}
-	return statemachine.Carried{Version: aws.ToString(c.Version), SHA256: sha256}, nil
+	return statemachine.FunctionState{Version: aws.ToString(c.Version), SHA256: sha256}, nil
 }
 
 // Point makes the environment's alias name the version.

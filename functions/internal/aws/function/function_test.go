@@ -147,7 +147,7 @@ func TestPoint(t *testing.T) {
 			t.Errorf("a is at %s, b at %s after %d updates; want 1, %s, 1", a, b, updates, version)
 		}
 		carried, err := w.At(t.Context(), "catalog", statemachine.B)
-		if want := (statemachine.Carried{Version: version, SHA256: hexDigest("v1")}); err != nil || carried != want {
+		if want := (statemachine.FunctionState{Version: version, SHA256: hexDigest("v1")}); err != nil || carried != want {
 			t.Errorf("got %v, %v; want %v", carried, err, want)
 		}
 	})

@@ -13,8 +13,8 @@ import (
 func FuzzStore_Get(f *testing.F) {
 	for _, object := range []string{
 		`{"fence":7,"holder":{"release":"v2","sequence":2,"execution":"arn","fence":7,"since":"2026-01-01T00:00:00Z"},"queue":[{"release":"v3"}]}`,
-		`{"release":"v2","fence":7,"wait":{"until":"2026-01-01T00:00:00Z","document":{"event":{}}},"story":[{"weight":5}]}`,
-		`{"environment":"a","settled":true,"site":null,"functions":{"orders":{"version":"3"}}}`, `{"fence":1e99}`, `{"since":"yesterday"}`, `nil`, ``,
+		`{"release":"v2","fence":7,"wait":{"until":"2026-01-01T00:00:00Z","document":{"event":{}}},"events":[{"weight":5}]}`,
+		`{"environment":"a","inSync":true,"site":null,"functions":{"orders":{"version":"3"}}}`, `{"fence":1e99}`, `{"since":"yesterday"}`, `nil`, ``,
 	} {
 		f.Add([]byte(object))
 	}
@@ -23,7 +23,7 @@ func FuzzStore_Get(f *testing.F) {
 		if err := service.Put("state", "ledger/x.json", s3.Object{Body: object}); err != nil {
 			t.Fatal(err)
 		}
-		for _, into := range []any{&statemachine.Lock{}, &statemachine.Record{}, &statemachine.Carries{}} {
+		for _, into := range []any{&statemachine.Lock{}, &statemachine.Record{}, &statemachine.EnvironmentState{}} {
 			etag, err := store.Get(t.Context(), "ledger/x.json", into)
 			if (err == nil) == (etag == "") {
 				t.Fatalf("%T of %q: got the tag %q and %v", into, object, etag, err)
