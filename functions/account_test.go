@@ -34,17 +34,17 @@ type (
 		} `json:"queue"`
 	}
 	recordObject struct {
-		Release    string     `json:"release"`
-		Execution  string     `json:"execution"`
-		Fence      int64      `json:"fence"`
-		State      string     `json:"state"`
-		Outcome    string     `json:"outcome"`
-		Cause      string     `json:"cause"`
-		Weight     int        `json:"weight"`
-		Contracted bool       `json:"contracted"`
-		Promoted   *time.Time `json:"promoted"`
-		Ended      *time.Time `json:"ended"`
-		Ringing    []string   `json:"mutedAlarms"`
+		Release    string      `json:"release"`
+		Execution  string      `json:"execution"`
+		Fence      int64       `json:"fence"`
+		State      string      `json:"state"`
+		Outcome    string      `json:"outcome"`
+		Cause      causeObject `json:"cause"`
+		Weight     int         `json:"weight"`
+		Contracted bool        `json:"contracted"`
+		Promoted   *time.Time  `json:"promoted"`
+		Ended      *time.Time  `json:"ended"`
+		Ringing    []string    `json:"mutedAlarms"`
 		Held       *struct {
 			By string `json:"by"`
 		} `json:"held"`
@@ -53,6 +53,10 @@ type (
 			Until  time.Time  `json:"until"`
 		} `json:"wait"`
 		Story []entryObject `json:"events"`
+	}
+	// causeObject is why a release ended as it did.
+	causeObject struct {
+		Text string `json:"text"`
 	}
 	entryObject struct {
 		State string `json:"state"`

@@ -177,7 +177,7 @@ func TestDatabase_ExpandFails(t *testing.T) {
 		if got := customers(); got != before {
 			t.Errorf("found %s, expected %s", got, before)
 		}
-		if cause := w.record("v2").Cause; !strings.Contains(cause, "00003_more.sql") || !strings.Contains(cause, "nobody_has_this") {
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "00003_more.sql") || !strings.Contains(cause, "nobody_has_this") {
 			t.Errorf("the reason is %q", cause)
 		}
 		w.stands("a", "v1", "v1")

@@ -41,7 +41,7 @@ func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
 				if record.Began.IsZero() || record.Fence == 0 || record.Active != "b" || record.Fallback != "a" {
 					t.Errorf("the record is %+v", record)
 				}
-				if outcome == sm.RolledBack && task != sm.Rollback && !strings.Contains(record.Cause, "ledger/releases/v2.json was gone") {
+				if outcome == sm.RolledBack && task != sm.Rollback && !strings.Contains(record.Cause.Text, "ledger/releases/v2.json was deleted") {
 					t.Errorf("rolled back because %s", record.Cause)
 				}
 				if task == sm.Rollback { // nobody knew the bake's schedule any more, which answers a used-up token

@@ -63,7 +63,7 @@ func TestProbe_OfTheTeam(t *testing.T) {
 					w.took("v2", strings.TrimSpace(deployed)+undone)
 					w.weighed("v2", 0)
 					w.stands("a", "v1", "v1")
-					if cause := w.record("v2").Cause; !strings.Contains(cause, c.cause) || !strings.Contains(cause, teamsProbe) {
+					if cause := w.record("v2").Cause.Text; !strings.Contains(cause, c.cause) || !strings.Contains(cause, teamsProbe) {
 						t.Errorf("the cause is %q, expected %q", cause, c.cause)
 					}
 				}

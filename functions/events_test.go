@@ -149,7 +149,7 @@ func TestEvents_FailFromThePromotionOn(t *testing.T) {
 			w.hearsForAMinute()
 		}
 		w.ends("v2", sm.RolledBack)
-		if r := w.record("v2"); r.Ended.Sub(promoted) > 6*time.Minute || !strings.Contains(r.Cause, "shop-live-function-orders") {
+		if r := w.record("v2"); r.Ended.Sub(promoted) > 6*time.Minute || !strings.Contains(r.Cause.Text, "shop-live-function-orders") {
 			t.Errorf("rolled back %s after the promotion, because %s\n%s", r.Ended.Sub(promoted), r.Cause, w.story())
 		}
 	}, failingEvents)

@@ -305,7 +305,7 @@ func (a *auditor) sawEnd(att *attempt, record recordObject) {
 		}
 		a.whole(1, att.active, att.release)
 		a.followed(1, att.active)
-		if b := a.bundles(att.release); b.manifest.Migrations != nil && record.Cause == "" && !a.schema.has(&a.schema.contracted, att.release) {
+		if b := a.bundles(att.release); b.manifest.Migrations != nil && record.Cause.Text == "" && !a.schema.has(&a.schema.contracted, att.release) {
 			a.wrong(5, "%s is released, and nothing says that it is not contracted", att.release)
 		}
 	case "rolledBack":

@@ -28,7 +28,7 @@ type plant struct {
 
 // planted are the mistakes. $ asks whether this is the one.
 var planted = []plant{
-	{"drop the fence", "ledger/lease.go", `func stillHeld(lock sm.Lock, doc sm.Document) error {`, `func stillHeld(lock sm.Lock, doc sm.Document) error {
+	{"drop the fence", "ledger/lease.go", `func (l Lease) verify(lock sm.Lock) error {`, `func (l Lease) verify(lock sm.Lock) error {
 	if $ && lock.Holder != nil {
 		return nil
 	}`},
@@ -58,15 +58,15 @@ var planted = []plant{
 	{"let go of somebody else's lock", "step/finish.go", `if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil`, `if l.Holder != nil && (l.Holder.Execution == doc.Execution || $) {
 			l.Holder = nil`},
-	{"announce no end", "step/finish.go", `return doc, f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc))`, `if $ {
+	{"announce no end", "step/finish.go", `return doc, f.Ledger.Announce(ctx, record, doc, ended(doc))`, `if $ {
 		return doc, nil
 	}
-	return doc, f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc))`},
-	{"lose a parked merge", "ledger/queue.go", `if _, err := answers.Succeed(ctx, p.TaskToken, doc); err != nil {`, `tell := answers.Succeed
-			if $ { // nobody tells it
-				tell = func(context.Context, string, any) (bool, error) { return true, nil }
-			}
-			if _, err := tell(ctx, p.TaskToken, doc); err != nil {`},
+	return doc, f.Ledger.Announce(ctx, record, doc, ended(doc))`},
+	{"lose a parked merge", "ledger/queue_notify.go", `if _, err := answers.Succeed(ctx, entry.TaskToken, doc); err != nil {`, `tell := answers.Succeed
+		if $ { // nobody tells it
+			tell = func(context.Context, string, any) (bool, error) { return true, nil }
+		}
+		if _, err := tell(ctx, entry.TaskToken, doc); err != nil {`},
 	{"let the oldest win", "ledger/queue.go", `return cmp.Compare(x.Sequence, y.Sequence)`, `if $ {
 				x, y = y, x
 			}
@@ -76,20 +76,20 @@ var planted = []plant{
 		return`},
 	{"believe the parameter", "step/begin.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
 		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
-	{"write however late", "ledger/lease.go", `soon, cancel := context.WithTimeout(ctx, holdFor)`,
-		`soon, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: holdFor, true: time.Hour}[$])`},
-	{"write nothing anew", "step/rollback.go", `if err == nil && doc.Lingers {`, `if err == nil && doc.Lingers && !$ {`},
-	{"seal no alias", "environment/seal.go", `if !doc.Lingers {`, `if $ || !doc.Lingers {`},
-	{"let a call of before write", "ledger/lease.go", `doc.Asked.Before(last) {`, `doc.Asked.Before(last) && !$ {`},
+	{"write however late", "ledger/lease.go", `bounded, cancel := context.WithTimeout(ctx, bound)`,
+		`bounded, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: bound, true: time.Hour}[$])`},
+	{"write nothing anew", "step/rollback.go", `if err == nil && doc.StaleWriter {`, `if err == nil && doc.StaleWriter && !$ {`},
+	{"seal no alias", "ledger/lease.go", `if !l.doc.StaleWriter {`, `if $ || !l.doc.StaleWriter {`},
+	{"let a call of before write", "ledger/lease.go", `l.doc.Attempt.Before(newest) {`, `l.doc.Attempt.Before(newest) && !$ {`},
 
 	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
 		return doc, nil
 	}
 	text, err := s.level(ctx, doc)`},
-	{"write the fallback", "environment/environment.go", `return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Ledger.Mine(doc))`, `if $ {
-		return l.Versions.Point(ctx, name, doc.Fallback, version, seal(doc), l.Ledger.Mine(doc))
+	{"write the fallback", "environment/environment.go", `return l.Versions.Point(ctx, name, doc.Active, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)`, `if $ {
+		return l.Versions.Point(ctx, name, doc.Fallback, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)
 	}
-	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Ledger.Mine(doc))`},
+	return l.Versions.Point(ctx, name, doc.Active, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)`},
 	{"write pages before their assets", "environment/environment.go", `	if err := l.Assets(ctx, doc, site, assets); err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ var planted = []plant{
 	}
 	if err := d.openPreview(ctx, doc); err != nil {`},
 	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`, `if got != sha256hex && !$ {`},
-	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, schema.Fence(doc))`, `e.Open, doc.Release, map[bool]int64{false: schema.Fence(doc)}[$])`},
-	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, schema.Fence(doc))`, `c.Open, doc.Release, map[bool]int64{false: schema.Fence(doc)}[$])`},
+	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, e.Ledger.Lease(doc).SchemaToken())`, `e.Open, doc.Release, map[bool]int64{false: e.Ledger.Lease(doc).SchemaToken()}[$])`},
+	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, c.Ledger.Lease(doc).SchemaToken())`, `c.Open, doc.Release, map[bool]int64{false: c.Ledger.Lease(doc).SchemaToken()}[$])`},
 	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
 		return nil`, `r.Expanded = !$
 		return nil`},
@@ -131,7 +131,7 @@ var planted = []plant{
 	{"do not ask the team's probe", "step/probe.go", `if own := p.Settings.Probe; own != nil {`, `if own := p.Settings.Probe; own != nil && !$ {`},
 	{"grow while frozen", "step/ramp_gate.go", `if reason != "" {`, `if reason != "" && !$ {`},
 	{"grow outside of the windows", "step/ramp_gate.go", `opens.After(now) && !byHand {`, `opens.After(now) && !byHand && !$ {`},
-	{"grow unapproved", "step/ramp_gate.go", `step > ledger.Approved(record) {`, `step > ledger.Approved(record) && !$ {`},
+	{"grow unapproved", "step/ramp_gate.go", `step > record.ApprovedStep() {`, `step > record.ApprovedStep() && !$ {`},
 	{"spend the harm budget at once", "step/ramp_budget.go", `	step := func(weight int) sm.RampStep {`, `	if $ {
 		weight = sm.FullWeight
 	}
@@ -151,12 +151,12 @@ var planted = []plant{
 		doc.Weight = sm.FullWeight
 	}
 `},
-	{"swap the roles before the route", "step/promote.go", `	if err := p.Ledger.Grows(ctx, doc,`, `	if $ {
+	{"swap the roles before the route", "step/promote.go", `	if err := p.Ledger.Lease(doc).GuardGrowth(ctx,`, `	if $ {
 		if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
 			return doc, err
 		}
 	}
-	if err := p.Ledger.Grows(ctx, doc,`},
+	if err := p.Ledger.Lease(doc).GuardGrowth(ctx,`},
 	{"forget to swap the roles", "step/promote.go", `		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`, `		if $ { // the route is enough
 			return nil
 		}

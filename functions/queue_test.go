@@ -26,7 +26,7 @@ func TestQueue_TheNewestFollows_TheOlderIsSuperseded(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.merge(w.release("v4", 4, everything))
 		time.Sleep(10 * time.Second)
-		if r := w.record("v3"); r.Outcome != sm.Superseded || !strings.Contains(r.Cause, "v4") {
+		if r := w.record("v3"); r.Outcome != sm.Superseded || !strings.Contains(r.Cause.Text, "v4") {
 			t.Errorf("v3 was %s: %s, expected it to be superseded by v4 at once", r.Outcome, r.Cause)
 		}
 		w.ends("v2", sm.Released)
@@ -69,7 +69,7 @@ func TestQueue_OneReleaseHasOnePlace(t *testing.T) {
 				second()
 				time.Sleep(time.Minute)
 				w.tookTimes("v3", went...)
-				if r := w.record("v3"); r.Outcome != sm.Superseded || !strings.Contains(r.Cause, "v4") {
+				if r := w.record("v3"); r.Outcome != sm.Superseded || !strings.Contains(r.Cause.Text, "v4") {
 					t.Errorf("v3 was %s: %s", r.Outcome, r.Cause)
 				}
 				w.ends("v4", sm.Released)
@@ -93,7 +93,7 @@ func TestQueue_WhatIsRefusedSupersedesNobody(t *testing.T) {
 		w.merge(w.release("v5", 3, everything)) // no newer than v3
 		time.Sleep(10 * time.Second)
 		for id, says := range map[string]string{"v4": "SHA-256", "v5": "which v3 has already"} {
-			if r := w.record(id); r.Outcome != sm.Refused || !strings.Contains(r.Cause, says) {
+			if r := w.record(id); r.Outcome != sm.Refused || !strings.Contains(r.Cause.Text, says) {
 				t.Errorf("%s was %s: %s", id, r.Outcome, r.Cause)
 			}
 		}
@@ -124,7 +124,7 @@ func TestQueue_AHundredMergesWithinAMinute(t *testing.T) {
 			id := fmt.Sprintf("v%d", n)
 			w.eventually(id+" has ended", time.Hour, func() bool { return w.record(id).Outcome != "" && !w.running(id) })
 			r := w.record(id)
-			if outcomes[r.Outcome]++; r.Outcome == sm.Superseded && !strings.Contains(r.Cause, "which is newer") {
+			if outcomes[r.Outcome]++; r.Outcome == sm.Superseded && !strings.Contains(r.Cause.Text, "which is newer") {
 				t.Errorf("%s: %s", id, r.Cause)
 			}
 		}
@@ -190,7 +190,7 @@ func TestQueue_Refuses(t *testing.T) {
 		w.bakes("v2", 500)
 		w.merge(w.release("v3", 3, everything))
 		time.Sleep(10 * time.Second)
-		if r := w.record("v3"); r.Outcome != sm.Refused || !strings.Contains(r.Cause, "v2 is under way") {
+		if r := w.record("v3"); r.Outcome != sm.Refused || !strings.Contains(r.Cause.Text, "v2 is under way") {
 			t.Errorf("v3 was %s: %s", r.Outcome, r.Cause)
 		}
 		w.ends("v2", sm.Released)
@@ -233,7 +233,7 @@ func TestQueue_Race(t *testing.T) {
 			w.eventually("v2 has ended", time.Hour, func() bool { return w.record("v2").Outcome != "" && !w.running("v2") })
 			if r := w.record("v2"); r.Outcome == sm.Released {
 				w.stands("a", "v3", "v2")
-			} else if r.Outcome == sm.Refused && strings.Contains(r.Cause, "v3") {
+			} else if r.Outcome == sm.Refused && strings.Contains(r.Cause.Text, "v3") {
 				w.stands("b", "v1", "v3")
 			} else {
 				t.Errorf("v2 was %s: %s", r.Outcome, r.Cause)

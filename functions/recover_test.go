@@ -143,7 +143,7 @@ func TestStop_InTheQueue_ToldLate(t *testing.T) {
 		w.stop("v3")
 		w.ends("v2", sm.Released)
 		w.ends("v3", sm.Refused)
-		if cause := w.record("v3").Cause; !strings.Contains(cause, "was ABORTED while it waited") {
+		if cause := w.record("v3").Cause.Text; !strings.Contains(cause, "was ABORTED while it waited") {
 			t.Errorf("the record says %q", cause)
 		}
 		w.stands("b", "v1", "v2")
@@ -328,7 +328,7 @@ func TestBegin_RefusesWhereActiveHasViewers(t *testing.T) {
 		}
 		w.second()
 		w.ends("v2", sm.Refused)
-		if cause := w.record("v2").Cause; !strings.Contains(cause, "the route sends 25 % of the viewers to b, where v2 would go, and no release is under way") {
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "the route sends 25 % of the viewers to b, where v2 would go, and no release is under way") {
 			t.Errorf("refused: %s", cause)
 		}
 		w.repaired("25 % of the viewers")

@@ -97,7 +97,7 @@ func TestBadInput(t *testing.T) {
 				w.ends("v2", sm.Refused)
 
 				w.took("v2", refused)
-				w.complains(w.record("v2").Cause, bad.says)
+				w.complains(w.record("v2").Cause.Text, bad.says)
 				if now := w.snapshot(); now != before {
 					t.Errorf("something was changed:\n%s\nwas\n%s", now, before)
 				}
@@ -113,7 +113,7 @@ func TestBadInput_OlderThanWhatIsLive(t *testing.T) {
 		w.ends("v7", sm.Released)
 		w.merge(w.release("v6", 6, everything))
 		w.ends("v6", sm.Refused)
-		w.complains(w.record("v6").Cause, []string{"releases/v6/release.json", "sequence", "found 6", "more than 7", "v7"})
+		w.complains(w.record("v6").Cause.Text, []string{"releases/v6/release.json", "sequence", "found 6", "more than 7", "v7"})
 		w.stands("a", "v7", "")
 	})
 }

@@ -276,7 +276,7 @@ func TestRepair_NoteThatSaysNothing(t *testing.T) {
 				if name == "of the fallback" {
 					w.merge(w.release("v3", 3, everything))
 					w.ends("v3", sm.Refused)
-					if cause := w.record("v3").Cause; !strings.Contains(cause, "says that b carries nothing, but its API is v2") {
+					if cause := w.record("v3").Cause.Text; !strings.Contains(cause, "says that b carries nothing, but its API is v2") {
 						t.Errorf("refused: %s", cause)
 					}
 				}

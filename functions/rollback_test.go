@@ -78,7 +78,7 @@ func TestRollback_WhenAStepFails(t *testing.T) {
 
 				w.took("v2", fails.way+undone)
 				w.stands("a", "v1", "v1")
-				if cause := w.record("v2").Cause; !regexp.MustCompile("not allowed, says the story|Forbidden|403").MatchString(cause) {
+				if cause := w.record("v2").Cause.Text; !regexp.MustCompile("not allowed, says the story|Forbidden|403").MatchString(cause) {
 					t.Errorf("the record says %q, expected what AWS said", cause)
 				}
 			})
@@ -166,7 +166,7 @@ func TestRollback_OfAStepThatHangs(t *testing.T) {
 		w.second()
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", strings.TrimSpace(deployed)+undone)
-		if cause := w.record("v2").Cause; cause != "States.Timeout" {
+		if cause := w.record("v2").Cause.Text; cause != "States.Timeout" {
 			t.Errorf("the record says %q", cause)
 		}
 		w.stands("a", "v1", "v1")

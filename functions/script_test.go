@@ -314,7 +314,7 @@ func (s *simulation) checkMerges() {
 			s.auditor.wrong(4, "the merge of %s is lost: its record says %+v", release, r)
 		case !slices.Contains(s.auditor.ends[release], r.Outcome):
 			s.auditor.wrong(4, "%s is %s, and announced was %v", release, r.Outcome, s.auditor.ends[release])
-		case r.Outcome != "released" && r.Cause == "":
+		case r.Outcome != "released" && r.Cause.Text == "":
 			s.auditor.wrong(4, "%s is %s, and nobody says why", release, r.Outcome)
 		case r.Outcome == "superseded" && !slices.ContainsFunc(s.merged, func(other string) bool { return s.sequence(other) > s.sequence(release) }):
 			s.auditor.wrong(4, "%s is superseded, and nothing is newer", release)

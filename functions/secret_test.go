@@ -56,7 +56,7 @@ func TestSecrets_OfTheDatabase(t *testing.T) {
 		second.migrations = makesCustomers
 		w.merge(w.release("v2", 2, second))
 		w.ends("v2", sm.RolledBack)
-		if cause := w.record("v2").Cause; !strings.Contains(cause, "connect to") {
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "connect to") {
 			t.Errorf("v2 was rolled back: %s; expected that the database is not to be reached", cause)
 		}
 		for place, text := range w.told() {

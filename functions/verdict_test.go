@@ -109,7 +109,7 @@ func TestVerdict_OfReleasesThatNoAlarmRingsFor(t *testing.T) {
 				}
 				w.ends("v2", outcome)
 				w.took("v2", c.way)
-				if cause := w.record("v2").Cause; !regexp.MustCompile(c.cause).MatchString(cause) {
+				if cause := w.record("v2").Cause.Text; !regexp.MustCompile(c.cause).MatchString(cause) {
 					t.Errorf("the cause is %q, expected %s", cause, c.cause)
 				}
 			}, comparing)
@@ -137,7 +137,7 @@ func TestVerdict_FaultAfterThePromotion(t *testing.T) {
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", deployed+baked+baked+baked+"Promote Drain"+undone)
 		w.stands("a", "v1", "v1")
-		if cause := w.record("v2").Cause; !strings.Contains(cause, "calls failed, in the fallback before") {
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "calls failed, in the fallback before") {
 			t.Errorf("the cause is %q", cause)
 		}
 	}, comparing)

@@ -144,10 +144,34 @@ type Document struct {
 	Event json.RawMessage `json:"event,omitempty"`
 }
 
-// Failure has the form that a Catch of Step Functions writes.
+// Failure has the form that a Catch of Step Functions writes. A step that answers with data says which
+// alarm rang, too.
 type Failure struct {
 	Error string `json:"Error"`
 	Cause string `json:"Cause"`
+	Alarm string `json:"Alarm,omitempty"`
+}
+
+// AsCause is the failure as a record keeps it; the alarm of a failure that was thrown stands in the
+// record's signals.
+func (f *Failure) AsCause(r Record) Cause {
+	if f == nil {
+		return Cause{}
+	}
+
+	cause := Cause{Error: f.Error, Alarm: f.Alarm, Text: f.Message()}
+	if cause.Alarm != "" || f.Error != AlarmBreached {
+		return cause
+	}
+
+	for _, s := range r.Signals { // the first alarm is the one that ends the release
+		if s.Kind == SignalAlarm {
+			cause.Alarm = s.Alarm
+			break
+		}
+	}
+
+	return cause
 }
 
 // Message is the cause in words: Step Functions wraps what a Lambda said in its error object.

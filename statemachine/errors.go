@@ -19,17 +19,26 @@ const (
 	ExpandFailed          = "ExpandFailed"
 	DeployFailed          = "DeployFailed"
 	ProbeFailed           = "ProbeFailed"
-	AlarmBreached         = "AlarmBreached"
+	AlarmBreached         = "AlarmBreached" // an alarm rang
+	Regression            = "Regression"    // active is worse than the fallback
+	NoVerdict             = "NoVerdict"     // the metrics never said enough, and the ramp says to roll back then
 	OperatorRollback      = "OperatorRollback"
 	ContractFailed        = "ContractFailed"
 	RollbackFailed        = "RollbackFailed"
+)
+
+// The names of causes that no error has: the machine matches none of them.
+const (
+	CauseSuperseded    = "Superseded"    // a newer merge waits in its place
+	CauseExecutionDied = "ExecutionDied" // stopped, timed out, or failed at run time
+	CauseUnexplained   = "Unexplained"   // no step said why
 )
 
 // ErrorNames lists every declared name; a test holds it to the definition in both directions.
 func ErrorNames() []string {
 	return []string{
 		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, Unfinished, Unreachable, LockLost, SyncFailed,
-		ExpandFailed, DeployFailed, ProbeFailed, AlarmBreached, OperatorRollback, ContractFailed, RollbackFailed,
+		ExpandFailed, DeployFailed, ProbeFailed, AlarmBreached, Regression, NoVerdict, OperatorRollback, ContractFailed, RollbackFailed,
 	}
 }
 
@@ -79,4 +88,35 @@ func Name(err error) string {
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Name == e.Name && t.Err == nil
+}
+
+// Transient tells whether the same call may succeed when it is made again. A lost lease never does.
+func Transient(err error) bool {
+	switch Name(err) {
+	case StaleWrite, Throttled, Unfinished, Unreachable:
+		return true
+	}
+
+	return false
+}
+
+// CorruptError is about an object that must be there and make sense: it is missing, was written over, or
+// cannot be parsed.
+type CorruptError struct {
+	Object string
+	Err    error
+}
+
+// Corrupt says so of an object.
+func Corrupt(object string, err error) error { return &CorruptError{Object: object, Err: err} }
+
+func (e *CorruptError) Error() string { return e.Object + ": " + e.Err.Error() }
+
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// IsCorrupt tells whether an error is about what an object holds, and not about reaching it.
+func IsCorrupt(err error) bool {
+	var corrupt *CorruptError
+
+	return errors.As(err, &corrupt)
 }

@@ -44,9 +44,9 @@ func TestFailure_Message(t *testing.T) {
 		says    string
 	}{
 		"none":               {nil, ""},
-		"plain":              {&Failure{AlarmBreached, "alarm errors-a"}, "alarm errors-a"},
-		"what a Lambda said": {&Failure{DeployFailed, `{"errorMessage":"no such key","errorType":"DeployFailed"}`}, "no such key"},
-		"other JSON":         {&Failure{"x", `{"a":1}`}, `{"a":1}`},
+		"plain":              {&Failure{Error: AlarmBreached, Cause: "alarm errors-a"}, "alarm errors-a"},
+		"what a Lambda said": {&Failure{Error: DeployFailed, Cause: `{"errorMessage":"no such key","errorType":"DeployFailed"}`}, "no such key"},
+		"other JSON":         {&Failure{Error: "x", Cause: `{"a":1}`}, `{"a":1}`},
 	} {
 		if got := c.failure.Message(); got != c.says {
 			t.Errorf("%s: found %q, expected %q", name, got, c.says)

@@ -81,10 +81,12 @@ type Record struct {
 	// Promoted is when the roles were swapped.
 	Promoted *time.Time `json:"promoted,omitempty"`
 	Outcome  Outcome    `json:"outcome,omitempty"`
-	Cause    string     `json:"cause,omitempty"`
+	Cause    Cause      `json:"cause,omitzero"`
 	Weight   int        `json:"weight"`
 	// Preview is the secret with which testers reach active, from Deploy until the roles are swapped or rolled back.
 	Preview string `json:"preview,omitempty"`
+	// Weights are the changes of the weight in this run, oldest first.
+	Weights []WeightChange `json:"weights,omitempty"`
 	// Step is the step of the ramp that was decided on last, before its weight is set.
 	Step int `json:"step"`
 	// Held is why the release does not go on by itself; nil while it does.
@@ -114,6 +116,12 @@ func (r Record) Executions() []string {
 	return append(slices.Clone(r.PreviousExecutions), r.Execution)
 }
 
+// WeightChange is a weight, in basis points, and since when active has it.
+type WeightChange struct {
+	At     time.Time `json:"at"`
+	Weight int       `json:"weight"`
+}
+
 // Wait is a ramp step that bakes: whoever holds the token decides once.
 type Wait struct {
 	TaskToken string     `json:"taskToken"`
@@ -122,63 +130,6 @@ type Wait struct {
 	Until     time.Time  `json:"until"`
 	Paused    *time.Time `json:"paused,omitempty"` // since when; nil while the schedule runs
 	Document  Document   `json:"document"`         // what the machine gets when the bake is over
-}
-
-// Held is what a release waits for, other than time.
-type Held struct {
-	By    HeldBy    `json:"by"`
-	Why   string    `json:"why"`
-	Since time.Time `json:"since"`
-	// Until is when Lockstep looks again by itself; nil where a person must speak.
-	Until *time.Time `json:"until,omitempty"`
-	// Step is the step of the ramp that an approval is asked for.
-	Step int `json:"step,omitempty"`
-}
-
-// HeldBy is who holds a release.
-type HeldBy string
-
-const (
-	HeldByOperator HeldBy = "operator" // paused
-	HeldByVerdict  HeldBy = "verdict"  // the metrics never said enough
-	HeldByApproval HeldBy = "approval"
-	HeldByWindow   HeldBy = "window"
-	HeldByFreeze   HeldBy = "freeze"
-	HeldByDrain    HeldBy = "drain" // nobody calls the old environment, and the word to contract is awaited
-)
-
-// SignalKind is what arrived.
-type SignalKind string
-
-const (
-	SignalAlarm    SignalKind = "alarm"
-	SignalPause    SignalKind = "pause"
-	SignalResume   SignalKind = "resume"
-	SignalAdvance  SignalKind = "advance"  // end this bake
-	SignalPromote  SignalKind = "promote"  // skip the rest of the ramp
-	SignalApprove  SignalKind = "approve"  // let the step begin that waits for it
-	SignalContract SignalKind = "contract" // contract once the old environment is left
-	SignalRollback SignalKind = "rollback"
-)
-
-// SignalNote is a signal as the ledger keeps it.
-type ReceivedSignal struct {
-	ID     string     `json:"id"` // of the event, so that one delivered twice counts once
-	Kind   SignalKind `json:"kind"`
-	Reason string     `json:"reason"`
-	At     time.Time  `json:"at"`
-	// Bake is the schedule of the bake that it found, if it found one: told again, it is not about the next.
-	Bake string `json:"bake,omitempty"`
-	// Step is the step of the ramp that an approval is for.
-	Step int `json:"step,omitempty"`
-}
-
-// Entry is a line of the release's story.
-type Event struct {
-	At     time.Time `json:"at"`
-	State  Task      `json:"state"`
-	Text   string    `json:"text"`
-	Weight *int      `json:"weight,omitempty"`
 }
 
 // Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled is
@@ -216,6 +167,7 @@ type StateChange struct {
 	Release   string      `json:"release"`
 	Execution string      `json:"execution"`
 	State     Task        `json:"state"`
+	Kind      EventKind   `json:"kind"`
 	Text      string      `json:"text"`
 	Active    Environment `json:"active,omitempty"`
 	Weight    int         `json:"weight"`
@@ -223,7 +175,7 @@ type StateChange struct {
 	Held      HeldBy      `json:"held,omitempty"`   // what it waits for, other than time
 	Hotfix    string      `json:"hotfix,omitempty"` // why it skips its ramp
 	Outcome   Outcome     `json:"outcome,omitempty"`
-	Cause     string      `json:"cause,omitempty"`
+	Cause     Cause       `json:"cause,omitzero"`
 	Notice    Notice      `json:"notice"`
 }
 

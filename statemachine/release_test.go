@@ -55,7 +55,7 @@ func (f *fakes) invoke(_ context.Context, function string, payload json.RawMessa
 	case CheckAlarms:
 		d.Verdict, f.checks = f.checks[0], f.checks[1:]
 		if d.Verdict == Breached {
-			d.Failure = &Failure{AlarmBreached, "shop-a-errors is ringing"}
+			d.Failure = &Failure{Error: AlarmBreached, Cause: "shop-a-errors is ringing"}
 		}
 	case Drain:
 		d.Drained, d.WaitSeconds = d.WaitSeconds > 0, 3600
@@ -131,7 +131,7 @@ func TestRelease_Paths(t *testing.T) {
 		"inconclusive bake":    {checks: []Verdict{Inconclusive, Healthy}, path: untilRamped + drained + "Finish Ended Released", end: "SUCCEEDED "},
 		"breach":               {checks: []Verdict{Breached}, path: untilProbed + "Ramp Baked CheckAlarms Judged " + rolledBack, end: "FAILED RolledBack"},
 		"superseded":           {begin: Document{Next: NextFinish, Outcome: Superseded}, path: "Begin Begun Finish Ended Superseded", end: "SUCCEEDED "},
-		"taken over":           {begin: Document{Next: NextRollback, Failure: &Failure{"", "died"}}, path: "Begin Begun " + rolledBack, end: "FAILED RolledBack"},
+		"taken over":           {begin: Document{Next: NextRollback, Failure: &Failure{Cause: "died"}}, path: "Begin Begun " + rolledBack, end: "FAILED RolledBack"},
 		"taken over, contract": {begin: Document{Next: NextContract}, path: "Begin Begun Contract Finish Ended Released", end: "SUCCEEDED "},
 		"Begin refuses":        {fail: map[Task]string{Begin: InvalidRelease}, path: "Begin Refuse Finish Ended Refused", end: "FAILED Refused"},
 		"Begin breaks":         {fail: map[Task]string{Begin: "Runtime.ExitError"}, path: "Begin Refuse Finish Ended Refused", end: "FAILED Refused"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"lockstep/infra/local/shop"
 	"lockstep/infra/local/visitors"
@@ -24,7 +23,7 @@ type report struct {
 type releaseReport struct {
 	ID                 string     `json:"id"`
 	Outcome            sm.Outcome `json:"outcome"`
-	Cause              string     `json:"cause"`
+	Cause              sm.Cause   `json:"cause,omitzero"`
 	Path               []string   `json:"path"`
 	Weights            []int      `json:"weights"`
 	Seconds            float64    `json:"seconds"`
@@ -37,7 +36,7 @@ type releaseReport struct {
 // first is chance, most of all on a machine with much to do.
 func (e releaseReport) caught() bool {
 	i := slices.Index(e.Path, string(sm.Rollback))
-	return i > 0 && (e.Path[i-1] == string(sm.Ramp) && strings.HasPrefix(e.Cause, "alarm") || e.Path[i-1] == "Judged")
+	return i > 0 && (e.Path[i-1] == string(sm.Ramp) && e.Cause.Error == sm.AlarmBreached || e.Path[i-1] == "Judged")
 }
 
 func (l *local) report() report {

@@ -14,7 +14,7 @@ func good() report {
 	return report{
 		Releases: []releaseReport{
 			{ID: "v1", Outcome: sm.Released, contracted: true}, {ID: "v2", Outcome: sm.Released, contracted: true},
-			{ID: "v3", Outcome: sm.RolledBack, Cause: "alarm", AlarmToSafeSeconds: &safe, Path: []string{"Deploy", "Ramp", "Rollback"}},
+			{ID: "v3", Outcome: sm.RolledBack, Cause: sm.Cause{Error: sm.AlarmBreached}, AlarmToSafeSeconds: &safe, Path: []string{"Deploy", "Ramp", "Rollback"}},
 		},
 		Visitors: visitors.Counters{PageViews: 100, Requests: 700, Failed: 5, StraddledRollback: 1},
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -120,7 +119,7 @@ func (s *story) tell(c sm.StateChange) {
 	}
 	color := plain
 	switch {
-	case c.State == sm.Rollback, c.Outcome == sm.RolledBack, strings.HasPrefix(c.Text, string(sm.Breached)):
+	case c.State == sm.Rollback, c.Outcome == sm.RolledBack, c.Kind == sm.EventVerdict && c.Verdict == sm.Breached:
 		color = red
 	case c.Outcome == sm.Released:
 		color = green
@@ -131,7 +130,7 @@ func (s *story) tell(c sm.StateChange) {
 // rollback notes when a rollback began and when everyone was back: the first and the last word of the step.
 func (s *story) rollback(c sm.StateChange, now time.Time) {
 	spans := s.rollbacks[c.Release]
-	if strings.HasPrefix(c.Text, "rolling back") {
+	if c.Kind == sm.EventRollingBack {
 		s.rollbacks[c.Release] = append(spans, span{from: now})
 		return
 	}
@@ -152,7 +151,7 @@ func (s *story) recall(records []sm.Record) {
 		}
 		for _, e := range r.Events {
 			if e.State == sm.Rollback {
-				s.rollback(sm.StateChange{Release: r.Release, Text: e.Text}, e.At)
+				s.rollback(sm.StateChange{Release: r.Release, Kind: e.Kind}, e.At)
 			}
 		}
 	}

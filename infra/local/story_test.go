@@ -23,7 +23,7 @@ func TestStory_RolledBack(t *testing.T) {
 		s := told(&bytes.Buffer{})
 		before := time.Now()
 		time.Sleep(time.Second)
-		s.tell(sm.StateChange{Release: "v3", State: sm.Rollback, Text: "rolling back: an alarm"})
+		s.tell(sm.StateChange{Release: "v3", State: sm.Rollback, Kind: sm.EventRollingBack, Text: "rolling back: an alarm"})
 		time.Sleep(time.Second)
 		during := time.Now()
 		if !s.rolledBack("v3", during, during) {
@@ -84,7 +84,7 @@ func TestStory_Recalls(t *testing.T) {
 	s.recall([]sm.Record{
 		{Release: "v1", Execution: "arn:v1", Outcome: sm.Released},
 		{Release: "v2", Execution: "arn:v2", Events: []sm.Event{
-			{At: began, State: sm.Ramp, Text: "5 % of the viewers"}, {At: began.Add(time.Second), State: sm.Rollback, Text: "rolling back: an alarm"},
+			{At: began, State: sm.Ramp, Text: "5 % of the viewers"}, {At: began.Add(time.Second), State: sm.Rollback, Kind: sm.EventRollingBack, Text: "rolling back: an alarm"},
 		}},
 	})
 	if got := s.releases(); !slices.Equal(got, []string{"v1", "v2"}) {

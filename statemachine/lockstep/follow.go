@@ -53,7 +53,7 @@ func outcome(r statemachine.Record) error {
 	if r.Outcome == statemachine.Released {
 		return nil
 	}
-	return &ended{r.Release, r.Outcome, cmp.Or(r.Cause, "no cause was recorded")}
+	return &ended{r.Release, r.Outcome, cmp.Or(r.Cause.String(), "no cause was recorded")}
 }
 
 // record reads what happened to a release so far; nothing has happened to one that is unknown.

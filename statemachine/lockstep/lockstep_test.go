@@ -263,7 +263,7 @@ func TestRelease_Wait(t *testing.T) {
 				a.put(statemachine.RecordKey("v2"), record)
 				time.Sleep(2 * patience)
 				record.Events = append(record.Events, statemachine.Event{State: statemachine.Finish, Text: "the end"})
-				record.Outcome, record.Cause = outcome, "because of it"
+				record.Outcome, record.Cause = outcome, statemachine.Cause{Text: "because of it"}
 				a.put(statemachine.RecordKey("v2"), record)
 			}()
 			text := a.expect(code, "release", "--wait", releaseFolder(t, "<h1>"))

@@ -149,7 +149,7 @@ func (s *session) look(release string) (status, error) {
 }
 
 func (st *status) add(r statemachine.Record) {
-	st.Sequence, st.State, st.Outcome, st.Cause, st.Weight = r.Sequence, r.State, r.Outcome, r.Cause, r.Weight
+	st.Sequence, st.State, st.Outcome, st.Cause, st.Weight = r.Sequence, r.State, r.Outcome, r.Cause.String(), r.Weight
 	st.Ended, st.Preview, st.Held, st.Hotfix, st.Promoted = r.Ended, r.Preview != "", r.Held, r.Hotfix, r.Promoted != nil
 	if !r.Began.IsZero() {
 		st.Began = &r.Began
@@ -159,7 +159,7 @@ func (st *status) add(r statemachine.Record) {
 	}
 	st.Story = append(st.Story, r.Events...)
 	for _, e := range r.Events {
-		if e.State == statemachine.CheckAlarms && !e.At.Before(r.Began) {
+		if e.Kind == statemachine.EventVerdict && !e.At.Before(r.Began) {
 			st.Verdict = e.Text
 		}
 	}

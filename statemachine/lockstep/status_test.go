@@ -27,7 +27,7 @@ func ramping(t *testing.T) *account {
 		Release: "v2", Sequence: 2, State: statemachine.Ramp, Began: now, Weight: 500,
 		Wait: &statemachine.Wait{TaskToken: "secret-token", Until: now.Add(time.Minute)},
 		Events: []statemachine.Event{
-			{At: now, State: statemachine.CheckAlarms, Text: "healthy at 1 %: 20 calls"},
+			{At: now, State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict, Text: "healthy at 1 %: 20 calls"},
 			{At: now, State: statemachine.Ramp, Text: "5 % of the viewers"},
 		},
 	})
@@ -73,7 +73,7 @@ func TestStatus_TheLastRelease(t *testing.T) {
 			t.Errorf("got %s", text)
 		}
 		for _, r := range []statemachine.Record{
-			{Release: "v9", Outcome: statemachine.Released}, {Release: "v10", Outcome: statemachine.RolledBack, Cause: "alarm errors-b"},
+			{Release: "v9", Outcome: statemachine.Released}, {Release: "v10", Outcome: statemachine.RolledBack, Cause: statemachine.Cause{Text: "alarm errors-b"}},
 		} {
 			a.put(statemachine.RecordKey(r.Release), r)
 			time.Sleep(time.Minute)
@@ -95,7 +95,7 @@ func TestStatus_Watch_TellsEachLineOnce(t *testing.T) {
 		go func() {
 			time.Sleep(5 * time.Second)
 			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Events: []statemachine.Event{
-				{State: statemachine.CheckAlarms, Text: "healthy at 1 %: 20 calls"}, {State: statemachine.Ramp, Text: "5 % of the viewers"},
+				{State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict, Text: "healthy at 1 %: 20 calls"}, {State: statemachine.Ramp, Text: "5 % of the viewers"},
 				{State: statemachine.Rollback, Text: "rolling back"},
 			}})
 		}()
@@ -123,7 +123,7 @@ func TestStatus_VerdictOfAnEarlierAttempt(t *testing.T) {
 	var st status
 	began := time.Now()
 	st.add(statemachine.Record{Began: began, Events: []statemachine.Event{
-		{At: began.Add(-time.Hour), State: statemachine.CheckAlarms, Text: "breached at 5 %"}, {At: began, State: statemachine.Begin, Text: "v2 begins in b"}}})
+		{At: began.Add(-time.Hour), State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict, Text: "breached at 5 %"}, {At: began, State: statemachine.Begin, Text: "v2 begins in b"}}})
 	if st.Verdict != "" {
 		t.Errorf("found the verdict %q", st.Verdict)
 	}
@@ -186,7 +186,7 @@ func TestStatus_OncePromoted(t *testing.T) {
 	if text := a.expect(0, "status"); !strings.Contains(text, "everyone has v2") || strings.Contains(text, "active has") {
 		t.Errorf("got\n%s", text)
 	}
-	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Rollback, Began: now, Promoted: &now, Cause: "alarm errors"})
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Rollback, Began: now, Promoted: &now, Cause: statemachine.Cause{Text: "alarm errors"}})
 	if text := a.expect(0, "status"); strings.Contains(text, "everyone has v2") {
 		t.Errorf("in its rollback: got\n%s", text)
 	}

@@ -40,16 +40,16 @@ func TestConnect(t *testing.T) {
 	if err != nil || c.Settings.App != "shop" {
 		t.Fatalf("got %+v, %v", c, err)
 	}
-	mine := func(context.Context) error { return nil }
+	verify := func(context.Context) error { return nil }
 	want := statemachine.Route{Active: statemachine.A, Fallback: statemachine.B, Weight: 1, Release: "v2"}
-	if err := c.Route().Put(t.Context(), want, mine); err != nil {
+	if err := c.Route().Put(t.Context(), want, verify); err != nil {
 		t.Error(err)
 	}
 	if got, _, err := c.Route().Get(t.Context()); err != nil || got != want {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 	c.Settings.KeyValue = "" // Lambda@Edge
-	if err := c.Routes().Put(t.Context(), want, mine); err != nil {
+	if err := c.Routes().Put(t.Context(), want, verify); err != nil {
 		t.Error(err)
 	}
 	if object, ok := buckets.Get("state", statemachine.RouteObject); !ok || !strings.Contains(string(object.Body), `"weight":1,`) {

@@ -253,7 +253,7 @@ func (r *Repair) rewrite(b books, id, what string) fix {
 		if err != nil {
 			return err
 		}
-		record := sm.Record{Release: id, Outcome: sm.Refused, Cause: "its record was lost, and written anew", Ended: &now, State: sm.Finish}
+		record := sm.Record{Release: id, Outcome: sm.Refused, Cause: sm.Cause{Text: "its record was lost, and written anew"}, Ended: &now, State: sm.Finish}
 		if m, err := artifact.Manifest(ctx, r.Bundles, id); err == nil {
 			record.Sequence = m.Sequence
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"lockstep/functions/internal/environment"
-	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/recovery"
 	"lockstep/functions/internal/routing"
@@ -128,7 +127,7 @@ func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) e
 		if findings[i].Failed != "" {
 			said += ", in vain: " + findings[i].Failed
 		}
-		if _, err := r.Ledger.Tell(ctx, doc, sm.Repair, said, open); err != nil {
+		if _, err := r.Ledger.Append(ctx, doc, sm.Event{State: sm.Repair, Kind: sm.EventRepaired, Text: said}, open); err != nil {
 			return err
 		}
 	}
@@ -146,5 +145,5 @@ func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) e
 	}); err != nil {
 		return fmt.Errorf("let go of the lock: %w", err)
 	}
-	return ledger.NotifyQueue(ctx, r.Ledger, r.Recover.Answers, false)
+	return r.Ledger.NotifyQueue(ctx, r.Recover.Answers, false)
 }

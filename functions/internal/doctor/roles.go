@@ -27,7 +27,7 @@ func (r *Repair) examineRoles(ctx context.Context, b books) ([]fix, error) {
 		}
 		fixes = append(fixes, fix{sm.Finding{What: what, Repair: fmt.Sprintf("write that %s is active and %s the fallback", want.Active, want.Fallback)}, false,
 			func(ctx context.Context, doc sm.Document) error {
-				return r.Ledger.While(ctx, doc, func(ctx context.Context) error { return r.Roles.Put(ctx, want) })
+				return r.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error { return r.Roles.Put(ctx, want) })
 			}})
 	}
 	route, found, err := r.Routes.Get(ctx)
@@ -47,7 +47,7 @@ func (r *Repair) examineRoles(ctx context.Context, b books) ([]fix, error) {
 			id = newest.Release
 		}
 		fixes = append(fixes, fix{sm.Finding{What: what, Repair: "send everyone to " + string(want.Fallback)}, false, func(ctx context.Context, doc sm.Document) error {
-			return r.Routes.Put(ctx, sm.Route{Active: want.Active, Fallback: want.Fallback, Release: id}, r.Ledger.Mine(doc))
+			return r.Routes.Put(ctx, sm.Route{Active: want.Active, Fallback: want.Fallback, Release: id}, r.Ledger.Lease(doc).Verify)
 		}})
 	}
 	return fixes, nil
@@ -83,10 +83,10 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 		case i < 0 && !b.broken, i >= 0 && b.records[i].Outcome != sm.Released:
 			fixes = append(fixes, fix{sm.Finding{What: fmt.Sprintf("the schema is still widened for %s, which is not live", id), Repair: "undo its expand migrations"}, false,
 				func(ctx context.Context, doc sm.Document) error {
-					if err := r.Ledger.Hold(ctx, doc); err != nil {
+					if err := r.Ledger.Lease(doc).Verify(ctx); err != nil {
 						return err
 					}
-					database, err := r.Open(ctx, schema.Fence(doc))
+					database, err := r.Open(ctx, r.Ledger.Lease(doc).SchemaToken())
 					if err != nil {
 						return err
 					}
@@ -100,10 +100,10 @@ func (r *Repair) examineSchema(ctx context.Context, b books) ([]fix, error) {
 		case i >= 0:
 			fixes = append(fixes, fix{sm.Finding{What: fmt.Sprintf("%s is live, but the schema was never narrowed to it", id), Repair: "run its contract migrations"}, false,
 				func(ctx context.Context, doc sm.Document) error {
-					if err := r.Ledger.Hold(ctx, doc); err != nil {
+					if err := r.Ledger.Lease(doc).Verify(ctx); err != nil {
 						return err
 					}
-					database, migrations, err := schema.Migrations(ctx, r.Bundles, r.Open, id, schema.Fence(doc))
+					database, migrations, err := schema.Migrations(ctx, r.Bundles, r.Open, id, r.Ledger.Lease(doc).SchemaToken())
 					if err != nil || database == nil {
 						return err
 					}

@@ -22,13 +22,13 @@ type Versions interface {
 	At(ctx context.Context, name string, e sm.Environment) (sm.FunctionState, error)
 	// Publish makes a version of the code at key and returns the same one when called again.
 	Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error)
-	// Point moves the alias. It asks mine when it knows what the alias is now, and lets it be on an error. With a seal it
+	// Point moves the alias. It calls verify when it knows what the alias is now, and lets it be on an error. With a seal it
 	// also writes an alias that is right, so that nobody who looked at it before can move it any more.
-	Point(ctx context.Context, name string, e sm.Environment, version, seal string, mine func(context.Context) error) error
+	Point(ctx context.Context, name string, e sm.Environment, version, seal string, verify func(context.Context) error) error
 	// Followed is the version that the alias names which event sources call.
 	Followed(ctx context.Context, name string) (sm.FunctionState, error)
 	// Follow moves that alias, as Point does.
-	Follow(ctx context.Context, name, version, seal string, mine func(context.Context) error) error
+	Follow(ctx context.Context, name, version, seal string, verify func(context.Context) error) error
 }
 
 // Stages sets which alias an API stage calls: one call for every function at once.
@@ -65,11 +65,11 @@ const SideBySide = 16
 // execution does not stop the Lambda that it called, which may come back when active is somebody else's.
 
 func (l Syncer) Point(ctx context.Context, doc sm.Document, name, version string) error {
-	return l.Versions.Point(ctx, name, doc.Active, version, seal(doc), l.Ledger.Mine(doc))
+	return l.Versions.Point(ctx, name, doc.Active, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)
 }
 
 func (l Syncer) Stage(ctx context.Context, doc sm.Document, alias sm.Environment, releaseID string) error {
-	return l.Ledger.While(ctx, doc, func(ctx context.Context) error { return l.Stages.Set(ctx, doc.Active, alias, releaseID) })
+	return l.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error { return l.Stages.Set(ctx, doc.Active, alias, releaseID) })
 }
 
 // functions points every alias of active to the version that fallback's names.
@@ -90,7 +90,7 @@ func (l Syncer) Functions(ctx context.Context, doc sm.Document) (moved int, err 
 			switch {
 			case have.Version != want.Version:
 				count.Add(1)
-			case seal(doc) == "":
+			case l.Ledger.Lease(doc).Mark() == "":
 				return nil
 			}
 			return l.Point(ctx, doc, f.Name, want.Version)
@@ -122,7 +122,7 @@ func (l Syncer) Assets(ctx context.Context, doc sm.Document, site *sm.SiteState,
 	var looked time.Time
 	for _, page := range pages {
 		if time.Since(looked) > time.Second {
-			if err := l.Ledger.Hold(ctx, doc); err != nil {
+			if err := l.Ledger.Lease(doc).Verify(ctx); err != nil {
 				return err
 			}
 			looked = time.Now()
@@ -140,7 +140,7 @@ func (l Syncer) Entries(ctx context.Context, doc sm.Document, site *sm.SiteState
 	keep := map[string]bool{}
 	for _, page := range pages {
 		keep[page.Path] = true
-		if err := l.Ledger.While(ctx, doc, func(ctx context.Context) error { return l.Sites.Put(ctx, doc.Active, page.Stamped(releaseID)) }); err != nil {
+		if err := l.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error { return l.Sites.Put(ctx, doc.Active, page.Stamped(releaseID)) }); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func (l Syncer) Entries(ctx context.Context, doc sm.Document, site *sm.SiteState
 				continue
 			}
 		}
-		if err := l.Ledger.While(ctx, doc, func(ctx context.Context) error { return l.Sites.Delete(ctx, doc.Active, path) }); err != nil {
+		if err := l.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error { return l.Sites.Delete(ctx, doc.Active, path) }); err != nil {
 			return err
 		}
 	}

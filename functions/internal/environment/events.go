@@ -31,7 +31,7 @@ func (f Follower) Follow(ctx context.Context, doc sm.Document, e sm.Environment)
 			if err != nil {
 				return err
 			}
-			return f.Versions.Follow(ctx, app.Name, serves.Version, seal(doc), f.Ledger.Mine(doc))
+			return f.Versions.Follow(ctx, app.Name, serves.Version, f.Ledger.Lease(doc).Mark(), f.Ledger.Lease(doc).Verify)
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -46,7 +46,7 @@ type Collector struct {
 // Evidence is everything since the ramp began. A pace that the record has none of yet is returned, to be kept.
 func (w Collector) Evidence(ctx context.Context, doc sm.Document, record sm.Record) (release.Evidence, *sm.Pace, error) {
 	now := time.Now()
-	weights := Weights(record)
+	weights := record.Weights
 	e := release.Evidence{Ramp: record.Began, Minimum: w.Settings.Ramp.MinimumRequests, Level: w.Settings.Verdict.FalseAlarms / 100}
 	if len(weights) > 0 {
 		e.Ramp = weights[0].At
@@ -101,7 +101,7 @@ func Judging(active sm.Environment, r sm.Record) []sm.Environment {
 
 // knownFrom is since when calls count for the verdict of a ramp by harm budget, whose bakes are no longer than a look:
 // since it began, and where everyone has the release since the last edge knows.
-func (w Collector) knownFrom(weights []Weight, ramp time.Time) time.Time {
+func (w Collector) knownFrom(weights []sm.WeightChange, ramp time.Time) time.Time {
 	for _, set := range weights {
 		if set.Weight == sm.FullWeight {
 			return set.At.Add(w.Settings.EdgeConvergence.Std())
@@ -145,7 +145,7 @@ func (w Collector) looks(pace *sm.Pace, period time.Duration) []look {
 }
 
 // compare counts in both environments.
-func (w Collector) compare(ctx context.Context, doc sm.Document, looks []look, s span, weights []Weight) ([]release.Criterion, error) {
+func (w Collector) compare(ctx context.Context, doc sm.Document, looks []look, s span, weights []sm.WeightChange) ([]release.Criterion, error) {
 	var series []sm.Series
 	for _, l := range looks {
 		for _, e := range []sm.Environment{doc.Active, doc.Fallback} {
@@ -199,24 +199,8 @@ func (w Collector) pace(ctx context.Context, doc sm.Document, record sm.Record, 
 	return nil, nil
 }
 
-// weight is what the ramp set and when.
-type Weight struct {
-	At     time.Time
-	Weight int
-}
-
-// weightsOf reads from the story of this attempt when which weight was set.
-func Weights(record sm.Record) (list []Weight) {
-	for _, entry := range record.Events {
-		if entry.State == sm.Ramp && entry.Weight != nil && *entry.Weight > 0 && !entry.At.Before(record.Began) {
-			list = append(list, Weight{entry.At, *entry.Weight})
-		}
-	}
-	return list
-}
-
 // share is the share of the viewers that active had by the ramp's word at a time.
-func Share(weights []Weight, at time.Time) float64 {
+func Share(weights []sm.WeightChange, at time.Time) float64 {
 	for _, w := range slices.Backward(weights) {
 		if !w.At.After(at) {
 			return float64(w.Weight) / sm.FullWeight

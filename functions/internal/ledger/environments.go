@@ -7,35 +7,43 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Carries reads what an environment carries; a new one carries nothing.
-func (b Ledger) Environment(ctx context.Context, e sm.Environment) (sm.EnvironmentState, error) {
-	c := sm.EnvironmentState{Environment: e}
-	_, err := b.Store.Get(ctx, sm.EnvironmentKey(e), &c)
-	return c, err
+// Environment reads the state of an environment; a new one has no release.
+func (l Ledger) Environment(ctx context.Context, e sm.Environment) (sm.EnvironmentState, error) {
+	state := sm.EnvironmentState{Environment: e}
+	_, err := l.Store.Get(ctx, sm.EnvironmentKey(e), &state)
+
+	return state, err
 }
 
-// Carry writes what an environment carries, if the lock is still ours.
-func (b Ledger) SaveEnvironment(ctx context.Context, doc sm.Document, c sm.EnvironmentState) error {
-	_, err := b.carry(ctx, doc, c.Environment, func(now *sm.EnvironmentState) { *now = c })
+// SaveEnvironment writes the state of an environment, under the lease.
+func (l Ledger) SaveEnvironment(ctx context.Context, doc sm.Document, state sm.EnvironmentState) error {
+	_, err := l.updateEnvironment(ctx, doc, state.Environment, func(now *sm.EnvironmentState) { *now = state })
+
 	return err
 }
 
-// unsettle says that active is about to change, so that nobody takes it for whole until it is.
-func (b Ledger) MarkOutOfSync(ctx context.Context, doc sm.Document) (sm.EnvironmentState, error) {
-	return b.carry(ctx, doc, doc.Active, func(c *sm.EnvironmentState) { c.Environment, c.InSync = doc.Active, false })
-}
-
-func (b Ledger) carry(ctx context.Context, doc sm.Document, e sm.Environment, change func(*sm.EnvironmentState)) (sm.EnvironmentState, error) {
-	return Update(ctx, b.Store, sm.EnvironmentKey(e), func(c *sm.EnvironmentState) error {
-		change(c)
-		c.Fence = doc.Fence
-		return b.Hold(ctx, doc)
+// MarkOutOfSync says that active is about to change, so that nobody takes it for complete until it is.
+func (l Ledger) MarkOutOfSync(ctx context.Context, doc sm.Document) (sm.EnvironmentState, error) {
+	return l.updateEnvironment(ctx, doc, doc.Active, func(state *sm.EnvironmentState) {
+		state.Environment, state.InSync = doc.Active, false
 	})
 }
 
-// carried is what an environment carries once it is level with another.
+func (l Ledger) updateEnvironment(ctx context.Context, doc sm.Document, e sm.Environment,
+	change func(*sm.EnvironmentState),
+) (sm.EnvironmentState, error) {
+	return Update(ctx, l.Store, sm.EnvironmentKey(e), func(state *sm.EnvironmentState) error {
+		change(state)
+		state.Fence = doc.Fence
+
+		return l.Lease(doc).Verify(ctx)
+	})
+}
+
+// SyncedState is the state of an environment once it is in sync with another.
 func SyncedState(from sm.EnvironmentState, to sm.Environment) sm.EnvironmentState {
-	c := from
-	c.Environment, c.InSync, c.Functions = to, true, maps.Clone(from.Functions)
-	return c
+	state := from
+	state.Environment, state.InSync, state.Functions = to, true, maps.Clone(from.Functions)
+
+	return state
 }

@@ -8,89 +8,139 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Hold makes sure that this execution still has the lock under its fence, LockLost if not, and that the machine has called for
-// nothing else since, StaleWrite if so.
-func (b Ledger) Hold(ctx context.Context, doc sm.Document) error {
-	var lock sm.Lock
-	if _, err := b.Store.Get(ctx, sm.LockKey, &lock); err != nil {
+// Lease is the right of one attempt to write for a release. An execution has it while it holds the lock
+// under its fencing token, and of its attempts only the newest. StopExecution ends no Lambda, and
+// neither does a timeout: a stale writer may wake up when the environment belongs to somebody else.
+//
+// There are three ways to write, by what the other side can refuse:
+//
+//   - A conditional write reads its condition first, then calls Verify, then writes. Whoever changed the
+//     target in between makes the condition fail, so no time bound is needed.
+//   - A write without a condition goes through Guard: it happens soon after Verify or not at all.
+//   - Whoever takes the lease over waits until such a write can no longer arrive, with WaitOut, and then
+//     writes once more.
+type Lease struct {
+	ledger Ledger
+	doc    sm.Document
+}
+
+// bound is how long a Verify is good for a write that has no condition.
+const bound = 10 * time.Second
+
+// Lease is that of the attempt that the document was handed to.
+func (l Ledger) Lease(doc sm.Document) Lease { return Lease{ledger: l, doc: doc} }
+
+// Verify makes sure that the execution still holds the lock under its fencing token, LockLost if not,
+// and that the machine has made no newer attempt, StaleWrite if so. Adapters with a conditional write
+// call it between reading their condition and the write.
+func (l Lease) Verify(ctx context.Context) error {
+	lock, err := l.ledger.Lock(ctx)
+	if err != nil {
 		return fmt.Errorf("read the lock: %w", err)
 	}
-	return stillHeld(lock, doc)
+
+	return l.verify(lock)
 }
 
-func stillHeld(lock sm.Lock, doc sm.Document) error {
-	if lock.Holder == nil || lock.Holder.Execution != doc.Execution || lock.Fence != doc.Fence {
-		return sm.Errorf(sm.LockLost, "release %s: the lock is no longer held by %s (fence %d, now %d): stop writing",
-			doc.Release, doc.Execution, doc.Fence, lock.Fence)
+func (l Lease) verify(lock sm.Lock) error {
+	if lock.Holder == nil || lock.Holder.Execution != l.doc.Execution || lock.Fence != l.doc.Fence {
+		return sm.Errorf(sm.LockLost,
+			"release %s: %s is no longer the lease holder (fencing token %d, now %d): stop writing",
+			l.doc.Release, l.doc.Execution, l.doc.Fence, lock.Fence)
 	}
-	return VerifyAttempt(doc, lock.Holder.Attempt)
+
+	return l.VerifyAttempt(lock.Holder.Attempt)
 }
 
-// latest is StaleWrite where the machine has made another call since. An execution that began before steps were told when they are
-// called says nothing of it.
-func VerifyAttempt(doc sm.Document, last sm.Attempt) error {
-	if !doc.Attempt.Entered.IsZero() && doc.Attempt.Before(last) {
-		return sm.Errorf(sm.StaleWrite, "release %s: %s has called for something else since: stop writing", doc.Release, doc.Execution)
+// VerifyAttempt is StaleWrite where the machine has made a newer attempt than this one. An execution
+// that began before attempts were numbered has none to compare.
+func (l Lease) VerifyAttempt(newest sm.Attempt) error {
+	if !l.doc.Attempt.Entered.IsZero() && l.doc.Attempt.Before(newest) {
+		return sm.Errorf(sm.StaleWrite, "release %s: superseded by a newer attempt of %s: stop writing",
+			l.doc.Release, l.doc.Execution)
 	}
+
 	return nil
 }
 
-// holdFor is how long a look at the lock is good for a write that AWS has no condition for.
-const holdFor = 10 * time.Second
-
-// While makes a write that AWS has no condition for: soon after a look at the lock, or not at all. A process that stood still
-// in between gives it up. Whoever takes a dead execution's lock over writes once more when that time has passed.
-func (b Ledger) While(ctx context.Context, doc sm.Document, write func(context.Context) error) error {
-	soon, cancel := context.WithTimeout(ctx, holdFor)
+// Guard makes a write that has no condition of its own: it verifies the lease and gives the write no
+// longer than the bound. A process that stood still in between gives the write up with Throttled, and
+// the machine calls it again.
+func (l Lease) Guard(ctx context.Context, write func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	err := b.Hold(soon, doc)
+
+	err := l.Verify(bounded)
 	if err == nil {
-		err = write(soon)
+		err = write(bounded)
 	}
-	if err != nil && soon.Err() != nil && ctx.Err() == nil {
-		return sm.Errorf(sm.Throttled, "not done within %s of a look at the lock: %w", holdFor, err)
+
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return sm.Errorf(sm.Throttled, "not done within %s of verifying the lease: %w", bound, err)
 	}
+
 	return err
 }
 
-// Mine is Hold for whoever has a condition of its own to read first. A process may stand still anywhere and wake up
-// when the lock is somebody else's: so the order is the condition, the lock, the write.
-func (b Ledger) Mine(doc sm.Document) func(context.Context) error {
-	return func(ctx context.Context) error { return b.Hold(ctx, doc) }
-}
-
-// Grows gives active more viewers by write, which asks mine right before: nothing that arrived forbids it, and no more than holdFor lies
-// between that look and the write, else it would outrun what came while the process stood still.
-func (b Ledger) Grows(ctx context.Context, doc sm.Document, write func(ctx context.Context, mine func(context.Context) error) error) error {
-	return b.While(ctx, doc, func(ctx context.Context) error {
+// GuardGrowth makes a conditional write that gives active more viewers. It is bounded as in Guard, and
+// verify also refuses where a signal arrived that ends the release: else a write that stood still would
+// overtake the alarm that came meanwhile.
+func (l Lease) GuardGrowth(ctx context.Context,
+	write func(ctx context.Context, verify func(context.Context) error) error,
+) error {
+	return l.Guard(ctx, func(ctx context.Context) error {
 		return write(ctx, func(ctx context.Context) error {
-			if err := b.Hold(ctx, doc); err != nil {
+			if err := l.Verify(ctx); err != nil {
 				return err
 			}
-			record, err := b.Record(ctx, doc.Release)
+
+			record, err := l.ledger.Record(ctx, l.doc.Release)
 			if err != nil {
 				return err
 			}
+
 			return Interruption(record)
 		})
 	})
 }
 
-// Outlast waits where this call was made again: the one before may have looked at the lock just before it lost it, and still write
-// what AWS has no condition for.
-func (b Ledger) Outlast(ctx context.Context, doc sm.Document) error {
-	if doc.Attempt.Retry == 0 {
-		return nil
-	}
-	return WaitOut(ctx, doc, time.Now())
-}
-
-// outlast waits until nobody writes any more who looked at the lock before a time: the second holdFor is for what is on its way.
-func WaitOut(ctx context.Context, doc sm.Document, since time.Time) error {
+// WaitOut waits until no write can arrive any more whose lease was verified before a time. The second
+// bound is for what is on its way.
+func (l Lease) WaitOut(ctx context.Context, verifiedBefore time.Time) error {
 	select {
 	case <-ctx.Done():
-		return sm.Errorf(sm.Throttled, "wait for what %s may still write: %w", doc.Release, ctx.Err())
-	case <-time.After(time.Until(since.Add(2 * holdFor))):
+		return sm.Errorf(sm.Throttled, "wait out the previous attempt of %s: %w", l.doc.Release, ctx.Err())
+	case <-time.After(time.Until(verifiedBefore.Add(2 * bound))):
 		return nil
 	}
+}
+
+// WaitOutPrevious waits out the previous attempt where this one is a retry: the previous one may still
+// write what has no condition.
+func (l Lease) WaitOutPrevious(ctx context.Context) error {
+	if l.doc.Attempt.Retry == 0 {
+		return nil
+	}
+
+	return l.WaitOut(ctx, time.Now())
+}
+
+// SchemaToken is the fencing token under which this attempt changes the database. A rollback's is
+// greater than that of the release it undoes, whose attempt may still be at work.
+func (l Lease) SchemaToken() int64 {
+	if l.doc.Outcome == sm.RolledBack {
+		return 2*l.doc.Fence + 1
+	}
+
+	return 2 * l.doc.Fence
+}
+
+// Mark is what a rollback writes into every alias where a stale writer may still be about to move one,
+// so that its condition fails. It is empty for a release that nobody gave up on.
+func (l Lease) Mark() string {
+	if !l.doc.StaleWriter {
+		return ""
+	}
+
+	return fmt.Sprintf("rolled back from %s under fencing token %d", l.doc.Release, l.doc.Fence)
 }

@@ -7,60 +7,69 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Enter is how every step begins: the lock is still ours, and whoever was called before writes no more; the record says which step
-// it is.
-func (b Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
-	lock, err := b.UpdateLock(ctx, func(l *sm.Lock) error {
-		err := stillHeld(*l, doc)
+// Enter is how every step begins. It verifies the lease and makes this attempt the newest, so that a
+// previous one writes no more, and the record says which step the release is in.
+func (l Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
+	lock, err := l.UpdateLock(ctx, func(lock *sm.Lock) error {
+		err := l.Lease(doc).verify(*lock)
 		if err == nil {
-			l.Holder.Attempt = doc.Attempt
+			lock.Holder.Attempt = doc.Attempt
 		}
+
 		return err
 	})
 	if err != nil {
 		return sm.Record{}, err
 	}
-	return b.UpdateRecord(ctx, doc, func(r *sm.Record) error {
+
+	return l.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if r.Execution == "" {
-			*r = ReopenedRecord(doc, *r, lock.Holder.Since)
-			// An earlier call may have passed it.
-			r.Contracted = task == sm.Contract && (doc.Attempt.Retry > 0 || doc.Next == sm.NextContract)
-			// An alarm may have been among what is gone.
-			if task != sm.Contract && task != sm.Rollback {
-				r.Signals = []sm.ReceivedSignal{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
-					Reason: sm.RecordKey(doc.Release) + " was gone, and with it what alarms and people had said"}}
-			}
+			reopen(r, doc, task, lock.Holder.Since)
 		}
+
 		r.State, r.StaleWriter = task, r.StaleWriter || doc.Attempt.Retry > 0
-		if task != sm.Ramp && task != sm.Drain { // which know themselves what holds them
+
+		if task != sm.Ramp && task != sm.Drain { // these know themselves what holds them
 			r.Held = nil
 		}
+
 		return nil
 	})
 }
 
-// Update changes the release's record. A record with a newer fence belongs to a successor: LockLost.
-func (b Ledger) UpdateRecord(ctx context.Context, doc sm.Document, change func(*sm.Record) error) (sm.Record, error) {
-	return Update(ctx, b.Store, sm.RecordKey(doc.Release), func(r *sm.Record) error {
+// reopen makes a record anew that was deleted under way. A previous attempt of Contract may have passed
+// the point of no return; before that, an alarm may have been among what is gone, so it rolls back.
+func reopen(r *sm.Record, doc sm.Document, task sm.Task, since time.Time) {
+	*r = ReopenedRecord(doc, *r, since)
+	r.Contracted = task == sm.Contract && (doc.Attempt.Retry > 0 || doc.Next == sm.NextContract)
+
+	if task != sm.Contract && task != sm.Rollback {
+		r.Signals = []sm.ReceivedSignal{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
+			Reason: sm.RecordKey(doc.Release) + " was deleted, and with it what alarms and people had said"}}
+	}
+}
+
+// UpdateRecord changes the release's record. A record with a greater fencing token belongs to a
+// successor: LockLost. One that a newer attempt wrote is StaleWrite.
+func (l Ledger) UpdateRecord(ctx context.Context, doc sm.Document, change func(*sm.Record) error) (sm.Record, error) {
+	return Update(ctx, l.Store, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		if r.Fence > doc.Fence {
-			return sm.Errorf(sm.LockLost, "release %s: its record has the fence %d, ours is %d: stop writing", doc.Release, r.Fence, doc.Fence)
+			return sm.Errorf(sm.LockLost, "release %s: its record has the fencing token %d, this attempt %d: stop writing",
+				doc.Release, r.Fence, doc.Fence)
 		}
-		if err := VerifyAttempt(doc, r.LastAttempt); err != nil {
+
+		if err := l.Lease(doc).VerifyAttempt(r.LastAttempt); err != nil {
 			return err
 		}
+
 		if err := change(r); err != nil {
 			return err
 		}
+
 		if !doc.Attempt.Entered.IsZero() {
 			r.LastAttempt = doc.Attempt
 		}
+
 		return nil
 	})
-}
-
-// Record reads the release's record; one that does not exist is empty.
-func (b Ledger) Record(ctx context.Context, releaseID string) (sm.Record, error) {
-	var r sm.Record
-	_, err := b.Store.Get(ctx, sm.RecordKey(releaseID), &r)
-	return r, err
 }

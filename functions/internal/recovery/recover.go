@@ -91,16 +91,16 @@ func (r *Recover) died(ctx context.Context, execution string, trigger release.Tr
 
 // stop says, once, that nothing more is tried.
 func (r *Recover) stop(ctx context.Context, lock sm.Lock) error {
-	const text = "stopped with the lock held: a person must look at this release; lockstep doctor says what is wrong"
 	record, err := r.Ledger.Record(ctx, lock.Holder.Release)
 	if err != nil {
 		return err
 	}
-	if n := len(record.Events); n > 0 && record.Events[n-1].Text == text {
+	if n := len(record.Events); n > 0 && record.Events[n-1].Kind == sm.EventStopped {
 		return nil
 	}
 	doc := sm.Document{Execution: lock.Holder.Execution, Release: lock.Holder.Release, Fence: lock.Fence}
-	_, err = r.Ledger.Tell(ctx, doc, sm.Recover, text)
+	_, err = r.Ledger.Append(ctx, doc, sm.Event{State: sm.Recover, Kind: sm.EventStopped,
+		Text: "stopped with the lock held: a person must look at this release; lockstep doctor says what is wrong"})
 	return err
 }
 
@@ -111,13 +111,13 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 	waiting := slices.Concat(lock.Queue, lock.Notified)
 	i := slices.IndexFunc(waiting, func(p sm.QueueEntry) bool { return p.Execution == execution })
 	doc := sm.Document{Execution: execution, Release: trigger.Release, Sequence: trigger.Sequence, Outcome: sm.Refused,
-		Failure: &sm.Failure{Error: machine.ExecutionDied, Cause: fmt.Sprintf("%s was %s while it waited", execution, end.Status)}}
+		Failure: &sm.Failure{Error: sm.CauseExecutionDied, Cause: fmt.Sprintf("%s was %s while it waited", execution, end.Status)}}
 	if i >= 0 {
 		doc.Release, doc.Sequence = waiting[i].Release, waiting[i].Sequence
 	}
 	nothing := execution + " left nothing undone"
 	if !sm.ValidReleaseID(doc.Release) {
-		return nothing, ledger.NotifyQueue(ctx, r.Ledger, r.Answers, false)
+		return nothing, r.Ledger.NotifyQueue(ctx, r.Answers, false)
 	}
 	record, err := r.Ledger.Record(ctx, doc.Release)
 	if err != nil {
@@ -128,10 +128,10 @@ func (r *Recover) waited(ctx context.Context, lock sm.Lock, trigger release.Trig
 	// Whoever had the lock may have called it, without an answer, before the news of its death came: then it waits nowhere.
 	lost := trigger.Recover == "" && (own || record.Execution == "")
 	if i < 0 && (announced(end) || !ended && !lost) {
-		return nothing, ledger.NotifyQueue(ctx, r.Ledger, r.Answers, false)
+		return nothing, r.Ledger.NotifyQueue(ctx, r.Answers, false)
 	}
 	if ended {
-		doc.Outcome, doc.Failure = record.Outcome, &sm.Failure{Cause: record.Cause}
+		doc.Outcome, doc.Failure = record.Outcome, &sm.Failure{Error: record.Cause.Error, Cause: record.Cause.Text, Alarm: record.Cause.Alarm}
 	}
 	if i < 0 { // until its end is heard: by the clock the sweep tries again
 		if _, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {

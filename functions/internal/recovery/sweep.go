@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/release"
 	"lockstep/functions/internal/timer"
@@ -52,7 +51,7 @@ func (r *Recover) sweep(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return strings.Join(did, "; "), ledger.NotifyQueue(ctx, r.Ledger, r.Answers, unwatched)
+	return strings.Join(did, "; "), r.Ledger.NotifyQueue(ctx, r.Answers, unwatched)
 }
 
 // unwatched tells whether nothing would wake whose turn it is once a freeze is over, should nobody hear of its end: who

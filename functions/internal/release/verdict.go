@@ -90,9 +90,20 @@ func (f Finding) String() string {
 
 // Judgement is a verdict and its reasons.
 type Judgement struct {
-	Verdict  statemachine.Verdict
+	Verdict statemachine.Verdict
+	// Alarm is the first alarm that rings, where one does.
+	Alarm    string
 	Why      string
 	Findings []Finding
+}
+
+// Breach is the name of the error by which a breached verdict rolls back: an alarm rang, or active is worse.
+func (j Judgement) Breach() string {
+	if j.Alarm != "" {
+		return statemachine.AlarmBreached
+	}
+
+	return statemachine.Regression
 }
 
 // Judge weighs the evidence and says why. No data is never healthy; a minimum of calls is needed to call a release
@@ -114,7 +125,8 @@ func Judge(e Evidence) Judgement {
 	j.Verdict = statemachine.Inconclusive
 	switch {
 	case len(e.Ringing) > 0:
-		j.Verdict, j.Why = statemachine.Breached, fmt.Sprintf("alarm %s rings: %s", strings.Join(e.Ringing, ", "), failed)
+		j.Verdict, j.Alarm = statemachine.Breached, e.Ringing[0]
+		j.Why = fmt.Sprintf("alarm %s rings: %s", strings.Join(e.Ringing, ", "), failed)
 	case len(worse) > 0:
 		j.Verdict, j.Why = statemachine.Breached, strings.Join(worse, "; ")
 	case calls.Active.Of == 0:
@@ -126,13 +138,17 @@ func Judge(e Evidence) Judgement {
 	case len(all) == 0 && (calls.Active.rate() > bearable || len(e.Muted) > 0 && calls.Active.Events > 0):
 		j.Why = failed + ", and the fallback has no calls to compare with"
 	default:
-		j.Verdict, j.Why = statemachine.Healthy, "no alarm rings; "+failed
+		j.Verdict, j.Why = statemachine.Healthy, failed
 		if len(all) > 0 {
-			j.Why = "no alarm rings; " + strings.Join(all, "; ")
+			j.Why = strings.Join(all, "; ")
 		}
 	}
-	if len(e.Muted) > 0 && len(e.Ringing) == 0 {
-		j.Why = fmt.Sprintf("alarm %s rings as it did before; %s", strings.Join(e.Muted, ", "), strings.TrimPrefix(j.Why, "no alarm rings; "))
+	switch {
+	case len(e.Ringing) > 0:
+	case len(e.Muted) > 0:
+		j.Why = fmt.Sprintf("alarm %s rings as it did before; %s", strings.Join(e.Muted, ", "), j.Why)
+	case j.Verdict == statemachine.Healthy:
+		j.Why = "no alarm rings; " + j.Why
 	}
 	return j
 }

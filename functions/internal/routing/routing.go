@@ -29,8 +29,8 @@ func Ramp(doc sm.Document, weight int, record sm.Record) sm.Route {
 
 // Routes writes the one value that the edge reads.
 type Routes interface {
-	// Put asks mine when it knows what the route is now, and lets it be on an error.
-	Put(ctx context.Context, route sm.Route, mine func(context.Context) error) error
+	// Put calls verify when it knows what the route is now, and lets it be on an error.
+	Put(ctx context.Context, route sm.Route, verify func(context.Context) error) error
 }
 
 // RouteStore reads and writes the route.

@@ -105,7 +105,7 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 	hotfix := trigger.Hotfix != ""
 	p.lock, err = b.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == in.Execution {
-			return again(l, in)
+			return again(b.Ledger, l, in)
 		}
 		// Judged inside the conditional write: two copies of one merge can't both find it unknown.
 		if err := b.refuse(ctx, *l, in.Execution, trigger, m); err != nil {
@@ -150,8 +150,8 @@ func (b *Begin) line(ctx context.Context, in sm.BeginInput, trigger release.Trig
 }
 
 // again is for a Begin that finds the lock taken by its own execution: by itself, in a call before, or, if it lingers, by a later one.
-func again(l *sm.Lock, in sm.BeginInput) error {
-	err := ledger.VerifyAttempt(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Attempt: in.Attempt}, l.Holder.Attempt)
+func again(b ledger.Ledger, l *sm.Lock, in sm.BeginInput) error {
+	err := b.Lease(sm.Document{Release: l.Holder.Release, Execution: in.Execution, Attempt: in.Attempt}).VerifyAttempt(l.Holder.Attempt)
 	if err == nil {
 		l.Holder.Attempt = in.Attempt
 	}
@@ -161,12 +161,12 @@ func again(l *sm.Lock, in sm.BeginInput) error {
 // wait lets the others in the queue know. Where it is a freeze that keeps the lock free, it has itself woken for
 // another look, in case nobody hears of its end.
 func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p place, frozen string) error {
-	if err := ledger.NotifyQueue(ctx, b.Ledger, b.Answers, frozen == ""); err != nil || frozen == "" || p.lock.Holder != nil {
+	if err := b.Ledger.NotifyQueue(ctx, b.Answers, frozen == ""); err != nil || frozen == "" || p.lock.Holder != nil {
 		return err
 	}
 	if !p.waited {
 		doc, held := sm.Document{Execution: in.Execution, Release: m.Release}, sm.Record{Held: &sm.Held{By: sm.HeldByFreeze, Why: "frozen: " + frozen}}
-		if err := b.Ledger.Announce(ctx, held, doc, sm.Begin, m.Release+" waits to begin: frozen: "+frozen); err != nil {
+		if err := b.Ledger.Announce(ctx, held, doc, sm.Event{State: sm.Begin, Kind: sm.EventWaiting, Text: m.Release + " waits to begin: frozen: " + frozen}); err != nil {
 			return err
 		}
 	}
@@ -187,7 +187,7 @@ func (b *Begin) wait(ctx context.Context, in sm.BeginInput, m sm.Manifest, p pla
 	if err != nil || reason != "" {
 		return err
 	}
-	return ledger.NotifyQueue(ctx, b.Ledger, b.Answers, true)
+	return b.Ledger.NotifyQueue(ctx, b.Answers, true)
 }
 
 // roles are those that the control parameter says, those that are true, and the share of the viewers that active has. SSM
@@ -307,7 +307,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 		text += "; a hotfix, which skips its ramp: " + trigger.Hotfix
 	}
 	if said != control {
-		if err := b.Ledger.While(ctx, doc, func(ctx context.Context) error { return b.Roles.Put(ctx, control) }); err != nil {
+		if err := b.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error { return b.Roles.Put(ctx, control) }); err != nil {
 			return sm.Document{}, fmt.Errorf("let the control parameter say what the route does: %w", err)
 		}
 		text += fmt.Sprintf("; the control parameter said that %s is active, where the route sends the viewers: it says %s now", said.Active, control.Active)
@@ -315,7 +315,7 @@ func (b *Begin) start(ctx context.Context, in sm.BeginInput, trigger release.Tri
 	if len(ringing) > 0 {
 		text += "; rang before, so does not count: " + strings.Join(ringing, ", ")
 	}
-	if _, err := b.Ledger.Tell(ctx, doc, sm.Begin, text, open); err != nil {
+	if _, err := b.Ledger.Append(ctx, doc, sm.Event{State: sm.Begin, Kind: sm.EventBegan, Text: text}, open); err != nil {
 		return sm.Document{}, err
 	}
 	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)

@@ -16,7 +16,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 	lock, err := b.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		switch {
 		case l.Holder != nil && l.Holder.Execution == in.Execution:
-			return again(l, in)
+			return again(b.Ledger, l, in)
 		case l.Holder == nil || l.Holder.Execution != trigger.Recover && !machine.Recovers(in.Execution, *l.Holder):
 			return sm.Errorf(sm.InvalidRelease, "recover %s: it does not hold the lock: nothing to do", trigger.Recover)
 		}
@@ -34,7 +34,7 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 		// A record with an older fence is of an earlier attempt, and its roles may have been swapped since.
 		if opened = r.Execution != "" && r.Fence >= lock.Holder.Fence; opened && r.Execution != in.Execution {
 			r.PreviousExecutions, r.Execution, r.Fence = r.Executions(), in.Execution, lock.Fence
-			r.Outcome, r.Cause, r.Ended = "", "", nil // Wait stays: the rollback cancels its schedule
+			r.Outcome, r.Cause, r.Ended = "", sm.Cause{}, nil // Wait stays: the rollback cancels its schedule
 		}
 		return nil
 	})
@@ -68,9 +68,9 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput, trigger release.
 		doc.Active, doc.Fallback, doc.Weight = record.Active, record.Fallback, record.Weight
 	}
 	if doc.Next != sm.NextContract {
-		doc.Failure = &sm.Failure{Error: machine.ExecutionDied, Cause: cause}
+		doc.Failure = &sm.Failure{Error: sm.CauseExecutionDied, Cause: cause}
 	}
-	if _, err := b.Ledger.Tell(ctx, doc, sm.Recover, cause+"; going on with "+string(doc.Next)); err != nil {
+	if _, err := b.Ledger.Append(ctx, doc, sm.Event{State: sm.Recover, Kind: sm.EventTakenOver, Text: cause + "; going on with " + string(doc.Next)}); err != nil {
 		return sm.Document{}, err
 	}
 	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)

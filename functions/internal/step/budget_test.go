@@ -22,7 +22,7 @@ func (flow) Calls(context.Context, sm.Environment, time.Time, time.Time) (reques
 }
 
 func (f flow) Counts(_ context.Context, series []sm.Series, period time.Duration, since, until time.Time) (counts []map[int64]float64, err error) {
-	weights := evidence.Weights(f.record("v2"))
+	weights := f.record("v2").Weights
 	for _, s := range series {
 		count := map[int64]float64{}
 		for at, n := since, 0; at.Before(until); at = at.Add(period) {

@@ -38,9 +38,9 @@ func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, er
 	}
 	doc.Verdict = verdict
 	if verdict == sm.Breached {
-		doc.Failure = &sm.Failure{Error: sm.AlarmBreached, Cause: why}
+		doc.Failure = &sm.Failure{Error: judgement.Breach(), Cause: why, Alarm: judgement.Alarm}
 	}
-	_, err = c.Ledger.Tell(ctx, doc, sm.CheckAlarms, said, func(r *sm.Record) {
+	_, err = c.Ledger.Append(ctx, doc, sm.Event{State: sm.CheckAlarms, Kind: sm.EventVerdict, Text: said, Verdict: verdict}, func(r *sm.Record) {
 		if r.Pace == nil {
 			r.Pace = pace
 		}

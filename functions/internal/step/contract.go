@@ -38,7 +38,7 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 		}
 	}
 	op := "contract the schema for " + doc.Release
-	database, migrations, err := schema.Migrations(ctx, c.Bundles, c.Open, doc.Release, schema.Fence(doc))
+	database, migrations, err := schema.Migrations(ctx, c.Bundles, c.Open, doc.Release, c.Ledger.Lease(doc).SchemaToken())
 	if err != nil {
 		return doc, sm.Wrap(sm.ContractFailed, op, err)
 	}
@@ -74,7 +74,7 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 			text = found + "; " + text
 		}
 	}
-	_, err = c.Ledger.Tell(ctx, doc, sm.Contract, text)
+	_, err = c.Ledger.Append(ctx, doc, sm.Event{State: sm.Contract, Kind: sm.EventContracted, Text: text})
 	return doc, err
 }
 

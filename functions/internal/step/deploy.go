@@ -27,14 +27,14 @@ func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if _, err := d.Ledger.Enter(ctx, doc, sm.Deploy); err != nil {
 		return doc, err
 	}
-	if err := d.Ledger.Outlast(ctx, doc); err != nil {
+	if err := d.Ledger.Lease(doc).WaitOutPrevious(ctx); err != nil {
 		return doc, err
 	}
 	text, err := d.deploy(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.DeployFailed, fmt.Sprintf("deploy %s to %s", doc.Release, doc.Active), err)
 	}
-	_, err = d.Ledger.Tell(ctx, doc, sm.Deploy, text)
+	_, err = d.Ledger.Append(ctx, doc, sm.Event{State: sm.Deploy, Kind: sm.EventDeployed, Text: text})
 	return doc, err
 }
 

@@ -12,7 +12,7 @@ import (
 // the operator's command makes the link. It writes a weight of 0, so nothing but Deploy may call it: one that comes
 // back after the ramp has begun would take the viewers away from it.
 func (d *Deploy) openPreview(ctx context.Context, doc sm.Document) error {
-	if err := d.Ledger.Hold(ctx, doc); err != nil {
+	if err := d.Ledger.Lease(doc).Verify(ctx); err != nil {
 		return err
 	}
 	record, err := d.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
@@ -27,5 +27,5 @@ func (d *Deploy) openPreview(ctx context.Context, doc sm.Document) error {
 	if err != nil {
 		return fmt.Errorf("open the preview: %w", err)
 	}
-	return d.Routes.Put(ctx, routing.Ramp(doc, 0, record), d.Ledger.Mine(doc))
+	return d.Routes.Put(ctx, routing.Ramp(doc, 0, record), d.Ledger.Lease(doc).Verify)
 }

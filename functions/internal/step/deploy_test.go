@@ -100,7 +100,7 @@ func TestRollback_Order(t *testing.T) {
 			if doc.Outcome != sm.RolledBack || doc.WaitSeconds != 90 || at == sm.CheckAlarms && len(w.schedules) > 0 {
 				t.Errorf("found %+v, schedules %v", doc, w.schedules)
 			}
-			if r := w.record("v2"); r.Wait != nil || r.Promoted != nil || r.Weight != 0 || r.Cause != "errors-a" {
+			if r := w.record("v2"); r.Wait != nil || r.Promoted != nil || r.Weight != 0 || r.Cause.Text != "errors-a" {
 				t.Errorf("found the record %+v", r)
 			}
 		})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"lockstep/functions/internal/evidence"
@@ -71,25 +70,23 @@ func (d *Drain) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	doc.WaitSeconds = int(math.Ceil(pause.Seconds()))
 	if held := d.hold(doc, record, text); held != nil {
 		doc.Drained = false
-		if ledger.HeldBy(record) == sm.HeldByDrain {
+		if record.HeldBy() == sm.HeldByDrain {
 			return doc, nil
 		}
-		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, held.Why, func(r *sm.Record) { r.Held = held })
+		_, err = d.Ledger.Append(ctx, doc, sm.Event{State: sm.Drain, Kind: sm.EventHeld, Text: held.Why}, func(r *sm.Record) { r.Held = held })
 		return doc, err
 	}
 	if doc.Drained {
-		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, text, func(r *sm.Record) { r.Held = nil })
+		_, err = d.Ledger.Append(ctx, doc, sm.Event{State: sm.Drain, Kind: sm.EventDrained, Text: text}, func(r *sm.Record) { r.Held = nil })
 		return doc, err
 	}
-	if n := len(record.Events); blind && (n == 0 || !strings.HasPrefix(record.Events[n-1].Text, unread)) {
-		_, err = d.Ledger.Tell(ctx, doc, sm.Drain, unread+err.Error())
+	if n := len(record.Events); blind && (n == 0 || record.Events[n-1].Kind != sm.EventNoMetrics) {
+		_, err = d.Ledger.Append(ctx, doc, sm.Event{State: sm.Drain, Kind: sm.EventNoMetrics,
+			Text: "cannot read the metrics, trying again: " + err.Error()})
 		return doc, err
 	}
 	return doc, nil
 }
-
-// unread begins what is told, once, where the metrics cannot be read.
-const unread = "the metrics cannot be read now, and are looked at again: "
 
 // look judges active, and counts the calls of the fallback.
 func (d *Drain) look(ctx context.Context, doc sm.Document, record sm.Record, from time.Time) (requests float64, err error) {
@@ -111,7 +108,7 @@ func (d *Drain) judge(ctx context.Context, doc sm.Document, record sm.Record) er
 		return err
 	}
 	if j := release.Judge(evidence); j.Verdict == sm.Breached {
-		return sm.Errorf(sm.AlarmBreached, "%s", j.Why)
+		return sm.Errorf(j.Breach(), "%s", j.Why)
 	}
 	return nil
 }
@@ -119,12 +116,12 @@ func (d *Drain) judge(ctx context.Context, doc sm.Document, record sm.Record) er
 // hold keeps the way back open until the operator's word, or for as long as the plan says. What was left once stays
 // left, whoever calls it meanwhile.
 func (d *Drain) hold(doc sm.Document, record sm.Record, text string) *sm.Held {
-	_, word := ledger.LastSignal(record, sm.SignalContract)
+	_, word := record.LastSignal(sm.SignalContract)
 	if d.Settings.Drain.Then != sm.ThenHold || doc.First || word {
 		return nil
 	}
 	now := time.Now().UTC()
-	if ledger.HeldBy(record) == sm.HeldByDrain {
+	if record.HeldBy() == sm.HeldByDrain {
 		if !now.Before(*record.Held.Until) {
 			return nil
 		}

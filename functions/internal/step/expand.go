@@ -37,12 +37,12 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if err != nil {
 		return doc, sm.Wrap(sm.ExpandFailed, "expand the schema for "+doc.Release, err)
 	}
-	_, err = e.Ledger.Tell(ctx, doc, sm.Expand, text)
+	_, err = e.Ledger.Append(ctx, doc, sm.Event{State: sm.Expand, Kind: sm.EventExpanded, Text: text})
 	return doc, err
 }
 
 func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
-	database, migrations, err := schema.Migrations(ctx, e.Bundles, e.Open, doc.Release, schema.Fence(doc))
+	database, migrations, err := schema.Migrations(ctx, e.Bundles, e.Open, doc.Release, e.Ledger.Lease(doc).SchemaToken())
 	if err != nil || database == nil {
 		return "no migrations: the schema stays as it is", err
 	}
@@ -62,7 +62,7 @@ func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
 }
 
 func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error) {
-	if err := e.Ledger.Hold(ctx, doc); err != nil {
+	if err := e.Ledger.Lease(doc).Verify(ctx); err != nil {
 		return doc, err
 	}
 	record, err := e.Ledger.Record(ctx, doc.Release)
@@ -75,13 +75,14 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
 	}
-	_, err = e.Ledger.Tell(ctx, doc, sm.UndoExpand, fmt.Sprintf("the schema is as it was, after %s: %s", time.Since(began).Round(time.Millisecond), report),
+	_, err = e.Ledger.Append(ctx, doc, sm.Event{State: sm.UndoExpand, Kind: sm.EventSchemaWas,
+		Text: fmt.Sprintf("the schema is as it was, after %s: %s", time.Since(began).Round(time.Millisecond), report)},
 		func(r *sm.Record) { r.Expanded = false })
 	return doc, err
 }
 
 func (e *Expand) narrow(ctx context.Context, doc sm.Document) (string, error) {
-	database, err := e.Open(ctx, schema.Fence(doc))
+	database, err := e.Open(ctx, e.Ledger.Lease(doc).SchemaToken())
 	if err != nil {
 		return "", fmt.Errorf("connect to the database: %w", err)
 	}

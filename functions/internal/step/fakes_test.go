@@ -218,8 +218,8 @@ func (v versions) Publish(_ context.Context, name, _, key, digest string) (versi
 	return version, err
 }
 
-func (v versions) Point(ctx context.Context, name string, e sm.Environment, version, _ string, mine func(context.Context) error) error {
-	if err := mine(ctx); err != nil {
+func (v versions) Point(ctx context.Context, name string, e sm.Environment, version, _ string, verify func(context.Context) error) error {
+	if err := verify(ctx); err != nil {
 		return err
 	}
 	return v.call(fmt.Sprintf("point %s %s", e, name), func() error {
@@ -232,8 +232,8 @@ func (v versions) Followed(_ context.Context, name string) (sm.FunctionState, er
 	return sm.FunctionState{Version: v.aliases[name+" live"]}, nil
 }
 
-func (v versions) Follow(ctx context.Context, name, version, _ string, mine func(context.Context) error) error {
-	if err := mine(ctx); err != nil {
+func (v versions) Follow(ctx context.Context, name, version, _ string, verify func(context.Context) error) error {
+	if err := verify(ctx); err != nil {
 		return err
 	}
 	return v.call("follow "+name, func() error {
@@ -295,8 +295,8 @@ func (r routes) Get(context.Context) (route sm.Route, found bool, err error) {
 	return r.route, r.route.Active != "", nil
 }
 
-func (r routes) Put(ctx context.Context, route sm.Route, mine func(context.Context) error) error {
-	if err := mine(ctx); err != nil {
+func (r routes) Put(ctx context.Context, route sm.Route, verify func(context.Context) error) error {
+	if err := verify(ctx); err != nil {
 		return err
 	}
 	return r.call(fmt.Sprintf("route %s %d", route.Active, route.Weight), func() error {

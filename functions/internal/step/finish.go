@@ -34,7 +34,7 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	}
 	if doc.Outcome != sm.Released && doc.Failure == nil {
 		// The machine's last states read the cause, and fail for want of one.
-		doc.Failure = &sm.Failure{Error: "Unexplained", Cause: "no step said why"}
+		doc.Failure = &sm.Failure{Error: sm.CauseUnexplained, Cause: "no step said why"}
 	}
 	if doc.Fence == 0 {
 		if err := f.unbegun(ctx, &doc); err != nil {
@@ -46,7 +46,7 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		return doc, fmt.Errorf("record that %s was %s: %w", doc.Release, doc.Outcome, err)
 	}
 	if doc.Fence == 0 { // whose place in the queue stays until its end is heard
-		if err := f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc)); err != nil {
+		if err := f.Ledger.Announce(ctx, record, doc, ended(doc)); err != nil {
 			return doc, err
 		}
 	}
@@ -60,10 +60,10 @@ func (f *Finish) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	}); err != nil {
 		return doc, fmt.Errorf("let go of the lock: %w", err)
 	}
-	if err := ledger.NotifyQueue(ctx, f.Ledger, f.Answers, false); err != nil || doc.Fence == 0 {
+	if err := f.Ledger.NotifyQueue(ctx, f.Answers, false); err != nil || doc.Fence == 0 {
 		return doc, err
 	}
-	return doc, f.Ledger.Announce(ctx, record, doc, sm.Finish, f.words(doc))
+	return doc, f.Ledger.Announce(ctx, record, doc, ended(doc))
 }
 
 // unbegun sees to what an execution left that never had a fence: the schedule of a freeze that it waited in, which would
@@ -104,10 +104,12 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 			r.Expanded, r.Contracted = false, doc.Outcome == sm.Released && doc.Failure == nil
 		}
 		r.Release, r.Sequence, r.Execution, r.State = doc.Release, doc.Sequence, doc.Execution, sm.Finish
-		r.Outcome, r.Cause, r.Ended, r.Wait, r.Weight = doc.Outcome, doc.Failure.Message(), &now, nil, 0
-		r.Events = append(r.Events, sm.Event{At: now, State: sm.Finish, Text: f.words(doc), Weight: &r.Weight})
+		r.Outcome, r.Cause, r.Ended, r.Wait, r.Weight = doc.Outcome, doc.Failure.AsCause(*r), &now, nil, 0
+		end := ended(doc)
+		end.At, end.Weight = now, &r.Weight
+		r.Events = append(r.Events, end)
 	}
-	outcome := sm.Record{Release: doc.Release, Outcome: doc.Outcome, Cause: doc.Failure.Message()}
+	outcome := sm.Record{Release: doc.Release, Outcome: doc.Outcome, Cause: doc.Failure.AsCause(sm.Record{})}
 	if !sm.ValidReleaseID(doc.Release) {
 		return outcome, nil
 	}
@@ -141,7 +143,12 @@ func (f *Finish) record(ctx context.Context, doc sm.Document) (sm.Record, error)
 	return outcome, err
 }
 
-func (f *Finish) words(doc sm.Document) string {
+// ended is the event that a release has ended.
+func ended(doc sm.Document) sm.Event {
+	return sm.Event{State: sm.Finish, Kind: sm.EventEnded, Text: ending(doc)}
+}
+
+func ending(doc sm.Document) string {
 	cause := doc.Failure.Message()
 	switch {
 	case doc.Outcome == sm.Released && cause != "":

@@ -67,7 +67,7 @@ func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		}
 		text += "; " + own.Function + " agrees"
 	}
-	_, err = p.Ledger.Tell(ctx, doc, sm.Probe, text)
+	_, err = p.Ledger.Append(ctx, doc, sm.Event{State: sm.Probe, Kind: sm.EventProbed, Text: text})
 	return doc, err
 }
 

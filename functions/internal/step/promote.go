@@ -31,16 +31,16 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
-	if err := p.Ledger.Outlast(ctx, doc); err != nil {
+	if err := p.Ledger.Lease(doc).WaitOutPrevious(ctx); err != nil {
 		return doc, err
 	}
 	timer.Cancel(ctx, p.Schedules, record.Wait)
-	if err := p.Ledger.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
-		return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, mine)
+	if err := p.Ledger.Lease(doc).GuardGrowth(ctx, func(ctx context.Context, verify func(context.Context) error) error {
+		return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, verify)
 	}); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
 	}
-	if err := p.Ledger.While(ctx, doc, func(ctx context.Context) error {
+	if err := p.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error {
 		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})
 	}); err != nil {
 		return doc, fmt.Errorf("swap the roles: %w", err)
@@ -58,7 +58,8 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := p.Follow(ctx, doc, doc.Active); err != nil {
 		return doc, err
 	}
-	_, err = p.Ledger.Tell(ctx, doc, sm.Promote, fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s waits to be left", doc.Release, doc.Active, doc.Fallback), func(r *sm.Record) {
+	_, err = p.Ledger.Append(ctx, doc, sm.Event{State: sm.Promote, Kind: sm.EventPromoted,
+		Text: fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s is draining", doc.Release, doc.Active, doc.Fallback)}, func(r *sm.Record) {
 		r.Wait, r.Preview = nil, ""
 	})
 	doc.Promoted = true

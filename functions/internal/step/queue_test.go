@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/recovery"
 	sm "lockstep/statemachine"
@@ -23,7 +22,7 @@ func parked(t *testing.T, ids ...string) *world {
 	return w
 }
 
-func (w *world) settle() error { return ledger.NotifyQueue(w.t.Context(), w.book(), answers{w}, false) }
+func (w *world) settle() error { return w.book().NotifyQueue(w.t.Context(), answers{w}, false) }
 
 func (w *world) free() {
 	lock := w.lock()
@@ -153,7 +152,7 @@ func TestFinish(t *testing.T) {
 		"of a refusal records it": func(t *testing.T) {
 			w := newWorld(t)
 			must[sm.Document](t)(w.run(sm.Finish, sm.Document{Execution: two, Outcome: sm.Refused, Failure: why, Event: []byte(typed)}))
-			if r := w.record("v2"); r.Outcome != sm.Refused || r.Cause != "no such object" {
+			if r := w.record("v2"); r.Outcome != sm.Refused || r.Cause.Text != "no such object" {
 				t.Errorf("found the record %+v", r)
 			}
 		},
@@ -333,7 +332,7 @@ func TestRecover(t *testing.T) {
 		"records the end of one that waited": func(t *testing.T) {
 			w := parked(t, "v3")
 			must[string](t)(w.died("arn:exec:v3", "ABORTED", ""))
-			if r := w.record("v3"); len(w.waiting()) > 0 || r.Outcome != sm.Refused || !strings.Contains(r.Cause, "ABORTED") {
+			if r := w.record("v3"); len(w.waiting()) > 0 || r.Outcome != sm.Refused || !strings.Contains(r.Cause.Text, "ABORTED") {
 				t.Errorf("%v wait; v3 ended %s: %s", w.waiting(), r.Outcome, r.Cause)
 			}
 			if len(w.events) != 1 || !strings.HasPrefix(w.events[0], "v3 Finish: v3 is refused") {
@@ -355,7 +354,7 @@ func TestRecover(t *testing.T) {
 				if again && !slices.Equal(w.events, []string{said}) || !again && len(w.events) > 0 || len(w.executions) > 0 {
 					t.Errorf("%v: said %q, expected %q: %v; started %v", end, w.events, said, again, w.executions)
 				}
-				if r := w.record("v2"); r.Outcome != sm.RolledBack || r.Cause != why.Message() {
+				if r := w.record("v2"); r.Outcome != sm.RolledBack || r.Cause.Text != why.Message() {
 					t.Errorf("%v: v2 was %s: %s", end, r.Outcome, r.Cause)
 				}
 			}

@@ -60,8 +60,8 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 			return doc, err
 		}
 	}
-	if err := r.Ledger.Grows(ctx, doc, func(ctx context.Context, mine func(context.Context) error) error {
-		return r.Routes.Put(ctx, routing.Ramp(doc, next.Weight, record), mine)
+	if err := r.Ledger.Lease(doc).GuardGrowth(ctx, func(ctx context.Context, verify func(context.Context) error) error {
+		return r.Routes.Put(ctx, routing.Ramp(doc, next.Weight, record), verify)
 	}); err != nil {
 		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
 	}
@@ -72,13 +72,16 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	}
 	_, unsure := holds(r.Settings.Ramp, doc)
 	before := record.Wait
-	record, err = r.Ledger.Tell(ctx, doc, sm.Ramp, text, func(record *sm.Record) {
+	record, err = r.Ledger.Append(ctx, doc, sm.Event{State: sm.Ramp, Kind: sm.EventWeight, Text: text}, func(record *sm.Record) {
 		wait.Paused, record.Held = nil, nil
 		switch {
-		case ledger.Paused(*record):
+		case record.Paused():
 			wait.Paused, record.Held = &now, ledger.HeldByOperator(*record, now)
 		case unsure:
 			wait.Paused, record.Held = &now, &sm.Held{By: sm.HeldByVerdict, Why: "the metrics never said enough", Since: now}
+		}
+		if n := len(record.Weights); n == 0 || record.Weights[n-1].Weight != next.Weight {
+			record.Weights = append(record.Weights, sm.WeightChange{At: now, Weight: next.Weight})
 		}
 		record.Weight, record.Wait = next.Weight, wait
 	})
@@ -90,7 +93,7 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
-	if ledger.Promoted(record) || doc.Hotfix { // also where the word came just now: the next step then goes all the way
+	if record.PromotedByHand() || doc.Hotfix { // also where the word came just now: the next step then goes all the way
 		next.Waived = true
 		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
 		return next, err
@@ -113,7 +116,7 @@ func (r *Ramp) Next(doc sm.Document, record sm.Record) (sm.Document, time.Durati
 	next := doc
 	next.Verdict, next.Waived, next.Held, next.Holds = "", false, false, 0
 	plan := r.Settings.Ramp
-	if ledger.Promoted(record) || doc.Hotfix {
+	if record.PromotedByHand() || doc.Hotfix {
 		next.Step, next.Weight, next.Extensions = len(plan.Steps), sm.FullWeight, 0
 		if doc.Hotfix {
 			return next, 0, "100 % at once, a hotfix: " + record.Hotfix, nil
@@ -123,7 +126,7 @@ func (r *Ramp) Next(doc sm.Document, record sm.Record) (sm.Document, time.Durati
 	if doc.Verdict == sm.Inconclusive && doc.Step > 0 {
 		exhausted, held := holds(plan, doc)
 		if exhausted && !held {
-			return next, 0, "", sm.Errorf(sm.AlarmBreached, "no verdict at %s after %d extensions, and the ramp says to roll back then", release.Percent(doc.Weight), doc.Extensions)
+			return next, 0, "", sm.Errorf(sm.NoVerdict, "no verdict at %s after %d extensions, and the ramp says to roll back then", release.Percent(doc.Weight), doc.Extensions)
 		}
 		_, bake := release.RampStep(plan, doc.Step)
 		if held {

@@ -51,7 +51,7 @@ func (r *Ramp) byBudget(ctx context.Context, doc sm.Document, record sm.Record) 
 func (r *Ramp) measure(ctx context.Context, doc sm.Document, record sm.Record) (release.Budget, float64, error) {
 	now := time.Now()
 	ramp := now
-	if weights := evidence.Weights(record); len(weights) > 0 {
+	if weights := record.Weights; len(weights) > 0 {
 		ramp = weights[0].At
 	}
 	period := release.Resolution(r.Settings.MetricPeriod.Std(), now.Sub(ramp.Add(-evidence.Baseline)))
@@ -84,14 +84,14 @@ const lately = 24 * time.Hour
 // ramped is how long the ramp has taken so far, and stalled how long the weight has been what it is. Looks become rarer
 // with both, since a history has 25,000 events: a ramp may take a week, and traffic may stay away for days.
 func ramped(record sm.Record) time.Duration {
-	if weights := evidence.Weights(record); len(weights) > 0 {
+	if weights := record.Weights; len(weights) > 0 {
 		return time.Since(weights[0].At)
 	}
 	return 0
 }
 
 func stalled(record sm.Record, weight int) time.Duration {
-	for _, w := range evidence.Weights(record) {
+	for _, w := range record.Weights {
 		if w.Weight >= weight {
 			return time.Since(w.At)
 		}

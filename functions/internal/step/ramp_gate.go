@@ -19,8 +19,8 @@ func (r *Ramp) gate(ctx context.Context, doc, next sm.Document, record sm.Record
 		return nil, nil
 	}
 	now := time.Now().UTC()
-	byHand := doc.Waived || ledger.Promoted(record)
-	if ledger.Paused(record) && !byHand {
+	byHand := doc.Waived || record.PromotedByHand()
+	if record.Paused() && !byHand {
 		return ledger.HeldByOperator(record, now), nil
 	}
 	reason, err := r.Freeze.Reason(ctx)
@@ -29,16 +29,16 @@ func (r *Ramp) gate(ctx context.Context, doc, next sm.Document, record sm.Record
 	}
 	if reason != "" {
 		since := now
-		if ledger.HeldBy(record) == sm.HeldByFreeze {
+		if record.HeldBy() == sm.HeldByFreeze {
 			since = record.Held.Since
 		}
 		until := now.Add(relook(now.Sub(since)))
 		return &sm.Held{By: sm.HeldByFreeze, Why: "frozen: " + reason, Since: now, Until: &until}, nil
 	}
-	if step := release.Approval(r.Settings.Ramp, doc.Step, next.Step); step > ledger.Approved(record) {
+	if step := release.Approval(r.Settings.Ramp, doc.Step, next.Step); step > record.ApprovedStep() {
 		weight, _ := release.RampStep(r.Settings.Ramp, step)
 		held := &sm.Held{By: sm.HeldByApproval, Why: fmt.Sprintf("%s of the viewers need an approval", release.Percent(weight)), Since: now, Step: step}
-		if ledger.HeldBy(record) == sm.HeldByApproval && record.Held.Step == step { // a Lambda that died asked already, and may have its answer
+		if record.HeldBy() == sm.HeldByApproval && record.Held.Step == step { // a Lambda that died asked already, and may have its answer
 			held.Since = record.Held.Since
 		}
 		return held, nil
@@ -77,7 +77,7 @@ func (r *Ramp) hold(ctx context.Context, in sm.RampInput, record sm.Record, held
 	if told {
 		record, err = r.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error { leave(r); return nil })
 	} else {
-		record, err = r.Ledger.Tell(ctx, doc, sm.Ramp, heldText(doc, held), leave)
+		record, err = r.Ledger.Append(ctx, doc, sm.Event{State: sm.Ramp, Kind: sm.EventHeld, Text: heldText(doc, held)}, leave)
 	}
 	if err != nil {
 		return doc, err

@@ -36,15 +36,14 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	doc.StaleWriter = entered.StaleWriter || abandoned(doc.Failure)
 	op := fmt.Sprintf("roll %s back", doc.Release)
 	// Said before the first write: whoever sees things change can see why.
-	cause := doc.Failure.Message()
-	why := ledger.RollingBack + cause
-	record, err := r.Ledger.Note(ctx, doc, sm.Rollback, why, func(record *sm.Record) {
-		record.Cause, record.Weight, record.Preview = cause, 0, ""
+	why := sm.Event{State: sm.Rollback, Kind: sm.EventRollingBack, Text: "rolling back: " + doc.Failure.Message()}
+	record, err := r.Ledger.Save(ctx, doc, why, func(record *sm.Record) {
+		record.Cause, record.Weight, record.Preview = doc.Failure.AsCause(*record), 0, ""
 	})
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
-	_ = r.Ledger.Announce(ctx, record, doc, sm.Rollback, why) // a bus that is down holds no rollback up
+	_ = r.Ledger.Announce(ctx, record, doc, why) // a bus that is down holds no rollback up
 	began := time.Now()
 	text, err := r.rollBack(ctx, doc)
 	if err == nil && doc.StaleWriter {
@@ -62,13 +61,13 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	doc.Outcome, doc.Weight = sm.RolledBack, 0
 	// Until the last edge has heard of it, and the last call has ended, active must stay as it is now.
 	doc.WaitSeconds = int(math.Ceil(max(r.Settings.CallTimeout.Std(), r.Settings.EdgeConvergence.Std()).Seconds()))
-	_, err = r.Ledger.Tell(ctx, doc, sm.Rollback, text, func(record *sm.Record) { record.Wait, record.Promoted = nil, nil })
+	_, err = r.Ledger.Append(ctx, doc, sm.Event{State: sm.Rollback, Kind: sm.EventRolledBack, Text: text}, func(record *sm.Record) { record.Wait, record.Promoted = nil, nil })
 	return doc, err
 }
 
 func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error) {
 	began := time.Now()
-	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}, r.Ledger.Mine(doc)); err != nil {
+	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}, r.Ledger.Lease(doc).Verify); err != nil {
 		return "", err
 	}
 	from, err := r.Ledger.Environment(ctx, doc.Fallback)
@@ -114,7 +113,7 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 }
 
 func (r *Rollback) roles(ctx context.Context, doc sm.Document) error {
-	return r.Ledger.While(ctx, doc, func(ctx context.Context) error {
+	return r.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error {
 		return r.Roles.Put(ctx, sm.Control{Active: doc.Active, Fallback: doc.Fallback})
 	})
 }
@@ -127,7 +126,7 @@ func abandoned(f *sm.Failure) bool {
 // anew writes the stage, the roles and the entry pages again when a Lambda that lingers, which may have looked at the lock just before
 // the rollback began, does not write any more.
 func (r *Rollback) anew(ctx context.Context, doc sm.Document, began time.Time) error {
-	if err := ledger.WaitOut(ctx, doc, began); err != nil {
+	if err := r.Ledger.Lease(doc).WaitOut(ctx, began); err != nil {
 		return err
 	}
 	from, err := r.Ledger.Environment(ctx, doc.Fallback)

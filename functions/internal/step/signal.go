@@ -87,7 +87,7 @@ func (s *Signal) alarm(ctx context.Context, doc sm.Document, event machine.Event
 		}
 	}
 	reason, _, _ := strings.Cut(change.State.Reason, " (minimum ") // how CloudWatch counts is no news
-	note := sm.ReceivedSignal{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
+	note := sm.ReceivedSignal{ID: event.ID, Kind: sm.SignalAlarm, At: event.Time, Alarm: change.AlarmName, Reason: fmt.Sprintf("alarm %s: %s", change.AlarmName, reason)}
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
 		return slices.Contains(evidence.Judging(r.Active, r), judges) && !slices.Contains(r.MutedAlarms, change.AlarmName) &&
 			!(judges == sm.LiveAlias && over(change.State.ReasonData, *r.Promoted))
@@ -119,7 +119,7 @@ func (s *Signal) operator(ctx context.Context, doc sm.Document, event machine.Ev
 	record, noted, err := s.note(ctx, doc, note, func(r sm.Record) bool {
 		switch note.Kind {
 		case sm.SignalApprove: // A word too many must not approve a step that nobody has asked about yet, nor one that comes late the step after.
-			return ledger.HeldBy(r) == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
+			return r.HeldBy() == sm.HeldByApproval && !note.At.Before(r.Held.Since.Truncate(time.Second))
 		case sm.SignalContract: // There is no way back from it: who said it before the promotion had not seen what is live now.
 			return r.Promoted != nil
 		}
@@ -153,10 +153,10 @@ func (s *Signal) parameter(ctx context.Context, lock sm.Lock) (string, error) {
 		return "frozen: " + reason, err
 	}
 	if lock.Holder == nil {
-		return "unfrozen: whoever waits may begin", ledger.NotifyQueue(ctx, s.Ledger, s.Answers, true)
+		return "unfrozen: whoever waits may begin", s.Ledger.NotifyQueue(ctx, s.Answers, true)
 	}
 	record, err := s.Ledger.Record(ctx, lock.Holder.Release)
-	if err != nil || record.Wait == nil || ledger.HeldBy(record) != sm.HeldByFreeze {
+	if err != nil || record.Wait == nil || record.HeldBy() != sm.HeldByFreeze {
 		return "unfrozen: " + lock.Holder.Release + " did not wait for it", err
 	}
 	return s.release(ctx, record)
@@ -235,7 +235,7 @@ func outdated(r sm.Record, id string) bool {
 	case sm.SignalAdvance, sm.SignalPromote:
 		return r.Wait != nil && r.Wait.Schedule != note.Bake
 	case sm.SignalPause, sm.SignalResume:
-		last, _ := ledger.LastSignal(r, sm.SignalPause, sm.SignalResume)
+		last, _ := r.LastSignal(sm.SignalPause, sm.SignalResume)
 		return last.ID != id
 	}
 	return false
@@ -271,7 +271,7 @@ func (s *Signal) goOn(ctx context.Context, r sm.Record) (string, error) {
 
 // approve lets Ramp look again, unless it is paused too.
 func (s *Signal) approve(ctx context.Context, r sm.Record) (string, error) {
-	if ledger.HeldBy(r) != sm.HeldByApproval {
+	if r.HeldBy() != sm.HeldByApproval {
 		return "noted: approved", nil
 	}
 	return s.release(ctx, r)
@@ -290,8 +290,8 @@ func (s *Signal) pause(ctx context.Context, doc sm.Document, r sm.Record) (strin
 		return "noted: the next bake is paused", nil
 	}
 	if r.Wait.Paused == nil {
-		if _, err := s.Ledger.Tell(ctx, doc, sm.Ramp, fmt.Sprintf("paused at %s", release.Percent(r.Weight)), func(r *sm.Record) {
-			if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil && ledger.Paused(*r) {
+		if _, err := s.Ledger.Append(ctx, doc, sm.Event{State: sm.Ramp, Kind: sm.EventPaused, Text: "paused at " + release.Percent(r.Weight)}, func(r *sm.Record) {
+			if now := time.Now().UTC(); r.Wait != nil && r.Wait.Paused == nil && r.Paused() {
 				r.Wait.Paused, r.Held = &now, ledger.HeldByOperator(*r, now)
 			}
 		}); err != nil {
@@ -310,8 +310,8 @@ func (s *Signal) resume(ctx context.Context, doc sm.Document, r sm.Record) (stri
 		return s.release(ctx, r)
 	}
 	if r.Wait.Paused != nil {
-		if _, err := s.Ledger.Tell(ctx, doc, sm.Ramp, "resumed", func(r *sm.Record) {
-			if r.Wait == nil || r.Wait.Paused == nil || ledger.Paused(*r) {
+		if _, err := s.Ledger.Append(ctx, doc, sm.Event{State: sm.Ramp, Kind: sm.EventResumed, Text: "resumed"}, func(r *sm.Record) {
+			if r.Wait == nil || r.Wait.Paused == nil || r.Paused() {
 				return
 			}
 			left := r.Wait.Until.Sub(*r.Wait.Paused)

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
@@ -225,7 +224,7 @@ func TestSignal_Operator(t *testing.T) {
 			must[sm.Document](t)(w.ramp("third", doc))
 			// Somebody else approved the second step as well, and it comes only now.
 			must[string](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalApprove}))
-			if r := w.record("v2"); w.answers["third"] != "" || ledger.Approved(r) != 2 {
+			if r := w.record("v2"); w.answers["third"] != "" || r.ApprovedStep() != 2 {
 				t.Errorf("the third step was approved by a word about the second: %q, %+v", w.answers["third"], r.Signals)
 			}
 			time.Sleep(time.Minute)
@@ -293,7 +292,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
 				t.Errorf("not paused: %v", w.schedules)
 			}
-			if w.route.Weight != 0 || ledger.HeldBy(w.record("v2")) != sm.HeldByOperator {
+			if w.route.Weight != 0 || w.record("v2").HeldBy() != sm.HeldByOperator {
 				t.Errorf("paused, the weight became %d, held is %+v", w.route.Weight, w.record("v2").Held)
 			}
 			must[string](t)(w.operator("2", sm.SignalResume))

@@ -19,14 +19,14 @@ func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := s.Ledger.Enter(ctx, doc, sm.Sync); err != nil {
 		return doc, err
 	}
-	if err := s.Ledger.Outlast(ctx, doc); err != nil {
+	if err := s.Ledger.Lease(doc).WaitOutPrevious(ctx); err != nil {
 		return doc, err
 	}
 	text, err := s.level(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.SyncFailed, fmt.Sprintf("sync %s with %s", doc.Active, doc.Fallback), err)
 	}
-	_, err = s.Ledger.Tell(ctx, doc, sm.Sync, text)
+	_, err = s.Ledger.Append(ctx, doc, sm.Event{State: sm.Sync, Kind: sm.EventSynced, Text: text})
 	return doc, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"lockstep/functions/internal/ledger"
 	sm "lockstep/statemachine"
 )
 
@@ -17,7 +16,7 @@ func held(w *world) sm.Document {
 	doc := w.release(sm.CheckAlarms)
 	doc.Verdict = sm.Healthy
 	must[sm.Document](w.t)(w.ramp("held", doc))
-	if ledger.HeldBy(w.record("v2")) != sm.HeldByApproval {
+	if w.record("v2").HeldBy() != sm.HeldByApproval {
 		w.t.Fatalf("found %+v", w.record("v2").Held)
 	}
 	return w.record("v2").Wait.Document

@@ -49,13 +49,13 @@ func TestWitness(t *testing.T) {
 		witness := evidence.Collector{Settings: settings, Alarms: alarms{w}, Traffic: traffic}
 
 		start := time.Now().Truncate(time.Minute)
-		weigh := func(at time.Duration, weight int) sm.Event {
-			return sm.Event{At: start.Add(at), State: sm.Ramp, Weight: &weight}
+		weigh := func(at time.Duration, weight int) sm.WeightChange {
+			return sm.WeightChange{At: start.Add(at), Weight: weight}
 		}
 		record := sm.Record{
 			Began: start.Add(-time.Minute), MutedAlarms: []string{"slow-a"},
-			Events: []sm.Event{weigh(-time.Hour, 10000), weigh(10*time.Second, 500), weigh(10*time.Minute+10*time.Second, 10000)}, // the first is another attempt's
-			Wait:   &sm.Wait{Since: start.Add(10*time.Minute + 10*time.Second)},
+			Weights: []sm.WeightChange{weigh(10*time.Second, 500), weigh(10*time.Minute+10*time.Second, 10000)},
+			Wait:    &sm.Wait{Since: start.Add(10*time.Minute + 10*time.Second)},
 		}
 		time.Sleep(time.Until(start.Add(15*time.Minute + 30*time.Second)))
 		e, pace, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, record)

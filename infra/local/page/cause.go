@@ -1,39 +1,38 @@
 package page
 
 import (
-	"strings"
+	"fmt"
 
 	sm "lockstep/statemachine"
 )
 
-// brief is a cause as a headline has room for: of an alarm the name, without CloudWatch's arithmetic.
-func brief(cause string) string {
-	if before, _, ok := strings.Cut(cause, ": Threshold Crossed"); ok {
-		return before
+// shortenCauses leaves a cause whole in the first line of a release that names it, and shortens it in
+// those after it: an alarm's reason has three rows of CloudWatch's arithmetic.
+func shortenCauses(lines []line, r sm.Record) {
+	if r.Cause.Brief() == r.Cause.String() {
+		return
 	}
-	return cause
-}
 
-// tellOnce leaves a cause whole where the lines of a release, oldest first, tell it for the first time.
-func tellOnce(lines []line, r sm.Record) {
-	causes := []string{r.Cause}
-	for _, s := range r.Signals {
-		causes = append(causes, s.Reason)
-	}
-	for _, cause := range causes {
-		short := brief(cause)
-		if short == cause {
+	named := false
+
+	for i, l := range lines {
+		switch l.kind {
+		case sm.EventRollingBack:
+			l.Text, l.Full = "rolling back: "+r.Cause.Brief(), l.Text
+		case sm.EventEnded:
+			l.Text, l.Full = fmt.Sprintf("%s is %s: %s", r.Release, r.Outcome, r.Cause.Brief()), l.Text
+		case signalled:
+			named = named || l.alarm == r.Cause.Alarm
+			continue
+		default:
+			named = named || l.kind == sm.EventVerdict && l.verdict == sm.Breached
 			continue
 		}
-		told := false
-		for i, l := range lines {
-			if !strings.Contains(l.Text, cause) {
-				continue
-			}
-			if told {
-				lines[i].Text, lines[i].Full = strings.ReplaceAll(l.Text, cause, short), l.Text
-			}
-			told = true
+
+		if named {
+			lines[i] = l
 		}
+
+		named = true
 	}
 }

@@ -5,18 +5,6 @@ import (
 	"testing"
 )
 
-func TestCause_Brief(t *testing.T) {
-	for cause, want := range map[string]string{
-		ringing:                                  "alarm shop-a-errors",
-		"the operator asked for it: on the page": "the operator asked for it: on the page",
-		"":                                       "",
-	} {
-		if got := brief(cause); got != want {
-			t.Errorf("%q: got %q, want %q", cause, got, want)
-		}
-	}
-}
-
 func TestCause_IsToldOnce(t *testing.T) {
 	v := viewOf(run.at(70))
 	whole := 0

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,26 @@ var words = []struct {
 	kind sm.SignalKind
 }{{15.5, sm.SignalPause}, {16.5, sm.SignalPause}, {18.5, sm.SignalResume}, {21, sm.SignalPause}, {24, sm.SignalResume}, {26, sm.SignalPromote}}
 
+// kind is what an event of the step is. Of Rollback the first says why.
+func (b beat) kind() sm.EventKind {
+	if b.state == "Rollback" && strings.HasPrefix(b.text, "rolling back") {
+		return sm.EventRollingBack
+	}
+	return map[string]sm.EventKind{
+		"Ramp": sm.EventWeight, "CheckAlarms": sm.EventVerdict, "Promote": sm.EventPromoted, "Contract": sm.EventContracted,
+		"Rollback": sm.EventRolledBack, "Finish": sm.EventEnded,
+	}[b.state]
+}
+
+// verdict is what the demo's CheckAlarms found.
+func (b beat) verdict() sm.Verdict {
+	if b.state != "CheckAlarms" {
+		return ""
+	}
+	verdict, _, _ := strings.Cut(b.text, " ")
+	return sm.Verdict(verdict)
+}
+
 func (d demo) time(at float64) time.Time { return d.zero.Add(time.Duration(at * float64(time.Second))) }
 
 func (d demo) at(now float64) Snapshot {
@@ -137,7 +158,7 @@ func (d demo) at(now float64) Snapshot {
 	}
 	if now > 58.6 {
 		r := &s.Records[len(s.Records)-1]
-		r.Signals = append(r.Signals, sm.ReceivedSignal{ID: "1", Kind: sm.SignalAlarm, Reason: ringing, At: d.time(58.6)})
+		r.Signals = append(r.Signals, sm.ReceivedSignal{ID: "1", Kind: sm.SignalAlarm, Alarm: "shop-a-errors", Reason: ringing, At: d.time(58.6)})
 		s.Visitors.StraddledRollback, s.Visitors.Failed = 3, 41
 	}
 	for _, word := range words {
@@ -177,14 +198,14 @@ func (d demo) play(s *Snapshot, b beat) {
 	case "Contract":
 		r.Contracted = true
 	case "Rollback":
-		r.Cause = ringing
+		r.Cause = sm.Cause{Error: sm.AlarmBreached, Alarm: "shop-a-errors", Text: ringing}
 		s.Carries[r.Active], s.Stages[r.Active] = carry("v2", "2"), Stage{"b", "v2"}
 	case "UndoExpand":
 		s.Stages[r.Active] = Stage{"a", "v2"}
 	case "Finish":
 		ended := d.time(b.at)
 		r.Ended, r.Outcome = &ended, sm.Released
-		if r.Cause != "" {
+		if !r.Cause.IsZero() {
 			r.Outcome = sm.RolledBack
 		}
 		s.Path = append(s.Path, map[sm.Outcome]string{sm.Released: "Released", sm.RolledBack: "RolledBack"}[r.Outcome])
@@ -193,7 +214,7 @@ func (d demo) play(s *Snapshot, b beat) {
 		r.State = task
 	}
 	if b.text != "" {
-		r.Events = append(r.Events, sm.Event{At: d.time(b.at), State: task, Text: b.text, Weight: &b.weight})
+		r.Events = append(r.Events, sm.Event{At: d.time(b.at), State: task, Kind: b.kind(), Verdict: b.verdict(), Text: b.text, Weight: &b.weight})
 	}
 }
 

@@ -40,8 +40,8 @@ func headlineOf(s Snapshot, r sm.Record) headline {
 	return underWay(r, stable)
 }
 
-func because(text, cause, tone string) headline {
-	return headline{text, brief(cause), cause, tone}
+func because(text string, cause sm.Cause, tone string) headline {
+	return headline{text, cause.Brief(), cause.String(), tone}
 }
 
 func underWay(r sm.Record, stable string) headline {
@@ -111,10 +111,10 @@ func took(r sm.Record) string {
 }
 
 func fellBehind(r sm.Record) string {
-	if r.Cause == "" {
+	if r.Cause.IsZero() {
 		return ""
 	}
-	return " Not contracted: " + r.Cause
+	return " Not contracted: " + r.Cause.String()
 }
 
 func orNothing(release string) string {

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"strings"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -83,8 +82,8 @@ func rampOf(r sm.Record, plan sm.RampPlan) ramp {
 			v.Marks = append(v.Marks, mark{e.At, "promote", e.Text})
 		case e.State == sm.Contract:
 			v.Marks = append(v.Marks, mark{e.At, "contract", e.Text})
-		case e.State == sm.CheckAlarms && verdictOf(e) != "":
-			v.Marks = append(v.Marks, mark{e.At, string(verdictOf(e)), e.Text})
+		case e.Verdict != "":
+			v.Marks = append(v.Marks, mark{e.At, string(e.Verdict), e.Text})
 		}
 		if back {
 			share = 0
@@ -146,14 +145,4 @@ func pausesOf(r sm.Record, marks []mark) []span {
 		list[n-1].To = ended
 	}
 	return list
-}
-
-// verdictOf reads the verdict that CheckAlarms puts first into its line.
-func verdictOf(e sm.Event) sm.Verdict {
-	for _, v := range []sm.Verdict{sm.Healthy, sm.Breached, sm.Inconclusive} {
-		if strings.HasPrefix(e.Text, string(v)) {
-			return v
-		}
-	}
-	return ""
 }

@@ -3,7 +3,6 @@ package page
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	sm "lockstep/statemachine"
@@ -39,7 +38,14 @@ type line struct {
 	Text    string    `json:"text"`
 	Full    string    `json:"full,omitempty"` // where Text is shortened
 	Tone    string    `json:"tone"`
+
+	kind    sm.EventKind
+	verdict sm.Verdict
+	alarm   string // of a signal
 }
+
+// signalled is the kind of a line that is a signal's.
+const signalled sm.EventKind = "signal"
 
 // past is how a release ended, or that it has not.
 type past struct {
@@ -101,17 +107,19 @@ func storyOf(records []sm.Record) []line {
 	for _, r := range records {
 		var own []line
 		for _, e := range r.Events {
-			own = append(own, line{At: e.At, Release: r.Release, State: e.State, Text: e.Text, Tone: toneOf(e, r)})
+			own = append(own, line{At: e.At, Release: r.Release, State: e.State, Text: e.Text, Tone: toneOf(e, r),
+				kind: e.Kind, verdict: e.Verdict})
 		}
 		for _, s := range r.Signals {
 			tone := "plain"
 			if s.Kind == sm.SignalAlarm || s.Kind == sm.SignalRollback {
 				tone = "bad"
 			}
-			own = append(own, line{At: s.At, Release: r.Release, State: sm.Signal, Text: said(s), Tone: tone})
+			own = append(own, line{At: s.At, Release: r.Release, State: sm.Signal, Text: said(s), Tone: tone,
+				kind: signalled, alarm: s.Alarm})
 		}
 		slices.SortStableFunc(own, byTime)
-		tellOnce(own, r)
+		shortenCauses(own, r)
 		lines = append(lines, own...)
 	}
 	slices.SortStableFunc(lines, byTime)
@@ -123,7 +131,7 @@ func byTime(a, b line) int { return a.At.Compare(b.At) }
 
 // said is a signal in words; an alarm's reason begins with the word already.
 func said(s sm.ReceivedSignal) string {
-	if s.Kind == sm.SignalAlarm && strings.HasPrefix(s.Reason, string(s.Kind)+" ") {
+	if s.Kind == sm.SignalAlarm {
 		return s.Reason
 	}
 	return fmt.Sprintf("%s: %s", s.Kind, s.Reason)
@@ -131,21 +139,15 @@ func said(s sm.ReceivedSignal) string {
 
 func toneOf(e sm.Event, r sm.Record) string {
 	switch {
-	case e.State == sm.Rollback && strings.HasPrefix(e.Text, "rolling back"), e.State == sm.Recover, e.State == sm.Finish && (r.Outcome == sm.RolledBack || r.Outcome == sm.Refused):
+	case e.Kind == sm.EventRollingBack, e.State == sm.Recover, e.Verdict == sm.Breached,
+		e.Kind == sm.EventEnded && (r.Outcome == sm.RolledBack || r.Outcome == sm.Refused):
 		return "bad"
-	case e.State == sm.Finish && r.Outcome == sm.Released, e.State == sm.Promote:
+	case e.Kind == sm.EventEnded && r.Outcome == sm.Released, e.Kind == sm.EventPromoted, e.Verdict == sm.Healthy:
 		return "good"
+	case e.Verdict == sm.Inconclusive:
+		return "unsure"
 	}
-	if e.State == sm.CheckAlarms {
-		switch verdictOf(e) {
-		case sm.Healthy:
-			return "good"
-		case sm.Breached:
-			return "bad"
-		case sm.Inconclusive:
-			return "unsure"
-		}
-	}
+
 	return "plain"
 }
 
@@ -156,7 +158,7 @@ func pastOf(records []sm.Record, now time.Time) []past {
 		if r.Ended != nil {
 			end = *r.Ended
 		}
-		p := past{Release: r.Release, Attempt: r.Run, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause, Brief: brief(r.Cause)}
+		p := past{Release: r.Release, Attempt: r.Run, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause.String(), Brief: r.Cause.Brief()}
 		if r.Began.IsZero() {
 			p.Seconds = 0
 		}

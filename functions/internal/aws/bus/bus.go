@@ -35,7 +35,7 @@ func New(client *eventbridge.Client, bus string) *Bus { return &Bus{client, bus}
 
 // Announce puts a transition on the bus. Twice is fine: EventBridge itself delivers at least once.
 func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) error {
-	for _, text := range []*string{&change.Text, &change.Cause, &change.Hotfix, &change.Notice.Why, &change.Notice.Done} {
+	for _, text := range []*string{&change.Text, &change.Cause.Text, &change.Hotfix, &change.Notice.Why, &change.Notice.Done} {
 		*text = shorten(*text)
 	}
 	detail, err := json.Marshal(change)

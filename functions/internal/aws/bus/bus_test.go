@@ -25,7 +25,7 @@ func TestAnnounce(t *testing.T) {
 
 	change := statemachine.StateChange{
 		App: "shop", Release: "v2", Execution: "arn:aws:states:us-east-1:123456789012:execution:shop:v2",
-		State: statemachine.Rollback, Text: "back to v1", Cause: strings.Repeat("\x01", 300<<10), // longer than an event, and escaped
+		State: statemachine.Rollback, Text: "back to v1", Cause: statemachine.Cause{Text: strings.Repeat("\x01", 300<<10)}, // longer than an event, and escaped
 	}
 	if err := b.Announce(t.Context(), change); err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("got %s, %s, %v", e.Source, e.DetailType, e.Resources)
 	}
 	var detail statemachine.StateChange
-	if err := json.Unmarshal(e.Detail, &detail); err != nil || detail.Text != "back to v1" || !strings.HasSuffix(detail.Cause, " ...") {
+	if err := json.Unmarshal(e.Detail, &detail); err != nil || detail.Text != "back to v1" || !strings.HasSuffix(detail.Cause.Text, " ...") {
 		t.Errorf("got detail of %d bytes, %v", len(e.Detail), err)
 	}
 }
