@@ -53,6 +53,7 @@ func twoReleases() *deployed {
 func (d *deployed) change(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	f()
 }
 
@@ -61,6 +62,7 @@ var assetName = regexp.MustCompile(`^assets/(app|style|part-\d+)\.(v[12])\.(js|c
 func (d *deployed) object(e statemachine.Environment, key string) (front.Object, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	release, body, contentType, cache := d.entries[e], pageHTML, "text/html", "no-cache"
 	switch {
 	case d.file != nil:
@@ -75,6 +77,7 @@ func (d *deployed) object(e statemachine.Environment, key string) (front.Object,
 		if name == nil || name[2] == "v2" && e == statemachine.A { // the fallback is never written
 			return front.Object{}, false
 		}
+
 		release, contentType, cache = name[2], "text/javascript", "max-age=31536000, immutable"
 		switch {
 		case name[1] == "app":
@@ -85,11 +88,15 @@ func (d *deployed) object(e statemachine.Environment, key string) (front.Object,
 			body = "export const release = 'RELEASE';"
 		}
 	}
+
 	if d.file == nil {
 		body = strings.NewReplacer("RELEASE", release, "API", "/"+e.Stage()).Replace(body)
 	}
-	return front.Object{Body: []byte(body), ContentType: contentType, CacheControl: cache, ETag: fmt.Sprintf("%q", key+release),
-		Metadata: map[string]string{statemachine.MetadataEnvironment: string(e), statemachine.MetadataRelease: release}}, true
+
+	return front.Object{Body: []byte(body), ContentType: contentType, CacheControl: cache,
+		ETag: fmt.Sprintf("%q", key+release),
+		Metadata: map[string]string{statemachine.MetadataEnvironment: string(e),
+			statemachine.MetadataRelease: release}}, true
 }
 
 // serve puts the local edge in front of it, where a browser trusts it as it trusts https.
@@ -99,7 +106,9 @@ func (d *deployed) serve(t *testing.T) string {
 		Route: func(int, string) (string, bool) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
+
 			value, err := json.Marshal(d.route)
+
 			return string(value), err == nil
 		},
 		Object:    d.object,
@@ -107,16 +116,20 @@ func (d *deployed) serve(t *testing.T) string {
 		Stage: func(e statemachine.Environment) (map[string]string, bool) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
+
 			return map[string]string{"alias": d.aliases[e]}, true
 		},
 		Invoke: func(_ context.Context, function string, _ []byte) ([]byte, string, error) {
-			release := map[string]string{"a": "v1", "b": "v2"}[function[strings.LastIndexByte(function, ':')+1:]]
+			release := map[string]string{"a": "v1", "b": "v2"}[function[strings.LastIndexByte(function, ':')+
+				1:]]
+
 			return fmt.Appendf(nil, `{"statusCode":200,"headers":{"x-lockstep-release":%q},"body":"{\"products\":[],\"orders\":[]}"}`, release), "", nil
 		},
 		Record: func(string, string, float64) {},
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
+
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
 }
 
@@ -129,6 +142,7 @@ type complaints struct {
 func (c *complaints) listen(ctx context.Context) {
 	chromedp.ListenTarget(ctx, func(event any) {
 		text := ""
+
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
 			text = e.ExceptionDetails.Error()
@@ -141,9 +155,11 @@ func (c *complaints) listen(ctx context.Context) {
 				text = e.Entry.Text + " " + e.Entry.URL
 			}
 		}
+
 		if text != "" {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+
 			c.all = append(c.all, text)
 		}
 	})
@@ -153,6 +169,7 @@ func (c *complaints) check(t *testing.T) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	if len(c.all) > 0 {
 		t.Errorf("the console has errors: %q", c.all)
 	}
@@ -160,33 +177,44 @@ func (c *complaints) check(t *testing.T) {
 
 func browser(t *testing.T) context.Context {
 	t.Helper()
+
 	found := ""
+
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			found = path
 			break
 		}
 	}
+
 	if found == "" {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("chromium is missing: install the Debian package chromium, a real page is loaded in it")
 		}
+
 		t.Skip("chromium is missing: no real page is loaded through the edge")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.NoSandbox)
+
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found),
+		chromedp.NoSandbox)
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
+
 	return newTab(t, ctx)
 }
 
-// newTab opens one; it lives as long as the test, since nothing that has an end of its own is done with it first.
+// newTab opens one; it lives as long as the test, since nothing that has an end of its own is done
+// with it first.
 func newTab(t *testing.T, in context.Context) context.Context {
 	t.Helper()
+
 	ctx, cancel := chromedp.NewContext(in)
 	t.Cleanup(cancel)
+
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
+
 	return ctx
 }
 
@@ -201,8 +229,10 @@ type tab struct {
 // do gives each thing a time: how long all of them take is the machine's to say.
 func (tab tab) do(actions ...chromedp.Action) {
 	tab.Helper()
+
 	ctx, cancel := context.WithTimeout(tab.ctx, time.Minute)
 	defer cancel()
+
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		tab.Fatalf("%s: %v", tab.name, err)
 	}
@@ -210,34 +240,43 @@ func (tab tab) do(actions ...chromedp.Action) {
 
 func (tab tab) eval(expression string, result any) {
 	tab.Helper()
-	tab.do(chromedp.Evaluate(expression, result, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	tab.do(chromedp.Evaluate(expression, result,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 }
 
 // one is the release of a view that is of one release.
 func (tab tab) one() string {
 	tab.Helper()
+
 	var view struct{ Page, Script, Style, API string }
 	tab.eval("window.view", &view)
-	if view.Page == "" || view.Script != view.Page || view.Style != view.Page || view.API != view.Page {
+
+	if view.Page == "" || view.Script != view.Page || view.Style != view.Page ||
+		view.API != view.Page {
 		tab.Fatalf("%s: a mixed view: %+v", tab.name, view)
 	}
+
 	return view.Page
 }
 
 // late loads a further part of the page, and gives what the router said of the tab.
 func (tab tab) late(part int, release string) string {
 	tab.Helper()
+
 	var got told
 	tab.eval(fmt.Sprintf("late(%d)", part), &got)
+
 	if got.Release != release {
 		tab.Fatalf("%s: part %d is of %q, expected %s", tab.name, part, got.Release, release)
 	}
+
 	return got.Outdated
 }
 
 func (tab tab) ask() (answer told) {
 	tab.Helper()
 	tab.eval("ask()", &answer)
+
 	return answer
 }
 
@@ -245,7 +284,9 @@ func (tab tab) ask() (answer told) {
 func (tab tab) picture(name string) {
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 		var data []byte
-		tab.do(page.BringToFront(), chromedp.CaptureScreenshot(&data)) // a tab behind another draws nothing
+		// a tab behind another draws nothing
+		tab.do(page.BringToFront(), chromedp.CaptureScreenshot(&data))
+
 		if err := os.WriteFile(filepath.Join(dir, name+".png"), data, 0o600); err != nil {
 			tab.Fatal(err)
 		}
@@ -257,15 +298,19 @@ func TestBrowser_TwoHundredReloads(t *testing.T) {
 	first := browser(t)
 	d := twoReleases()
 	site := d.serve(t)
+
 	var console complaints
+
 	open := func(name string) tab {
 		ctx := first
 		if name != "reloaded" {
 			ctx = newTab(t, first)
 		}
+
 		opened := tab{t, ctx, name}
 		console.listen(ctx)
 		opened.do(log.Enable(), chromedp.Navigate(site))
+
 		return opened
 	}
 
@@ -273,35 +318,46 @@ func TestBrowser_TwoHundredReloads(t *testing.T) {
 	seen := map[string]int{}
 	reload := func(times int, want string) {
 		t.Helper()
+
 		for range times {
 			reloaded.do(chromedp.Reload())
+
 			release := reloaded.one()
 			if seen[release]++; want != "" && release != want {
-				t.Fatalf("after %d reloads: %s by %+v, expected %s", seen["v1"]+seen["v2"], release, d.route, want)
+				t.Fatalf("after %d reloads: %s by %+v, expected %s", seen["v1"]+seen["v2"], release, d.route,
+					want)
 			}
 		}
 	}
 	reload(20, "v1")
+
 	old := open("opened at weight 0")
 	if old.one() != "v1" || old.ask() != (told{Release: "v1"}) {
 		t.Fatalf("a page that was just opened is out of date: %+v", old.ask())
 	}
+
 	for _, weight := range []int{100, 1000, 5000} {
 		d.change(func() { d.route.Weight = weight })
 		reload(20, "") // where this viewer stands is chance
 	}
+
 	d.change(func() { d.route.Weight = 10000 })
-	if answer := reloaded.ask(); answer.Release != "v2" || reloaded.one() == "v1" && answer.Outdated != "true" {
+
+	if answer := reloaded.ask(); answer.Release != "v2" || reloaded.one() == "v1" &&
+		answer.Outdated != "true" {
 		t.Errorf("before it is reloaded the page is told %+v, expected v2", answer)
 	}
+
 	reload(20, "v2")
 	reloaded.picture("ramped")
 	d.change(func() { d.route.Active, d.route.Fallback, d.route.Weight = "a", "b", 0 })
 	reload(40, "v2")
 	old.late(1, "v1")
+
 	if answer := old.ask(); answer.Release != "v2" {
 		t.Errorf("after the promotion the tab from before is told %+v, expected v2", answer)
 	}
+
 	newer := open("opened after the promotion")
 	newer.one()
 
@@ -309,18 +365,23 @@ func TestBrowser_TwoHundredReloads(t *testing.T) {
 		d.route.Active, d.route.Fallback = "b", "a"
 		d.aliases["b"], d.entries["b"] = "a", "v1"
 	})
+
 	if answer := newer.ask(); answer != (told{"v1", "true"}) {
 		t.Errorf("after the rollback the tab with v2 is told %+v, expected v1 and out of date", answer)
 	}
+
 	reload(60, "v1")
 	old.late(2, "v1")
+
 	if outdated := newer.late(3, "v2"); outdated != "true" {
 		t.Errorf("the part of v2 that a does not have came with %q, expected word that the tab is out of date", outdated)
 	}
+
 	newer.picture("left-open")
 	reloaded.picture("rolled-back")
 
 	console.check(t)
+
 	if seen["v1"]+seen["v2"] != 200 || seen["v2"] < 60 {
 		t.Errorf("saw %v in the reloads, expected 200 of both", seen)
 	}

@@ -30,7 +30,8 @@ var forbidden = []struct {
 	{"eval, a timer or the network", regexp.MustCompile(`\b(eval|Function|setTimeout|setInterval|setImmediate|fetch|XMLHttpRequest)\s*\(`), nil},
 	{"the environment", regexp.MustCompile(`\bprocess\s*\.`), nil},
 	{"an import that the runtime lacks", regexp.MustCompile(`^\s*import\b(.*['"](fs|xml|zlib|webcrypto)['"]|\s*[*{(])`), nil},
-	{"an await that is not a statement of its own: const x = await ...;", regexp.MustCompile(`\bawait\b`), regexp.MustCompile(`^\s*const \w+\s*=\s*await [^;]*;\s*$`)},
+	{"an await that is not a statement of its own: const x = await ...;",
+		regexp.MustCompile(`\bawait\b`), regexp.MustCompile(`^\s*const \w+\s*=\s*await [^;]*;\s*$`)},
 	{"an async function within another", regexp.MustCompile(`^.+\basync\b`), nil},
 }
 
@@ -41,16 +42,20 @@ var (
 	inLine = regexp.MustCompile(`[^\n]`)
 )
 
-// dialect finds what the runtime refuses, each as file:line. It reads lines, not a syntax tree: what it
-// lets through still has to run under njs.
+// dialect finds what the runtime refuses, each as file:line. It reads lines, not a syntax tree:
+// what it lets through still has to run under njs.
 func dialect(file, source string) []string {
 	source = noise.ReplaceAllStringFunc(source, func(text string) string {
 		if quote := text[:1]; quote == "'" || quote == `"` {
-			return quote + inText.ReplaceAllString(text[1:len(text)-1], "_") + quote // an import is known by its module
+			// an import is known by its module
+			return quote + inText.ReplaceAllString(text[1:len(text)-1], "_") + quote
 		}
+
 		return inLine.ReplaceAllString(text, " ")
 	})
+
 	var found []string
+
 	for i, line := range strings.Split(source, "\n") {
 		for _, f := range forbidden {
 			if f.pattern.MatchString(line) && (f.except == nil || !f.except.MatchString(line)) {
@@ -58,12 +63,14 @@ func dialect(file, source string) []string {
 			}
 		}
 	}
+
 	return found
 }
 
 func TestRouter_KeepsToTheDialect(t *testing.T) {
 	// What is shipped has few lines, but the same syntax.
-	for file, source := range map[string]string{"router.js": edge.Router, "router.js as shipped": strings.NewReplacer(";", ";\n", "{", "{\n").Replace(shipped(t))} {
+	for file, source := range map[string]string{"router.js": edge.Router,
+		"router.js as shipped": strings.NewReplacer(";", ";\n", "{", "{\n").Replace(shipped(t))} {
 		for _, found := range dialect(file, source) {
 			t.Error(found)
 		}

@@ -13,11 +13,12 @@ func everyWeight(release string) []route {
 	for weight := range routes {
 		routes[weight] = route{"b", "a", float64(weight), release}
 	}
+
 	return routes
 }
 
-// Each viewer climbs a ramp of their own, which meets all others' at some weights: there the shares are counted. Nobody
-// moves back.
+// Each viewer climbs a ramp of their own, which meets all others' at some weights: there the
+// shares are counted. Nobody moves back.
 func TestRouter_SharesFollowAnyRisingRamp(t *testing.T) {
 	t.Parallel()
 	everyone := gather(t, everyWeight("v2"))
@@ -25,61 +26,80 @@ func TestRouter_SharesFollowAnyRisingRamp(t *testing.T) {
 	pages := make([]byte, viewers)
 	climb := func(to func() int) (onActive int) {
 		t.Helper()
+
 		weights := make([]int, viewers)
 		for n := range weights {
 			weights[n] = to()
 		}
+
 		before := pages
+
 		pages = everyone.open(func(n int) ask { return ask{route: weights[n], page: before[n]} })
 		for n, page := range pages {
 			if before[n] == 'b' && page != 'b' {
 				t.Fatalf("viewer %d moves back at weight %d", n, weights[n])
 			}
+
 			if page == 'b' {
 				onActive++
 			}
 		}
+
 		return onActive
 	}
+
 	last := 0
 	for _, weight := range []int{0, 1, 100, 1000, 5000, 9999, 10000} {
 		if weight-last > 1 {
 			climb(func() int { return last + random.IntN(weight-last) })
 		}
+
 		share, want := 100*float64(climb(func() int { return weight }))/viewers, float64(weight)/100
 		if math.Abs(share-want) > 0.1 || weight > 0 && share == 0 || weight < 10000 && share == 100 {
-			t.Errorf("weight %d: %.3f %% of the viewers are on active, expected %.2f %%", weight, share, want)
+			t.Errorf("weight %d: %.3f %% of the viewers are on active, expected %.2f %%", weight, share,
+				want)
 		}
+
 		last = weight
 	}
 }
 
-// A viewer's bucket in a release says nothing of the one in the next. That the buckets are the file's own shows at the
-// two weights between which each viewer moves.
+// A viewer's bucket in a release says nothing of the one in the next. That the buckets are the
+// file's own shows at the two weights between which each viewer moves.
 func TestRouter_BucketsAreIndependentBetweenReleases(t *testing.T) {
 	t.Parallel()
+
 	releases := []string{"v2", "v3"}
 	everyone := gather(t, slices.Concat(everyWeight(releases[0]), everyWeight(releases[1])))
+
 	const parts = 20
+
 	var table [parts][parts]float64
+
 	buckets := make([][2]int, viewers)
 	for i, release := range releases {
 		for n := range buckets {
 			buckets[n][i] = bucket(viewer(n), release)
 		}
+
 		for above, want := range []byte{'a', 'b'} {
-			for n, page := range everyone.round(document, func(n int) ask { return ask{route: 10001*i + buckets[n][i] + above} }) {
+			for n, page := range everyone.round(document,
+				func(n int) ask { return ask{route: 10001*i + buckets[n][i] + above} }) {
 				if page != want {
-					t.Fatalf("%s at weight %d: viewer %d is on %c, expected %c", release, buckets[n][i]+above, n, page, want)
+					t.Fatalf("%s at weight %d: viewer %d is on %c, expected %c", release, buckets[n][i]+above, n,
+						page, want)
 				}
 			}
 		}
 	}
+
 	for _, b := range buckets {
 		table[b[0]*parts/10000][b[1]*parts/10000]++
 	}
+
 	expected := float64(viewers) / (parts * parts)
 	chiSquare := 0.0
+
 	for _, row := range table {
 		for _, seen := range row {
 			chiSquare += (seen - expected) * (seen - expected) / expected

@@ -24,14 +24,15 @@ type visit struct {
 type outcome struct {
 	Redirect    bool   `json:"redirect"` // to the address without the query
 	Environment string `json:"environment"`
-	Failover    bool   `json:"failover"` // the other environment is asked for what this one does not have
-	Header      string `json:"header"`
-	URI         string `json:"uri"`
-	Reads       int    `json:"reads"`
-	Validators  bool   `json:"validators"`
-	Cookie      string `json:"cookie"`
-	Attributes  string `json:"attributes"`
-	Outdated    bool   `json:"outdated"`
+	// the other environment is asked for what this one does not have
+	Failover   bool   `json:"failover"`
+	Header     string `json:"header"`
+	URI        string `json:"uri"`
+	Reads      int    `json:"reads"`
+	Validators bool   `json:"validators"`
+	Cookie     string `json:"cookie"`
+	Attributes string `json:"attributes"`
+	Outdated   bool   `json:"outdated"`
 }
 
 const (
@@ -42,16 +43,20 @@ const (
 func request(id, uri string, headers map[string]string, cookie *string) front.Event {
 	event := front.Event{
 		Version: "1.0",
-		Context: front.EventContext{DistributionID: "EDFDVBD6EXAMPLE", EventType: "viewer-request", RequestID: id},
-		Viewer:  front.EventViewer{IP: "198.51.100.11"},
-		Request: front.Request{Method: "GET", URI: uri, QueryString: front.Values{}, Headers: front.Values{}, Cookies: front.Cookies{}},
+		Context: front.EventContext{DistributionID: "EDFDVBD6EXAMPLE", EventType: "viewer-request",
+			RequestID: id},
+		Viewer: front.EventViewer{IP: "198.51.100.11"},
+		Request: front.Request{Method: "GET", URI: uri, QueryString: front.Values{},
+			Headers: front.Values{}, Cookies: front.Cookies{}},
 	}
 	for name, value := range headers {
 		event.Request.Headers[name] = front.Value{Value: value}
 	}
+
 	if cookie != nil {
 		event.Request.Cookies["lockstep"] = front.Cookie{Value: *cookie}
 	}
+
 	return event
 }
 
@@ -60,6 +65,7 @@ func TestRouter_Table(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var table []struct {
 		Name    string
 		Request struct {
@@ -81,36 +87,50 @@ func TestRouter_Table(t *testing.T) {
 			Redirect                 bool
 		}
 	}
+
 	strict := json.NewDecoder(bytes.NewReader(data))
 	strict.DisallowUnknownFields()
+
 	if err := strict.Decode(&table); err != nil {
 		t.Fatal(err)
 	}
 
-	var visits []visit
-	var expected []outcome
+	var (
+		visits   []visit
+		expected []outcome
+	)
+
 	for _, row := range table {
 		id := requestID
 		if row.Request.RequestID != "" {
 			id = row.Request.RequestID
 		}
+
 		if _, given := row.Request.Headers["if-none-match"]; !given {
 			row.Request.Headers["if-none-match"] = `"etag"`
 		}
+
 		event := request(id, row.Request.URI, row.Request.Headers, row.Request.Cookie)
+
 		event.Request.Method = cmp.Or(row.Request.Method, "GET")
 		for name, value := range row.Request.Query {
 			event.Request.QueryString[name] = front.Value{Value: value}
 		}
+
 		visits = append(visits, visit{event, routeValue(t, row.Route), row.Served})
 		e := row.Expected
-		want := outcome{Redirect: e.Redirect, Environment: e.Environment, Failover: e.Failover, Header: e.Headers["x-lockstep-env"], URI: e.URI,
-			Reads: e.Reads, Validators: !e.Redirect && !e.ValidatorsDropped, Cookie: e.Cookie, Outdated: e.Outdated}
+
+		want := outcome{Redirect: e.Redirect, Environment: e.Environment, Failover: e.Failover,
+			Header: e.Headers["x-lockstep-env"], URI: e.URI,
+			Reads: e.Reads, Validators: !e.Redirect &&
+				!e.ValidatorsDropped, Cookie: e.Cookie, Outdated: e.Outdated}
 		if want.Cookie != "" {
 			want.Attributes = attributes
 		}
+
 		expected = append(expected, want)
 	}
+
 	for engine, run := range engines() {
 		t.Run(engine, func(t *testing.T) {
 			for i, got := range run(t, visits) {
@@ -124,19 +144,24 @@ func TestRouter_Table(t *testing.T) {
 
 func TestRouter_RandomRequestsAgree(t *testing.T) {
 	t.Parallel()
+
 	visits := randomVisits(6_000)
 	expected := runRule(t, visits)
 	seen := map[outcome]bool{}
+
 	for _, o := range expected {
 		o.Cookie, o.URI = "", ""
 		seen[o] = true
 	}
+
 	if len(seen) < 8 {
 		t.Fatalf("the random requests reach only %d kinds of outcome", len(seen))
 	}
+
 	for engine, run := range engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
+
 			for i, got := range run(t, visits) {
 				if got != expected[i] {
 					event, _ := json.Marshal(visits[i])
@@ -150,15 +175,18 @@ func TestRouter_RandomRequestsAgree(t *testing.T) {
 // routeValue is a table's route as the store holds it: text as it stands, anything else as JSON.
 func routeValue(t *testing.T, raw json.RawMessage) *string {
 	t.Helper()
+
 	if string(raw) == "null" {
 		return nil
 	}
+
 	text := string(raw)
 	if raw[0] == '"' {
 		if err := json.Unmarshal(raw, &text); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	return &text
 }
 
@@ -166,6 +194,7 @@ func TestRouter_FitsCloudFront(t *testing.T) {
 	if size := len(edge.Router); size > 10_240 {
 		t.Errorf("router.js has %d bytes, CloudFront takes 10 KB", size)
 	}
+
 	if size := len(shipped(t)); size > 5_000 {
 		t.Errorf("what is shipped has %d bytes, expected less than half of what CloudFront takes", size)
 	}
@@ -174,9 +203,11 @@ func TestRouter_FitsCloudFront(t *testing.T) {
 // shipped is the function as CloudFront gets it.
 func shipped(t testing.TB) string {
 	t.Helper()
+
 	source, err := edge.CloudFront(edge.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return source
 }

@@ -11,9 +11,9 @@ import (
 	"lockstep/statemachine/asl"
 )
 
-// account reads what stands in the account as anyone could who has its console: the ledger, the parameter and the
-// route as JSON, the aliases, the stages and the buckets. It shares nothing with the steps, nor with what they
-// believe, so that what it finds can be held against them.
+// account reads what stands in the account as anyone could who has its console: the ledger, the
+// parameter and the route as JSON, the aliases, the stages and the buckets. It shares nothing with
+// the steps, nor with what they believe, so that what it finds can be held against them.
 type account struct{ stack *stack.Stack }
 
 // The objects of the ledger, with the names that README and the console show.
@@ -86,15 +86,26 @@ func (a account) object(key string, into any) {
 	}
 }
 
-func (a account) lock() (l lockObject)                   { a.object("lock", &l); return l }
-func (a account) record(release string) (r recordObject) { a.object("releases/"+release, &r); return r }
-func (a account) carries(e string) (c carriesObject)     { a.object("environments/"+e, &c); return c }
+func (a account) lock() (l lockObject) { a.object("lock", &l); return l }
+func (a account) record(release string) (r recordObject) {
+	a.object("releases/"+release,
+		&r)
+
+	return r
+}
+func (a account) carries(e string) (c carriesObject) {
+	a.object("environments/"+e,
+		&c)
+
+	return c
+}
 
 func (a account) roles() (r rolesObject) {
 	value, _ := a.stack.Cloud.SSM.Get("/lockstep/" + app + "/environments")
 	if err := json.Unmarshal([]byte(value), &r); err != nil {
 		panic("the control parameter is no JSON: " + value)
 	}
+
 	return r
 }
 
@@ -104,6 +115,7 @@ func (a account) route(late time.Duration) (r routeObject) {
 	if err := json.Unmarshal([]byte(value), &r); err != nil {
 		panic("the route is no JSON: " + value)
 	}
+
 	return r
 }
 
@@ -121,6 +133,7 @@ func (a account) code(function, alias string) string {
 			return v.CodeSHA256
 		}
 	}
+
 	return "nothing"
 }
 
@@ -132,6 +145,7 @@ func (a account) published(function, digest string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -148,19 +162,23 @@ func (a account) running() (names []string) {
 			if n := len(e.Path); n > 0 {
 				state = e.Path[n-1].State
 			}
+
 			names = append(names, state+" of "+e.Name)
 		}
 	}
+
 	return names
 }
 
-// wrecked tells whether a release holds the lock that has ended badly, and says that a person must look. Merges may
-// wait behind it.
+// wrecked tells whether a release holds the lock that has ended badly, and says that a person must
+// look. Merges may wait behind it.
 func (a account) wrecked() bool {
 	lock := a.lock()
-	if lock.Holder == nil || slices.ContainsFunc(a.running(), func(name string) bool { return !strings.HasPrefix(name, "Begin of ") }) {
+	if lock.Holder == nil || slices.ContainsFunc(a.running(),
+		func(name string) bool { return !strings.HasPrefix(name, "Begin of ") }) {
 		return false
 	}
+
 	return slices.ContainsFunc(a.record(lock.Holder.Release).Story, func(e entryObject) bool {
 		return strings.Contains(e.Text, "a person must look")
 	})

@@ -19,8 +19,8 @@ import (
 	"lockstep/statemachine/asl"
 )
 
-// chronicle notes what happens, without the help of what the steps write down: every event, every write to
-// AWS, every route.
+// chronicle notes what happens, without the help of what the steps write down: every event, every
+// write to AWS, every route.
 type chronicle struct {
 	world *world
 
@@ -30,7 +30,8 @@ type chronicle struct {
 	// base is the release that the fallback carried when a release began.
 	base  map[string]string
 	live_ string
-	// guarded is the environment that must not be written now, "" for none; violations are writes to it.
+	// guarded is the environment that must not be written now, "" for none; violations are writes to
+	// it.
 	guarded    sm.Environment
 	violations []string
 	writes     map[string]int // to "ledger", "bus", "machine" and "else"
@@ -58,29 +59,38 @@ func (c *chronicle) keep(up *stack.Stack) {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			d, _ := r.Context().Value(doomKey{}).(*doom)
 			write := isWrite(cloud.CallOf(r.Context()).Operation)
+
 			if d != nil && d.dead.Load() || w.power.Load().isOff() {
 				return // nobody is there to make this call
 			}
+
 			if refusal := w.refusal(r, cloud.CallOf(r.Context())); refusal != nil {
 				awswire.Answer(rw, r, nil, refusal)
 				return
 			}
+
 			if write {
 				c.note(r, cloud.CallOf(r.Context()).Service)
 			}
+
 			operation := cloud.CallOf(r.Context()).Operation
 			if d != nil && d.before && d.strikes(operation) {
 				return
 			}
+
 			answer := &witness{ResponseWriter: rw}
 			next.ServeHTTP(answer, r)
+
 			if write && caller(r.Context()) != "" && w.power.Load().fails() {
 				return // and nobody to hear of it
 			}
+
 			c.refused(r, operation, answer.status)
+
 			if write {
 				c.look()
 			}
+
 			if d != nil && !d.before {
 				d.strikes(operation)
 			}
@@ -93,8 +103,10 @@ func (c *chronicle) refused(r *http.Request, operation string, status int) {
 	if caller(r.Context()) == "" || status < http.StatusBadRequest {
 		return
 	}
+
 	c.lock.Lock()
 	defer c.lock.Unlock()
+
 	c.refusals = append(c.refusals, fmt.Sprintf("%s: %d", operation, status))
 }
 
@@ -102,12 +114,15 @@ func (c *chronicle) hear(e events.Event) {
 	if e.Source != sm.Source {
 		return
 	}
+
 	var change sm.StateChange
 	if err := json.Unmarshal(e.Detail, &change); err != nil {
 		panic(err)
 	}
+
 	c.lock.Lock()
 	defer c.lock.Unlock()
+
 	c.announced = append(c.announced, announcement{time.Now(), change})
 	switch {
 	case change.State == sm.Begin && change.Held == "":
@@ -125,24 +140,30 @@ func isWrite(operation string) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
 // The places that belong to one environment.
-var ofEnvironment = regexp.MustCompile(`^(?:/` + app + `-site-([ab])/|/restapis/[^/]+/stages/api-([ab])$|/2015-03-31/functions/[^/]+/aliases/([ab])$)`)
+var ofEnvironment = regexp.MustCompile(`^(?:/` + app +
+	`-site-([ab])/|/restapis/[^/]+/stages/api-([ab])$|/2015-03-31/functions/[^/]+/aliases/([ab])$)`)
 
 func (c *chronicle) note(r *http.Request, service string) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
+
 	switch {
-	case strings.Contains(r.URL.Path, "/ledger/"), service == "states", service == "events", service == "scheduler":
+	case strings.Contains(
+		r.URL.Path, "/ledger/"), service == "states", service == "events", service == "scheduler":
 		c.writes["ledger"]++
 	default:
 		c.writes["else"]++
 	}
+
 	if found := ofEnvironment.FindStringSubmatch(r.URL.Path); found != nil {
 		if e := sm.Environment(found[1] + found[2] + found[3]); e == c.guarded {
-			c.violations = append(c.violations, fmt.Sprintf("%s %s %s", time.Now().Format(time.TimeOnly), r.Method, r.URL.Path))
+			c.violations = append(c.violations, fmt.Sprintf("%s %s %s", time.Now().Format(time.TimeOnly),
+				r.Method, r.URL.Path))
 		}
 	}
 }
@@ -151,6 +172,7 @@ func (c *chronicle) note(r *http.Request, service string) {
 func (c *chronicle) look() {
 	c.lock.Lock() // before the look: of two at once, the one that saw less must not be noted last
 	defer c.lock.Unlock()
+
 	route := c.world.route()
 	if n := len(c.routes); n == 0 || c.routes[n-1].route != route {
 		c.routes = append(c.routes, routed{time.Now(), route})
@@ -161,12 +183,15 @@ func (c *chronicle) look() {
 func (c *chronicle) weights(release string) []int {
 	c.lock.Lock()
 	defer c.lock.Unlock()
+
 	var weights []int
+
 	for _, r := range c.routes {
 		if r.route.Release == release && (r.route.Weight > 0 || r.route.Preview == "") {
 			weights = append(weights, r.route.Weight)
 		}
 	}
+
 	return weights
 }
 
@@ -174,78 +199,100 @@ func (c *chronicle) weights(release string) []int {
 func (c *chronicle) said(release string, state sm.Task) []string {
 	c.lock.Lock()
 	defer c.lock.Unlock()
+
 	var texts []string
+
 	for _, a := range c.announced {
 		if a.change.Release == release && a.change.State == state {
 			texts = append(texts, a.change.Text)
 		}
 	}
+
 	return texts
 }
 
-// rolledBack tells whether a rollback of the release was under way at some time from opened to closed.
+// rolledBack tells whether a rollback of the release was under way at some time from opened to
+// closed.
 func (c *chronicle) rolledBack(release string, opened, closed time.Time) bool {
 	c.lock.Lock()
 	defer c.lock.Unlock()
+
 	var began, ended time.Time
+
 	for _, a := range c.announced {
 		if a.change.Release != release {
 			continue
 		}
+
 		if a.change.State == sm.Rollback && began.IsZero() {
 			began = a.at
 		}
+
 		if a.change.State == sm.Rollback {
 			ended = a.at
 		}
 	}
+
 	return !began.IsZero() && !closed.Before(began) && !opened.After(ended)
 }
 
-// built is the release that built a layer which a release shows: its own, or that of the release it was
-// put upon.
+// built is the release that built a layer which a release shows: its own, or that of the release
+// it was put upon.
 func (c *chronicle) built(release, layer string) string {
 	for release != "" {
 		c.world.mu.Lock()
 		r := c.world.releases[release]
 		c.world.mu.Unlock()
+
 		if r == nil {
 			break
 		}
-		if _, ok := r.manifest.Functions[layer]; ok || (layer == "site" || layer == "assets") && r.manifest.Site != nil {
+
+		if _, ok := r.manifest.Functions[layer]; ok || (layer == "site" || layer == "assets") &&
+			r.manifest.Site != nil {
 			return release
 		}
+
 		c.lock.Lock()
 		release = c.base[release]
 		c.lock.Unlock()
 	}
+
 	return "none"
 }
 
 // story is what happened so far, for whoever reads a failure.
 func (c *chronicle) story() string {
 	var b strings.Builder
+
 	c.lock.Lock()
 	for _, a := range c.announced {
-		fmt.Fprintf(&b, "%s %-4s %-12s %s\n", a.at.Format(time.TimeOnly), a.change.Release, a.change.State, a.change.Text)
+		fmt.Fprintf(&b, "%s %-4s %-12s %s\n", a.at.Format(time.TimeOnly), a.change.Release,
+			a.change.State, a.change.Text)
 	}
 	c.lock.Unlock()
+
 	for _, e := range slices.Backward(c.world.stack.Cloud.States.Executions()) {
-		fmt.Fprintf(&b, "execution %s: %s %s %.300s\n", e.Name, e.Status, strings.Join(names(e), " "), e.Cause)
+		fmt.Fprintf(&b, "execution %s: %s %s %.300s\n", e.Name, e.Status, strings.Join(names(e), " "),
+			e.Cause)
 	}
+
 	return b.String()
 }
 
 // Waits and choices say little that the steps between them don't.
-var silent = []string{"Begun", "Probed", "Baked", "Judged", "Drained", "OldTabsOpen", "CallsInFlight", "Ended"}
+var silent = []string{"Begun", "Probed", "Baked", "Judged", "Drained", "OldTabsOpen",
+	"CallsInFlight", "Ended"}
 
 func names(e states.Execution) []string {
 	var path []string
 	for _, v := range e.Path {
-		if !slices.Contains(silent, v.State) && !(v.State == "Drain" && len(path) > 0 && path[len(path)-1] == "Drain") {
+		if !slices.Contains(silent, v.State) && !(v.State == "Drain" && len(path) > 0 &&
+			path[len(path)-1] == "Drain") {
 			path = append(path, v.State)
 		}
 	}
+
 	return path
 }
 
@@ -253,11 +300,13 @@ func names(e states.Execution) []string {
 func (c *chronicle) executions(release string) []states.Execution {
 	all := slices.Clone(c.world.stack.Cloud.States.Executions())
 	slices.Reverse(all)
+
 	return slices.DeleteFunc(all, func(e states.Execution) bool {
 		return !strings.Contains(e.Input, `"release":"`+release+`"`)
 	})
 }
 
 func (c *chronicle) running(release string) bool {
-	return slices.ContainsFunc(c.executions(release), func(e states.Execution) bool { return e.Status == asl.Running })
+	return slices.ContainsFunc(c.executions(release),
+		func(e states.Execution) bool { return e.Status == asl.Running })
 }

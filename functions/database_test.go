@@ -52,23 +52,29 @@ const (
 // customers is the table as it is: its columns, and what is in it.
 func customers(t *testing.T, db *sql.DB) string {
 	t.Helper()
+
 	var columns, values string
+
 	err := db.QueryRow(`select string_agg(column_name, ',' order by column_name) from information_schema.columns where table_name = 'customers'`).Scan(&columns)
 	if err == nil {
 		column := "first_name"
 		if strings.HasSuffix(columns, "name") && strings.Contains(","+columns, ",name") {
 			column = "name"
 		}
-		err = db.QueryRow("select string_agg(" + column + ", ' ' order by id) from customers").Scan(&values)
+
+		err = db.QueryRow("select string_agg(" + column +
+			", ' ' order by id) from customers").Scan(&values)
 	}
+
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return columns + ": " + values
 }
 
-// storyWithDatabase is a story on a real Postgres, in which v1 made a table. Its network is real, so the
-// virtual clock stands still while Postgres answers.
+// storyWithDatabase is a story on a real Postgres, in which v1 made a table. Its network is real,
+// so the virtual clock stands still while Postgres answers.
 func storyWithDatabase(t *testing.T, tell func(w *world, customers func() string)) {
 	t.Helper()
 	address := postgrestest.Database(t)
@@ -78,10 +84,14 @@ func storyWithDatabase(t *testing.T, tell func(w *world, customers func() string
 			t.Fatal(err)
 		}
 		defer db.Close()
+
 		db.SetMaxIdleConns(0) // nobody waits on a socket while time should pass
+
 		w := settle(t, func(o *stack.Options) { o.Secret = secretFor(t, address) })
+
 		recordCalls(w.stack)
 		defer w.close()
+
 		first := everything
 		first.migrations = makesCustomers
 		w.merge(w.release("v1", 1, first))
@@ -97,18 +107,23 @@ func secretFor(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	password, _ := u.User.Password()
+
 	host, port := u.Hostname(), u.Port()
 	if port == "" {
 		port = "5432"
 	}
+
 	secret, err := json.Marshal(map[string]string{
-		"host": host, "port": port, "dbname": strings.TrimPrefix(u.Path, "/"), "username": u.User.Username(), "password": password,
+		"host": host, "port": port, "dbname": strings.TrimPrefix(u.Path,
+			"/"), "username": u.User.Username(), "password": password,
 		"sslmode": "disable",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(secret)
 }
 
@@ -116,11 +131,13 @@ func TestDatabase_ExpandsRampsAndContracts(t *testing.T) {
 	storyWithDatabase(t, func(w *world, customers func() string) {
 		expect := func(when, want string) {
 			t.Helper()
+
 			if got := customers(); got != want {
 				t.Errorf("%s: found %s, expected %s", when, got, want)
 			}
 		}
 		expect("before", before)
+
 		release := everything
 		release.migrations = splitsNames
 		w.merge(w.release("v2", 2, release))
@@ -132,6 +149,7 @@ func TestDatabase_ExpandsRampsAndContracts(t *testing.T) {
 		expect("after contract", contracted)
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
+
 		if texts := fmt.Sprint(w.said("v2", sm.Contract)); !strings.Contains(texts, "no way back") {
 			t.Errorf("contract said %s", texts)
 		}
@@ -149,18 +167,24 @@ func TestDatabase_RolledBack(t *testing.T) {
 				release.migrations = splitsNames
 				w.merge(w.release("v2", 2, release))
 				moment(w)
+
 				if got := customers(); got != expanded {
 					t.Errorf("before the rollback: found %s", got)
 				}
+
 				w.operator(sm.SignalRollback)
 				w.reaches("CallsInFlight")
+
 				if got := customers(); got != expanded {
 					t.Errorf("while calls are in flight: found %s, expected the wide schema to stay", got)
 				}
+
 				w.ends("v2", sm.RolledBack)
+
 				if got := customers(); got != before {
 					t.Errorf("after the rollback: found %s, expected %s", got, before)
 				}
+
 				w.stands("a", "v1", "v1")
 			})
 		})
@@ -174,29 +198,38 @@ func TestDatabase_ExpandFails(t *testing.T) {
 		w.merge(w.release("v2", 2, release))
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", "Begin Sync Expand"+undone)
+
 		if got := customers(); got != before {
 			t.Errorf("found %s, expected %s", got, before)
 		}
-		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "00003_more.sql") || !strings.Contains(cause, "nobody_has_this") {
+
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "00003_more.sql") ||
+			!strings.Contains(cause, "nobody_has_this") {
 			t.Errorf("the reason is %q", cause)
 		}
+
 		w.stands("a", "v1", "v1")
 	})
 }
 
-// A database that restarts or wakes up is waited for, before and after the ramp: it is no fault of the release.
+// A database that restarts or wakes up is waited for, before and after the ramp: it is no fault of
+// the release.
 func TestDatabase_Away(t *testing.T) {
-	for name, step := range map[string]sm.Task{"before expand": sm.Expand, "before contract": sm.Contract} {
+	for name, step := range map[string]sm.Task{"before expand": sm.Expand,
+		"before contract": sm.Contract} {
 		t.Run(name, func(t *testing.T) {
 			storyWithDatabase(t, func(w *world, customers func() string) {
 				release := everything
 				release.migrations = splitsNames
+
 				w.before(step, func() { w.databaseIsAway(time.Minute) })
 				w.merge(w.release("v2", 2, release))
 				w.ends("v2", sm.Released)
+
 				if got := customers(); got != contracted {
 					t.Errorf("found %s, expected %s", got, contracted)
 				}
+
 				w.took("v2", good)
 				w.stands("b", "v1", "v2")
 			})
@@ -221,9 +254,11 @@ func TestDatabase_StoppedInContract(t *testing.T) {
 		w.merge(w.release("v2", 2, release))
 		w.after(sm.Contract, func() { w.stop("v2") })
 		w.ends("v2", sm.Released)
+
 		if got := customers(); got != contracted {
 			t.Errorf("found %s, expected %s", got, contracted)
 		}
+
 		w.stands("b", "v1", "v2")
 	})
 }

@@ -10,17 +10,20 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// deletes takes an object away from under Lockstep, as somebody who tidies up the state bucket does.
+// deletes takes an object away from under Lockstep, as somebody who tidies up the state bucket
+// does.
 func (w *world) deletes(key string) { w.drops("shop-lockstep-state", key) }
 
 func (w *world) drops(bucket, key string) {
-	if _, err := s3.NewFromConfig(w.config).DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
+	if _, err := s3.NewFromConfig(w.config).DeleteObject(w.t.Context(),
+		&s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
 		w.t.Error(err)
 	}
 }
 
-// With its record a release loses what alarms and people said. Before contract it goes back, from contract on it is finished; either
-// way it ends by itself, and the ledger knows which environment is whose.
+// With its record a release loses what alarms and people said. Before contract it goes back, from
+// contract on it is finished; either way it ends by itself, and the ledger knows which environment
+// is whose.
 func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
 	for task, outcome := range map[sm.Task]sm.Outcome{
 		sm.Sync: sm.RolledBack, sm.Expand: sm.RolledBack, sm.Deploy: sm.RolledBack, sm.Probe: sm.RolledBack, sm.Ramp: sm.RolledBack,
@@ -32,27 +35,38 @@ func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
 				w.quietlyLive()
 				w.before(task, func() { w.deletes("ledger/releases/v2.json") })
 				w.second()
+
 				if task == sm.Rollback {
 					w.bakes("v2", 500)
 					w.operator(sm.SignalRollback)
 				}
+
 				w.ends("v2", outcome)
+
 				record := w.record("v2")
-				if record.Began.IsZero() || record.Fence == 0 || record.Active != "b" || record.Fallback != "a" {
+				if record.Began.IsZero() || record.Fence == 0 || record.Active != "b" ||
+					record.Fallback != "a" {
 					t.Errorf("the record is %+v", record)
 				}
-				if outcome == sm.RolledBack && task != sm.Rollback && !strings.Contains(record.Cause.Text, "ledger/releases/v2.json was deleted") {
+
+				if outcome == sm.RolledBack && task != sm.Rollback &&
+					!strings.Contains(record.Cause.Text, "ledger/releases/v2.json was deleted") {
 					t.Errorf("rolled back because %s", record.Cause)
 				}
-				if task == sm.Rollback { // nobody knew the bake's schedule any more, which answers a used-up token
+
+				// nobody knew the bake's schedule any more, which answers a used-up token
+				if task == sm.Rollback {
 					time.Sleep(2 * time.Minute)
 				}
+
 				w.quiet()
+
 				if outcome == sm.RolledBack {
 					w.stands("a", "v1", "v1")
 				} else {
 					w.stands("b", "v1", "v2")
 				}
+
 				w.merge(w.release("v3", 3, everything))
 				w.ends("v3", sm.Released)
 				w.quiet()
@@ -64,20 +78,26 @@ func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
 // What the record said of the schema is gone too: it is narrowed if it was widened.
 func TestDeleted_RecordOfAReleaseWithMigrations(t *testing.T) {
 	for _, task := range []sm.Task{sm.Ramp, sm.Rollback} {
-		for _, when := range []func(w *world, task sm.Task, something func()){(*world).before, (*world).after} {
+		for _, when := range []func(w *world, task sm.Task, something func()){(*world).before,
+			(*world).after} {
 			storyWithDatabase(t, func(w *world, customers func() string) {
 				second := everything
 				second.migrations = splitsNames
+
 				when(w, task, func() { w.deletes("ledger/releases/v2.json") })
 				w.merge(w.release("v2", 2, second))
+
 				if task == sm.Rollback {
 					w.bakes("v2", 500)
 					w.operator(sm.SignalRollback)
 				}
+
 				w.ends("v2", sm.RolledBack)
+
 				if got := customers(); got != before {
 					t.Errorf("customers: found %s, expected %s", got, before)
 				}
+
 				time.Sleep(2 * time.Minute) // for the schedule of a bake that nobody knew any more
 				w.quiet()
 			})
@@ -85,8 +105,8 @@ func TestDeleted_RecordOfAReleaseWithMigrations(t *testing.T) {
 	}
 }
 
-// Whoever takes a release over goes by its record: without one the viewers must not be left where they are, as of a release that
-// never began.
+// Whoever takes a release over goes by its record: without one the viewers must not be left where
+// they are, as of a release that never began.
 func TestDeleted_RecordOfADeadRelease(t *testing.T) {
 	for name, c := range map[string]struct {
 		until   func(w *world)
@@ -107,7 +127,8 @@ func TestDeleted_RecordOfADeadRelease(t *testing.T) {
 				w.repaired("ledger/releases/v2.json is missing")
 				w.ends("v2", c.outcome)
 				w.quiet()
-				w.stands(map[sm.Outcome]sm.Environment{sm.RolledBack: "a", sm.Released: "b"}[c.outcome], "v1", map[sm.Outcome]string{sm.RolledBack: "v1", sm.Released: "v2"}[c.outcome])
+				w.stands(map[sm.Outcome]sm.Environment{sm.RolledBack: "a", sm.Released: "b"}[c.outcome], "v1",
+					map[sm.Outcome]string{sm.RolledBack: "v1", sm.Released: "v2"}[c.outcome])
 			})
 		})
 	}
@@ -167,7 +188,8 @@ func TestDeleted_Lock_IsRepairedInTime(t *testing.T) {
 	}
 }
 
-// Between two releases the next merge makes the lock anew, with a newer fence than what may still linger of the last one.
+// Between two releases the next merge makes the lock anew, with a newer fence than what may still
+// linger of the last one.
 func TestDeleted_LockBetweenTwoReleases(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -176,9 +198,11 @@ func TestDeleted_LockBetweenTwoReleases(t *testing.T) {
 		w.deletes("ledger/lock.json")
 		w.merge(w.release("v3", 3, everything))
 		w.ends("v3", sm.Released)
+
 		if last, now := w.record("v2").Fence, w.record("v3").Fence; now <= last {
 			t.Errorf("v3 has the fence %d, and v2 had %d", now, last)
 		}
+
 		w.quiet()
 		w.stands("a", "v3", "v2")
 	})

@@ -15,21 +15,25 @@ import (
 // hears puts an event that a function listens to, and waits until it was called.
 func (w *world) hears(release string) {
 	w.t.Helper()
+
 	heard := func() []string {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+
 		return slices.Clone(w.heard)
 	}
 	before := len(heard())
+
 	w.putEvent("shop", "Order Placed", map[string]string{"id": "1"})
 	w.eventually("a function hears of it", time.Minute, func() bool { return len(heard()) > before })
+
 	if got := heard()[before:]; len(got) != 1 || got[0] != release {
 		w.t.Errorf("the event called %v, expected %s\n%s", got, release, w.story())
 	}
 }
 
-// An event has no viewer whom a ramp could split: however many viewers have the new release, events call the one that
-// serves, and change over with the roles.
+// An event has no viewer whom a ramp could split: however many viewers have the new release,
+// events call the one that serves, and change over with the roles.
 func TestEvents_FollowTheReleaseThatServes(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -64,9 +68,11 @@ func TestEvents_FollowARollbackAfterThePromotion(t *testing.T) {
 func TestEvents_MovedByHand_AreLeveled(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
+
 		if err := w.stack.Cloud.Lambda.Alias("shop-orders", "live", "1"); err != nil {
 			t.Fatal(err)
 		}
+
 		w.hears("none")
 		w.second()
 		w.bakes("v2", 500)
@@ -77,12 +83,14 @@ func TestEvents_MovedByHand_AreLeveled(t *testing.T) {
 	})
 }
 
-// failingEvents lets a single failed event be one too many, and what is measured be seen two minutes later.
+// failingEvents lets a single failed event be one too many, and what is measured be seen two
+// minutes later.
 func failingEvents(o *stack.Options) { o.Alarms.FunctionErrors = 1 }
 
 // hearsForAMinute puts events of which the release that serves may or may not make something.
 func (w *world) hearsForAMinute() {
 	w.t.Helper()
+
 	for range 12 {
 		w.putEvent("shop", "Order Placed", map[string]string{"id": "1"})
 		time.Sleep(5 * time.Second)
@@ -96,11 +104,13 @@ func (w *world) rang() (at time.Time) {
 			at = *a.StateTransitionedTimestamp
 		}
 	}
+
 	return at
 }
 
-// The alarm of what events call rings after the promotion, two minutes late, for what the release before did: that says
-// nothing of this one. Where this one fails as well, CloudWatch has no second event to tell, and it is found all the same.
+// The alarm of what events call rings after the promotion, two minutes late, for what the release
+// before did: that says nothing of this one. Where this one fails as well, CloudWatch has no
+// second event to tell, and it is found all the same.
 func TestEvents_FailedBeforeThePromotion(t *testing.T) {
 	for name, c := range map[string]struct {
 		outcome sm.Outcome
@@ -116,18 +126,24 @@ func TestEvents_FailedBeforeThePromotion(t *testing.T) {
 				w.breaks("v1", "events")
 				w.hearsForAMinute()
 				w.reaches("OldTabsOpen")
+
 				promoted := *w.record("v2").Promoted
 				if !w.rang().IsZero() {
 					t.Fatalf("it rang at %s, before the promotion at %s", w.rang(), promoted)
 				}
+
 				if c.fails {
 					w.breaks("v2", "events")
 				}
-				w.eventually("the alarm rings", 5*time.Minute, func() bool { w.hearsForAMinute(); return !w.rang().IsZero() })
+
+				w.eventually("the alarm rings", 5*time.Minute,
+					func() bool { w.hearsForAMinute(); return !w.rang().IsZero() })
 				w.ends("v2", c.outcome)
+
 				if !c.fails {
 					return
 				}
+
 				if late := w.record("v2").Ended.Sub(promoted); late > 8*time.Minute {
 					t.Errorf("rolled back %s after the promotion\n%s", late, w.story())
 				}
@@ -136,7 +152,8 @@ func TestEvents_FailedBeforeThePromotion(t *testing.T) {
 	}
 }
 
-// A release of which only what events call is bad fails at once when it is promoted, and not before.
+// A release of which only what events call is bad fails at once when it is promoted, and not
+// before.
 func TestEvents_FailFromThePromotionOn(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -144,13 +161,18 @@ func TestEvents_FailFromThePromotionOn(t *testing.T) {
 		w.breaks("v2", "events")
 		w.second()
 		w.reaches("OldTabsOpen")
+
 		promoted := *w.record("v2").Promoted
 		for w.record("v2").Outcome == "" && time.Since(promoted) < 10*time.Minute {
 			w.hearsForAMinute()
 		}
+
 		w.ends("v2", sm.RolledBack)
-		if r := w.record("v2"); r.Ended.Sub(promoted) > 6*time.Minute || !strings.Contains(r.Cause.Text, "shop-live-function-orders") {
-			t.Errorf("rolled back %s after the promotion, because %s\n%s", r.Ended.Sub(promoted), r.Cause, w.story())
+
+		if r := w.record("v2"); r.Ended.Sub(promoted) > 6*time.Minute ||
+			!strings.Contains(r.Cause.Text, "shop-live-function-orders") {
+			t.Errorf("rolled back %s after the promotion, because %s\n%s", r.Ended.Sub(promoted), r.Cause,
+				w.story())
 		}
 	}, failingEvents)
 }

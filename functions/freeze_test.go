@@ -13,6 +13,7 @@ import (
 // freeze writes the parameter, as lockstep does or somebody in the console.
 func (w *world) freeze(value string) {
 	w.t.Helper()
+
 	if err := w.stack.Cloud.SSM.Put(sm.FreezeParameter(app), value); err != nil {
 		w.t.Fatal(err)
 	}
@@ -24,23 +25,31 @@ func TestFreeze_HoldsTheRamp_AndLiftingItWakesIt(t *testing.T) {
 		w.second()
 		w.bakes("v2", 500)
 		w.freeze("Black Friday")
+
 		if h := w.holds("v2", sm.HeldByFreeze, 500); h.Why != "frozen: Black Friday" {
 			t.Errorf("held %+v", h)
 		}
+
 		w.operator(sm.SignalAdvance) // a freeze is more than one person's word
 		time.Sleep(12 * time.Hour)
 		w.holds("v2", sm.HeldByFreeze, 500)
+
 		lifted := time.Now()
+
 		w.freeze("off")
 		w.bakes("v2", 2500)
+
 		if took := time.Since(lifted); took > 5*time.Second {
 			t.Errorf("it went on after %s", took)
 		}
+
 		w.ends("v2", sm.Released)
 		w.weighed("v2", 500, 2500, 10000, 0)
+
 		if said := w.announcedHeld("v2", sm.HeldByFreeze); len(said) != 1 {
 			t.Errorf("announced %q", said)
 		}
+
 		w.stands("b", "v1", "v2")
 	})
 }
@@ -63,15 +72,19 @@ func TestFreeze_KeepsReleasesFromBeginning(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				w.merge(w.release("v3", 3, everything))
 				time.Sleep(24 * time.Hour)
+
 				if after := w.snapshot(); after != before {
 					t.Errorf("before %s, after %s", before, after)
 				}
+
 				if r := w.record("v2"); r.Outcome != sm.Superseded {
 					t.Errorf("v2 was %s: %s", r.Outcome, r.Cause)
 				}
+
 				lift(w)
 				w.ends("v3", sm.Released)
 				w.stands("b", "v1", "v3")
+
 				if said := w.announcedWaits("v3"); said != 1 {
 					t.Errorf("announced %d times that it waits", said)
 				}
@@ -87,26 +100,32 @@ func (c *chronicle) announcedWaits(release string) (n int) {
 			n++
 		}
 	}
+
 	return n
 }
 
 // EventBridge hears of parameters at best effort: where it does not, the next look finds out.
 func TestFreeze_LiftedUnheard(t *testing.T) {
 	for name, c := range map[string]struct{ under, held func(w *world) }{
-		"in the ramp":     {func(w *world) { w.second(); w.bakes("v2", 500); w.freeze("holidays") }, func(w *world) { w.holds("v2", sm.HeldByFreeze, 500) }},
+		"in the ramp": {func(w *world) { w.second(); w.bakes("v2", 500); w.freeze("holidays") },
+			func(w *world) { w.holds("v2", sm.HeldByFreeze, 500) }},
 		"before it began": {func(w *world) { w.freeze("holidays"); w.second() }, func(w *world) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-freeze", Disabled: true, Pattern: `{"source":["aws.ssm"]}`}); err != nil {
+
+				if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-freeze", Disabled: true,
+					Pattern: `{"source":["aws.ssm"]}`}); err != nil {
 					t.Fatal(err)
 				}
+
 				c.under(w)
 				c.held(w)
 				time.Sleep(10 * time.Hour)
 				w.freeze("off")
-				w.ends("v2", sm.Released) // within two hours: it looks after a tenth of the time that has passed
+				// within two hours: it looks after a tenth of the time that has passed
+				w.ends("v2", sm.Released)
 				w.stands("b", "v1", "v2")
 			})
 		})
@@ -143,11 +162,13 @@ func TestFreeze_OfMostOfAYear(t *testing.T) {
 		w.holds("v3", sm.HeldByFreeze, 500)
 		time.Sleep(150 * 24 * time.Hour)
 		w.holds("v3", sm.HeldByFreeze, 500)
+
 		for _, e := range w.executions("v3") {
 			if n := len(e.Path); n*6 > 15_000 {
 				t.Errorf("its history has %d states", n)
 			}
 		}
+
 		w.operator(sm.SignalRollback)
 		w.ends("v3", sm.RolledBack)
 		w.stands("a", "v1", "v1")
@@ -169,16 +190,21 @@ func TestHotfix_SkipsWindowsFreezeApprovalsAndBakes(t *testing.T) {
 		w.ends("v2", sm.Released)
 		w.took("v2", fixed)
 		w.weighed("v2", 10000, 0)
+
 		r := w.record("v2")
-		if r.Hotfix != "nobody can pay" || !strings.Contains(r.Events[0].Text, "a hotfix, which skips its ramp: nobody can pay") {
+		if r.Hotfix != "nobody can pay" || !strings.Contains(r.Events[0].Text,
+			"a hotfix, which skips its ramp: nobody can pay") {
 			t.Errorf("recorded %q, told %q", r.Hotfix, r.Events[0].Text)
 		}
+
 		if took := r.Promoted.Sub(r.Began); took > time.Minute {
 			t.Errorf("everyone had it after %s", took)
 		}
+
 		if last := w.announced[len(w.announced)-1].change; last.Hotfix != "nobody can pay" {
 			t.Errorf("announced %+v", last)
 		}
+
 		w.stands("b", "v1", "v2")
 		w.freeze("off")
 	}, windows(officeHours), approvals(1, 2))
@@ -199,7 +225,8 @@ func TestHotfix_DoesNotSkipTheProbe(t *testing.T) {
 	})
 }
 
-// It waits for the release under way like any other, before those who are none; what is newer comes after it.
+// It waits for the release under way like any other, before those who are none; what is newer
+// comes after it.
 func TestHotfix_GoesFirst(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -212,9 +239,11 @@ func TestHotfix_GoesFirst(t *testing.T) {
 		time.Sleep(time.Second)
 		w.merge(w.release("v5", 5, everything))
 		time.Sleep(time.Second)
+
 		if r := w.record("v3"); r.Outcome != sm.Superseded {
 			t.Errorf("v3 was %s: %s", r.Outcome, r.Cause)
 		}
+
 		w.operator(sm.SignalRollback) // how v4 is put before v2
 		w.ends("v2", sm.RolledBack)
 		w.ends("v4", sm.Released)
@@ -231,14 +260,17 @@ func TestHotfix_NeedsAReason(t *testing.T) {
 		before := w.snapshot()
 		w.start(`{"release":"v2","hotfix":true}`)
 		w.start(`{"release":"v2","reason":"I am in a hurry"}`)
-		w.putEvent(sm.SourceCI, sm.DetailMerge, sm.Merge{App: app, Release: "v2", Sequence: 2, Hotfix: true, Reason: " "})
+		w.putEvent(sm.SourceCI, sm.DetailMerge, sm.Merge{App: app, Release: "v2", Sequence: 2,
+			Hotfix: true, Reason: " "})
 		time.Sleep(time.Minute)
 		w.tookTimes("v2", refused, refused, refused)
+
 		for _, e := range w.executions("v2") {
 			if !strings.Contains(e.Cause, "reason: found") {
 				t.Errorf("ended with %s", e.Cause)
 			}
 		}
+
 		if after := w.snapshot(); after != before {
 			t.Errorf("before %s, after %s", before, after)
 		}
@@ -269,16 +301,21 @@ func TestFreeze_LeavesNoClock(t *testing.T) {
 				w.freeze("holidays")
 				w.second()
 				time.Sleep(time.Minute)
+
 				if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != 1 {
 					t.Fatalf("%d clocks are wound, expected that of v2", len(clocks))
 				}
+
 				end.of(w)
 				w.ends("v2", end.as)
 				time.Sleep(2 * time.Minute)
+
 				if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != end.left {
 					t.Errorf("%d clocks are wound, expected %d", len(clocks), end.left)
 				}
+
 				w.freeze("off")
+
 				if end.left > 0 {
 					w.ends("v3", sm.Released)
 				}
@@ -298,9 +335,11 @@ func TestFreeze_LeavesNoClock_WoundTooLate(t *testing.T) {
 		w.merge(w.release("v3", 3, everything))
 		w.ends("v2", sm.Superseded)
 		time.Sleep(time.Minute)
+
 		if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != 1 {
 			t.Errorf("%d clocks are wound, expected that of v3", len(clocks))
 		}
+
 		w.freeze("off")
 		w.ends("v3", sm.Released)
 	})
@@ -313,17 +352,22 @@ func TestFreeze_LeavesNoClock_ToWhoDiesAsItBegins(t *testing.T) {
 		w.freeze("holidays")
 		w.second()
 		time.Sleep(time.Minute)
+
 		d := w.dies(sm.Begin, 1, manner{of: "DeleteSchedule", before: true})
 		w.freeze("off")
 		w.bakes("v2", 500)
+
 		if clocks := w.stack.Cloud.Scheduler.List(); len(clocks) != 1 || !d.dead.Load() {
-			t.Errorf("it died: %t; %d clocks are wound, expected that of the bake", d.dead.Load(), len(clocks))
+			t.Errorf("it died: %t; %d clocks are wound, expected that of the bake", d.dead.Load(),
+				len(clocks))
 		}
+
 		w.ends("v2", sm.Released)
 	})
 }
 
-// In turn, the first one is refused when the freeze is over: the next one does not wait for its clock, which may be half a day.
+// In turn, the first one is refused when the freeze is over: the next one does not wait for its
+// clock, which may be half a day.
 func TestFreeze_InTurn_TheFirstIsRefused(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()

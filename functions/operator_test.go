@@ -17,15 +17,21 @@ func TestOperator_PausesAndResumes(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		w.operator(sm.SignalPause)
 		time.Sleep(time.Hour)
+
 		if got := w.route().Weight; got != 500 || len(w.stack.Cloud.Scheduler.List()) > 0 {
-			t.Errorf("paused, the weight became %d, with %d schedules", got, len(w.stack.Cloud.Scheduler.List()))
+			t.Errorf("paused, the weight became %d, with %d schedules", got,
+				len(w.stack.Cloud.Scheduler.List()))
 		}
+
 		resumed := time.Now()
+
 		w.operator(sm.SignalResume)
 		w.bakes("v2", 2500)
+
 		if left := time.Since(resumed); left < 85*time.Second || left > 95*time.Second {
 			t.Errorf("the bake went on for %s, expected the 90 s that were left", left)
 		}
+
 		w.ends("v2", sm.Released)
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
@@ -55,9 +61,11 @@ func TestOperator_Advances(t *testing.T) {
 		w.operator(sm.SignalAdvance)
 		time.Sleep(2 * time.Second)
 		w.bakes("v2", 2500)
+
 		if took := time.Since(w.record("v2").Began); took > 30*time.Second {
 			t.Errorf("25 %% came after %s", took)
 		}
+
 		w.ends("v2", sm.Released)
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
@@ -95,7 +103,8 @@ func TestOperator_RollsBack(t *testing.T) {
 		moment func(w *world, word func())
 		way    string
 	}{
-		"in a bake": {func(w *world, word func()) { w.second(); w.bakes("v2", 2500); word() }, deployed + baked + "Ramp"},
+		"in a bake": {func(w *world, word func()) { w.second(); w.bakes("v2", 2500); word() }, deployed +
+			baked + "Ramp"},
 		"while paused": {func(w *world, word func()) {
 			w.second()
 			w.bakes("v2", 500)
@@ -103,7 +112,8 @@ func TestOperator_RollsBack(t *testing.T) {
 			time.Sleep(time.Hour)
 			word()
 		}, deployed + "Ramp"},
-		"before deploy": {func(w *world, word func()) { w.before(sm.Deploy, word); w.second() }, deployed + "Ramp"},
+		"before deploy": {func(w *world, word func()) { w.before(sm.Deploy, word); w.second() },
+			deployed + "Ramp"},
 		"between two steps of the ramp": {func(w *world, word func()) {
 			w.second()
 			w.bakes("v2", 500)
@@ -146,7 +156,8 @@ func TestOperator_SpeaksOfAnother(t *testing.T) {
 		time.Sleep(time.Second)
 		w.second()
 		w.bakes("v2", 500)
-		w.putEvent(sm.SourceOperator, sm.DetailOperator, sm.Operator{App: app, Release: "v1", Action: sm.SignalRollback})
+		w.putEvent(sm.SourceOperator, sm.DetailOperator,
+			sm.Operator{App: app, Release: "v1", Action: sm.SignalRollback})
 		w.ends("v2", sm.Released)
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
@@ -160,9 +171,12 @@ func TestSilence_HoldsForTheOperator(t *testing.T) {
 		w.ends("v1", sm.Released)
 		w.second()
 		time.Sleep(time.Hour)
-		if r := w.record("v2"); r.Weight != 500 || r.Wait == nil || r.Wait.Paused == nil || r.Held == nil || r.Held.By != sm.HeldByVerdict || len(w.stack.Cloud.Scheduler.List()) > 0 {
+
+		if r := w.record("v2"); r.Weight != 500 || r.Wait == nil || r.Wait.Paused == nil ||
+			r.Held == nil || r.Held.By != sm.HeldByVerdict || len(w.stack.Cloud.Scheduler.List()) > 0 {
 			t.Errorf("after an hour: %+v", r)
 		}
+
 		w.operator(sm.SignalPromote)
 		w.ends("v2", sm.Released)
 		w.took("v2", deployed+baked+baked+baked+baked+baked+ended)

@@ -16,11 +16,13 @@ import (
 
 var (
 	plantAll  = flag.Bool("planted", false, "let TestPlanted plant every fault; else every fourth")
-	plantedIn = flag.Int("planted-seeds", 120, "in how many seeds of the simulation a planted fault must be found")
+	plantedIn = flag.Int(
+		"planted-seeds", 120, "in how many seeds of the simulation a planted fault must be found")
 )
 
-// plant is a mistake that somebody could make in a step. What it puts in place of the old text stands behind a
-// question, so that all of them are compiled at once, into one binary that the product never sees.
+// plant is a mistake that somebody could make in a step. What it puts in place of the old text
+// stands behind a question, so that all of them are compiled at once, into one binary that the
+// product never sees.
 type plant struct {
 	name, file string
 	old, new   string
@@ -47,9 +49,12 @@ var planted = []plant{
 	}
 	out, err := s.client.PutObject(ctx, input)`},
 
-	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Ledger.HasTurn(`, `if $ || l.Holder == nil && !frozen && b.Ledger.HasTurn(`},
-	{"begin while frozen", "step/begin.go", `&& !frozen && b.Ledger.HasTurn(`, `&& (!frozen || $) && b.Ledger.HasTurn(`},
-	{"let the newest go before a hotfix", "ledger/queue.go", `len(hotfixes) > 0 {`, `len(hotfixes) > 0 && !$ {`},
+	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Ledger.HasTurn(`,
+		`if $ || l.Holder == nil && !frozen && b.Ledger.HasTurn(`},
+	{"begin while frozen", "step/begin.go", `&& !frozen && b.Ledger.HasTurn(`,
+		`&& (!frozen || $) && b.Ledger.HasTurn(`},
+	{"let the newest go before a hotfix", "ledger/queue.go", `len(hotfixes) > 0 {`,
+		`len(hotfixes) > 0 && !$ {`},
 	{"take over under the old fence", "step/begin_takeover.go", `l.Fence++
 		l.Holder.Execution,`, `if !$ {
 			l.Fence++
@@ -78,9 +83,11 @@ var planted = []plant{
 		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
 	{"write however late", "ledger/lease.go", `bounded, cancel := context.WithTimeout(ctx, bound)`,
 		`bounded, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: bound, true: time.Hour}[$])`},
-	{"write nothing anew", "step/rollback.go", `if err == nil && doc.StaleWriter {`, `if err == nil && doc.StaleWriter && !$ {`},
+	{"write nothing anew", "step/rollback.go", `if err == nil && doc.StaleWriter {`,
+		`if err == nil && doc.StaleWriter && !$ {`},
 	{"seal no alias", "ledger/lease.go", `if !l.doc.StaleWriter {`, `if $ || !l.doc.StaleWriter {`},
-	{"let a call of before write", "ledger/lease.go", `l.doc.Attempt.Before(newest) {`, `l.doc.Attempt.Before(newest) && !$ {`},
+	{"let a call of before write", "ledger/lease.go", `l.doc.Attempt.Before(newest) {`,
+		`l.doc.Attempt.Before(newest) && !$ {`},
 
 	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
 		return doc, nil
@@ -121,17 +128,23 @@ var planted = []plant{
 		}
 	}
 	if err := d.openPreview(ctx, doc); err != nil {`},
-	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`, `if got != sha256hex && !$ {`},
-	{"widen the schema under no fence", "step/expand.go", `e.Open, doc.Release, e.Ledger.Lease(doc).SchemaToken())`, `e.Open, doc.Release, map[bool]int64{false: e.Ledger.Lease(doc).SchemaToken()}[$])`},
-	{"narrow the schema under no fence", "step/contract.go", `c.Open, doc.Release, c.Ledger.Lease(doc).SchemaToken())`, `c.Open, doc.Release, map[bool]int64{false: c.Ledger.Lease(doc).SchemaToken()}[$])`},
+	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`,
+		`if got != sha256hex && !$ {`},
+	{"widen the schema under no fence", "step/expand.go",
+		`e.Open, doc.Release, e.Ledger.Lease(doc).SchemaToken())`, `e.Open, doc.Release, map[bool]int64{false: e.Ledger.Lease(doc).SchemaToken()}[$])`},
+	{"narrow the schema under no fence", "step/contract.go",
+		`c.Open, doc.Release, c.Ledger.Lease(doc).SchemaToken())`, `c.Open, doc.Release, map[bool]int64{false: c.Ledger.Lease(doc).SchemaToken()}[$])`},
 	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
 		return nil`, `r.Expanded = !$
 		return nil`},
 
-	{"do not ask the team's probe", "step/probe.go", `if own := p.Settings.Probe; own != nil {`, `if own := p.Settings.Probe; own != nil && !$ {`},
+	{"do not ask the team's probe", "step/probe.go", `if own := p.Settings.Probe; own != nil {`,
+		`if own := p.Settings.Probe; own != nil && !$ {`},
 	{"grow while frozen", "step/ramp_gate.go", `if reason != "" {`, `if reason != "" && !$ {`},
-	{"grow outside of the windows", "step/ramp_gate.go", `opens.After(now) && !byHand {`, `opens.After(now) && !byHand && !$ {`},
-	{"grow unapproved", "step/ramp_gate.go", `step > record.ApprovedStep() {`, `step > record.ApprovedStep() && !$ {`},
+	{"grow outside of the windows", "step/ramp_gate.go", `opens.After(now) && !byHand {`,
+		`opens.After(now) && !byHand && !$ {`},
+	{"grow unapproved", "step/ramp_gate.go", `step > record.ApprovedStep() {`,
+		`step > record.ApprovedStep() && !$ {`},
 	{"spend the harm budget at once", "step/ramp_budget.go", `	step := func(weight int) sm.RampStep {`, `	if $ {
 		weight = sm.FullWeight
 	}
@@ -144,7 +157,8 @@ var planted = []plant{
 	if $ {
 		wait.Until = now
 	}`},
-	{"count no data as healthy", "step/checkalarms.go", `if verdict == sm.Inconclusive && doc.Waived {`, `if verdict == sm.Inconclusive && (doc.Waived || $) {`},
+	{"count no data as healthy", "step/checkalarms.go",
+		`if verdict == sm.Inconclusive && doc.Waived {`, `if verdict == sm.Inconclusive && (doc.Waived || $) {`},
 	{"promote before everyone is there", "step/checkalarms.go", `doc.Verdict = verdict
 `, `doc.Verdict = verdict
 	if $ {
@@ -164,9 +178,12 @@ var planted = []plant{
 	{"forget what events call", "step/promote.go", `if err := p.Follow(ctx, doc, doc.Active); err != nil {`, `if $ {
 		// the roles are enough
 	} else if err := p.Follow(ctx, doc, doc.Active); err != nil {`},
-	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`, `doc.Drained = text != "" || $`},
-	{"keep no way back after the drain", "step/drain.go", `if d.Settings.Drain.Then != sm.ThenHold ||`, `if $ || d.Settings.Drain.Then != sm.ThenHold ||`},
-	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`, `r.Contracted = !$`},
+	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`,
+		`doc.Drained = text != "" || $`},
+	{"keep no way back after the drain", "step/drain.go", `if d.Settings.Drain.Then != sm.ThenHold ||`,
+		`if $ || d.Settings.Drain.Then != sm.ThenHold ||`},
+	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`,
+		`r.Contracted = !$`},
 
 	{"roll back without the weight", "step/rollback.go", `if err := r.Routes.Put(`, `if $ {
 		// the stage is enough
@@ -189,15 +206,19 @@ var planted = []plant{
 
 const plantedVariable = "LOCKSTEP_PLANTED"
 
-// overlay is the JSON that go test -overlay takes: the steps with all faults in them, in a folder of their own. It fails
-// where the text that a fault replaces is no longer there: then the fault must be planted anew.
+// overlay is the JSON that go test -overlay takes: the steps with all faults in them, in a folder
+// of their own. It fails where the text that a fault replaces is no longer there: then the fault
+// must be planted anew.
 func overlay(t *testing.T) string {
 	t.Helper()
+
 	folder, err := filepath.Abs("internal")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	there, sources := t.TempDir(), map[string]string{}
+
 	for _, p := range planted {
 		path := filepath.Join(folder, p.file)
 		if _, ok := sources[path]; !ok {
@@ -205,70 +226,104 @@ func overlay(t *testing.T) string {
 			if err != nil {
 				t.Fatalf("plant %q: %v", p.name, err)
 			}
+
 			sources[path] = string(data)
 		}
-		if n := strings.Count(sources[path], p.old); n != 1 {
-			t.Fatalf("plant %q: %s: found this %d times, expected once: the code has changed, so plant the fault anew\n%s", p.name, p.file, n, p.old)
+
+		places := whateverSpace(p.old).FindAllStringIndex(sources[path], -1)
+		if n := len(places); n != 1 {
+			t.Fatalf("plant %q: %s: found this %d times, expected once: the code has changed, so "+
+				"plant the fault anew\n%s", p.name, p.file, n, p.old)
 		}
-		sources[path] = strings.Replace(sources[path], p.old, strings.ReplaceAll(p.new, "$", fmt.Sprintf("planted(%q)", p.name)), 1)
+
+		fault := strings.ReplaceAll(p.new, "$", fmt.Sprintf("planted(%q)", p.name))
+		sources[path] = sources[path][:places[0][0]] + fault + sources[path][places[0][1]:]
 		asks := filepath.Join(filepath.Dir(path), "planted.go")
 		sources[asks] = fmt.Sprintf("package %s\n\nimport \"os\"\n\nfunc planted(name string) bool { return os.Getenv(%q) == name }\n",
 			filepath.Base(filepath.Dir(path)), plantedVariable)
 	}
+
 	replace := map[string]string{}
 	for path, source := range sources {
 		file := filepath.Join(there, fmt.Sprintf("%d.go", len(replace)))
 		if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		replace[path] = file
 	}
+
 	data, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file := filepath.Join(there, "overlay.json")
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }
 
-// The checks of the simulation bite: faults that are planted on purpose, one at a time, are each found; and with none
-// planted the same binary finds nothing.
+// whateverSpace finds a text however its lines are broken.
+func whateverSpace(text string) *regexp.Regexp {
+	quoted := regexp.QuoteMeta(strings.TrimSpace(text))
+	quoted = strings.ReplaceAll(quoted, `\(`, `\(\s*`)
+
+	return regexp.MustCompile(regexp.MustCompile(`\s+`).ReplaceAllString(quoted, `\s+`))
+}
+
+// The checks of the simulation bite: faults that are planted on purpose, one at a time, are each
+// found; and with none planted the same binary finds nothing.
 func TestPlanted(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "planted.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay(t), "-o", binary, ".")
+
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay(t), "-o", binary,
+		".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the tests with faults in them: %v\n%s", err, out)
 	}
+
 	run := func(t *testing.T, name string, seeds int) (out string, failed bool) {
-		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.v", "-alone", "-first", "-seeds", fmt.Sprint(seeds))
+		command := exec.CommandContext(t.Context(), binary, "-test.run", "TestSimulation$", "-test.v",
+			"-alone", "-first", "-seeds", fmt.Sprint(seeds))
+
 		command.Env = append(os.Environ(), plantedVariable+"="+name)
+
 		data, err := command.CombinedOutput()
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
+
 		return string(data), err != nil
 	}
 	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+
 	t.Run("nothing", func(t *testing.T) {
 		t.Parallel()
+
 		limit <- struct{}{}
 		defer func() { <-limit }()
+
 		if out, failed := run(t, "nothing", 5); failed {
 			t.Errorf("nothing was planted, and found was\n%.5000s", out)
 		}
 	})
+
 	for i, p := range planted {
 		if i%4 != 0 && !*plantAll {
 			continue
 		}
+
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
+
 			limit <- struct{}{}
 			defer func() { <-limit }()
+
 			out, failed := run(t, p.name, *plantedIn)
+
 			tried, found := running.FindAllStringSubmatch(out, -1), violation.FindStringSubmatch(out)
 			switch {
 			case !failed:

@@ -16,7 +16,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// power fails after so many writes of Lambdas: what the last of them did is done, and nobody is told.
+// power fails after so many writes of Lambdas: what the last of them did is done, and nobody is
+// told.
 type power struct {
 	left   atomic.Int64
 	failed chan struct{}
@@ -26,7 +27,9 @@ func (p *power) fails() bool {
 	if p == nil || p.left.Add(-1) != 0 {
 		return false
 	}
+
 	close(p.failed)
+
 	return true
 }
 
@@ -41,9 +44,11 @@ type mains struct {
 func (m mains) RoundTrip(r *http.Request) (*http.Response, error) {
 	power := m.power.Load()
 	response, err := m.RoundTripper.RoundTrip(r)
+
 	if power.isOff() {
 		return nil, errTimedOut
 	}
+
 	return response, err
 }
 
@@ -54,16 +59,18 @@ func (w *world) failsAfter(writes int64) {
 	w.power.Store(p)
 }
 
-// comesBack waits for the power to fail and lets another process go on with what this one kept, after a while. It
-// tells whether the power failed within a day.
+// comesBack waits for the power to fail and lets another process go on with what this one kept,
+// after a while. It tells whether the power failed within a day.
 func (w *world) comesBack(after time.Duration) bool {
 	w.t.Helper()
+
 	select {
 	case <-w.power.Load().failed:
 	case <-time.After(24 * time.Hour):
 		w.power.Store(nil)
 		return false
 	}
+
 	w.leave()
 	saved, bodies := save(w.t, w.stack.Cloud)
 	load := func(c *cloud.Cloud) error {
@@ -71,18 +78,23 @@ func (w *world) comesBack(after time.Duration) bool {
 		if err := errors.Join(json.Unmarshal(saved[0], &kept), c.Metrics.Load(saved[1])); err != nil {
 			return err
 		}
+
 		return c.Load(kept, func(digest string) ([]byte, error) {
 			if body, ok := bodies[digest]; ok {
 				return body, nil
 			}
+
 			return nil, fmt.Errorf("no body was kept as %s", digest)
 		})
 	}
+
 	loaded := cloud.New(lambda.NewInProcess(nil), lambda.Limits{})
 	defer loaded.Close()
+
 	if err := load(loaded); err != nil {
 		w.t.Fatal(err)
 	}
+
 	again, _ := save(w.t, loaded)
 	for i := range again {
 		if !bytes.Equal(again[i], saved[i]) {
@@ -92,49 +104,60 @@ func (w *world) comesBack(after time.Duration) bool {
 
 	w.stack.Close()
 	time.Sleep(after)
+
 	w.options.Load = load
 	w.power.Store(nil)
 	w.up()
+
 	if err := w.stack.Cloud.Resume(); err != nil {
 		w.t.Fatal(err)
 	}
+
 	w.callsAreMeasured()
+
 	return true
 }
 
 // save is what is kept of an account: the metrics apart.
 func save(t *testing.T, c *cloud.Cloud) ([2][]byte, kept.Bodies) {
 	t.Helper()
+
 	measured, err := c.Metrics.Save()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	state, bodies := c.Save()
+
 	saved, err := json.Marshal(state)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return [2][]byte{saved, measured}, bodies
 }
 
-// The process in which everything runs is killed after a write, and another one goes on: executions, tokens,
-// schedules, events. The end is as if nothing had been. With -every-call it is killed after each of them.
+// The process in which everything runs is killed after a write, and another one goes on:
+// executions, tokens, schedules, events. The end is as if nothing had been. With -every-call it is
+// killed after each of them.
 func TestPower_FailsAfterEveryWrite(t *testing.T) {
 	for name, c := range map[string]struct {
 		down    time.Duration
 		release func(w *world, fails func())
 		ends    func(w *world)
 	}{
-		"released": {5 * time.Second, func(w *world, fails func()) { w.second(); fails() }, func(w *world) {
-			w.ends("v2", sm.Released)
-			w.took("v2", good)
-			w.weighed("v2", 500, 2500, 10000, 0)
-			w.stands("b", "v1", "v2")
-		}},
-		"released hours later": {3 * time.Hour, func(w *world, fails func()) { w.second(); fails() }, func(w *world) {
-			w.ends("v2", sm.Released)
-			w.stands("b", "v1", "v2")
-		}},
+		"released": {5 * time.Second, func(w *world, fails func()) { w.second(); fails() },
+			func(w *world) {
+				w.ends("v2", sm.Released)
+				w.took("v2", good)
+				w.weighed("v2", 500, 2500, 10000, 0)
+				w.stands("b", "v1", "v2")
+			}},
+		"released hours later": {3 * time.Hour, func(w *world, fails func()) { w.second(); fails() },
+			func(w *world) {
+				w.ends("v2", sm.Released)
+				w.stands("b", "v1", "v2")
+			}},
 		"rolled back": {5 * time.Second, func(w *world, fails func()) {
 			w.second()
 			w.bakes("v2", 2500)
@@ -150,6 +173,7 @@ func TestPower_FailsAfterEveryWrite(t *testing.T) {
 			if *everyCall {
 				step = 1
 			}
+
 			for n, failed := int64(1), true; failed && !t.Failed(); n += step {
 				t.Run(fmt.Sprint(n), func(t *testing.T) {
 					story(t, func(w *world) {

@@ -20,11 +20,15 @@ func TestStop_BeforeContract_IsRolledBack(t *testing.T) {
 		when func(w *world, stop func())
 		way  string
 	}{
-		"in sync":    {func(w *world, stop func()) { w.after(sm.Sync, stop) }, "Begin Sync"},
-		"in deploy":  {func(w *world, stop func()) { w.after(sm.Deploy, stop) }, strings.TrimSpace(deployed[:len(deployed)-len("Probe ")])},
-		"at 25 %":    {func(w *world, stop func()) { w.bakes("v2", 2500); stop() }, deployed + baked + "Ramp"},
-		"in promote": {func(w *world, stop func()) { w.after(sm.Promote, stop) }, deployed + baked + baked + baked + "Promote"},
-		"in drain":   {func(w *world, stop func()) { w.reaches("OldTabsOpen"); stop() }, deployed + baked + baked + baked + "Promote Drain"},
+		"in sync": {func(w *world, stop func()) { w.after(sm.Sync, stop) }, "Begin Sync"},
+		"in deploy": {func(w *world, stop func()) { w.after(sm.Deploy, stop) },
+			strings.TrimSpace(deployed[:len(deployed)-len("Probe ")])},
+		"at 25 %": {func(w *world, stop func()) { w.bakes("v2", 2500); stop() }, deployed + baked +
+			"Ramp"},
+		"in promote": {func(w *world, stop func()) { w.after(sm.Promote, stop) }, deployed + baked +
+			baked + baked + "Promote"},
+		"in drain": {func(w *world, stop func()) { w.reaches("OldTabsOpen"); stop() }, deployed +
+			baked + baked + baked + "Promote Drain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
@@ -64,7 +68,8 @@ func TestStop_InContract_IsFinished(t *testing.T) {
 		w.second()
 		w.after(sm.Contract, func() { w.stop("v2"); time.Sleep(time.Second) })
 		w.ends("v2", sm.Released)
-		w.tookTimes("v2", deployed+baked+baked+baked+"Promote Drain Contract", "Begin Contract Finish Released")
+		w.tookTimes("v2", deployed+baked+baked+baked+"Promote Drain Contract",
+			"Begin Contract Finish Released")
 		w.stands("b", "v1", "v2")
 	})
 }
@@ -124,7 +129,8 @@ func TestStop_InTheQueue(t *testing.T) {
 	})
 }
 
-// The news of its death comes after whoever had the lock has called it in vain: the merge is not lost.
+// The news of its death comes after whoever had the lock has called it in vain: the merge is not
+// lost.
 func TestStop_InTheQueue_ToldLate(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -133,6 +139,7 @@ func TestStop_InTheQueue_ToldLate(t *testing.T) {
 				if strings.HasSuffix(target, "-recover") {
 					time.Sleep(time.Hour)
 				}
+
 				return next(ctx, target, input)
 			}
 		})
@@ -143,15 +150,17 @@ func TestStop_InTheQueue_ToldLate(t *testing.T) {
 		w.stop("v3")
 		w.ends("v2", sm.Released)
 		w.ends("v3", sm.Refused)
+
 		if cause := w.record("v3").Cause.Text; !strings.Contains(cause, "was ABORTED while it waited") {
 			t.Errorf("the record says %q", cause)
 		}
+
 		w.stands("b", "v1", "v2")
 	})
 }
 
-// Stopping an execution does not stop the Lambda that it called: what a dead execution's Deploy does when it
-// comes back must not land on the release that follows.
+// Stopping an execution does not stop the Lambda that it called: what a dead execution's Deploy
+// does when it comes back must not land on the release that follows.
 func TestStop_WhileDeployLingers(t *testing.T) {
 	for operation, path := range map[string]string{
 		"UpdateFunctionCode": "", "GetAlias": "", "UpdateAlias": "", "PutObject": "/shop-site-b/assets/", "GetObject": "/ledger/environments/b",
@@ -173,10 +182,11 @@ func TestStop_WhileDeployLingers(t *testing.T) {
 	}
 }
 
-// A dead execution's Begin must not open the record again that says how its merge ended. Where it takes the lock, a sweep
-// takes it away.
+// A dead execution's Begin must not open the record again that says how its merge ended. Where it
+// takes the lock, a sweep takes it away.
 func TestStop_WhileBeginLingers(t *testing.T) {
-	for path, operation := range map[string]string{"/ledger/lock.json": "PutObject", "/": "DescribeAlarms", "/ledger/releases/v2.json": "PutObject"} {
+	for path, operation := range map[string]string{"/ledger/lock.json": "PutObject",
+		"/": "DescribeAlarms", "/ledger/releases/v2.json": "PutObject"} {
 		t.Run(operation+" "+path, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
@@ -186,9 +196,11 @@ func TestStop_WhileBeginLingers(t *testing.T) {
 				w.stop("v2")
 				w.ends("v2", sm.Refused)
 				time.Sleep(time.Hour)
+
 				if r := w.record("v2"); r.Outcome != sm.Refused || r.Ended == nil {
 					t.Errorf("v2 was refused, and then its record says %q: %s", r.Outcome, r.Cause)
 				}
+
 				w.merge(w.release("v3", 3, everything))
 				w.ends("v3", sm.Released)
 				w.stands("b", "v1", "v3")
@@ -197,12 +209,14 @@ func TestStop_WhileBeginLingers(t *testing.T) {
 	}
 }
 
-// Where the rollback finds an alias as it should be, the dead execution's Lambda must not be able to move it any more:
-// what follows brings a site only, and would run on a function that was rolled back.
+// Where the rollback finds an alias as it should be, the dead execution's Lambda must not be able
+// to move it any more: what follows brings a site only, and would run on a function that was
+// rolled back.
 func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {
 	for task, alias := range map[sm.Task]string{sm.Deploy: "b", sm.Promote: sm.LiveAlias} {
 		for name, back := range map[string]struct{ woken, then time.Duration }{
-			"during the rollback": {20 * time.Second, 0}, "in the next release": {10 * time.Minute, 0}, "after the next release": {3 * time.Hour, 4 * time.Hour},
+			"during the rollback": {20 * time.Second, 0}, "in the next release": {10 * time.Minute,
+				0}, "after the next release": {3 * time.Hour, 4 * time.Hour},
 		} {
 			t.Run(string(task)+" wakes up "+name, func(t *testing.T) {
 				story(t, func(w *world) {
@@ -223,8 +237,9 @@ func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {
 	}
 }
 
-// AWS has no condition for a stage, pages and the roles. What a dead execution's Lambda did not write soon after its look at the
-// lock it does not write any more, and what it did the recovery writes again.
+// AWS has no condition for a stage, pages and the roles. What a dead execution's Lambda did not
+// write soon after its look at the lock it does not write any more, and what it did the recovery
+// writes again.
 func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
 	for operation, of := range map[string]struct {
 		path  string
@@ -239,26 +254,32 @@ func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
 				woken time.Duration
 				then  string
 			}{
-				"during the rollback": {9 * time.Second, ""}, "in the next release": {4 * time.Minute, "v3"}, "after the next release": {14 * time.Minute, "v3"},
+				"during the rollback": {9 * time.Second, ""}, "in the next release": {4 * time.Minute,
+					"v3"}, "after the next release": {14 * time.Minute, "v3"},
 			} {
 				t.Run(operation+", "+string(task)+" wakes up "+name, func(t *testing.T) {
 					story(t, func(w *world) {
 						w.quietlyLive()
 						w.lingers(task, operation, of.path, c.woken)
 						w.second()
+
 						if task == sm.Rollback {
 							w.bakes("v2", 500)
 							w.operator(sm.SignalRollback)
 						}
+
 						w.reaches(string(task))
 						time.Sleep(3 * time.Second)
 						w.stop("v2")
 						w.ends("v2", sm.RolledBack)
+
 						if c.then == "" {
 							w.stands("a", "v1", "v1")
 							w.quiet()
+
 							return
 						}
+
 						w.merge(w.release("v3", 3, brings{site: true}))
 						w.ends("v3", sm.Released)
 						time.Sleep(20 * time.Minute)
@@ -271,10 +292,12 @@ func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
 	}
 }
 
-// An object of the same content has the same ETag: what the recovery writes back must not be what the dead execution's Lambda read.
+// An object of the same content has the same ETag: what the recovery writes back must not be what
+// the dead execution's Lambda read.
 func TestStop_WhileALambdaIsAboutToNoteWhatAnEnvironmentCarries(t *testing.T) {
 	for _, task := range []sm.Task{sm.Sync, sm.Deploy, sm.Rollback} {
-		for name, woken := range map[string]time.Duration{"during the rollback": 15 * time.Second, "after it": 3 * time.Minute} {
+		for name, woken := range map[string]time.Duration{"during the rollback": 15 * time.Second,
+			"after it": 3 * time.Minute} {
 			t.Run(string(task)+" wakes up "+name, func(t *testing.T) {
 				story(t, func(w *world) {
 					w.quietlyLive()
@@ -284,10 +307,12 @@ func TestStop_WhileALambdaIsAboutToNoteWhatAnEnvironmentCarries(t *testing.T) {
 					w.ends("v2", sm.RolledBack)
 					w.lingers(task, "PutObject", "/ledger/environments/b.json", woken)
 					w.merge(w.release("v3", 3, brings{functions: []string{"orders"}, site: true}))
+
 					if task == sm.Rollback {
 						w.bakes("v3", 500)
 						w.operator(sm.SignalRollback)
 					}
+
 					w.reaches(string(task))
 					time.Sleep(3 * time.Second)
 					w.stop("v3")
@@ -301,17 +326,20 @@ func TestStop_WhileALambdaIsAboutToNoteWhatAnEnvironmentCarries(t *testing.T) {
 	}
 }
 
-// SSM has no conditional write, and people have hands: what begins must not take the environment that serves everybody for
-// the one that serves nobody.
+// SSM has no conditional write, and people have hands: what begins must not take the environment
+// that serves everybody for the one that serves nobody.
 func TestBegin_GoesByTheRoute(t *testing.T) {
 	story(t, func(w *world) {
 		w.live()
 		w.swapRoles()
 		w.second()
 		w.ends("v2", sm.Released)
-		if r := w.record("v2"); r.Active != "b" || !strings.Contains(r.Events[0].Text, "the control parameter said that a is active") {
+
+		if r := w.record("v2"); r.Active != "b" || !strings.Contains(r.Events[0].Text,
+			"the control parameter said that a is active") {
 			t.Errorf("v2 went to %s: %s", r.Active, r.Events[0].Text)
 		}
+
 		w.stands("b", "v1", "v2")
 	})
 }
@@ -322,15 +350,21 @@ func TestBegin_RefusesWhereActiveHasViewers(t *testing.T) {
 		w.quietlyLive()
 		r := w.route()
 		r.Weight = 2500
+
 		value, _ := json.Marshal(r)
-		if err := w.stack.Cloud.KeyValue.Put(w.stack.Settings.KeyValue, sm.RouteKey, string(value)); err != nil {
+		if err := w.stack.Cloud.KeyValue.Put(w.stack.Settings.KeyValue, sm.RouteKey,
+			string(value)); err != nil {
 			t.Fatal(err)
 		}
+
 		w.second()
 		w.ends("v2", sm.Refused)
-		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "the route sends 25 % of the viewers to b, where v2 would go, and no release is under way") {
+
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause,
+			"the route sends 25 % of the viewers to b, where v2 would go, and no release is under way") {
 			t.Errorf("refused: %s", cause)
 		}
+
 		w.repaired("25 % of the viewers")
 		w.merge(w.release("v3", 3, everything))
 		w.ends("v3", sm.Released)
@@ -341,8 +375,10 @@ func TestBegin_RefusesWhereActiveHasViewers(t *testing.T) {
 // swapRoles lets the control parameter contradict the route.
 func (w *world) swapRoles() {
 	w.t.Helper()
+
 	r := w.route()
-	if err := w.stack.Cloud.SSM.Put(sm.ControlParameter(app), fmt.Sprintf(`{"active":%q,"fallback":%q}`, r.Fallback, r.Active)); err != nil {
+	if err := w.stack.Cloud.SSM.Put(sm.ControlParameter(app),
+		fmt.Sprintf(`{"active":%q,"fallback":%q}`, r.Fallback, r.Active)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -351,7 +387,8 @@ func (w *world) swapRoles() {
 func TestStop_WhileDeployIsAboutToWriteAssets(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
-		w.lingers(sm.Deploy, "GetObject", "/releases/v2/site.zip", 14*time.Minute) // v3 is promoted by then, and a Lambda lives for 15
+		// v3 is promoted by then, and a Lambda lives for 15
+		w.lingers(sm.Deploy, "GetObject", "/releases/v2/site.zip", 14*time.Minute)
 		w.second()
 		w.reaches("Deploy")
 		time.Sleep(10 * time.Second)
@@ -359,9 +396,11 @@ func TestStop_WhileDeployIsAboutToWriteAssets(t *testing.T) {
 		w.merge(w.release("v3", 3, everything))
 		w.ends("v3", sm.Released)
 		time.Sleep(time.Hour)
+
 		if _, there := w.stack.Cloud.S3.Get("shop-site-b", "assets/app-v2.js"); there {
 			t.Error("a dead execution's Deploy wrote into the fallback")
 		}
+
 		w.stands("b", "v1", "v3")
 	})
 }
@@ -379,18 +418,22 @@ func TestRollback_ThatFails_KeepsTheLock(t *testing.T) {
 		w.took("v2", deployed+"Ramp Rollback RollbackFailed")
 		w.merge(w.release("v3", 3, everything))
 		time.Sleep(time.Hour)
+
 		var lock sm.Lock
 		w.read("ledger/lock.json", &lock)
+
 		if lock.Holder == nil || lock.Holder.Release != "v2" || len(lock.Queue) != 1 {
 			t.Errorf("the lock is %+v, expected v2 to hold it and v3 to wait", lock)
 		}
+
 		if r := w.route(); r.Weight != 0 {
 			t.Errorf("the route is %+v, expected nobody to be sent to b", r)
 		}
 	})
 }
 
-// A recovery that can't begin is not tried for ever, and does not let go of what it could not roll back.
+// A recovery that can't begin is not tried for ever, and does not let go of what it could not roll
+// back.
 func TestRecovery_ThatCannotBegin_KeepsTheLock(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -399,12 +442,16 @@ func TestRecovery_ThatCannotBegin_KeepsTheLock(t *testing.T) {
 		w.refuses(sm.Begin, "PutObject", "/ledger/releases/v2.json")
 		w.stop("v2")
 		time.Sleep(time.Hour)
+
 		var lock sm.Lock
 		w.read("ledger/lock.json", &lock)
+
 		if n := len(w.executions("v2")); lock.Holder == nil || lock.Holder.Release != "v2" || n != 4 {
 			t.Errorf("the lock is %+v after %d executions, expected v2 to hold it, and 3 tries", lock, n)
 		}
-		if story := w.record("v2").Events; !strings.Contains(story[len(story)-1].Text, "a person must look") {
+
+		if story := w.record("v2").Events; !strings.Contains(story[len(story)-1].Text,
+			"a person must look") {
 			t.Errorf("the record ends with %q", story[len(story)-1].Text)
 		}
 	})
@@ -418,15 +465,19 @@ func TestStop_InTheQueue_IsAnnounced(t *testing.T) {
 		w.bakes("v2", 500)
 		w.merge(w.release("v3", 3, everything))
 		time.Sleep(10 * time.Second)
+
 		d := w.dies(sm.Recover, 3, manner{before: true}) // the lock, the record, and the word
 		w.stop("v3")
 		w.ends("v2", sm.Released)
+
 		if d.at != "PutEvents" {
 			t.Errorf("it died at %q", d.at)
 		}
+
 		if r := w.record("v3"); r.Outcome != sm.Refused || len(w.said("v3", sm.Finish)) == 0 {
 			t.Errorf("v3 was %s, and announced was %q", r.Outcome, w.said("v3", sm.Finish))
 		}
+
 		w.stands("b", "v1", "v2")
 	})
 }

@@ -30,7 +30,8 @@ func TestBadInput(t *testing.T) {
 		},
 		"another release's manifest": {
 			func(r *bundled) {
-				r.file = []byte(`{"release":"v9","sequence":2,"site":{"object":"site.zip","sha256":"` + r.manifest.Site.SHA256 + `"}}`)
+				r.file = []byte(`{"release":"v9","sequence":2,"site":{"object":"site.zip","sha256":"` +
+					r.manifest.Site.SHA256 + `"}}`)
 			},
 			[]string{"releases/v2/release.json", "release", `"v9"`, `"v2"`},
 		},
@@ -40,7 +41,8 @@ func TestBadInput(t *testing.T) {
 		},
 		"a missing object": {
 			func(r *bundled) { delete(r.objects, "functions/orders.zip") },
-			[]string{"releases/v2/release.json", "functions.orders.object", "functions/orders.zip", "no such object"},
+			[]string{"releases/v2/release.json", "functions.orders.object", "functions/orders.zip",
+				"no such object"},
 		},
 		"a wrong digest": {
 			func(r *bundled) { r.objects["site.zip"] = zipOf(map[string]string{"index.html": "another"}) },
@@ -52,14 +54,16 @@ func TestBadInput(t *testing.T) {
 		},
 		"a zip that climbs out": {
 			func(r *bundled) {
-				r.manifest.Site.Artifact = r.pack("site.zip", map[string]string{"index.html": "", "../../etc/passwd": "root"})
+				r.manifest.Site.Artifact = r.pack("site.zip",
+					map[string]string{"index.html": "", "../../etc/passwd": "root"})
 			},
 			[]string{"releases/v2/release.json", "site", "../../etc/passwd", "leaves its folder"},
 		},
 		"a zip with a link": {
 			func(r *bundled) {
 				r.objects["functions/catalog.zip"] = linkZip()
-				r.manifest.Functions["catalog"] = sm.Artifact{Object: "functions/catalog.zip", SHA256: hexDigest(linkZip())}
+				r.manifest.Functions["catalog"] = sm.Artifact{Object: "functions/catalog.zip",
+					SHA256: hexDigest(linkZip())}
 			},
 			[]string{"releases/v2/release.json", "functions.catalog", "bootstrap", "plain files"},
 		},
@@ -98,9 +102,11 @@ func TestBadInput(t *testing.T) {
 
 				w.took("v2", refused)
 				w.complains(w.record("v2").Cause.Text, bad.says)
+
 				if now := w.snapshot(); now != before {
 					t.Errorf("something was changed:\n%s\nwas\n%s", now, before)
 				}
+
 				w.stands("a", "v1", "")
 			})
 		})
@@ -113,7 +119,8 @@ func TestBadInput_OlderThanWhatIsLive(t *testing.T) {
 		w.ends("v7", sm.Released)
 		w.merge(w.release("v6", 6, everything))
 		w.ends("v6", sm.Refused)
-		w.complains(w.record("v6").Cause.Text, []string{"releases/v6/release.json", "sequence", "found 6", "more than 7", "v7"})
+		w.complains(w.record("v6").Cause.Text, []string{"releases/v6/release.json", "sequence", "found 6",
+			"more than 7", "v7"})
 		w.stands("a", "v7", "")
 	})
 }
@@ -134,14 +141,18 @@ func TestBadInput_OfTheExecution(t *testing.T) {
 				before := w.snapshot()
 				w.start(input)
 				time.Sleep(time.Minute)
+
 				e := w.stack.Cloud.States.Executions()[0]
 				if got := strings.Join(names(e), " "); got != refused {
 					t.Errorf("it went %s", got)
 				}
+
 				w.complains(e.Cause, says)
+
 				if now := w.snapshot(); now != before {
 					t.Errorf("something was changed:\n%s\nwas\n%s", now, before)
 				}
+
 				w.stands("a", "v1", "")
 			})
 		})
@@ -155,7 +166,8 @@ func TestConsole_WithoutInput_TakesTheNewest(t *testing.T) {
 		time.Sleep(time.Second)
 		w.upload(w.release("v3", 3, everything))
 		w.start("{}")
-		w.eventually("v3 has ended", time.Hour, func() bool { return w.record("v3").Outcome == sm.Released })
+		w.eventually(
+			"v3 has ended", time.Hour, func() bool { return w.record("v3").Outcome == sm.Released })
 		time.Sleep(time.Second)
 		w.stands("b", "v1", "v3")
 	})
@@ -180,6 +192,7 @@ func TestBadInput_Mended(t *testing.T) {
 
 func (w *world) complains(cause string, says []string) {
 	w.t.Helper()
+
 	for _, part := range says {
 		if !strings.Contains(strings.ReplaceAll(cause, `\"`, `"`), part) {
 			w.t.Errorf("the reason is %q, expected it to name %q", cause, part)
@@ -189,20 +202,25 @@ func (w *world) complains(cause string, says []string) {
 
 func linkZip() []byte {
 	var b bytes.Buffer
+
 	archive := zip.NewWriter(&b)
 	header := &zip.FileHeader{Name: "bootstrap"}
 	header.SetMode(0o777 | 1<<27) // a symbolic link
+
 	f, err := archive.CreateHeader(header)
 	if err == nil {
 		_, err = f.Write([]byte("/etc/passwd"))
 	}
+
 	if err != nil || archive.Close() != nil {
 		panic("zip")
 	}
+
 	return b.Bytes()
 }
 
-// The newest release, which {} asks for, is refused when it has the lock already: its end is recorded under its name.
+// The newest release, which {} asks for, is refused when it has the lock already: its end is
+// recorded under its name.
 func TestConsole_WithoutInput_RefusedWithTheLock(t *testing.T) {
 	for _, operation := range []string{"DescribeAlarms", "SendTaskSuccess"} {
 		for _, input := range []string{"{}", `{"release":"v2"}`} {

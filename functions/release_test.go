@@ -76,6 +76,7 @@ func TestRelease_OfSomeLayers(t *testing.T) {
 
 		w.took("v56", good)
 		w.stands("a", "v56", "v55")
+
 		if got := w.get("/api-a/orders", "").Header.Get("x-lockstep-release"); got != "v55" {
 			t.Errorf("v56's viewers get the functions of %s, expected v55", got)
 		}
@@ -88,15 +89,18 @@ func TestRelease_RampOfAMonth(t *testing.T) {
 		w.merge(w.release("v1", 1, everything))
 		w.ends("v1", sm.Released)
 		w.second()
+
 		for _, weight := range []int{500, 2500, 10000} {
 			w.bakes("v2", weight)
 			w.measure("b", "Count", 10)
 			time.Sleep(10*24*time.Hour - 10*time.Second)
 		}
+
 		w.ends("v2", sm.Released)
 
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
+
 		if r := w.record("v2"); r.Ended.Sub(r.Began) < 30*24*time.Hour {
 			t.Errorf("it took %s", r.Ended.Sub(r.Began))
 		}
@@ -119,16 +123,21 @@ func TestDrain_WaitsForOpenTabs(t *testing.T) {
 				w.quietlyLive()
 				w.second()
 				w.reaches("OldTabsOpen")
+
 				promoted := time.Now()
 				for time.Since(promoted) < tabs.open && w.running("v2") {
 					w.measure("a", "Count", 1)
 					time.Sleep(30 * time.Second)
 				}
+
 				w.ends("v2", sm.Released)
+
 				r := w.record("v2")
 				if took := r.Ended.Sub(*r.Promoted); took < tabs.atLeast || took > tabs.atMost {
-					t.Errorf("contract came %s after the promotion, expected %s to %s", took, tabs.atLeast, tabs.atMost)
+					t.Errorf("contract came %s after the promotion, expected %s to %s", took, tabs.atLeast,
+						tabs.atMost)
 				}
+
 				w.stands("b", "v1", "v2")
 			})
 		})
@@ -138,12 +147,15 @@ func TestDrain_WaitsForOpenTabs(t *testing.T) {
 // A call that may take ten minutes is waited for, though nobody calls any more, whatever called it.
 func TestDrain_LongCalls(t *testing.T) {
 	const longest = 10 * time.Minute
+
 	story(t, func(w *world) {
 		w.quietlyLive()
 		w.second()
 		w.ends("v2", sm.Released)
+
 		if r := w.record("v2"); r.Ended.Sub(*r.Promoted) < longest {
-			t.Errorf("contract came %s after the promotion, expected at least %s", r.Ended.Sub(*r.Promoted), longest)
+			t.Errorf("contract came %s after the promotion, expected at least %s", r.Ended.Sub(*r.Promoted),
+				longest)
 		}
 	}, func(o *stack.Options) { o.CallTimeout = longest })
 }
@@ -155,18 +167,25 @@ func TestDrain_MetricsThatLag(t *testing.T) {
 		w.second()
 		w.reaches("OldTabsOpen")
 		w.stack.Cloud.Metrics.Lag(150 * time.Second)
+
 		var last time.Time
+
 		for promoted := time.Now(); time.Since(promoted) < 8*time.Minute; time.Sleep(time.Minute) {
 			w.measure("a", "Count", 1)
+
 			last = time.Now()
+
 			if w.record("v2").Contracted {
 				t.Fatalf("contracted while a tab calls every minute\n%s", w.story())
 			}
 		}
+
 		w.ends("v2", sm.Released)
+
 		if quietly := w.record("v2").Ended.Sub(last); quietly < quiet {
 			t.Errorf("contracted %s after the last call", quietly)
 		}
+
 		w.stands("b", "v1", "v2")
 	})
 }

@@ -41,11 +41,13 @@ func TestRollback_WhileTheRouteIsAboutToGrow(t *testing.T) {
 				time.Sleep(15 * time.Second)
 				w.operator(sm.SignalRollback)
 				w.ends("v2", sm.RolledBack)
+
 				if task == sm.Ramp {
 					w.weighed("v2", 0)
 				} else if said := w.said("v2", sm.Promote); len(said) > 0 {
 					t.Errorf("said %q", said)
 				}
+
 				w.stands("a", "v1", "v1")
 			})
 		})
@@ -58,16 +60,20 @@ func TestRollback_WhenAStepFails(t *testing.T) {
 		operation, path string
 		way             string
 	}{
-		"Sync, at an alias":     {sm.Sync, "UpdateAlias", "shop-orders", "Begin Sync"},
-		"Sync, at a page":       {sm.Sync, "PutObject", "/shop-site-b/index.html", "Begin Sync"},
-		"Deploy, at the code":   {sm.Deploy, "UpdateFunctionCode", "shop-orders", "Begin Sync Expand Deploy"},
-		"Deploy, at an alias":   {sm.Deploy, "UpdateAlias", "shop-orders", "Begin Sync Expand Deploy"},
-		"Deploy, at an asset":   {sm.Deploy, "PutObject", "/shop-site-b/assets/", "Begin Sync Expand Deploy"},
+		"Sync, at an alias": {sm.Sync, "UpdateAlias", "shop-orders", "Begin Sync"},
+		"Sync, at a page":   {sm.Sync, "PutObject", "/shop-site-b/index.html", "Begin Sync"},
+		"Deploy, at the code": {sm.Deploy, "UpdateFunctionCode", "shop-orders",
+			"Begin Sync Expand Deploy"},
+		"Deploy, at an alias": {sm.Deploy, "UpdateAlias", "shop-orders", "Begin Sync Expand Deploy"},
+		"Deploy, at an asset": {sm.Deploy, "PutObject", "/shop-site-b/assets/",
+			"Begin Sync Expand Deploy"},
 		"Deploy, at the stage":  {sm.Deploy, "UpdateStage", "api-b", "Begin Sync Expand Deploy"},
 		"Ramp, at the route":    {sm.Ramp, "PutKey", "", "Begin Sync Expand Deploy Probe Ramp"},
 		"Ramp, at the schedule": {sm.Ramp, "CreateSchedule", "", "Begin Sync Expand Deploy Probe Ramp"},
-		"CheckAlarms":           {sm.CheckAlarms, "GetMetricData", "", "Begin Sync Expand Deploy Probe Ramp CheckAlarms"},
-		"Promote, at the roles": {sm.Promote, "PutParameter", "", deployed + baked + baked + baked + "Promote"},
+		"CheckAlarms": {sm.CheckAlarms, "GetMetricData", "",
+			"Begin Sync Expand Deploy Probe Ramp CheckAlarms"},
+		"Promote, at the roles": {sm.Promote, "PutParameter", "", deployed + baked + baked + baked +
+			"Promote"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
@@ -78,6 +84,7 @@ func TestRollback_WhenAStepFails(t *testing.T) {
 
 				w.took("v2", fails.way+undone)
 				w.stands("a", "v1", "v1")
+
 				if cause := w.record("v2").Cause.Text; !regexp.MustCompile("not allowed, says the story|Forbidden|403").MatchString(cause) {
 					t.Errorf("the record says %q, expected what AWS said", cause)
 				}
@@ -96,14 +103,15 @@ func TestRollback_WhenTheProbeFails(t *testing.T) {
 		w.took("v2", strings.TrimSpace(deployed)+undone)
 		w.weighed("v2", 0)
 		w.stands("a", "v1", "v1")
+
 		if seen := w.crowd.Report(); seen.Failed > 0 {
 			t.Errorf("%d requests of viewers failed, though none was sent to v2", seen.Failed)
 		}
 	})
 }
 
-// A first release that fails leaves an environment that nobody is sent to, and the next one is as good as
-// the first.
+// A first release that fails leaves an environment that nobody is sent to, and the next one is as
+// good as the first.
 func TestRollback_OfTheFirst(t *testing.T) {
 	story(t, func(w *world) {
 		w.breaks("v1", "catalog")
@@ -119,8 +127,8 @@ func TestRollback_OfTheFirst(t *testing.T) {
 	})
 }
 
-// However long the aliases take, the first second brings the API and the pages back, wherever an edge that has
-// not heard of it still sends people.
+// However long the aliases take, the first second brings the API and the pages back, wherever an
+// edge that has not heard of it still sends people.
 func TestRollback_IsFast(t *testing.T) {
 	story(t, func(w *world) {
 		w.live()
@@ -130,13 +138,16 @@ func TestRollback_IsFast(t *testing.T) {
 		w.lingers(sm.Rollback, "UpdateAlias", "", 5*time.Minute)
 		w.operator(sm.SignalRollback)
 		time.Sleep(time.Second)
+
 		page, api := w.get("/", "b.0123456789ab"), w.get("/api-b/orders", "")
 		if got := page.Header.Get("x-amz-meta-lockstep-release"); got != "v1" {
 			t.Errorf("a second later a viewer gets the page of %s", got)
 		}
+
 		if got := api.Header.Get("x-lockstep-release"); got != "v1" {
 			t.Errorf("a second later a viewer in b gets the API of %s", got)
 		}
+
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", deployed+baked+baked+"Ramp"+undone)
 		w.stands("a", "v1", "v1")
@@ -158,7 +169,8 @@ func TestRollback_InDrain_BringsEveryoneBack(t *testing.T) {
 	})
 }
 
-// A step that never answers is given up, and the record says so: Step Functions has no cause for a timeout.
+// A step that never answers is given up, and the record says so: Step Functions has no cause for a
+// timeout.
 func TestRollback_OfAStepThatHangs(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
@@ -166,9 +178,11 @@ func TestRollback_OfAStepThatHangs(t *testing.T) {
 		w.second()
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", strings.TrimSpace(deployed)+undone)
+
 		if cause := w.record("v2").Cause.Text; cause != "States.Timeout" {
 			t.Errorf("the record says %q", cause)
 		}
+
 		w.stands("a", "v1", "v1")
 	})
 }
@@ -217,9 +231,12 @@ func TestRollback_AlarmWhileNobodyWaits(t *testing.T) {
 func TestRollback_AlarmThatNobodyToldOf(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
-		if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-alarm", Disabled: true, Pattern: `{"source":["aws.cloudwatch"]}`}); err != nil {
+
+		if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-alarm", Disabled: true,
+			Pattern: `{"source":["aws.cloudwatch"]}`}); err != nil {
 			t.Fatal(err)
 		}
+
 		w.second()
 		w.bakes("v2", 500)
 		hush := w.keepsRinging("b", "5XXError")
@@ -250,6 +267,7 @@ func TestAlarm_ThatRangBefore_DoesNotCount(t *testing.T) {
 		w.quietlyLive()
 		w.judgesBy("Temperature", "b")
 		hush := w.keepsRinging("b", "Temperature")
+
 		time.Sleep(90 * time.Second)
 		w.second()
 		w.ends("v2", sm.Released)
@@ -264,6 +282,7 @@ func TestAlarm_ThatRangBefore_CountsWhenItRingsAnew(t *testing.T) {
 		w.quietlyLive()
 		w.judgesBy("Temperature", "b")
 		hush := w.keepsRinging("b", "Temperature")
+
 		time.Sleep(90 * time.Second)
 		w.second()
 		w.bakes("v2", 500)
@@ -281,6 +300,7 @@ func TestAlarm_ThatRangBefore_DoesNotHideABadVersion(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
 		hush := w.keepsRinging("b", "5XXError")
+
 		time.Sleep(90 * time.Second)
 		w.second()
 		w.ends("v2", sm.RolledBack)
@@ -306,17 +326,21 @@ func TestAlarm_OfTheFallback_DoesNotCount(t *testing.T) {
 // judgesBy makes the alarm of an environment watch something that has nothing to do with its calls.
 func (w *world) judgesBy(metric string, e sm.Environment) {
 	w.t.Helper()
+
 	if err := w.stack.Cloud.Metrics.PutAlarm(&cloudwatch.PutMetricAlarmInput{
-		AlarmName: sdk.String(app + "-" + string(e) + "-api-5xx"), Namespace: sdk.String("AWS/ApiGateway"), MetricName: &metric,
-		Dimensions: []types.Dimension{{Name: sdk.String("ApiName"), Value: sdk.String(app)}, {Name: sdk.String("Stage"), Value: sdk.String("api-" + string(e))}},
-		Statistic:  types.StatisticSum, Period: sdk.Int32(60), EvaluationPeriods: sdk.Int32(1), Threshold: sdk.Float64(1),
+		AlarmName: sdk.String(app + "-" + string(e) +
+			"-api-5xx"), Namespace: sdk.String("AWS/ApiGateway"), MetricName: &metric,
+		Dimensions: []types.Dimension{{Name: sdk.String("ApiName"), Value: sdk.String(app)},
+			{Name: sdk.String("Stage"), Value: sdk.String("api-" + string(e))}},
+		Statistic: types.StatisticSum, Period: sdk.Int32(60), EvaluationPeriods: sdk.Int32(1), Threshold: sdk.Float64(1),
 		ComparisonOperator: types.ComparisonOperatorGreaterThanOrEqualToThreshold, TreatMissingData: sdk.String("notBreaching"),
 	}); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// A database that is slow for everyone is no fault of the release; what is slow in its environment alone is.
+// A database that is slow for everyone is no fault of the release; what is slow in its environment
+// alone is.
 func TestRollback_OfWhatIsSlow(t *testing.T) {
 	for name, c := range map[string]struct {
 		slow []sm.Environment
@@ -330,13 +354,16 @@ func TestRollback_OfWhatIsSlow(t *testing.T) {
 				w.quietlyLive()
 				w.second()
 				w.bakes("v2", 500)
+
 				for range 20 {
 					for _, e := range c.slow {
 						w.measure(e, "Count", 30)
 						w.measure(e, "Latency", 10_000)
 					}
+
 					time.Sleep(10 * time.Second)
 				}
+
 				w.ends("v2", c.ends)
 			})
 		})
@@ -346,12 +373,15 @@ func TestRollback_OfWhatIsSlow(t *testing.T) {
 // keepsRinging measures what makes an environment's alarm ring, until it is hushed.
 func (w *world) keepsRinging(e sm.Environment, metric string) (hush func()) {
 	stop := make(chan struct{})
+
 	go func() {
 		for {
 			w.measure(e, metric, 2)
+
 			if metric == "5XXError" { // a call that failed is a call
 				w.measure(e, "Count", 2)
 			}
+
 			select {
 			case <-stop:
 				return
@@ -359,5 +389,6 @@ func (w *world) keepsRinging(e sm.Environment, metric string) (hush func()) {
 			}
 		}
 	}()
+
 	return func() { close(stop) }
 }

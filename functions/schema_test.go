@@ -17,9 +17,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// memorySchema is a database as far as releases change it: whose expand migrations have run, and whose contract ones. It
-// outlives every process, as Postgres does; the stories in database_test.go and the tests of functions/internal/postgres
-// are on a real one.
+// memorySchema is a database as far as releases change it: whose expand migrations have run, and
+// whose contract ones. It outlives every process, as Postgres does; the stories in
+// database_test.go and the tests of functions/internal/postgres are on a real one.
 type memorySchema struct {
 	weather *weather
 	// These are told before it is so.
@@ -42,22 +42,30 @@ func (s *memorySchema) steps(cloud *aws.Cloud) map[sm.Task]lambda.Handler {
 	open := func(ctx context.Context, fence int64) (schema.Database, error) {
 		return session{s, fence}, unreachable(s.weather.query(ctx, "connect", func() {}))
 	}
+
 	return map[sm.Task]lambda.Handler{
-		sm.Expand:   serve(wire.Step((&step.Expand{Ledger: wire.Ledger(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
-		sm.Contract: serve(wire.Step((&step.Contract{Ledger: wire.Ledger(cloud), Bundles: cloud.Bundles(), Open: open}).Run)),
+		sm.Expand: serve(wire.Step((&step.Expand{Ledger: wire.Ledger(cloud), Bundles: cloud.Bundles(),
+			Open: open}).Run)),
+		sm.Contract: serve(wire.Step((&step.Contract{Ledger: wire.Ledger(cloud), Bundles: cloud.Bundles(),
+			Open: open}).Run)),
 	}
 }
 
-// change adds a release to a list or takes it off, once: goose knows by its version table what has run.
-func (s session) change(ctx context.Context, what string, list *[]string, release string, there bool, tell func(string, int64)) (string, error) {
+// change adds a release to a list or takes it off, once: goose knows by its version table what has
+// run.
+func (s session) change(ctx context.Context, what string, list *[]string, release string,
+	there bool, tell func(string, int64)) (string, error) {
 	lost := false
+
 	err := s.weather.query(ctx, what, func() {
 		if lost = s.behind(); lost || s.has(list, release) == there {
 			return
 		}
+
 		tell(release, s.fence)
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		if *list = slices.DeleteFunc(*list, func(r string) bool { return r == release }); there {
 			*list = append(*list, release)
 		}
@@ -65,14 +73,17 @@ func (s session) change(ctx context.Context, what string, list *[]string, releas
 	if lost {
 		return "", sm.Errorf(sm.LockLost, "%s: the schema was changed under a newer fence", what)
 	}
+
 	return what, unreachable(err)
 }
 
-// unreachable is what functions/internal/wire/database makes of a database that does not answer, or breaks off.
+// unreachable is what functions/internal/wire/database makes of a database that does not answer,
+// or breaks off.
 func unreachable(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
+
 	return sm.Errorf(sm.Unreachable, "%w", err)
 }
 
@@ -80,7 +91,9 @@ func unreachable(err error) error {
 func (s session) behind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.memorySchema.fence = max(s.memorySchema.fence, s.fence)
+
 	return s.fence != 0 && s.fence < s.memorySchema.fence
 }
 
@@ -92,6 +105,7 @@ func (s session) UndoExpand(ctx context.Context, release string) (string, error)
 	if s.has(&s.contracted, release) {
 		return "", fmt.Errorf("undo the expand migrations of %s: they are contracted", release)
 	}
+
 	return s.change(ctx, "undo expand for "+release, &s.expanded, release, false, s.narrowing)
 }
 
@@ -100,7 +114,8 @@ func (s session) Contract(ctx context.Context, release string, _ fs.FS) (string,
 }
 
 // OldClients finds none: the functions of this shop keep no sessions.
-func (s *memorySchema) OldClients(ctx context.Context, _ string, _ time.Duration) (busy bool, found string, err error) {
+func (s *memorySchema) OldClients(ctx context.Context, _ string, _ time.Duration) (busy bool,
+	found string, err error) {
 	return false, "nobody", unreachable(s.weather.query(ctx, "look for old clients", func() {}))
 }
 
@@ -108,7 +123,9 @@ func (s *memorySchema) OldClients(ctx context.Context, _ string, _ time.Duration
 func (s *memorySchema) Widened(context.Context) (releases []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.expanded), func(r string) bool { return slices.Contains(s.contracted, r) }), nil
+
+	return slices.DeleteFunc(slices.Clone(s.expanded),
+		func(r string) bool { return slices.Contains(s.contracted, r) }), nil
 }
 
 // Close keeps everything.
@@ -117,23 +134,27 @@ func (s *memorySchema) Close() error { return nil }
 func (s *memorySchema) has(list *[]string, release string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return slices.Contains(*list, release)
 }
 
-// fits tells whether code runs on the schema as it is now: all that the code's line of releases widened is wide, and
-// nothing that came after it is narrowed.
+// fits tells whether code runs on the schema as it is now: all that the code's line of releases
+// widened is wide, and nothing that came after it is narrowed.
 func (s *memorySchema) fits(line []string, migrates func(release string) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, release := range line {
 		if migrates(release) && !slices.Contains(s.expanded, release) {
 			return fmt.Errorf("the schema is not expanded for %s", release)
 		}
 	}
+
 	for _, release := range s.contracted {
 		if !slices.Contains(line, release) {
 			return fmt.Errorf("the schema is contracted for %s", release)
 		}
 	}
+
 	return nil
 }

@@ -38,38 +38,47 @@ var (
 	first = flag.Bool("first", false, "end at the first finding of TestSimulation")
 )
 
-// Days of releases in bad weather: the seed decides what people do and what goes wrong, see script_test.go and
-// weather_test.go, and what must always hold is looked at after every write, see invariants_test.go.
+// Days of releases in bad weather: the seed decides what people do and what goes wrong, see
+// script_test.go and weather_test.go, and what must always hold is looked at after every write,
+// see invariants_test.go.
 func TestSimulation(t *testing.T) {
 	if *seed != 0 {
 		*from, *seeds = *seed, 1
 	}
+
 	began := time.Now()
+
 	var total tally
 	if *alone || *seeds == 1 {
 		total = playSeeds(t, *from, *seeds)
 	} else {
 		total = playInShares(t, *from, *seeds)
 	}
+
 	if *counts != "" {
 		data, err := json.Marshal(total)
 		if err == nil {
 			err = os.WriteFile(*counts, data, 0o644)
 		}
+
 		if err != nil {
 			t.Error(err)
 		}
 	}
+
 	t.Logf("%d seeds in %s: %s", total.Runs, time.Since(began).Round(time.Second), total)
 }
 
 // playSeeds plays one seed after the other.
 func playSeeds(t *testing.T, from uint64, seeds int) (total tally) {
-	// On one processor goroutines that are ready at the same moment of virtual time run in the same order each time.
+	// On one processor goroutines that are ready at the same moment of virtual time run in the same
+	// order each time.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+
 	for n := range uint64(seeds) {
 		t.Run(fmt.Sprint(from+n), func(t *testing.T) { total.add(simulate(t, from+n)) })
 	}
+
 	return total
 }
 
@@ -81,16 +90,20 @@ type tally struct {
 }
 
 func (t *tally) add(s *simulation) {
-	one := tally{Runs: 1, Attempts: len(s.auditor.attempts), Outcomes: map[string]int{}, Faults: s.weather.faults}
+	one := tally{Runs: 1, Attempts: len(s.auditor.attempts), Outcomes: map[string]int{},
+		Faults: s.weather.faults}
 	if s.wrecked {
 		one.Wrecks = 1
 	}
+
 	for _, release := range s.merged {
 		one.Outcomes[s.account.record(release).Outcome]++
 	}
+
 	if s.crowd != nil {
 		one.Views = int(s.crowd.Report().PageViews)
 	}
+
 	t.merge(one)
 }
 
@@ -98,10 +111,13 @@ func (t *tally) merge(o tally) {
 	if t.Outcomes == nil {
 		t.Outcomes, t.Faults = map[string]int{}, map[string]int{}
 	}
-	t.Runs, t.Attempts, t.Views, t.Wrecks = t.Runs+o.Runs, t.Attempts+o.Attempts, t.Views+o.Views, t.Wrecks+o.Wrecks
+
+	t.Runs, t.Attempts, t.Views, t.Wrecks = t.Runs+o.Runs, t.Attempts+o.Attempts, t.Views+
+		o.Views, t.Wrecks+o.Wrecks
 	for outcome, times := range o.Outcomes {
 		t.Outcomes[outcome] += times
 	}
+
 	for fault, times := range o.Faults {
 		t.Faults[fault] += times
 	}
@@ -112,6 +128,7 @@ func (t tally) String() string {
 	for _, times := range t.Faults {
 		faults += times
 	}
+
 	return fmt.Sprintf("%d releases had the lock, merges ended %v, %d page views, %d stated wrecks; %d faults: %v", t.Attempts, t.Outcomes, t.Views, t.Wrecks, faults, t.Faults)
 }
 
@@ -136,13 +153,17 @@ func simulate(t *testing.T, seed uint64) (s *simulation) {
 	synctest.Test(t, func(t *testing.T) {
 		s = begin(t, seed)
 		defer s.close()
+
 		s.play(dice(seed, "script"))
+
 		if found := s.auditor.findings(); found != nil || t.Failed() {
-			t.Errorf("%s\n%s\nto run it again: go test ./functions -run 'TestSimulation$' -seed %d", strings.Join(found, "\n"), s.storySoFar(), seed)
+			t.Errorf("%s\n%s\nto run it again: go test ./functions -run 'TestSimulation$' -seed %d",
+				strings.Join(found, "\n"), s.storySoFar(), seed)
 		} else if testing.Verbose() && *seeds == 1 {
 			t.Log(s.storySoFar())
 		}
 	})
+
 	return s
 }
 
@@ -153,35 +174,44 @@ func begin(t *testing.T, seed uint64) *simulation {
 		d := dice(seed, "settings")
 		o.Secret = `{"host":"nowhere"}` // for the schema is no real one
 		o.Ramp.Steps = [][]sm.RampStep{
-			{{Percent: 20, Bake: minutes(2)}, {Percent: 50, Bake: minutes(2)}, {Percent: 100, Bake: minutes(2)}},
+			{{Percent: 20, Bake: minutes(2)}, {Percent: 50, Bake: minutes(2)},
+				{Percent: 100, Bake: minutes(2)}},
 			{{Percent: 50, Bake: minutes(3)}, {Percent: 100, Bake: minutes(1)}},
 			{{Percent: 100, Bake: minutes(4)}},
 		}[d.IntN(3)]
+
 		o.Ramp.OnInconclusive = []sm.OnInconclusive{sm.Hold, sm.RollBackUnsure}[d.IntN(2)]
 		if d.Float64() < 0.3 {
 			o.Alarms.Errors = 20 // of a hundred
 		}
+
 		gated(dice(seed, "gates"), o)
 	})
 	s.account = account{s.stack}
+
 	var lag time.Duration
 	if d := dice(seed, "lag"); d.Float64() < 0.3 {
 		lag = time.Duration(d.Int64N(int64(3 * time.Minute)))
 		s.stack.Cloud.Metrics.Lag(lag)
 	}
+
 	s.schema = &memorySchema{weather: s.weather}
 	s.auditor = audit(s.account, s.schema, s.tell, func(release string) *bundled {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		if b := s.releases[release]; b != nil {
 			return b
 		}
+
 		return &bundled{}
 	})
+
 	s.auditor.lag = lag
 	if s.stack.Settings.Probe != nil {
 		s.teamLooks()
 	}
+
 	s.stack.Front = s.auditor.called(s.stack.Front)
 	s.stack.Cloud.Use(s.weather.aws(s.auditor.see))
 	s.stack.Cloud.Deliver(s.weather.deliver)
@@ -200,13 +230,16 @@ func begin(t *testing.T, seed uint64) *simulation {
 	}
 	steps := s.steps()
 	maps.Copy(steps, s.schema.steps(aws.With(s.config, s.stack.Settings)))
+
 	for task, handler := range steps {
 		handler = s.weather.over(task, handler)
 		if task == sm.Signal {
 			handler = s.attentive(handler)
 		}
+
 		s.runner.Handle(config.LambdaName(app, task), handler)
 	}
+
 	return s
 }
 
@@ -214,11 +247,13 @@ func begin(t *testing.T, seed uint64) *simulation {
 func (s *simulation) attentive(handler lambda.Handler) lambda.Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		taken := s.auditor.listening(payload)
+
 		out, err := handler(ctx, payload)
 		if err == nil {
 			s.tell("Signal: %s", out)
 			taken()
 		}
+
 		return out, err
 	}
 }
@@ -234,28 +269,36 @@ const stamp = "02 15:04:05.000 "
 func (s *simulation) tell(format string, args ...any) {
 	s.telling.Lock()
 	defer s.telling.Unlock()
+
 	s.said = append(s.said, time.Now().Format(stamp)+fmt.Sprintf(format, args...))
 }
 
 func (s *simulation) storySoFar() string {
 	s.telling.Lock()
 	defer s.telling.Unlock()
-	slices.SortStableFunc(s.said, func(x, y string) int { // what happens at once has no order of its own
+
+	// what happens at once has no order of its own
+	slices.SortStableFunc(s.said, func(x, y string) int {
 		if x[:len(stamp)] == y[:len(stamp)] {
 			return strings.Compare(x, y)
 		}
+
 		return 0
 	})
+
 	story := strings.Join(s.said, "\n")
 	for _, e := range slices.Backward(s.stack.Cloud.States.Executions()) {
-		story += fmt.Sprintf("\nexecution %s: %s %s %.300s", e.Name, e.Status, strings.Join(names(e), " "), e.Cause)
+		story += fmt.Sprintf("\nexecution %s: %s %s %.300s", e.Name, e.Status,
+			strings.Join(names(e), " "), e.Cause)
 	}
+
 	return story
 }
 
 // hear tells what is announced, and which executions begin and end.
 func (s *simulation) hear(e events.Event) {
 	var what struct{ Release, State, Text, Name, Status, Input string }
+
 	_ = json.Unmarshal(e.Detail, &what)
 	switch e.Source {
 	case "lockstep":
@@ -267,29 +310,40 @@ func (s *simulation) hear(e events.Event) {
 	}
 }
 
-// bundle makes a release that says who it is in every layer, and whose functions need the schema that they were made for.
+// bundle makes a release that says who it is in every layer, and whose functions need the schema
+// that they were made for.
 func (s *simulation) bundle(id string, sequence int64, b brings) *bundled {
 	r := s.release(id, sequence, b)
 	for _, name := range b.functions {
 		answer := s.answering(id, name)
-		s.runner.Handle(lambda.Digest(codeOf(id, name)), func(ctx context.Context, payload []byte) ([]byte, error) {
-			if err := s.works(id); err != nil {
-				return json.Marshal(map[string]any{"statusCode": 500, "headers": map[string]string{"x-lockstep-release": id}, "body": err.Error()})
-			}
-			return answer(ctx, payload)
-		})
+		s.runner.Handle(lambda.Digest(codeOf(id, name)),
+			func(ctx context.Context, payload []byte) ([]byte, error) {
+				if err := s.works(id); err != nil {
+					return json.Marshal(map[string]any{"statusCode": 500,
+						"headers": map[string]string{"x-lockstep-release": id}, "body": err.Error()})
+				}
+
+				return answer(ctx, payload)
+			})
 	}
+
 	return r
 }
 
 // works tells whether code finds the schema that it needs, when it is called and until it answers.
 func (s *simulation) works(id string) error {
-	migrates := func(release string) bool { return s.auditor.bundles(release).manifest.Migrations != nil }
+	migrates := func(
+		release string) bool {
+		return s.auditor.bundles(release).manifest.Migrations != nil
+	}
 	err := s.schema.fits(s.auditor.line(id), migrates)
+
 	time.Sleep(150 * time.Millisecond)
+
 	if err == nil {
 		err = s.schema.fits(s.auditor.line(id), migrates)
 	}
+
 	return err
 }
 
@@ -302,39 +356,50 @@ func (s *simulation) people(seed uint64) {
 			if layer == "assets" {
 				layer = "site"
 			}
+
 			s.auditor.mu.Lock()
 			defer s.auditor.mu.Unlock()
+
 			return s.auditor.builder(release, layer)
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	gone := make(chan struct{})
+
 	go func() { s.crowd.Run(ctx); close(gone) }()
+
 	s.leave = sync.OnceFunc(func() { cancel(); <-gone })
 }
 
-// callers call the API as the viewers' pages would, where the viewers themselves would cost too much: the router is
-// JavaScript, and each run has its own.
+// callers call the API as the viewers' pages would, where the viewers themselves would cost too
+// much: the router is JavaScript, and each run has its own.
 func (s *simulation) callers(d *rand.Rand) {
 	ctx, cancel := context.WithCancel(context.Background())
+
 	gone, others := make(chan struct{}), s.leave
 	go func() {
 		defer close(gone)
+
 		for pause(ctx, time.Duration(d.Int64N(int64(8*time.Second)))) == nil {
 			route := s.account.route(time.Duration(d.Int64N(int64(convergence))))
+
 			e := route.Fallback
 			if d.IntN(sm.FullWeight) < route.Weight {
 				e = route.Active
 			}
+
 			_, release := s.account.stage(e)
+
 			answer := s.get("/api-"+e+"/"+[]string{"catalog", "orders"}[d.IntN(2)], "")
-			if by := answer.Header.Get("x-lockstep-release"); answer.StatusCode != http.StatusOK && s.broken(release) == "" && s.broken(by) == "" {
+			if by := answer.Header.Get("x-lockstep-release"); answer.StatusCode != http.StatusOK &&
+				s.broken(release) == "" && s.broken(by) == "" {
 				s.auditor.mu.Lock()
 				s.auditor.wrong(1, "the API of %s, which is %s, answers %s", e, release, answer.Status)
 				s.auditor.mu.Unlock()
 			}
 		}
 	}()
+
 	s.leave = sync.OnceFunc(func() { cancel(); <-gone; others() })
 }
 
@@ -349,24 +414,33 @@ func (s *simulation) tab(d *rand.Rand, open time.Duration) {
 	})
 }
 
-// rest waits until nothing is under way any more. Where a release is held for the operator, one of the words is said.
+// rest waits until nothing is under way any more. Where a release is held for the operator, one of
+// the words is said.
 func (s *simulation) rest(d *rand.Rand, within time.Duration, words ...sm.SignalKind) {
 	began := time.Now()
 	for quietly := 0; quietly < 3; time.Sleep(20 * time.Second) {
 		waited := time.Since(began)
-		if (len(s.account.running()) == 0 || s.account.wrecked()) && s.weather.undone.Load() == 0 && s.stack.Cloud.Lambda.Queued() == 0 {
+
+		if (len(s.account.running()) == 0 || s.account.wrecked()) && s.weather.undone.Load() == 0 &&
+			s.stack.Cloud.Lambda.Queued() == 0 {
 			quietly++
 			continue
 		}
+
 		quietly = 0
+
 		s.checkQueue()
+
 		if waited > within {
 			s.auditor.mu.Lock()
 			s.auditor.wrong(4, "after %s these still run: %v", within, s.account.running())
 			s.auditor.mu.Unlock()
+
 			return
 		}
-		if lock := s.account.lock(); waited > time.Hour && lock.Holder != nil && int(waited.Minutes())%30 == 0 {
+
+		if lock := s.account.lock(); waited > time.Hour && lock.Holder != nil &&
+			int(waited.Minutes())%30 == 0 {
 			if r := s.account.record(lock.Holder.Release); r.Wait != nil && r.Wait.Paused != nil {
 				s.operator(words[d.IntN(len(words))])
 				time.Sleep(time.Minute)

@@ -14,6 +14,7 @@ import (
 // deaf lets no event of an execution's end come through, as where EventBridge gave up on it.
 func (w *world) deaf(deaf bool) {
 	w.t.Helper()
+
 	rule := "lockstep-" + app + "-dead"
 	if err := w.stack.Cloud.Events.Enable(rule, !deaf); err != nil {
 		w.t.Fatal(err)
@@ -82,7 +83,8 @@ func TestSweep_TakesTheDeadOutOfTheQueue(t *testing.T) {
 		w.deaf(true)
 		w.stop("v3")
 		w.ends("v2", sm.Released)
-		w.eventually("v3 has ended", time.Hour, func() bool { return w.record("v3").Outcome == sm.Refused })
+		w.eventually(
+			"v3 has ended", time.Hour, func() bool { return w.record("v3").Outcome == sm.Refused })
 		w.stands("b", "v1", "v2")
 	})
 }
@@ -91,7 +93,10 @@ func TestSweep_TakesTheDeadOutOfTheQueue(t *testing.T) {
 func TestSweep_FindsWhoDiedWhenItWasTold(t *testing.T) {
 	for name, told := range map[string]func(w *world, dies func(sm.Task)){
 		"that it is superseded": func(w *world, dies func(sm.Task)) { dies(sm.Finish); w.merge(w.release("v4", 4, everything)) },
-		"to ask for the lock":   func(w *world, dies func(sm.Task)) { w.before(sm.Finish, func() { dies(sm.Begin) }) },
+		"to ask for the lock": func(w *world, dies func(sm.Task)) {
+			w.before(sm.Finish,
+				func() { dies(sm.Begin) })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
@@ -121,25 +126,30 @@ func TestSweep_WindsTheClockAgain(t *testing.T) {
 		w.quietlyLive()
 		w.second()
 		w.bakes("v2", 2500)
+
 		lost := w.clock()
-		if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(), &scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
+		if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(),
+			&scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
 			t.Fatal(err)
 		}
+
 		w.ends("v2", sm.Released)
 		w.took("v2", good)
 		w.stands("b", "v1", "v2")
 	})
 }
 
-// In a freeze only whose turn it is has a clock. It dies, and nobody hears of the end of the freeze: whoever follows on it
-// begins all the same.
+// In a freeze only whose turn it is has a clock. It dies, and nobody hears of the end of the
+// freeze: whoever follows on it begins all the same.
 func TestSweep_FindsWhoWaitsForTheEndOfAFreeze(t *testing.T) {
 	for name, lost := range map[string]func(w *world){
 		"the one before it died": func(w *world) { w.stop("v3") },
 		"its clock was deleted": func(w *world) {
 			w.stop("v4")
+
 			lost := w.stack.Cloud.Scheduler.List()[0]
-			if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(), &scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
+			if _, err := scheduler.NewFromConfig(w.config).DeleteSchedule(w.t.Context(),
+				&scheduler.DeleteScheduleInput{Name: &lost.Name, GroupName: &lost.GroupName}); err != nil {
 				w.t.Fatal(err)
 			}
 		},
@@ -147,9 +157,12 @@ func TestSweep_FindsWhoWaitsForTheEndOfAFreeze(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-freeze", Disabled: true, Pattern: `{"source":["aws.ssm"]}`}); err != nil {
+
+				if err := w.stack.Cloud.Events.PutRule(events.Rule{Name: "lockstep-shop-freeze", Disabled: true,
+					Pattern: `{"source":["aws.ssm"]}`}); err != nil {
 					t.Fatal(err)
 				}
+
 				w.second()
 				w.bakes("v2", 10000)
 				w.merge(w.release("v3", 3, everything))

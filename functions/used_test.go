@@ -22,11 +22,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// callsFile lists what each Lambda asks of AWS over all stories, a line each: the Lambda, the IAM action and
-// the resource. The infrastructure grants that and nothing else, and has a test for it.
+// callsFile lists what each Lambda asks of AWS over all stories, a line each: the Lambda, the IAM
+// action and the resource. The infrastructure grants that and nothing else, and has a test for it.
 const callsFile = "testdata/calls.txt"
 
-var updateCalls = flag.Bool("update-calls", false, "write "+callsFile+" anew; run all tests with it")
+var updateCalls = flag.Bool("update-calls", false, "write "+callsFile+
+	" anew; run all tests with it")
 
 // used is every call so far.
 var used = struct {
@@ -34,20 +35,25 @@ var used = struct {
 	lines map[string]bool
 }{lines: map[string]bool{}}
 
-// recordCalls notes each call under the Lambda that makes it. In the simulation chance would decide what is called.
+// recordCalls notes each call under the Lambda that makes it. In the simulation chance would
+// decide what is called.
 func recordCalls(s *stack.Stack) {
 	tasks := map[string]sm.Task{}
 	for _, task := range sm.Functions() {
 		tasks[config.LambdaName(app, task)] = task
 	}
+
 	s.Cloud.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if task := tasks[caller(r.Context())]; task != "" {
 				call := cloud.CallOf(r.Context())
+
 				used.Lock()
-				used.lines[strings.Join([]string{string(task), action(call), resourceOf(s.Settings, call, r)}, " ")] = true
+				used.lines[strings.Join([]string{string(task), action(call), resourceOf(s.Settings, call, r)},
+					" ")] = true
 				used.Unlock()
 			}
+
 			next.ServeHTTP(w, r)
 		})
 	})
@@ -59,8 +65,10 @@ func caller(ctx context.Context) string {
 	if !ok {
 		return ""
 	}
+
 	_, name, _ := strings.Cut(invoked.InvokedFunctionArn, ":function:")
 	name, _, _ = strings.Cut(name, ":")
+
 	return name
 }
 
@@ -75,10 +83,12 @@ func action(call cloud.Call) string {
 	if service == "" {
 		service = call.Service
 	}
+
 	name := service + ":" + call.Operation
 	if other := actions[name]; other != "" {
 		return other
 	}
+
 	return name
 }
 
@@ -87,68 +97,85 @@ func resourceOf(s sm.Settings, call cloud.Call, r *http.Request) string {
 	if call.Operation == "DescribeExecution" || call.Operation == "StopExecution" {
 		return "execution"
 	}
+
 	if call.Service != "s3" {
 		return map[string]string{
 			"lambda": "function", "apigateway": "stage", "ssm": parameterOf(r), "secretsmanager": "secret", "cloudfront-keyvaluestore": "route",
 			"events": "bus", "scheduler": "schedule", "states": "machine", "monitoring": "*",
 		}[call.Service]
 	}
+
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+
 	kind := "site"
 	if bucket == s.StateBucket {
 		kind = "state"
 	}
+
 	if key == "" {
 		return kind
 	}
+
 	if first, _, below := strings.Cut(key, "/"); below && kind == "state" {
 		return path.Join(kind, first, "*")
 	}
+
 	if kind == "site" {
 		key = "*"
 	}
+
 	return path.Join(kind, key)
 }
 
 // parameterOf tells the parameters apart, of which the body says the name.
 func parameterOf(r *http.Request) string {
-	if r.Header.Get("X-Amz-Target") == "" || !strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSSM.") {
+	if r.Header.Get("X-Amz-Target") == "" || !strings.HasPrefix(r.Header.Get("X-Amz-Target"),
+		"AmazonSSM.") {
 		return ""
 	}
+
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(err)
 	}
+
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if bytes.Contains(body, []byte(sm.FreezeParameter(app))) {
 		return "freeze"
 	}
+
 	return "control"
 }
 
-// TestCalls is the last of the stories: what was called in them is what is listed, and nothing else.
+// TestCalls is the last of the stories: what was called in them is what is listed, and nothing
+// else.
 func TestCalls(t *testing.T) {
 	if run := flag.Lookup("test.run").Value.String(); run != "" || testing.Short() {
 		t.Skip("only all stories together make all calls")
 	}
+
 	used.Lock()
 	got := slices.Sorted(maps.Keys(used.lines))
 	used.Unlock()
+
 	if *updateCalls {
 		if err := os.WriteFile(callsFile, []byte(strings.Join(got, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	data, err := os.ReadFile(callsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := strings.Split(strings.TrimSpace(string(data)), "\n")
 	for _, line := range got {
 		if !slices.Contains(want, line) {
 			t.Errorf("%s: %q is called and not listed: run all tests with -update-calls, and grant it in infra/permissions.go", callsFile, line)
 		}
 	}
+
 	for _, line := range want {
 		if !slices.Contains(got, line) {
 			t.Errorf("%s: %q is listed and no story calls it: run all tests with -update-calls, and take the grant back", callsFile, line)

@@ -1,6 +1,6 @@
-// Package functions_test plays whole releases through: the machine, every step as its Lambda, and viewers
-// at the front, on the stand-ins and under virtual time. It exists because what Lockstep promises are
-// promises about the end of a story, whatever happened in the middle of it.
+// Package functions_test plays whole releases through: the machine, every step as its Lambda, and
+// viewers at the front, on the stand-ins and under virtual time. It exists because what Lockstep
+// promises are promises about the end of a story, whatever happened in the middle of it.
 package functions_test
 
 import (
@@ -53,13 +53,14 @@ type world struct {
 
 	mu       sync.Mutex
 	releases map[string]*bundled
-	heard    []string                 // which releases events called, in order
-	failing  map[string]string        // by release: the function of it that answers 500, or "events" where what events call fails
-	dooms    map[sm.Task]func() *doom // asked at each invocation: nil lets it live
-	befores  map[sm.Task]func()       // called at the next invocation
-	afters   map[sm.Task]func()
-	faults   []fault
-	power    atomic.Pointer[power] // nil where it never fails
+	heard    []string // which releases events called, in order
+	// by release: the function of it that answers 500, or "events" where what events call fails
+	failing map[string]string
+	dooms   map[sm.Task]func() *doom // asked at each invocation: nil lets it live
+	befores map[sm.Task]func()       // called at the next invocation
+	afters  map[sm.Task]func()
+	faults  []fault
+	power   atomic.Pointer[power] // nil where it never fails
 
 	crowd *visitors.Crowd
 	leave func() // sends the viewers home
@@ -72,16 +73,19 @@ func story(t *testing.T, tell func(w *world), settings ...setting) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := settle(t, settings...)
+
 		recordCalls(w.stack)
 		defer w.close()
+
 		tell(w)
 	})
 }
 
-// described is the shop as cdk.json would have it. One call in a hundred that fails is one too many: of all alarms
-// it is that of the API which rings.
+// described is the shop as cdk.json would have it. One call in a hundred that fails is one too
+// many: of all alarms it is that of the API which rings.
 func described(t *testing.T) config.Config {
 	t.Helper()
+
 	c, err := config.Parse([]byte(`{
 		"app": "` + app + `",
 		"functions": [
@@ -98,6 +102,7 @@ func described(t *testing.T) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return c
 }
 
@@ -109,9 +114,11 @@ func settle(t *testing.T, settings ...setting) *world {
 	for _, task := range sm.Functions() {
 		options.Code[task] = zipOf(map[string]string{"bootstrap": "lockstep " + string(task)})
 	}
+
 	for _, set := range settings {
 		set(&options)
 	}
+
 	w := &world{
 		t: t, runner: lambda.NewInProcess(nil), releases: map[string]*bundled{}, failing: map[string]string{},
 		dooms: map[sm.Task]func() *doom{}, befores: map[sm.Task]func(){}, afters: map[sm.Task]func(){}, leave: func() {},
@@ -120,9 +127,11 @@ func settle(t *testing.T, settings ...setting) *world {
 	w.options = options
 	w.chronicle.begin(w)
 	w.up()
+
 	for _, f := range options.Functions {
 		w.runner.Handle(options.Lambda(f), w.answering("none", f.Name))
 	}
+
 	return w
 }
 
@@ -132,9 +141,11 @@ func (w *world) up() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	w.stack = up
 	w.config = up.Cloud.Config()
-	w.config.HTTPClient = &http.Client{Transport: network{inprocess.Transport(up.Front), mains{w, up.Cloud.Client().Transport}}}
+	w.config.HTTPClient = &http.Client{Transport: network{inprocess.Transport(up.Front),
+		mains{w, up.Cloud.Client().Transport}}}
 	w.chronicle.keep(up)
 	w.installLockstep()
 }
@@ -154,6 +165,7 @@ func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host == host {
 		return n.shop.RoundTrip(r)
 	}
+
 	return n.aws.RoundTrip(r)
 }
 
@@ -167,6 +179,7 @@ func (w *world) installLockstep() {
 // steps are the Lambdas, wired as their mains wire them.
 func (w *world) steps() map[sm.Task]lambda.Handler {
 	cloud := aws.With(w.config, w.stack.Settings)
+
 	return map[sm.Task]lambda.Handler{
 		sm.Begin: serve(database.Begin(cloud)), sm.Sync: serve(wire.Sync(cloud)), sm.Expand: serve(database.Expand(cloud)),
 		sm.Deploy: serve(wire.Deploy(cloud)), sm.Probe: serve(wire.Probe(cloud)), sm.Ramp: serve(wire.Ramp(cloud)),
@@ -178,26 +191,34 @@ func (w *world) steps() map[sm.Task]lambda.Handler {
 
 func serve[In, Out any](run wire.Run[In, Out]) lambda.Handler { return entry.Handler(run).Invoke }
 
-// mortal is a Lambda that the story can kill in the middle of an invocation, or surprise at either end of it.
+// mortal is a Lambda that the story can kill in the middle of an invocation, or surprise at either
+// end of it.
 func (w *world) mortal(task sm.Task, handler lambda.Handler) lambda.Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		w.now(w.befores, task)
 		defer w.now(w.afters, task)
+
 		w.mu.Lock()
+
 		var d *doom
 		if doomed := w.dooms[task]; doomed != nil {
 			d = doomed()
 		}
 		w.mu.Unlock()
+
 		if d == nil {
 			return handler(ctx, payload)
 		}
+
 		ctx, d.cancel = context.WithCancel(context.WithValue(ctx, doomKey{}, d))
 		defer d.cancel()
+
 		out, err := handler(ctx, payload)
+
 		if d.dead.Load() {
 			return nil, lambda.ErrExit
 		}
+
 		return out, err
 	}
 }
@@ -211,6 +232,7 @@ func (w *world) after(task sm.Task, something func()) { w.when(w.afters, task, s
 func (w *world) when(moments map[sm.Task]func(), task sm.Task, something func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	moments[task] = something
 }
 
@@ -219,13 +241,14 @@ func (w *world) now(moments map[sm.Task]func(), task sm.Task) {
 	something := moments[task]
 	delete(moments, task)
 	w.mu.Unlock()
+
 	if something != nil {
 		something()
 	}
 }
 
-// viewersCome lets people use the shop, few enough that minutes of it cost little, enough for a verdict
-// at 5 %.
+// viewersCome lets people use the shop, few enough that minutes of it cost little, enough for a
+// verdict at 5 %.
 func (w *world) viewersCome() {
 	w.crowd = visitors.New(visitors.Options{
 		Origin: origin, Transport: inprocess.Transport(w.stack.Front), Viewers: 300, PageViewsPerSecond: 3, Seed: 1,
@@ -233,23 +256,29 @@ func (w *world) viewersCome() {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	gone := make(chan struct{})
+
 	go func() { w.crowd.Run(ctx); close(gone) }()
+
 	w.leave = sync.OnceFunc(func() { cancel(); <-gone })
 }
 
 // callsAreMeasured writes the metrics that viewers would, in stories that are not about viewers.
 func (w *world) callsAreMeasured() {
 	ctx, cancel := context.WithCancel(context.Background())
+
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
+
 		for {
 			r := w.route()
-			for e, served := range map[sm.Environment]bool{r.Fallback: r.Weight < sm.FullWeight, r.Active: r.Weight > 0} {
+			for e, served := range map[sm.Environment]bool{r.Fallback: r.Weight < sm.FullWeight,
+				r.Active: r.Weight > 0} {
 				if served {
 					w.measure(e, "Count", 10)
 				}
 			}
+
 			select {
 			case <-ctx.Done():
 				return
@@ -257,29 +286,34 @@ func (w *world) callsAreMeasured() {
 			}
 		}
 	}()
+
 	w.leave = sync.OnceFunc(func() { cancel(); <-gone })
 }
 
 func (w *world) measure(e sm.Environment, metric string, n float64) {
-	w.stack.Cloud.Metrics.Put("AWS/ApiGateway", metric, map[string]string{"ApiName": app, "Stage": "api-" + string(e)}, n, "Count")
+	w.stack.Cloud.Metrics.Put("AWS/ApiGateway", metric,
+		map[string]string{"ApiName": app, "Stage": "api-" + string(e)}, n, "Count")
 }
 
 // breaks makes a function that a release built answer 500.
 func (w *world) breaks(release, function string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	w.failing[release] = function
 }
 
 func (w *world) broken(release string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	return w.failing[release]
 }
 
 // eventually waits for something to happen, in virtual time.
 func (w *world) eventually(what string, within time.Duration, happened func() bool) {
 	w.t.Helper()
+
 	for deadline := time.Now().Add(within); !happened(); time.Sleep(time.Second) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("waited %s in vain until %s\n%s", within, what, w.story())

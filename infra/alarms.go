@@ -19,10 +19,12 @@ func (l *Lockstep) alarms() {
 }
 
 func (l *Lockstep) alarm(scope constructs.Construct, a config.Alarm) {
-	queries := []any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: jsii.String("judged"), Expression: &a.Expression, Label: &a.Description, ReturnData: true}}
+	queries := []any{&awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: jsii.String("judged"),
+		Expression: &a.Expression, Label: &a.Description, ReturnData: true}}
 	for _, m := range a.Metrics {
 		queries = append(queries, l.metric(m))
 	}
+
 	awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+a.Name), &awscloudwatch.CfnAlarmProps{
 		AlarmName: &a.Name, AlarmDescription: &a.Description, Metrics: queries, Threshold: &a.Threshold,
 		ComparisonOperator: jsii.String("GreaterThanThreshold"), EvaluationPeriods: jsii.Number(a.Periods), DatapointsToAlarm: jsii.Number(1), TreatMissingData: jsii.String("notBreaching"),
@@ -32,10 +34,14 @@ func (l *Lockstep) alarm(scope constructs.Construct, a config.Alarm) {
 func (l *Lockstep) metric(m config.Metric) any {
 	var dimensions []any
 	for _, d := range m.Dimensions {
-		dimensions = append(dimensions, &awscloudwatch.CfnAlarm_DimensionProperty{Name: &d[0], Value: &d[1]})
+		dimensions = append(dimensions, &awscloudwatch.CfnAlarm_DimensionProperty{Name: &d[0],
+			Value: &d[1]})
 	}
-	return &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: &m.ID, ReturnData: false, MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
-		Metric: &awscloudwatch.CfnAlarm_MetricProperty{Namespace: &m.Namespace, MetricName: &m.Name, Dimensions: dimensions},
-		Period: jsii.Number(l.config.Alarms.Period.Std().Seconds()), Stat: &m.Stat,
-	}}
+
+	return &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: &m.ID, ReturnData: false,
+		MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
+			Metric: &awscloudwatch.CfnAlarm_MetricProperty{Namespace: &m.Namespace, MetricName: &m.Name,
+				Dimensions: dimensions},
+			Period: jsii.Number(l.config.Alarms.Period.Std().Seconds()), Stat: &m.Stat,
+		}}
 }

@@ -15,54 +15,70 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// newAPI makes the REST API with a stage per environment. Its routes are one OpenAPI body, so that their
-// number is not that of its resources. Functions are named and not referred to: a new one needs no export
-// of another stack.
+// newAPI makes the REST API with a stage per environment. Its routes are one OpenAPI body, so that
+// their number is not that of its resources. Functions are named and not referred to: a new one
+// needs no export of another stack.
 func (l *Lockstep) newAPI() {
 	body := l.openAPI()
 	l.api = awsapigateway.NewCfnRestApi(l.scope, jsii.String("Api"), &awsapigateway.CfnRestApiProps{
 		Name: &l.config.App, Body: body, FailOnWarnings: true,
-		Description:           jsii.String("Each stage calls the functions by the alias that its stage variable names."),
+		Description: jsii.String("Each stage calls the functions by the alias that its stage " +
+			"variable names."),
 		EndpointConfiguration: &awsapigateway.CfnRestApi_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
 	})
+
 	l.settings.API = *l.api.Ref()
 	if n := resources(l.routes()); n > resourceQuota {
-		awscdk.Annotations_Of(l.api).AddWarningV2(jsii.String("lockstep:resources"), jsii.String(fmt.Sprintf(
-			"lockstep.functions: found %d resources in their routes, expected at most %d: for more, have the quota \"Resources per API\" of API Gateway raised before you deploy", n, resourceQuota)))
+		awscdk.Annotations_Of(l.api).AddWarningV2(jsii.String("lockstep:resources"),
+			jsii.String(fmt.Sprintf(
+				"lockstep.functions: found %d resources in their routes, expected at most %d: for more, have "+
+					"the quota \"Resources per API\" of API Gateway raised before you deploy", n, resourceQuota)))
 	}
 	// A deployment is a snapshot of the body: another needs another.
 	snapshot, _ := json.Marshal(awscdk.Stack_Of(l.scope).Resolve(body))
 	sum := sha256.Sum256(snapshot)
-	deployment := awsapigateway.NewCfnDeployment(l.scope, jsii.String("ApiDeployment"+hex.EncodeToString(sum[:5])), &awsapigateway.CfnDeploymentProps{
-		RestApiId: l.api.Ref(), Description: jsii.String("The routes of " + l.config.App + "."),
-	})
+	deployment := awsapigateway.NewCfnDeployment(l.scope,
+		jsii.String("ApiDeployment"+hex.EncodeToString(sum[:5])), &awsapigateway.CfnDeploymentProps{
+			RestApiId: l.api.Ref(), Description: jsii.String("The routes of " + l.config.App + "."),
+		})
+
 	var domain awsapigateway.CfnDomainName
 	if d := l.config.Domains.API; d != nil {
-		domain = awsapigateway.NewCfnDomainName(l.scope, jsii.String("ApiDomain"), &awsapigateway.CfnDomainNameProps{
-			DomainName: &d.Name, RegionalCertificateArn: &d.Certificate, SecurityPolicy: jsii.String("TLS_1_2"),
-			EndpointConfiguration: &awsapigateway.CfnDomainName_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
-		})
+		domain = awsapigateway.NewCfnDomainName(l.scope, jsii.String("ApiDomain"),
+			&awsapigateway.CfnDomainNameProps{
+				DomainName: &d.Name, RegionalCertificateArn: &d.Certificate, SecurityPolicy: jsii.String("TLS_1_2"),
+				EndpointConfiguration: &awsapigateway.CfnDomainName_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
+			})
 		awscdk.NewCfnOutput(l.scope, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
 			Description: jsii.String("Point " + d.Name + " here."), Value: domain.AttrRegionalDomainName(),
 		})
 	}
+
 	for _, e := range sm.Environments() {
 		// Without variables: they are the releases' to set, once the custom resource has made them.
-		stage := awsapigateway.NewCfnStage(l.scope, jsii.String("ApiStage"+letter(e)), &awsapigateway.CfnStageProps{
-			RestApiId: l.api.Ref(), DeploymentId: deployment.Ref(), StageName: jsii.String(e.Stage()),
-			Description:    jsii.String("Environment " + string(e) + "."),
-			MethodSettings: []any{&awsapigateway.CfnStage_MethodSettingProperty{HttpMethod: jsii.String("*"), ResourcePath: jsii.String("/*"), MetricsEnabled: true}},
-		})
-		accept(stage, "AwsSolutions-APIG1", "It would need a role for the whole account, which other stacks share; the distribution logs every request.")
-		accept(stage, "AwsSolutions-APIG6", "It would need a role for the whole account, which other stacks share; the functions log.")
-		accept(stage, "AwsSolutions-APIG3", "The application decides whether it needs a firewall.")
-		if domain != nil {
-			awsapigateway.NewCfnBasePathMapping(l.scope, jsii.String("ApiPath"+letter(e)), &awsapigateway.CfnBasePathMappingProps{
-				DomainName: domain.Ref(), RestApiId: l.api.Ref(), Stage: stage.Ref(), BasePath: jsii.String(e.Stage()),
+		stage := awsapigateway.NewCfnStage(l.scope, jsii.String("ApiStage"+letter(e)),
+			&awsapigateway.CfnStageProps{
+				RestApiId: l.api.Ref(), DeploymentId: deployment.Ref(), StageName: jsii.String(e.Stage()),
+				Description: jsii.String("Environment " + string(e) + "."),
+				MethodSettings: []any{&awsapigateway.CfnStage_MethodSettingProperty{HttpMethod: jsii.String("*"),
+					ResourcePath: jsii.String("/*"), MetricsEnabled: true}},
 			})
+		accept(stage, "AwsSolutions-APIG1", "It would need a role for the whole account, which other "+
+			"stacks share; the distribution logs every request.")
+		accept(stage, "AwsSolutions-APIG6", "It would need a role for the whole account, which other "+
+			"stacks share; the functions log.")
+		accept(stage, "AwsSolutions-APIG3", "The application decides whether it needs a firewall.")
+
+		if domain != nil {
+			awsapigateway.NewCfnBasePathMapping(l.scope, jsii.String("ApiPath"+letter(e)),
+				&awsapigateway.CfnBasePathMappingProps{
+					DomainName: domain.Ref(), RestApiId: l.api.Ref(), Stage: stage.Ref(), BasePath: jsii.String(e.Stage()),
+				})
 		}
 	}
-	accept(l.api, "AwsSolutions-APIG2", "The functions validate what they are sent: the API is a proxy for them.")
+
+	accept(l.api, "AwsSolutions-APIG2", "The functions validate what they are sent: the API is a "+
+		"proxy for them.")
 }
 
 func (l *Lockstep) apiHost() string {
@@ -75,23 +91,27 @@ const resourceQuota = 300
 // resources counts those of an API: each path has one, and each that it goes through.
 func resources(routes map[string]string) int {
 	paths := map[string]bool{}
+
 	for path := range routes {
 		for ; path != ""; path = path[:strings.LastIndex(path, "/")] {
 			paths[path] = true
 		}
 	}
+
 	return len(paths)
 }
 
 // routes lists which Lambda serves which path; "/orders" takes what lies below it too.
 func (l *Lockstep) routes() map[string]string {
 	routes := map[string]string{}
+
 	for _, f := range l.config.Functions {
 		for _, route := range f.Routes {
 			routes[route] = l.config.Lambda(f)
 			routes[route+"/{proxy+}"] = l.config.Lambda(f)
 		}
 	}
+
 	return routes
 }
 
@@ -100,17 +120,21 @@ func (l *Lockstep) openAPI() map[string]any {
 	for path, lambda := range l.routes() {
 		paths[path] = map[string]any{"x-amazon-apigateway-any-method": method(path, lambda)}
 	}
+
 	if len(paths) == 0 { // an API without a method can't be deployed
 		paths["/"] = map[string]any{"get": nothing()}
 	}
+
 	return map[string]any{
 		"openapi": "3.0.1", "info": map[string]any{"title": l.config.App, "version": "1"}, "paths": paths,
 	}
 }
 
 func method(path, lambda string) map[string]any {
-	uri := "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() + ":lambda:path/2015-03-31/functions/" +
+	uri := "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() +
+		":lambda:path/2015-03-31/functions/" +
 		arn("lambda", "function:"+lambda) + ":${stageVariables." + sm.StageVariableAlias + "}/invocations"
+
 	m := map[string]any{
 		"responses": map[string]any{}, // whatever the function says
 		"x-amazon-apigateway-integration": map[string]any{
@@ -118,8 +142,10 @@ func method(path, lambda string) map[string]any {
 		},
 	}
 	if path[len(path)-1] == '}' {
-		m["parameters"] = []any{map[string]any{"name": "proxy", "in": "path", "required": true, "schema": map[string]any{"type": "string"}}}
+		m["parameters"] = []any{map[string]any{"name": "proxy", "in": "path", "required": true,
+			"schema": map[string]any{"type": "string"}}}
 	}
+
 	return m
 }
 

@@ -9,8 +9,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// buckets makes the state bucket, a site bucket per environment, and one for their access logs. They have no
-// names of their own: what is left behind on purpose must not be in the way of the next deployment.
+// buckets makes the state bucket, a site bucket per environment, and one for their access logs.
+// They have no names of their own: what is left behind on purpose must not be in the way of the
+// next deployment.
 func (l *Lockstep) buckets() {
 	l.logs = awss3.NewBucket(l.scope, jsii.String("AccessLogs"), l.bucket(awss3.BucketProps{
 		ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_PREFERRED, // CloudFront writes by ACL
@@ -27,6 +28,7 @@ func (l *Lockstep) buckets() {
 	l.state.Node().DefaultChild().(awss3.CfnBucket).AddPropertyOverride(
 		jsii.String("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"), true)
 	l.settings.StateBucket = *l.state.BucketName()
+
 	l.settings.SiteBuckets = map[sm.Environment]string{}
 	for _, e := range sm.Environments() {
 		l.sites[e] = awss3.NewBucket(l.scope, jsii.String("Site"+letter(e)), l.bucket(awss3.BucketProps{
@@ -43,5 +45,6 @@ func (l *Lockstep) bucket(p awss3.BucketProps) *awss3.BucketProps {
 	p.Encryption = awss3.BucketEncryption_S3_MANAGED
 	p.EnforceSSL = jsii.Bool(true)
 	p.RemovalPolicy = awscdk.RemovalPolicy_RETAIN
+
 	return &p
 }

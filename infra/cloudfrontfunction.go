@@ -11,28 +11,35 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, which finds the route in a key-value
-// store. Others get a behaviour that no viewer asks for: an origin that none names, the router could not select.
+// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, which finds the
+// route in a key-value store. Others get a behaviour that no viewer asks for: an origin that none
+// names, the router could not select.
 func (l *Lockstep) cloudFrontFunction(others map[string]*awscloudfront.BehaviorOptions) *awscloudfront.BehaviorOptions {
-	store := awscloudfront.NewKeyValueStore(l.scope, jsii.String("Route"), &awscloudfront.KeyValueStoreProps{
-		KeyValueStoreName: l.inRegion(),
-		Comment:           jsii.String("Which share of the viewers goes to which environment of " + l.config.App + "."),
-	})
+	store := awscloudfront.NewKeyValueStore(l.scope, jsii.String("Route"),
+		&awscloudfront.KeyValueStoreProps{
+			KeyValueStoreName: l.inRegion(),
+			Comment: jsii.String("Which share of the viewers goes to which environment of " +
+				l.config.App + "."),
+		})
 	l.settings.KeyValue = *store.KeyValueStoreArn()
+
 	code, err := edge.CloudFront(l.edgeOptions())
 	if err != nil {
 		panic(fmt.Sprintf("build the router: %v", err)) // the configuration was checked
 	}
+
 	router := awscloudfront.NewFunction(l.scope, jsii.String("Router"), &awscloudfront.FunctionProps{
 		FunctionName: l.inRegion(), Code: awscloudfront.FunctionCode_FromInline(&code),
 		Runtime: awscloudfront.FunctionRuntime_JS_2_0(), KeyValueStore: store,
 		Comment: jsii.String("Routes documents by the viewer's bucket; all else follows its document."),
 	})
-	access := awscloudfront.NewS3OriginAccessControl(l.scope, jsii.String("SiteAccess"), &awscloudfront.S3OriginAccessControlProps{OriginAccessControlName: l.inRegion()})
+	access := awscloudfront.NewS3OriginAccessControl(l.scope, jsii.String("SiteAccess"),
+		&awscloudfront.S3OriginAccessControlProps{OriginAccessControlName: l.inRegion()})
 	bucket := func(e sm.Environment) *awscloudfront.BehaviorOptions {
-		return l.siteBehavior(awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(l.sites[e], &awscloudfrontorigins.S3BucketOriginWithOACProps{
-			OriginId: siteOrigin(e), OriginAccessControl: access,
-		}))
+		return l.siteBehavior(awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(l.sites[e],
+			&awscloudfrontorigins.S3BucketOriginWithOACProps{
+				OriginId: siteOrigin(e), OriginAccessControl: access,
+			}))
 	}
 	site := bucket(sm.A)
 	site.FunctionAssociations = &[]*awscloudfront.FunctionAssociation{
@@ -40,5 +47,6 @@ func (l *Lockstep) cloudFrontFunction(others map[string]*awscloudfront.BehaviorO
 		{EventType: awscloudfront.FunctionEventType_VIEWER_RESPONSE, Function: router},
 	}
 	others["/.lockstep/site-b"] = bucket(sm.B)
+
 	return site
 }

@@ -26,50 +26,63 @@ type Code struct{ dir string }
 // CodeIn is code that was compiled before.
 func CodeIn(dir string) Code { return Code{dir} }
 
-// Build compiles Lockstep's Lambdas below dir with plain `go build`, wherever the CDK app is, if its
-// module requires Lockstep's. The same source gives the same bytes, so that what did not change is not deployed.
+// Build compiles Lockstep's Lambdas below dir with plain `go build`, wherever the CDK app is, if
+// its module requires Lockstep's. The same source gives the same bytes, so that what did not
+// change is not deployed.
 func Build(dir string) (Code, error) {
 	c, bin := Code{dir}, filepath.Join(dir, "bin")
 	names, targets := []string{provisioner}, []string{"lockstep/infra/provision"}
+
 	for _, task := range sm.Functions() {
 		name := strings.ToLower(string(task))
 		names, targets = append(names, name), append(targets, "lockstep/functions/"+name)
 	}
+
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return c, fmt.Errorf("make a folder for Lockstep's Lambdas: %w", err)
 	}
-	build := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=",
+
+	build := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-tags",
+		"lambda.norpc", "-ldflags", "-s -w -buildid=",
 		"-o", bin + string(filepath.Separator)}, targets...)...)
+
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return c, fmt.Errorf("compile Lockstep's Lambdas for AWS: %w\n%s", err, output)
 	}
+
 	for _, name := range names {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			return c, fmt.Errorf("make a folder for Lockstep's Lambdas: %w", err)
 		}
+
 		if err := os.Rename(filepath.Join(bin, name), filepath.Join(dir, name, "bootstrap")); err != nil {
 			return c, fmt.Errorf("lay out the Lambda %s: %w", name, err)
 		}
 	}
+
 	return c, c.writePlaceholder()
 }
 
 func (c Code) of(name string) awslambda.Code {
-	return awslambda.Code_FromAsset(jsii.String(filepath.Join(c.dir, name)), &awss3assets.AssetOptions{})
+	return awslambda.Code_FromAsset(jsii.String(filepath.Join(c.dir, name)),
+		&awss3assets.AssetOptions{})
 }
 
 // placeholder is what the application's functions are until the first release brings them.
 func (c Code) placeholder() string { return filepath.Join(c.dir, placeholder) }
 
-// writePlaceholder writes the script that stands for a function's code: any runtime takes it, none runs it.
+// writePlaceholder writes the script that stands for a function's code: any runtime takes it, none
+// runs it.
 func (c Code) writePlaceholder() error {
 	if err := os.MkdirAll(c.placeholder(), 0o755); err != nil {
 		return fmt.Errorf("write the placeholder of the functions: %w", err)
 	}
+
 	script := []byte("#!/bin/sh\necho 'nothing is released yet' >&2\nexit 1\n")
 	if err := os.WriteFile(filepath.Join(c.placeholder(), "bootstrap"), script, 0o755); err != nil {
 		return fmt.Errorf("write the placeholder of the functions: %w", err)
 	}
+
 	return nil
 }

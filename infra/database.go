@@ -22,44 +22,59 @@ func (l *Lockstep) newDatabase() {
 	case d.New != nil:
 		l.database = l.aurora(*d.New)
 	default:
-		l.database = &database{secret: d.Secret, subnets: *jsii.Strings(d.VPC.Subnets...), securityGroups: *jsii.Strings(d.VPC.SecurityGroups...)}
+		l.database = &database{secret: d.Secret, subnets: *jsii.Strings(d.VPC.Subnets...),
+			securityGroups: *jsii.Strings(d.VPC.SecurityGroups...)}
 	}
+
 	l.settings.Database = l.config.Database.Settings(l.database.secret)
 }
 
-// aurora is a new PostgreSQL that scales to zero, in a network of its own, whose functions reach AWS through a NAT.
+// aurora is a new PostgreSQL that scales to zero, in a network of its own, whose functions reach
+// AWS through a NAT.
 func (l *Lockstep) aurora(d config.NewDatabase) *database {
 	vpc := awsec2.NewVpc(l.scope, jsii.String("Vpc"), &awsec2.VpcProps{
 		MaxAzs: jsii.Number(2), NatGateways: jsii.Number(1), RestrictDefaultSecurityGroup: jsii.Bool(false),
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{
-			{Name: jsii.String("public"), SubnetType: awsec2.SubnetType_PUBLIC, MapPublicIpOnLaunch: jsii.Bool(false)},
+			{Name: jsii.String("public"), SubnetType: awsec2.SubnetType_PUBLIC,
+				MapPublicIpOnLaunch: jsii.Bool(false)},
 			{Name: jsii.String("functions"), SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
 			{Name: jsii.String("database"), SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
 		},
 		GatewayEndpoints: &map[string]*awsec2.GatewayVpcEndpointOptions{"S3": {Service: awsec2.GatewayVpcEndpointAwsService_S3()}},
 		FlowLogs: &map[string]*awsec2.FlowLogOptions{"rejected": {TrafficType: awsec2.FlowLogTrafficType_REJECT,
-			Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(l.logGroup(l.scope, "FlowLog", "/lockstep/"+l.config.App+"/network"), nil)}},
+			Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(l.logGroup(l.scope, "FlowLog",
+				"/lockstep/"+l.config.App+"/network"), nil)}},
 	})
 	callers := awsec2.NewSecurityGroup(l.scope, jsii.String("Callers"), &awsec2.SecurityGroupProps{
 		Vpc: vpc, Description: jsii.String("What may call the database of " + l.config.App),
 	})
-	cluster := awsrds.NewDatabaseCluster(l.scope, jsii.String("Database"), &awsrds.DatabaseClusterProps{
-		Engine: awsrds.DatabaseClusterEngine_AuroraPostgres(&awsrds.AuroraPostgresClusterEngineProps{
-			Version: awsrds.AuroraPostgresEngineVersion_VER_17_7(),
-		}),
-		Writer: awsrds.ClusterInstance_ServerlessV2(jsii.String("Writer"), nil), DefaultDatabaseName: &d.Name,
-		ServerlessV2MinCapacity: jsii.Number(0), ServerlessV2MaxCapacity: &d.MaxCapacity,
-		Vpc: vpc, VpcSubnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
-		StorageEncrypted: jsii.Bool(true), DeletionProtection: jsii.Bool(false), RemovalPolicy: awscdk.RemovalPolicy_SNAPSHOT,
-		CloudwatchLogsExports: jsii.Strings("postgresql"), Backup: &awsrds.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(14))},
-	})
-	cluster.Connections().AllowDefaultPortFrom(callers, jsii.String("Functions of the application, and migrations"))
-	accept(cluster, "AwsSolutions-RDS6", "Migrations own the schema and log in with the secret, as the functions do.")
-	accept(cluster, "AwsSolutions-RDS10", "A last snapshot keeps the data; protected, the database would stop cdk destroy half way.")
-	accept(cluster.Node().FindChild(jsii.String("Secret")), "AwsSolutions-SMG4", "A rotation in the middle of a release would cut its migration off; rotate between releases.")
-	found := &database{secret: *cluster.Secret().SecretArn(), securityGroups: *jsii.Strings(*callers.SecurityGroupId())}
-	for _, subnet := range *vpc.SelectSubnets(&awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}).Subnets {
+	cluster := awsrds.NewDatabaseCluster(l.scope, jsii.String("Database"),
+		&awsrds.DatabaseClusterProps{
+			Engine: awsrds.DatabaseClusterEngine_AuroraPostgres(&awsrds.AuroraPostgresClusterEngineProps{
+				Version: awsrds.AuroraPostgresEngineVersion_VER_17_7(),
+			}),
+			Writer: awsrds.ClusterInstance_ServerlessV2(jsii.String("Writer"),
+				nil), DefaultDatabaseName: &d.Name,
+			ServerlessV2MinCapacity: jsii.Number(0), ServerlessV2MaxCapacity: &d.MaxCapacity,
+			Vpc: vpc, VpcSubnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
+			StorageEncrypted: jsii.Bool(true), DeletionProtection: jsii.Bool(false), RemovalPolicy: awscdk.RemovalPolicy_SNAPSHOT,
+			CloudwatchLogsExports: jsii.Strings("postgresql"), Backup: &awsrds.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(14))},
+		})
+	cluster.Connections().AllowDefaultPortFrom(callers,
+		jsii.String("Functions of the application, and migrations"))
+	accept(cluster, "AwsSolutions-RDS6", "Migrations own the schema and log in with the secret, as "+
+		"the functions do.")
+	accept(cluster, "AwsSolutions-RDS10", "A last snapshot keeps the data; protected, the database "+
+		"would stop cdk destroy half way.")
+	accept(cluster.Node().FindChild(jsii.String("Secret")), "AwsSolutions-SMG4",
+		"A rotation in the middle of a release would cut its migration off; rotate between releases.")
+
+	found := &database{secret: *cluster.Secret().SecretArn(),
+		securityGroups: *jsii.Strings(*callers.SecurityGroupId())}
+	for _, subnet := range *vpc.SelectSubnets(
+		&awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}).Subnets {
 		found.subnets = append(found.subnets, subnet.SubnetId())
 	}
+
 	return found
 }

@@ -14,23 +14,28 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// environmentHeader is what the router puts on a request, so that the cache keeps the environments apart.
+// environmentHeader is what the router puts on a request, so that the cache keeps the environments
+// apart.
 const environmentHeader = "x-lockstep-env"
 
 // newDistribution makes what viewers meet first: the site, routed at the edge, and the API
 // below it, where nothing is cross-origin.
 func (l *Lockstep) newDistribution() {
 	var site *awscloudfront.BehaviorOptions
+
 	others := map[string]*awscloudfront.BehaviorOptions{}
+
 	if l.config.Router == config.LambdaEdge {
 		site = l.lambdaEdge()
 	} else {
 		site = l.cloudFrontFunction(others)
 	}
-	stages := awscloudfrontorigins.NewHttpOrigin(jsii.String(l.apiHost()), &awscloudfrontorigins.HttpOriginProps{
-		OriginId: jsii.String("api"), ProtocolPolicy: awscloudfront.OriginProtocolPolicy_HTTPS_ONLY,
-		OriginSslProtocols: &[]awscloudfront.OriginSslPolicy{awscloudfront.OriginSslPolicy_TLS_V1_2},
-	})
+
+	stages := awscloudfrontorigins.NewHttpOrigin(jsii.String(l.apiHost()),
+		&awscloudfrontorigins.HttpOriginProps{
+			OriginId: jsii.String("api"), ProtocolPolicy: awscloudfront.OriginProtocolPolicy_HTTPS_ONLY,
+			OriginSslProtocols: &[]awscloudfront.OriginSslPolicy{awscloudfront.OriginSslPolicy_TLS_V1_2},
+		})
 	for _, e := range sm.Environments() {
 		others["/"+e.Stage()+"/*"] = &awscloudfront.BehaviorOptions{
 			Origin: stages, AllowedMethods: awscloudfront.AllowedMethods_ALLOW_ALL(),
@@ -39,37 +44,51 @@ func (l *Lockstep) newDistribution() {
 			ViewerProtocolPolicy: awscloudfront.ViewerProtocolPolicy_HTTPS_ONLY,
 		}
 	}
+
 	props := &awscloudfront.DistributionProps{
 		Comment: jsii.String(l.config.App), DefaultBehavior: site, AdditionalBehaviors: &others,
 		ErrorResponses: errorsUncached(), HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3,
 	}
+
 	logged := logsTo(*awscdk.Stack_Of(l.scope).Region())
 	if logged {
 		props.LogBucket, props.LogFilePrefix = l.logs, jsii.String("viewers/")
 	}
+
 	if d := l.config.Domains.Site; d != nil {
 		props.MinimumProtocolVersion = awscloudfront.SecurityPolicyProtocol_TLS_V1_2_2021
 		props.DomainNames = jsii.Strings(d.Name)
-		props.Certificate = awscertificatemanager.Certificate_FromCertificateArn(l.scope, jsii.String("SiteCertificate"), &d.Certificate)
+		props.Certificate = awscertificatemanager.Certificate_FromCertificateArn(l.scope,
+			jsii.String("SiteCertificate"), &d.Certificate)
 	}
+
 	l.distribution = awscloudfront.NewDistribution(l.scope, jsii.String("Distribution"), props)
+
 	l.settings.SiteURL = "https://" + *l.distribution.DistributionDomainName()
 	if d := l.config.Domains.Site; d != nil {
 		l.settings.SiteURL = "https://" + d.Name
 	} else {
-		accept(l.distribution, "AwsSolutions-CFR4", "Without a domain of its own CloudFront's certificate is all there is.")
+		accept(l.distribution, "AwsSolutions-CFR4",
+			"Without a domain of its own CloudFront's certificate is all there is.")
 	}
+
 	if l.config.Router == config.LambdaEdge {
-		accept(l.distribution, "AwsSolutions-CFR7", "Origin access control does not sign for an origin that Lambda@Edge switched to; an identity reads the buckets.")
+		accept(l.distribution, "AwsSolutions-CFR7",
+			"Origin access control does not sign for an origin that Lambda@Edge switched to; an identity "+
+				"reads the buckets.")
 	}
+
 	if !logged {
-		accept(l.distribution, "AwsSolutions-CFR3", "CloudFront delivers no logs to a bucket in this Region.")
+		accept(l.distribution, "AwsSolutions-CFR3",
+			"CloudFront delivers no logs to a bucket in this Region.")
 	}
+
 	accept(l.distribution, "AwsSolutions-CFR1", "The application decides which countries it serves.")
 	accept(l.distribution, "AwsSolutions-CFR2", "The application decides whether it needs a firewall.")
 }
 
-// logsTo tells whether CloudFront delivers logs to buckets in a Region: it refuses those that accounts have to opt in to.
+// logsTo tells whether CloudFront delivers logs to buckets in a Region: it refuses those that
+// accounts have to opt in to.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html
 func logsTo(region string) bool {
 	return *awscdk.Token_IsUnresolved(region) || slices.Contains([]string{
@@ -82,15 +101,17 @@ func logsTo(region string) bool {
 // siteBehavior is how the site is served from wherever the router says.
 func (l *Lockstep) siteBehavior(origin awscloudfront.IOrigin) *awscloudfront.BehaviorOptions {
 	if l.siteCache == nil {
-		l.siteCache = awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"), &awscloudfront.CachePolicyProps{
-			CachePolicyName: l.inRegion(),
-			Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
-			HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
-			MinTtl:          awscdk.Duration_Seconds(jsii.Number(0)), DefaultTtl: awscdk.Duration_Seconds(jsii.Number(0)),
-			MaxTtl:                     awscdk.Duration_Days(jsii.Number(365)),
-			EnableAcceptEncodingBrotli: jsii.Bool(true), EnableAcceptEncodingGzip: jsii.Bool(true),
-		})
+		l.siteCache = awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"),
+			&awscloudfront.CachePolicyProps{
+				CachePolicyName: l.inRegion(),
+				Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
+				HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
+				MinTtl:          awscdk.Duration_Seconds(jsii.Number(0)), DefaultTtl: awscdk.Duration_Seconds(jsii.Number(0)),
+				MaxTtl:                     awscdk.Duration_Days(jsii.Number(365)),
+				EnableAcceptEncodingBrotli: jsii.Bool(true), EnableAcceptEncodingGzip: jsii.Bool(true),
+			})
 	}
+
 	return &awscloudfront.BehaviorOptions{
 		Origin: origin, CachePolicy: l.siteCache, Compress: jsii.Bool(true),
 		ResponseHeadersPolicy: awscloudfront.ResponseHeadersPolicy_SECURITY_HEADERS(),
@@ -103,14 +124,18 @@ func siteOrigin(e sm.Environment) *string { return jsii.String("site-" + string(
 
 // edgeOptions are what the configuration says of the router.
 func (l *Lockstep) edgeOptions() edge.Options {
-	return edge.Options{SinglePage: l.config.Site.Pages == config.Single, CookieDomain: l.config.Site.CookieDomain, CookieName: l.config.CookieName()}
+	return edge.Options{SinglePage: l.config.Site.Pages == config.Single,
+		CookieDomain: l.config.Site.CookieDomain, CookieName: l.config.CookieName()}
 }
 
-// errorsUncached: what fails now may be there the next moment. They name no page, so they replace none.
+// errorsUncached: what fails now may be there the next moment. They name no page, so they replace
+// none.
 func errorsUncached() *[]*awscloudfront.ErrorResponse {
 	var list []*awscloudfront.ErrorResponse
 	for _, status := range []float64{400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504} {
-		list = append(list, &awscloudfront.ErrorResponse{HttpStatus: jsii.Number(status), Ttl: awscdk.Duration_Seconds(jsii.Number(0))})
+		list = append(list, &awscloudfront.ErrorResponse{HttpStatus: jsii.Number(status),
+			Ttl: awscdk.Duration_Seconds(jsii.Number(0))})
 	}
+
 	return &list
 }

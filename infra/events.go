@@ -17,34 +17,45 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// events bind what calls functions beside the API to their alias live, once and for all: a release moves the alias.
-// They are in nested stacks of their own, which come after the custom resource that makes the alias.
+// events bind what calls functions beside the API to their alias live, once and for all: a release
+// moves the alias. They are in nested stacks of their own, which come after the custom resource
+// that makes the alias.
 func (l *Lockstep) events(first awscdk.CustomResource) {
 	stacks := map[uint32]awscdk.NestedStack{}
+
 	var undelivered awssqs.Queue
+
 	for _, f := range l.config.Functions {
 		if len(f.Events) == 0 {
 			continue
 		}
+
 		if undelivered == nil {
 			undelivered = l.undeliveredEvents()
 		}
+
 		shelf := shelfOf(f.Name)
 		if stacks[shelf] == nil {
-			stacks[shelf] = awscdk.NewNestedStack(l.scope, jsii.String(fmt.Sprintf("Events%d", shelf)), &awscdk.NestedStackProps{
-				Description: jsii.String("What calls functions of " + l.config.App + " beside the API, by Lockstep."),
-			})
+			stacks[shelf] = awscdk.NewNestedStack(l.scope, jsii.String(fmt.Sprintf("Events%d", shelf)),
+				&awscdk.NestedStackProps{
+					Description: jsii.String("What calls functions of " + l.config.App +
+						" beside the API, by Lockstep."),
+				})
 			stacks[shelf].Node().AddDependency(first, undelivered)
 		}
+
 		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
 		if f.Existing == "" && slices.ContainsFunc(f.Events, config.Source.Handed) {
 			name := l.config.Lambda(f)
-			awslambda.NewCfnEventInvokeConfig(scope, jsii.String("Failures"), &awslambda.CfnEventInvokeConfigProps{
-				FunctionName: &name, Qualifier: jsii.String(sm.LiveAlias), DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
-					OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
-				},
-			})
+			awslambda.NewCfnEventInvokeConfig(scope, jsii.String("Failures"),
+				&awslambda.CfnEventInvokeConfigProps{
+					FunctionName: &name, Qualifier: jsii.String(
+						sm.LiveAlias), DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+						OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
+					},
+				})
 		}
+
 		for i, source := range f.Events {
 			l.event(constructs.NewConstruct(scope, jsii.String(source.ID(i))), f, i, source)
 		}
@@ -52,23 +63,27 @@ func (l *Lockstep) events(first awscdk.CustomResource) {
 }
 
 // event binds one source. Whatever can't be delivered lies in a queue.
-func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int, source config.Source) {
+func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int,
+	source config.Source) {
 	live := l.functionARN(f) + ":" + sm.LiveAlias
+
 	switch {
 	case source.Queue != "":
-		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Queue"), &awslambda.CfnEventSourceMappingProps{
-			EventSourceArn: &source.Queue, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)),
-		})
+		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Queue"),
+			&awslambda.CfnEventSourceMappingProps{
+				EventSourceArn: &source.Queue, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)),
+			})
 	case source.Stream != "":
-		// What a function can't take is halved until the one record is found, and that one lies in the queue, or it would
-		// hold up all that come after it.
-		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Stream"), &awslambda.CfnEventSourceMappingProps{
-			EventSourceArn: &source.Stream, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)), StartingPosition: jsii.String("LATEST"),
-			BisectBatchOnFunctionError: true, MaximumRetryAttempts: jsii.Number(10),
-			DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{
-				OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
-			},
-		})
+		// What a function can't take is halved until the one record is found, and that one lies in the
+		// queue, or it would hold up all that come after it.
+		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Stream"),
+			&awslambda.CfnEventSourceMappingProps{
+				EventSourceArn: &source.Stream, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)), StartingPosition: jsii.String("LATEST"),
+				BisectBatchOnFunctionError: true, MaximumRetryAttempts: jsii.Number(10),
+				DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{
+					OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
+				},
+			})
 	case source.Topic != "":
 		l.callable(scope, live, "sns.amazonaws.com", source.Topic)
 		awssns.NewCfnSubscription(scope, jsii.String("Subscription"), &awssns.CfnSubscriptionProps{
@@ -77,19 +92,24 @@ func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int, s
 		})
 	default:
 		name, bus := config.SourceRule(l.config.App, f.Name, i), source.Bus
-		rule := &awsevents.CfnRuleProps{Name: &name, Description: jsii.String("Calls " + f.Name + ", as it serves."), Targets: []any{
-			&awsevents.CfnRule_TargetProperty{Id: jsii.String("live"), Arn: &live,
-				DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: jsii.String(arn("sqs", l.undeliveredName()))}},
-		}}
+		rule := &awsevents.CfnRuleProps{Name: &name,
+			Description: jsii.String("Calls " + f.Name + ", as it serves."), Targets: []any{
+				&awsevents.CfnRule_TargetProperty{Id: jsii.String("live"), Arn: &live,
+					DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: jsii.String(arn("sqs",
+						l.undeliveredName()))}},
+			}}
 		resource := "rule/" + name
+
 		if source.Schedule != "" {
 			rule.ScheduleExpression = &source.Schedule
 		} else {
 			rule.EventPattern = source.Pattern
 		}
+
 		if bus != "" && bus != config.DefaultBus {
 			rule.EventBusName, resource = &bus, "rule/"+bus+"/"+name
 		}
+
 		l.callable(scope, live, "events.amazonaws.com", arn("events", resource))
 		awsevents.NewCfnRule(scope, jsii.String("Rule"), rule)
 	}
@@ -102,7 +122,8 @@ func (l *Lockstep) callable(scope constructs.Construct, live, service, source st
 	})
 }
 
-// undeliveredName is the one queue of events that reached no function. Stacks name it and take no value of each other.
+// undeliveredName is the one queue of events that reached no function. Stacks name it and take no
+// value of each other.
 func (l *Lockstep) undeliveredName() string {
 	return config.RuleName(l.config.App, "events-undelivered")
 }
@@ -110,9 +131,12 @@ func (l *Lockstep) undeliveredName() string {
 func (l *Lockstep) undeliveredEvents() awssqs.Queue {
 	queue := l.deadLetters("UndeliveredEvents", l.undeliveredName())
 	accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
+
 	rule := config.FunctionName(l.config.App, "*")
 	l.sends(queue, "events.amazonaws.com", arn("events", "rule/"+rule), arn("events", "rule/*/"+rule))
+
 	var topics []string
+
 	for _, f := range l.config.Functions {
 		for _, source := range f.Events {
 			if source.Topic != "" && !slices.Contains(topics, source.Topic) {
@@ -120,9 +144,11 @@ func (l *Lockstep) undeliveredEvents() awssqs.Queue {
 			}
 		}
 	}
+
 	if topics != nil {
 		l.sends(queue, "sns.amazonaws.com", topics...)
 	}
+
 	return queue
 }
 

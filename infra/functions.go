@@ -18,65 +18,85 @@ import (
 	"lockstep/infra/config"
 )
 
-// shelves is into how many nested stacks the functions are laid. It must never change: a function that moved
-// to another stack would be made there before it is gone from the first, under a name that is taken.
+// shelves is into how many nested stacks the functions are laid. It must never change: a function
+// that moved to another stack would be made there before it is gone from the first, under a name
+// that is taken.
 const shelves = 16
 
-// functions makes the application's functions, and each one's alarms, in nested stacks: one stack holds 500
-// resources. Which stack is hashed from the name, so that a new function changes one of them and moves none.
+// functions makes the application's functions, and each one's alarms, in nested stacks: one stack
+// holds 500 resources. Which stack is hashed from the name, so that a new function changes one of
+// them and moves none.
 func (l *Lockstep) functions() []awscdk.NestedStack {
 	stacks := map[uint32]awscdk.NestedStack{}
+
 	for _, f := range l.config.Functions {
 		shelf := shelfOf(f.Name)
 		if stacks[shelf] == nil {
-			stacks[shelf] = awscdk.NewNestedStack(l.scope, jsii.String(fmt.Sprintf("Functions%d", shelf)), &awscdk.NestedStackProps{
-				Description: jsii.String("Functions of " + l.config.App + ", by Lockstep."),
-			})
+			stacks[shelf] = awscdk.NewNestedStack(l.scope, jsii.String(fmt.Sprintf("Functions%d", shelf)),
+				&awscdk.NestedStackProps{
+					Description: jsii.String("Functions of " + l.config.App + ", by Lockstep."),
+				})
 		}
+
 		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
 		if f.Existing == "" {
 			l.function(scope, f)
 		}
+
 		for _, a := range l.config.FunctionAlarms(f) {
 			l.alarm(scope, a)
 		}
 	}
+
 	var list []awscdk.NestedStack
 	for _, shelf := range slices.Sorted(maps.Keys(stacks)) {
 		list = append(list, stacks[shelf])
 	}
+
 	return list
 }
 
 func shelfOf(name string) uint32 {
 	h := fnv.New32a()
 	fmt.Fprint(h, name)
+
 	return h.Sum32() % shelves
 }
 
-// function makes a function with a placeholder for code: versions and aliases are the releases' to make.
+// function makes a function with a placeholder for code: versions and aliases are the releases' to
+// make.
 func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	name := l.config.Lambda(f)
 	log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
 	statements := []awsiam.PolicyStatement{writesLog(log)}
+
 	environment := map[string]*string{}
 	for key, value := range f.Environment {
 		environment[key] = &value
 	}
+
 	statements = append(statements, l.consumes(f)...)
+
 	var network any
+
 	if l.database != nil {
 		environment[config.DatabaseSecretKey] = &l.database.secret
-		statements = append(statements, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret), inVPC())
-		network = &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups}
+		statements = append(statements, allow([]string{"secretsmanager:GetSecretValue"},
+			l.database.secret), inVPC())
+		network = &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &l.database.subnets,
+			SecurityGroupIds: &l.database.securityGroups}
 	}
+
 	role := lambdaRole(scope, "The function "+name+".", statements)
 	l.Roles[f.Name] = role
 	l.acceptWide(role, statements)
-	code := awss3assets.NewAsset(scope, jsii.String("Code"), &awss3assets.AssetProps{Path: jsii.String(l.code.placeholder())})
+	code := awss3assets.NewAsset(scope, jsii.String("Code"),
+		&awss3assets.AssetProps{Path: jsii.String(l.code.placeholder())})
+
 	function := awslambda.NewCfnFunction(scope, jsii.String("Function"), &awslambda.CfnFunctionProps{
 		FunctionName: &name, Role: role.RoleArn(), Runtime: &f.Runtime, Handler: &f.Handler,
-		Code:          &awslambda.CfnFunction_CodeProperty{S3Bucket: code.S3BucketName(), S3Key: code.S3ObjectKey()},
+		Code: &awslambda.CfnFunction_CodeProperty{S3Bucket: code.S3BucketName(),
+			S3Key: code.S3ObjectKey()},
 		Architectures: jsii.Strings(f.Architecture), MemorySize: jsii.Number(float64(f.Memory)), Timeout: jsii.Number(f.Timeout.Std().Seconds()),
 		Environment: &awslambda.CfnFunction_EnvironmentProperty{Variables: environment}, VpcConfig: network,
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: log.LogGroupName()},
@@ -86,23 +106,33 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	}
 }
 
-// consumes lets a function take messages from the queues and streams that call it: Lambda asks for them in its name.
+// consumes lets a function take messages from the queues and streams that call it: Lambda asks for
+// them in its name.
 func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatement) {
 	for _, source := range f.Events {
 		switch {
 		case source.Queue != "":
-			statements = append(statements, allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, source.Queue))
+			statements = append(statements, allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage",
+				"sqs:GetQueueAttributes"}, source.Queue))
 		case strings.Contains(source.Stream, ":dynamodb:"):
-			statements = append(statements, allow([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, source.Stream),
+			statements = append(statements, allow([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords",
+				"dynamodb:GetShardIterator"}, source.Stream),
 				allow([]string{"dynamodb:ListStreams"}, "*"))
 		case source.Stream != "":
-			statements = append(statements, allow([]string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords",
+			statements = append(statements, allow([]string{"kinesis:DescribeStream",
+				"kinesis:DescribeStreamSummary", "kinesis:GetRecords",
 				"kinesis:GetShardIterator", "kinesis:ListShards"}, source.Stream))
 		}
 	}
-	if slices.ContainsFunc(f.Events, func(s config.Source) bool { return s.Stream != "" || s.Handed() }) {
-		statements = append(statements, allow([]string{"sqs:SendMessage"}, arn("sqs", l.undeliveredName())))
+
+	if slices.ContainsFunc(f.Events, func(s config.Source) bool {
+		return s.Stream != "" ||
+			s.Handed()
+	}) {
+		statements = append(statements, allow([]string{"sqs:SendMessage"},
+			arn("sqs", l.undeliveredName())))
 	}
+
 	return statements
 }
 
@@ -123,9 +153,11 @@ func retention(days int) awslogs.RetentionDays {
 }
 
 // lambdaRole is the role of one Lambda.
-func lambdaRole(scope constructs.Construct, description string, statements []awsiam.PolicyStatement) awsiam.Role {
+func lambdaRole(scope constructs.Construct, description string,
+	statements []awsiam.PolicyStatement) awsiam.Role {
 	return awsiam.NewRole(scope, jsii.String("Role"), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil), Description: &description,
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"),
+			nil), Description: &description,
 		InlinePolicies: inline(statements),
 	})
 }
@@ -137,7 +169,8 @@ func inline(statements []awsiam.PolicyStatement) *map[string]awsiam.PolicyDocume
 }
 
 func allow(actions []string, resources ...string) awsiam.PolicyStatement {
-	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...)})
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...),
+		Resources: jsii.Strings(resources...)})
 }
 
 // when narrows a statement by one condition.
@@ -150,8 +183,8 @@ func writesLog(log awslogs.LogGroup) awsiam.PolicyStatement {
 	return allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, *log.LogGroupArn())
 }
 
-// inVPC is what Lambda needs to put a function into a network. EC2 offers nothing narrower: the interfaces have no
-// names before they are made.
+// inVPC is what Lambda needs to put a function into a network. EC2 offers nothing narrower: the
+// interfaces have no names before they are made.
 func inVPC() awsiam.PolicyStatement {
 	return allow([]string{
 		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",

@@ -25,52 +25,65 @@ const edgeRegion = "us-east-1"
 
 // lambdaEdge is the site's behaviour where Lambda@Edge routes.
 //
-// Origin access control does not sign for an origin that a Lambda switched to, so one origin access identity reads
-// both buckets. They are an origin group, since CloudFront asks the Lambda again with the group's second origin for
-// what the first does not have.
+// Origin access control does not sign for an origin that a Lambda switched to, so one origin
+// access identity reads both buckets. They are an origin group, since CloudFront asks the Lambda
+// again with the group's second origin for what the first does not have.
 //
-// The function has no environment, and is deployed before the stack that it serves. So what it must know at its first
-// event is written into its code: the Region and the access point of the route, whose name we choose, as
-// CloudFormation chooses the bucket's. The buckets' names reach it with each request to an origin.
+// The function has no environment, and is deployed before the stack that it serves. So what it
+// must know at its first event is written into its code: the Region and the access point of the
+// route, whose name we choose, as CloudFormation chooses the bucket's. The buckets' names reach it
+// with each request to an origin.
 func (l *Lockstep) lambdaEdge() *awscloudfront.BehaviorOptions {
 	account, region := environmentOf(l.scope)
 	function, role := l.edgeFunction(account, region)
 	l.routeAccess(role, account, region)
 
-	identity := awscloudfront.NewOriginAccessIdentity(l.scope, jsii.String("Identity"), &awscloudfront.OriginAccessIdentityProps{
-		Comment: jsii.String("Reads both site buckets of " + l.config.App + "."),
-	})
+	identity := awscloudfront.NewOriginAccessIdentity(l.scope, jsii.String("Identity"),
+		&awscloudfront.OriginAccessIdentityProps{
+			Comment: jsii.String("Reads both site buckets of " + l.config.App + "."),
+		})
+
 	names := map[string]*string{}
 	for _, e := range sm.Environments() {
 		names["x-lockstep-site-"+string(e)] = l.sites[e].BucketRegionalDomainName()
 	}
+
 	origin := func(e sm.Environment) awscloudfront.IOrigin {
-		return awscloudfrontorigins.S3BucketOrigin_WithOriginAccessIdentity(l.sites[e], &awscloudfrontorigins.S3BucketOriginWithOAIProps{
-			OriginId: siteOrigin(e), OriginAccessIdentity: identity, CustomHeaders: &names,
-		})
+		return awscloudfrontorigins.S3BucketOrigin_WithOriginAccessIdentity(l.sites[e],
+			&awscloudfrontorigins.S3BucketOriginWithOAIProps{
+				OriginId: siteOrigin(e), OriginAccessIdentity: identity, CustomHeaders: &names,
+			})
 	}
 	site := l.siteBehavior(awscloudfrontorigins.NewOriginGroup(&awscloudfrontorigins.OriginGroupProps{
 		PrimaryOrigin: origin(sm.A), FallbackOrigin: origin(sm.B), FallbackStatusCodes: &[]*float64{jsii.Number(403)},
 	}))
-	site.OriginRequestPolicy = awscloudfront.NewOriginRequestPolicy(l.scope, jsii.String("SiteOrigins"), &awscloudfront.OriginRequestPolicyProps{
-		OriginRequestPolicyName: l.inRegion(),
-		Comment:                 jsii.String("Which bucket, or in which order, from viewer-request to origin-request."),
-		HeaderBehavior:          awscloudfront.OriginRequestHeaderBehavior_AllowList(jsii.String("x-lockstep-origins")),
-	})
+	site.OriginRequestPolicy = awscloudfront.NewOriginRequestPolicy(l.scope,
+		jsii.String("SiteOrigins"), &awscloudfront.OriginRequestPolicyProps{
+			OriginRequestPolicyName: l.inRegion(),
+			Comment: jsii.String("Which bucket, or in which order, from viewer-request to " +
+				"origin-request."),
+			HeaderBehavior: awscloudfront.OriginRequestHeaderBehavior_AllowList(jsii.String("x-lockstep-origins")),
+		})
+
 	var edges []*awscloudfront.EdgeLambda
 	for _, event := range []awscloudfront.LambdaEdgeEventType{
 		awscloudfront.LambdaEdgeEventType_VIEWER_REQUEST, awscloudfront.LambdaEdgeEventType_ORIGIN_REQUEST, awscloudfront.LambdaEdgeEventType_VIEWER_RESPONSE,
 	} {
-		edges = append(edges, &awscloudfront.EdgeLambda{EventType: event, FunctionVersion: function.CurrentVersion()})
+		edges = append(edges, &awscloudfront.EdgeLambda{EventType: event,
+			FunctionVersion: function.CurrentVersion()})
 	}
+
 	site.EdgeLambdas = &edges
+
 	return site
 }
 
-// edgeFunction makes the function, in a stack of its own where the application is not in us-east-1. It and its
-// versions stay when the stack goes: AWS refuses to delete them for hours, until the replicas are gone.
+// edgeFunction makes the function, in a stack of its own where the application is not in
+// us-east-1. It and its versions stay when the stack goes: AWS refuses to delete them for hours,
+// until the replicas are gone.
 func (l *Lockstep) edgeFunction(account, region string) (experimental.EdgeFunction, awsiam.Role) {
 	name := edgeRole(l.config.App, region)
+
 	scope, stackID := l.scope, name // two Regions' stacks in the one
 	if region != edgeRegion {
 		scope = awscdk.NewStack(awscdk.Stage_Of(l.scope), &stackID, &awscdk.StackProps{
@@ -78,33 +91,48 @@ func (l *Lockstep) edgeFunction(account, region string) (experimental.EdgeFuncti
 			Description: jsii.String("The router of " + l.config.App + " at the edge."),
 		})
 	}
+
 	role := awsiam.NewRole(scope, jsii.String("EdgeRole"), &awsiam.RoleProps{
 		RoleName: &name, Description: jsii.String("The router of " + l.config.App + " at the edge."),
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
-		InlinePolicies: &map[string]awsiam.PolicyDocument{"Router": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
-			allow([]string{"s3:GetObject"}, accessPoint(l.config.App, account, region)+"/object/"+sm.RouteObject),
-			// Each Region where a viewer is served has a log group.
-			allow([]string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"},
-				"arn:aws:logs:*:"+account+":log-group:/aws/lambda/"+edgeRegion+".*"),
-		}})},
+		InlinePolicies: &map[string]awsiam.PolicyDocument{"Router": awsiam.NewPolicyDocument(
+			&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
+				allow([]string{"s3:GetObject"}, accessPoint(l.config.App, account, region)+"/object/"+
+					sm.RouteObject),
+				// Each Region where a viewer is served has a log group.
+				allow([]string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"},
+					"arn:aws:logs:*:"+account+":log-group:/aws/lambda/"+edgeRegion+".*"),
+			}})},
 	})
-	accept(role, "AwsSolutions-IAM5", "The function is logged in each Region where it runs, under a name that CloudFormation gives it.", "/^Resource::arn:aws:logs:.*/g")
-	function := experimental.NewEdgeFunction(l.scope, jsii.String("Edge"), &experimental.EdgeFunctionProps{
-		StackId: &stackID, Description: jsii.String("Lockstep: routes the viewers of " + l.config.App + "."),
-		Runtime: awslambda.Runtime_NODEJS_24_X(), Handler: jsii.String("index.serve"), Role: role,
-		Code:       awslambda.Code_FromAsset(jsii.String(l.edgeCode(account, region)), &awss3assets.AssetOptions{}),
-		MemorySize: jsii.Number(128), Timeout: awscdk.Duration_Seconds(jsii.Number(5)), // what a viewer's event may have
-		CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
-	})
+	accept(role, "AwsSolutions-IAM5", "The function is logged in each Region where it runs, under a "+
+		"name that CloudFormation gives it.", "/^Resource::arn:aws:logs:.*/g")
+	function := experimental.NewEdgeFunction(l.scope, jsii.String("Edge"),
+		&experimental.EdgeFunctionProps{
+			StackId: &stackID, Description: jsii.String("Lockstep: routes the viewers of " + l.config.App +
+				"."),
+			Runtime: awslambda.Runtime_NODEJS_24_X(), Handler: jsii.String("index.serve"), Role: role,
+			Code: awslambda.Code_FromAsset(jsii.String(l.edgeCode(account, region)),
+				&awss3assets.AssetOptions{}),
+			// what a viewer's event may have
+			MemorySize: jsii.Number(128), Timeout: awscdk.Duration_Seconds(jsii.Number(5)),
+			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
+		})
 	function.Lambda().ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN)
-	function.Lambda().Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn")) // the role, which it names anyway
+	// the role, which it names anyway
+	function.Lambda().Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn"))
+
 	if region != edgeRegion {
 		reader := awscdk.Stack_Of(l.scope).Node().TryFindChild(jsii.String("Custom::CrossRegionStringParameterReaderCustomResourceProvider"))
-		reader.Node().FindChild(jsii.String("Handler")).(awscdk.CfnResource).AddDeletionOverride(jsii.String("DependsOn"))
-		accept(reader, "AwsSolutions-IAM4", "CDK's own reader of the function's ARN, which lies in another Region.")
-		accept(reader, "AwsSolutions-IAM5", "CDK's own reader of the function's ARN, which lies in another Region.")
-		accept(reader, "AwsSolutions-L1", "CDK's own reader of the function's ARN: its runtime is CDK's to choose.")
+		reader.Node().FindChild(
+			jsii.String("Handler")).(awscdk.CfnResource).AddDeletionOverride(jsii.String("DependsOn"))
+		accept(reader, "AwsSolutions-IAM4", "CDK's own reader of the function's ARN, which lies in "+
+			"another Region.")
+		accept(reader, "AwsSolutions-IAM5", "CDK's own reader of the function's ARN, which lies in "+
+			"another Region.")
+		accept(reader, "AwsSolutions-L1", "CDK's own reader of the function's ARN: its runtime is CDK's "+
+			"to choose.")
 	}
+
 	return function, role
 }
 
@@ -114,17 +142,21 @@ func (l *Lockstep) edgeCode(account, region string) string {
 	if err != nil {
 		panic(fmt.Sprintf("build the router: %v", err)) // the configuration was checked
 	}
+
 	dir := filepath.Join(l.code.dir, "edge", l.config.App)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		panic(fmt.Sprintf("make a folder for the router: %v", err))
 	}
+
 	if err := os.WriteFile(filepath.Join(dir, "index.mjs"), []byte(module), 0o644); err != nil {
 		panic(fmt.Sprintf("write the router: %v", err))
 	}
+
 	return dir
 }
 
-// routeAccess makes the access point by which the function finds the route, and lets it through to that one object.
+// routeAccess makes the access point by which the function finds the route, and lets it through to
+// that one object.
 func (l *Lockstep) routeAccess(role awsiam.Role, account, region string) {
 	awss3.NewCfnAccessPoint(l.scope, jsii.String("RouteAccess"), &awss3.CfnAccessPointProps{
 		Name: jsii.String("lockstep-" + l.config.App), Bucket: l.state.BucketName(),
@@ -134,8 +166,10 @@ func (l *Lockstep) routeAccess(role awsiam.Role, account, region string) {
 	})
 	reads := allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
 	// By its ARN: the role is in the stack of the function, which is deployed before this one.
-	reads.AddArnPrincipal(jsii.String("arn:aws:iam::" + account + ":role/" + edgeRole(l.config.App, region)))
+	reads.AddArnPrincipal(jsii.String("arn:aws:iam::" + account + ":role/" +
+		edgeRole(l.config.App, region)))
 	l.state.AddToResourcePolicy(reads)
+
 	if *awscdk.Stack_Of(role).Node().Addr() == *awscdk.Stack_Of(l.scope).Node().Addr() {
 		l.state.Policy().Node().AddDependency(role) // S3 refuses a policy for who is not there
 	}
@@ -149,29 +183,38 @@ func accessPoint(app, account, region string) string {
 	return "arn:aws:s3:" + region + ":" + account + ":accesspoint/lockstep-" + app
 }
 
-// environmentOf is the account and the Region of a stack, which Lambda@Edge has to know when it is built.
+// environmentOf is the account and the Region of a stack, which Lambda@Edge has to know when it is
+// built.
 func environmentOf(scope constructs.Construct) (account, region string) {
 	stack := awscdk.Stack_Of(scope)
 	if err := LambdaEdgeIn(*stack.Account(), *stack.Region()); err != nil {
 		panic(err.Error())
 	}
+
 	return *stack.Account(), *stack.Region()
 }
 
 // LambdaEdgeIn tells whether Lambda@Edge can route for a stack in an account and a Region.
 func LambdaEdgeIn(account, region string) error {
-	if account == "" || region == "" || *awscdk.Token_IsUnresolved(account) || *awscdk.Token_IsUnresolved(region) {
-		return fmt.Errorf("lockstep.router: found \"lambda-edge\" in a stack for any account and Region, expected it in one with Env set to " +
-			"both: they are written into the function's code; with credentials and AWS_REGION set, cdk knows them")
+	if account == "" || region == "" || *awscdk.Token_IsUnresolved(account) ||
+		*awscdk.Token_IsUnresolved(region) {
+		return fmt.Errorf("lockstep.router: found \"lambda-edge\" in a stack for any account and " +
+			"Region, expected it in one with Env set to " +
+			"both: they are written into the function's code; with credentials and AWS_REGION set, cdk " +
+			"knows them")
 	}
+
 	if !identities[region] {
-		return fmt.Errorf("lockstep.router: found \"lambda-edge\" in %s, where CloudFront reads no bucket by an origin access identity, "+
+		return fmt.Errorf("lockstep.router: found \"lambda-edge\" in %s, where CloudFront reads no "+
+			"bucket by an origin access identity, "+
 			"expected \"cloudfront-function\" or a Region from before 2023", region)
 	}
+
 	return nil
 }
 
-// identities are the Regions whose buckets CloudFront reads by an origin access identity: those from before 2023.
+// identities are the Regions whose buckets CloudFront reads by an origin access identity: those
+// from before 2023.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
 // https://docs.aws.amazon.com/global-infrastructure/latest/regions/doc-history.html
 var identities = map[string]bool{

@@ -1,9 +1,10 @@
-// Package infra stands Lockstep up on AWS. NewLockstep is a construct for any CDK app; the app of this
-// repository, infra/app, is one around it.
+// Package infra stands Lockstep up on AWS. NewLockstep is a construct for any CDK app; the app of
+// this repository, infra/app, is one around it.
 //
-// Whatever a release moves is not in the template: versions, aliases, the stages' variables, the route and
-// the control parameter are made by the custom resource (infra/provision) where they are missing, and from
-// then on belong to the releases. So no later deployment of the template can move traffic.
+// Whatever a release moves is not in the template: versions, aliases, the stages' variables, the
+// route and the control parameter are made by the custom resource (infra/provision) where they are
+// missing, and from then on belong to the releases. So no later deployment of the template can
+// move traffic.
 package infra
 
 import (
@@ -56,8 +57,9 @@ type Lockstep struct {
 	undelivered  []string // names of queues for what reached nobody
 }
 
-// NewLockstep stands an application and its Lockstep up in the scope's stack. It panics, as constructs do, where the
-// stack's account and Region are known and the configuration names what they cannot reach.
+// NewLockstep stands an application and its Lockstep up in the scope's stack. It panics, as
+// constructs do, where the stack's account and Region are known and the configuration names what
+// they cannot reach.
 func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	at := awscdk.Stack_Of(scope)
 	if !*awscdk.Token_IsUnresolved(at.Account()) && !*awscdk.Token_IsUnresolved(at.Region()) {
@@ -65,6 +67,7 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 			panic(err.Error())
 		}
 	}
+
 	l := &Lockstep{
 		scope: constructs.NewConstruct(scope, jsii.String(id)), Roles: map[string]awsiam.Role{},
 		config: props.Config, code: props.Code, settings: props.Config.Settings(),
@@ -88,27 +91,36 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	l.events(l.provision(stacks))
 	l.undeliveredAlarm()
 	l.outputs()
+
 	return l
 }
 
 // outputs are what a person needs next.
 func (l *Lockstep) outputs() {
 	say := func(id, description string, value string) {
-		awscdk.NewCfnOutput(l.scope, jsii.String(id), &awscdk.CfnOutputProps{Description: &description, Value: &value})
+		awscdk.NewCfnOutput(l.scope, jsii.String(id),
+			&awscdk.CfnOutputProps{Description: &description, Value: &value})
 	}
 	say("Site", "Where viewers go.", l.settings.SiteURL)
+
 	if d := l.config.Domains.Site; d != nil {
 		say("SiteDomainTarget", "Point "+d.Name+" here.", *l.distribution.DistributionDomainName())
 	}
+
 	for _, e := range sm.Environments() {
 		say("Api"+letter(e), "The API of environment "+string(e)+".", l.settings.SiteURL+"/"+e.Stage())
+
 		if d := l.config.Domains.API; d != nil {
-			say("ApiDomain"+letter(e), "The same under the API's own domain.", "https://"+d.Name+"/"+e.Stage())
+			say("ApiDomain"+letter(e), "The same under the API's own domain.", "https://"+d.Name+"/"+
+				e.Stage())
 		}
 	}
-	say("Console", "The releases in the console.", fmt.Sprintf("https://%s.console.aws.amazon.com/states/home?region=%s#/statemachines/view/%s",
-		*awscdk.Aws_REGION(), *awscdk.Aws_REGION(), l.settings.Machine))
-	say("Release", "How to release what a folder holds.", "LOCKSTEP_STATE_BUCKET="+*l.state.BucketName()+" lockstep release DIR")
+
+	say("Console", "The releases in the console.",
+		fmt.Sprintf("https://%s.console.aws.amazon.com/states/home?region=%s#/statemachines/view/%s",
+			*awscdk.Aws_REGION(), *awscdk.Aws_REGION(), l.settings.Machine))
+	say("Release", "How to release what a folder holds.", "LOCKSTEP_STATE_BUCKET="+
+		*l.state.BucketName()+" lockstep release DIR")
 }
 
 // inRegion is the name of what the account has once in all Regions: CloudFront's, and dashboards.
@@ -121,5 +133,6 @@ func letter(e sm.Environment) string { return map[sm.Environment]string{sm.A: "A
 
 // arn is the ARN of something in this account and Region.
 func arn(service, resource string) string {
-	return "arn:" + *awscdk.Aws_PARTITION() + ":" + service + ":" + *awscdk.Aws_REGION() + ":" + *awscdk.Aws_ACCOUNT_ID() + ":" + resource
+	return "arn:" + *awscdk.Aws_PARTITION() + ":" + service + ":" + *awscdk.Aws_REGION() + ":" +
+		*awscdk.Aws_ACCOUNT_ID() + ":" + resource
 }

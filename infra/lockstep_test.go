@@ -17,11 +17,17 @@ func TestNewLockstep_RefusesWhatIsElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stack := awscdk.NewStack(awscdk.NewApp(nil), jsii.String("elsewhere"), &awscdk.StackProps{Env: &awscdk.Environment{Account: jsii.String("123456789012"), Region: jsii.String("eu-west-1")}})
+
+	stack := awscdk.NewStack(awscdk.NewApp(nil), jsii.String("elsewhere"),
+		&awscdk.StackProps{Env: &awscdk.Environment{Account: jsii.String("123456789012"),
+			Region: jsii.String("eu-west-1")}})
+
 	defer func() {
-		if said := fmt.Sprint(recover()); !strings.HasPrefix(said, "lockstep.functions[0].events[0].queue: found") {
+		if said := fmt.Sprint(recover()); !strings.HasPrefix(said,
+			"lockstep.functions[0].events[0].queue: found") {
 			t.Errorf("it said %s", said)
 		}
 	}()
+
 	NewLockstep(stack, "Lockstep", Props{Config: c})
 }

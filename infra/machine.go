@@ -10,31 +10,37 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// schedules makes the group of the ramp's one-time schedules and the role as which they answer the machine.
+// schedules makes the group of the ramp's one-time schedules and the role as which they answer the
+// machine.
 func (l *Lockstep) schedules() {
 	name := "lockstep-" + l.config.App
-	awsscheduler.NewCfnScheduleGroup(l.scope, jsii.String("Schedules"), &awsscheduler.CfnScheduleGroupProps{Name: &name})
+	awsscheduler.NewCfnScheduleGroup(l.scope, jsii.String("Schedules"),
+		&awsscheduler.CfnScheduleGroupProps{Name: &name})
 	group := arn("scheduler", "schedule-group/"+name)
-	principal := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{
-		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Aws_ACCOUNT_ID(), "aws:SourceArn": group}},
-	})
+	principal := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"),
+		&awsiam.ServicePrincipalOpts{
+			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Aws_ACCOUNT_ID(), "aws:SourceArn": group}},
+		})
 	l.scheduler = awsiam.NewRole(l.scope, jsii.String("SchedulerRole"), &awsiam.RoleProps{
 		AssumedBy: principal, Description: jsii.String("The end of a bake, for " + l.config.App + "."),
-		InlinePolicies: inline([]awsiam.PolicyStatement{allow([]string{"states:SendTaskSuccess"}, l.machineARN())}),
+		InlinePolicies: inline([]awsiam.PolicyStatement{allow([]string{"states:SendTaskSuccess"},
+			l.machineARN())}),
 	})
 	l.settings.Schedules = sm.Schedules{Group: name, Role: *l.scheduler.RoleArn()}
 }
 
-// newMachine makes the state machine of the one definition. It calls its Lambdas by version: an execution keeps
-// the definition that it began with, and so never mixes two versions of Lockstep.
+// newMachine makes the state machine of the one definition. It calls its Lambdas by version: an
+// execution keeps the definition that it began with, and so never mixes two versions of Lockstep.
 func (l *Lockstep) newMachine() {
 	name := "lockstep-" + l.config.App
 	log := l.logGroup(l.scope, "MachineLog", "/aws/vendedlogs/states/"+name)
+
 	substitutions, callable := map[string]*string{}, []string{}
 	for _, task := range sm.Tasks() {
 		substitutions[string(task)] = l.lambdas[task].CurrentVersion().FunctionArn()
 		callable = append(callable, *l.lambdas[task].FunctionArn()+":*")
 	}
+
 	role := awsiam.NewRole(l.scope, jsii.String("MachineRole"), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), nil),
 		Description: jsii.String("The state machine of " + l.config.App + "."),
@@ -47,19 +53,23 @@ func (l *Lockstep) newMachine() {
 			}, "*"),
 		}),
 	})
-	accept(role, "AwsSolutions-IAM5", "A release under way calls the versions that it began with.", "/^Resource::<.*Function.*Arn>:\\*$/g")
-	accept(role, "AwsSolutions-IAM5", "Neither the delivery of logs nor X-Ray knows resources.", "Resource::*")
-	machine := awsstepfunctions.NewCfnStateMachine(l.scope, jsii.String("Machine"), &awsstepfunctions.CfnStateMachineProps{
-		StateMachineName: &name, StateMachineType: jsii.String("STANDARD"), RoleArn: role.RoleArn(),
-		DefinitionString: jsii.String(sm.Definition), DefinitionSubstitutions: substitutions,
-		TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
-		LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
-			Level: jsii.String("ALL"), IncludeExecutionData: true,
-			Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
-				CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: log.LogGroupArn()},
-			}},
-		},
-	})
-	l.machine = awsstepfunctions.StateMachine_FromStateMachineArn(l.scope, jsii.String("Released"), machine.Ref())
+	accept(role, "AwsSolutions-IAM5", "A release under way calls the versions that it began with.",
+		"/^Resource::<.*Function.*Arn>:\\*$/g")
+	accept(role, "AwsSolutions-IAM5", "Neither the delivery of logs nor X-Ray knows resources.",
+		"Resource::*")
+	machine := awsstepfunctions.NewCfnStateMachine(l.scope, jsii.String("Machine"),
+		&awsstepfunctions.CfnStateMachineProps{
+			StateMachineName: &name, StateMachineType: jsii.String("STANDARD"), RoleArn: role.RoleArn(),
+			DefinitionString: jsii.String(sm.Definition), DefinitionSubstitutions: substitutions,
+			TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
+			LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
+				Level: jsii.String("ALL"), IncludeExecutionData: true,
+				Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
+					CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: log.LogGroupArn()},
+				}},
+			},
+		})
+	l.machine = awsstepfunctions.StateMachine_FromStateMachineArn(l.scope, jsii.String("Released"),
+		machine.Ref())
 	l.settings.Machine = l.machineARN()
 }

@@ -15,7 +15,9 @@ import (
 // permissions are what a step may do: the calls of its adapters, on the resources of its settings.
 func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
+
 	var list []awsiam.PolicyStatement
+
 	add := func(of []sm.Task, statements ...awsiam.PolicyStatement) {
 		for _, t := range of {
 			if t == task {
@@ -31,22 +33,30 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		allow([]string{"s3:ListBucket"}, state),
 	)
 	add(sm.Functions(),
-		when(allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus)), "StringEquals", "events:source", sm.Source))
-	add([]sm.Task{begin, sync, sm.Expand, deploy, sm.Probe, sm.Contract, rollback, repair}, allow([]string{"s3:GetObject"}, state+"/"+release))
+		when(allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus)),
+			"StringEquals", "events:source", sm.Source))
+	add([]sm.Task{begin, sync, sm.Expand, deploy, sm.Probe, sm.Contract, rollback, repair},
+		allow([]string{"s3:GetObject"}, state+"/"+release))
 
 	control := arn("ssm", "parameter"+sm.ControlParameter(l.config.App))
 	add([]sm.Task{begin, repair}, allow([]string{"ssm:GetParameter"}, control))
 	add([]sm.Task{begin, sm.Promote, rollback, repair}, allow([]string{"ssm:PutParameter"}, control))
-	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"ssm:GetParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))))
+	add([]sm.Task{begin, sm.Ramp, sm.Signal}, allow([]string{"ssm:GetParameter"},
+		arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))))
+
 	if probe := l.config.Probe; probe != nil {
-		add([]sm.Task{sm.Probe}, allow([]string{"lambda:InvokeFunction"}, l.functionARN(config.Function{Existing: probe.Function})))
+		add([]sm.Task{sm.Probe}, allow([]string{"lambda:InvokeFunction"},
+			l.functionARN(config.Function{Existing: probe.Function})))
 	}
 
-	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover, repair}, allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
+	add([]sm.Task{begin, sm.Finish, sm.Ramp, sm.Signal, sm.Recover, repair},
+		allow([]string{"states:SendTaskSuccess"}, l.machineARN()))
 	add([]sm.Task{sm.Signal}, allow([]string{"states:SendTaskFailure"}, l.machineARN()))
 	executions := arn("states", "execution:lockstep-"+l.config.App+":*")
-	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()), allow([]string{"states:DescribeExecution"}, executions))
-	add([]sm.Task{repair}, allow([]string{"states:StartExecution", "states:ListExecutions"}, l.machineARN()),
+	add([]sm.Task{sm.Recover}, allow([]string{"states:StartExecution"}, l.machineARN()),
+		allow([]string{"states:DescribeExecution"}, executions))
+	add([]sm.Task{repair}, allow([]string{"states:StartExecution", "states:ListExecutions"},
+		l.machineARN()),
 		allow([]string{"states:DescribeExecution", "states:StopExecution"}, executions))
 
 	add([]sm.Task{begin, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
@@ -54,32 +64,46 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 
 	for _, e := range sm.Environments() {
 		site := *l.sites[e].BucketArn()
-		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
+		add([]sm.Task{sync, deploy, rollback, repair},
+			allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"},
+				site))
 		add([]sm.Task{rollback, repair}, allow([]string{"s3:GetObject"}, site+"/*"))
-		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"), allow([]string{"s3:ListBucket"}, site))
+		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"),
+			allow([]string{"s3:ListBucket"}, site))
 		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
 		add([]sm.Task{begin, repair}, allow([]string{"apigateway:GET"}, l.stageARN(e)))
 	}
+
 	if lambdas := l.lambdaARNs(called); len(lambdas) > 0 {
-		add([]sm.Task{sm.Promote}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
+		add([]sm.Task{sm.Promote}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
+			"lambda:UpdateAlias"}, lambdas...))
 	}
+
 	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
-		add([]sm.Task{sync, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias"}, lambdas...))
-		add([]sm.Task{deploy, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"}, lambdas...))
+		add([]sm.Task{sync, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
+			"lambda:UpdateAlias"}, lambdas...))
+		add([]sm.Task{deploy, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
+			"lambda:UpdateAlias", "lambda:UpdateFunctionCode"}, lambdas...))
 	}
+
 	add([]sm.Task{begin}, l.readsRoute())
 	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute())
 
 	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
-	add([]sm.Task{begin, sm.Ramp, sm.Signal, sm.Recover}, allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
-		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
-	add([]sm.Task{begin, sm.Ramp, sm.Promote, sm.Signal, sm.Recover, rollback, sm.Finish, repair}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+	add([]sm.Task{begin, sm.Ramp, sm.Signal, sm.Recover},
+		allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
+		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals",
+			"iam:PassedToService", "scheduler.amazonaws.com"))
+	add([]sm.Task{begin, sm.Ramp, sm.Promote, sm.Signal, sm.Recover, rollback, sm.Finish, repair},
+		allow([]string{"scheduler:DeleteSchedule"}, schedules))
 
 	add([]sm.Task{sm.Recover, repair}, allow([]string{"scheduler:ListSchedules"}, "*"))
 
 	if l.database != nil {
-		add([]sm.Task{sm.Expand, sm.Contract, repair}, allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
+		add([]sm.Task{sm.Expand, sm.Contract, repair},
+			allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
 	}
+
 	return list
 }
 
@@ -88,6 +112,7 @@ func (l *Lockstep) writesRoute() awsiam.PolicyStatement {
 	if l.config.Router == config.LambdaEdge {
 		return allow([]string{"s3:GetObject", "s3:PutObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
 	}
+
 	return allow([]string{
 		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
 	}, l.settings.KeyValue)
@@ -97,34 +122,46 @@ func (l *Lockstep) readsRoute() awsiam.PolicyStatement {
 	if l.config.Router == config.LambdaEdge {
 		return allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
 	}
+
 	return allow([]string{"cloudfront-keyvaluestore:GetKey"}, l.settings.KeyValue)
 }
 
 // machineARN is known before the machine is: its Lambdas may answer it, and it calls them.
-func (l *Lockstep) machineARN() string { return arn("states", "stateMachine:lockstep-"+l.config.App) }
-
-func (l *Lockstep) stageARN(e sm.Environment) string {
-	return "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() + "::/restapis/" + l.settings.API + "/stages/" + e.Stage()
+func (l *Lockstep) machineARN() string {
+	return arn("states", "stateMachine:lockstep-"+
+		l.config.App)
 }
 
-// lambdaARNs are the application's functions with their versions and aliases. Those that Lockstep made are
-// covered by the prefix of their names: a policy holds 10,240 characters, which 200 ARNs exceed.
+func (l *Lockstep) stageARN(e sm.Environment) string {
+	return "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() + "::/restapis/" +
+		l.settings.API + "/stages/" + e.Stage()
+}
+
+// lambdaARNs are the application's functions with their versions and aliases. Those that Lockstep
+// made are covered by the prefix of their names: a policy holds 10,240 characters, which 200 ARNs
+// exceed.
 func (l *Lockstep) lambdaARNs(which func(config.Function) bool) []string {
 	var list []string
+
 	made := false
+
 	for _, f := range l.config.Functions {
 		if !which(f) {
 			continue
 		}
+
 		if f.Existing == "" {
 			made = true
 			continue
 		}
+
 		list = append(list, l.functionARN(f), l.functionARN(f)+":*")
 	}
+
 	if made {
 		list = append(list, arn("lambda", "function:"+config.FunctionName(l.config.App, "*")))
 	}
+
 	return list
 }
 
@@ -136,6 +173,7 @@ func called(f config.Function) bool { return len(f.Events) > 0 }
 // acceptWide says why a policy has resources with a star, of those that it has.
 func (l *Lockstep) acceptWide(role awsiam.Role, statements []awsiam.PolicyStatement) {
 	reasons := map[string][]string{}
+
 	for _, s := range statements {
 		for _, resource := range *s.Resources() {
 			finding, reason := l.wide(*resource, *(*s.Actions())[0])
@@ -144,6 +182,7 @@ func (l *Lockstep) acceptWide(role awsiam.Role, statements []awsiam.PolicyStatem
 			}
 		}
 	}
+
 	for _, finding := range slices.Sorted(maps.Keys(reasons)) {
 		accept(role, "AwsSolutions-IAM5", strings.Join(reasons[finding], " "), finding)
 	}
@@ -160,17 +199,20 @@ func (l *Lockstep) wide(resource, action string) (finding, reason string) {
 	case resource == "*" && strings.Contains(action, ":List"):
 		return "Resource::*", "Neither Scheduler nor DynamoDB offers anything narrower for a list."
 	case resource == "*":
-		return "Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for DescribeAlarms where composite alarms are asked for."
+		return "Resource::*", "CloudWatch offers nothing narrower for GetMetricData, nor for " +
+			"DescribeAlarms where composite alarms are asked for."
 	case ends(resource, "/ledger/*"):
 		return "/^Resource::<.*State.*>\\/ledger\\/\\*$/g", "The ledger has an object for each release."
 	case ends(resource, "/"+sm.ReleasesPrefix+"*"):
 		return "/^Resource::<.*State.*>\\/releases\\/\\*$/g", "Each release has objects of its own."
 	case has(resource, ":function:"):
-		return "/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' to make; by prefix, since a policy has no room for 200 names."
+		return "/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' " +
+			"to make; by prefix, since a policy has no room for 200 names."
 	case has(resource, ":execution:"):
 		return "/^Resource::arn:.*:execution:.*\\*$/g", "Each release has an execution of its own."
 	case has(resource, ":schedule/"):
 		return "/^Resource::arn:.*:schedule\\/.*\\*$/g", "Each bake has a schedule of its own."
 	}
+
 	return "/^Resource::<.*Site[AB].*>\\/\\*$/g", "A site has the files that it has."
 }

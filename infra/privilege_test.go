@@ -37,16 +37,22 @@ func TestPermissions_AreThoseOfTheCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	called := strings.Split(strings.TrimSpace(string(data)), "\n")
+
 	var granted []string
+
 	reasons := map[string]bool{}
+
 	for _, task := range sm.Functions() {
 		for _, grant := range grantsOf(t, apps["everything"](t), "Lockstep"+string(task)+"Role") {
 			line := string(task) + " " + grant
+
 			granted = append(granted, line)
 			if slices.Contains(called, line) {
 				continue
 			}
+
 			switch {
 			case uncalled[line] != "":
 				reasons[line] = true
@@ -57,11 +63,13 @@ func TestPermissions_AreThoseOfTheCalls(t *testing.T) {
 			}
 		}
 	}
+
 	for _, line := range called {
 		if !slices.Contains(granted, line) {
 			t.Errorf("%s is called, but not granted", line)
 		}
 	}
+
 	for line := range uncalled {
 		if !reasons[line] {
 			t.Errorf("%s has a reason, but a story calls it, or nobody is granted it", line)
@@ -72,11 +80,14 @@ func TestPermissions_AreThoseOfTheCalls(t *testing.T) {
 // grantsOf are the grants of a role, as lines of action and kind of resource.
 func grantsOf(t *testing.T, a app, role string) []string {
 	t.Helper()
+
 	lines := map[string]bool{}
+
 	for id, r := range a.templates[main].Resources {
 		if r.Type != "AWS::IAM::Role" || plain(id) != role {
 			continue
 		}
+
 		for _, statement := range statements(r) {
 			for _, action := range statement.actions {
 				for _, resource := range statement.resources {
@@ -84,14 +95,17 @@ func grantsOf(t *testing.T, a app, role string) []string {
 					if strings.HasPrefix(action, "ec2:") {
 						line = "ec2 network"
 					}
+
 					lines[line] = true
 				}
 			}
 		}
 	}
+
 	if len(lines) == 0 {
 		t.Fatalf("found no role %s", role)
 	}
+
 	return slices.Sorted(maps.Keys(lines))
 }
 
@@ -99,20 +113,24 @@ type statement struct{ actions, resources []string }
 
 func statements(r resource) (list []statement) {
 	policies, _ := r.Properties["Policies"].([]any)
+
 	documents := []any{r.Properties["PolicyDocument"]}
 	for _, policy := range policies {
 		documents = append(documents, policy.(map[string]any)["PolicyDocument"])
 	}
+
 	for _, document := range documents {
 		object, ok := document.(map[string]any)
 		if !ok {
 			continue
 		}
+
 		for _, one := range object["Statement"].([]any) {
 			s := one.(map[string]any)
 			list = append(list, statement{texts(s["Action"]), texts(s["Resource"])})
 		}
 	}
+
 	return list
 }
 
@@ -121,26 +139,33 @@ func texts(value any) (list []string) {
 		for _, one := range many {
 			list = append(list, resolve(one))
 		}
+
 		return list
 	}
+
 	if value == nil {
 		return nil
 	}
+
 	return []string{resolve(value)}
 }
 
-// kindOf is a resource as functions/testdata/calls.txt calls it; what is not of these is shown as it is.
+// kindOf is a resource as functions/testdata/calls.txt calls it; what is not of these is shown as
+// it is.
 func kindOf(action, resource string) string {
 	if resource == "*" && action == "scheduler:ListSchedules" {
 		return "schedule"
 	}
+
 	for _, kind := range []struct{ prefix, suffix, name string }{
-		{"LockstepState.Arn", "", "state"}, {"LockstepSiteA.Arn", "", "site"}, {"LockstepSiteB.Arn", "", "site"},
+		{"LockstepState.Arn", "", "state"}, {"LockstepSiteA.Arn", "", "site"}, {"LockstepSiteB.Arn", "",
+			"site"},
 	} {
 		if rest, ok := strings.CutPrefix(resource, kind.prefix); ok {
 			return kind.name + rest
 		}
 	}
+
 	service, _, _ := strings.Cut(action, ":")
 	for _, known := range []struct{ service, resource, name string }{
 		{"lambda", ":function:shop-*", "function"},
@@ -162,6 +187,7 @@ func kindOf(action, resource string) string {
 			return known.name
 		}
 	}
+
 	return resource
 }
 
@@ -181,15 +207,19 @@ func TestPermissions_AreNarrow(t *testing.T) {
 				if r.Type != "AWS::IAM::Role" && r.Type != "AWS::IAM::Policy" {
 					continue
 				}
+
 				for _, s := range statements(r) {
 					for _, action := range s.actions {
 						service, _, _ := strings.Cut(action, ":")
 						if strings.Contains(action, "*") {
 							t.Errorf("%s: %s: %s: found the action %s", name, file, id, action)
 						}
+
 						if wide[action] != "" && !slices.Equal(s.resources, []string{"*"}) {
-							t.Errorf("%s: %s: %s: found %s on %v, which AWS refuses: it %s", name, file, id, action, s.resources, wide[action])
+							t.Errorf("%s: %s: %s: found %s on %v, which AWS refuses: it %s", name, file, id, action,
+								s.resources, wide[action])
 						}
+
 						if slices.Contains(s.resources, "*") && wide[action] == "" && wide[service] == "" {
 							t.Errorf("%s: %s: %s: found %s on every resource", name, file, id, action)
 						}
@@ -200,22 +230,26 @@ func TestPermissions_AreNarrow(t *testing.T) {
 	}
 }
 
-// TestPermissions_FitIntoAPolicy: AWS counts a role's policies without white space. As many functions as may be adopted fit,
-// with the longest names.
+// TestPermissions_FitIntoAPolicy: AWS counts a role's policies without white space. As many
+// functions as may be adopted fit, with the longest names.
 func TestPermissions_FitIntoAPolicy(t *testing.T) {
 	var adopted []string
 	for i := range config.MaxAdopted {
 		adopted = append(adopted, fmt.Sprintf(`{"name":"f%d","existing":"%064d","events":[{"schedule":"rate(1 day)"}]}`, i, i))
 	}
-	crowd, err := synth("", `{"app":"shop","functions":[`+strings.Join(adopted, ",")+`],"probe":{"function":"check"},"database":{"new":{"name":"shop"}}}`)
+
+	crowd, err := synth("", `{"app":"shop","functions":[`+strings.Join(adopted, ",")+
+		`],"probe":{"function":"check"},"database":{"new":{"name":"shop"}}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, a := range []app{apps["large"](t), crowd} {
 		for id, r := range a.templates[main].Resources {
 			if r.Type != "AWS::IAM::Role" {
 				continue
 			}
+
 			size := 0
 			for _, s := range statements(r) {
 				size += 120
@@ -223,6 +257,7 @@ func TestPermissions_FitIntoAPolicy(t *testing.T) {
 					size += len(text) + 3
 				}
 			}
+
 			if size > 10240 {
 				t.Errorf("the policy of %s has %d characters, expected at most 10240", id, size)
 			}

@@ -12,25 +12,31 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// provision makes what the releases will own, where it is missing, and writes settings.json: the one custom
-// resource. Its property is the settings, so it runs again when they change, and only then.
+// provision makes what the releases will own, where it is missing, and writes settings.json: the
+// one custom resource. Its property is the settings, so it runs again when they change, and only
+// then.
 func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResource {
 	scope := constructs.NewConstruct(l.scope, jsii.String("Provision"))
 	name := "lockstep-" + l.config.App + "-provision"
 	log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
+
 	statements := []awsiam.PolicyStatement{
 		writesLog(log),
 		allow([]string{"s3:PutObject"}, *l.state.BucketArn()+"/"+sm.SettingsKey),
 		allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.LockKey),
-		allow([]string{"s3:ListBucket"}, *l.state.BucketArn()), // without it S3 does not say that the lock is missing
-		allow([]string{"ssm:GetParameter", "ssm:PutParameter"}, arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
+		// without it S3 does not say that the lock is missing
+		allow([]string{"s3:ListBucket"}, *l.state.BucketArn()),
+		allow([]string{"ssm:GetParameter", "ssm:PutParameter"},
+			arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
 		allow([]string{"ssm:PutParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))),
 		l.writesRoute(),
 		allow([]string{"apigateway:GET", "apigateway:PATCH"}, l.stageARN(sm.A), l.stageARN(sm.B)),
 	}
 	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
-		statements = append(statements, allow([]string{"lambda:GetAlias", "lambda:CreateAlias", "lambda:PublishVersion", "lambda:AddPermission"}, lambdas...))
+		statements = append(statements, allow([]string{"lambda:GetAlias", "lambda:CreateAlias",
+			"lambda:PublishVersion", "lambda:AddPermission"}, lambdas...))
 	}
+
 	role := lambdaRole(scope, "What comes before the first release of "+l.config.App+".", statements)
 	l.acceptWide(role, statements)
 	function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
@@ -40,6 +46,7 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResour
 		MemorySize: jsii.Number(256), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
 	})
 	function.Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn"))
+
 	first := awscdk.NewCustomResource(scope, jsii.String("First"), &awscdk.CustomResourceProps{
 		ResourceType: jsii.String("Custom::Lockstep"), ServiceToken: function.FunctionArn(),
 		Properties: &map[string]any{
@@ -51,9 +58,11 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResour
 	for _, stack := range functions {
 		first.Node().AddDependency(stack)
 	}
+
 	for _, e := range sm.Environments() {
 		first.Node().AddDependency(l.scope.Node().FindChild(jsii.String("ApiStage" + letter(e))))
 	}
+
 	return first
 }
 
@@ -63,5 +72,6 @@ func (l *Lockstep) properties() map[string]any {
 	if err := json.Unmarshal(l.settings.JSON(), &plain); err != nil {
 		panic(err) // settings are JSON by their definition
 	}
+
 	return plain
 }

@@ -16,23 +16,31 @@ func (l *Lockstep) rules() {
 	}
 }
 
-// rule brings what matches to a Lambda, or starts the machine where none is named. What can't be delivered
-// within a day lies in a queue of the rule's own.
+// rule brings what matches to a Lambda, or starts the machine where none is named. What can't be
+// delivered within a day lies in a queue of the rule's own.
 func (l *Lockstep) rule(r config.Rule) {
 	id := string(r.Name[0]-'a'+'A') + r.Name[1:]
 	queue := l.deadLetters(id+"DeadLetters", config.RuleName(l.config.App, r.Name)+"-undelivered")
 	accept(queue, "AwsSolutions-SQS3", "It is a dead-letter queue itself.")
+
 	var target awsevents.IRuleTarget
 	if r.Task == "" {
-		target = awseventstargets.NewSfnStateMachine(l.machine, &awseventstargets.SfnStateMachineProps{DeadLetterQueue: queue})
+		target = awseventstargets.NewSfnStateMachine(l.machine,
+			&awseventstargets.SfnStateMachineProps{DeadLetterQueue: queue})
 	} else {
-		target = awseventstargets.NewLambdaFunction(l.lambdas[r.Task].CurrentVersion(), &awseventstargets.LambdaFunctionProps{DeadLetterQueue: queue})
+		target = awseventstargets.NewLambdaFunction(l.lambdas[r.Task].CurrentVersion(),
+			&awseventstargets.LambdaFunctionProps{DeadLetterQueue: queue})
 	}
-	props := &awsevents.RuleProps{RuleName: jsii.String(config.RuleName(l.config.App, r.Name)), Enabled: &r.Enabled, Targets: &[]awsevents.IRuleTarget{target}}
+
+	props := &awsevents.RuleProps{RuleName: jsii.String(config.RuleName(l.config.App, r.Name)),
+		Enabled: &r.Enabled, Targets: &[]awsevents.IRuleTarget{target}}
 	if r.Every > 0 {
-		props.Schedule = awsevents.Schedule_Rate(awscdk.Duration_Seconds(jsii.Number(r.Every.Std().Seconds())))
+		props.Schedule = awsevents.Schedule_Rate(
+			awscdk.Duration_Seconds(jsii.Number(r.Every.Std().Seconds())))
 	} else {
-		props.EventPattern = &awsevents.EventPattern{Source: jsii.Strings(r.Source), DetailType: jsii.Strings(r.DetailType), Detail: &r.Detail}
+		props.EventPattern = &awsevents.EventPattern{Source: jsii.Strings(r.Source),
+			DetailType: jsii.Strings(r.DetailType), Detail: &r.Detail}
 	}
+
 	awsevents.NewRule(l.scope, jsii.String(id+"Rule"), props)
 }

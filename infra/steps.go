@@ -13,10 +13,11 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// steps makes Lockstep's Lambdas. Each publishes a version with every change of its code or configuration, and
-// old versions stay: a release under way goes on with those that it began with.
+// steps makes Lockstep's Lambdas. Each publishes a version with every change of its code or
+// configuration, and old versions stay: a release under way goes on with those that it began with.
 func (l *Lockstep) steps() {
-	// A rule has done its part when Lambda has taken the event: what the function fails at three times is lost otherwise.
+	// A rule has done its part when Lambda has taken the event: what the function fails at three times
+	// is lost otherwise.
 	failed := l.deadLetters("Failed", config.RuleName(l.config.App, "failed"))
 	for _, task := range sm.Functions() {
 		scope := constructs.NewConstruct(l.scope, jsii.String(string(task)))
@@ -24,18 +25,22 @@ func (l *Lockstep) steps() {
 		log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
 		statements := append([]awsiam.PolicyStatement{writesLog(log)}, l.permissions(task)...)
 		environment := map[string]*string{sm.StateBucketVariable: &l.settings.StateBucket}
+
 		inside := l.database != nil && (task == sm.Expand || task == sm.Contract || task == sm.Repair)
 		if inside {
 			statements = append(statements, inVPC())
 		}
+
 		heeds := task == sm.Signal || task == sm.Recover
 		if heeds {
 			statements = append(statements, allow([]string{"sqs:SendMessage"}, *failed.QueueArn()))
 		}
+
 		memory := 512.0
 		if l.database != nil && task == sm.Begin {
 			memory = 1769 // a whole core: it compiles Postgres's parser before it reads the first migration
 		}
+
 		role := lambdaRole(scope, "Lockstep's "+string(task)+" for "+l.config.App+".", statements)
 		l.acceptWide(role, statements)
 		function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
@@ -47,14 +52,18 @@ func (l *Lockstep) steps() {
 		})
 		cfn := function.Node().DefaultChild().(awslambda.CfnFunction)
 		cfn.AddDeletionOverride(jsii.String("DependsOn")) // the role, which the function names anyway
+
 		if heeds {
-			cfn.SetDeadLetterConfig(&awslambda.CfnFunction_DeadLetterConfigProperty{TargetArn: failed.QueueArn()})
+			cfn.SetDeadLetterConfig(
+				&awslambda.CfnFunction_DeadLetterConfigProperty{TargetArn: failed.QueueArn()})
 		}
+
 		if inside {
 			cfn.SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
 				SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups,
 			})
 		}
+
 		l.lambdas[task] = function
 	}
 }

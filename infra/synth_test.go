@@ -65,7 +65,8 @@ var apps = map[string]func(t *testing.T) app{
 	"adopted":    synthOnce("adopted", adopted),
 	"large":      synthOnce("large", large()),
 	"edge":       synthOnce("edge", atTheEdge, "eu-west-1"),
-	"virginia":   synthOnce("virginia", atTheEdge, edgeRegion), // where the function is in the same stack
+	// where the function is in the same stack
+	"virginia": synthOnce("virginia", atTheEdge, edgeRegion),
 }
 
 // main is the template of the application's stack.
@@ -125,29 +126,37 @@ func large() string {
 	for i := range 200 {
 		functions = append(functions, fmt.Sprintf(`{"name":"f%03d","runtime":"provided.al2023","handler":"bootstrap","routes":["/f%03d"]}`, i, i))
 	}
+
 	return `{"app":"shop","functions":[` + strings.Join(functions, ",") + `]}`
 }
 
 // synthOnce synthesizes when a test first asks: a synth takes seconds.
 func synthOnce(name, source string, region ...string) func(*testing.T) app {
 	synthesized := sync.OnceValues(func() (app, error) { return synth(name, source, region...) })
+
 	return func(t *testing.T) app {
 		t.Helper()
+
 		a, err := synthesized()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return a
 	}
 }
 
 func TestMain(m *testing.M) {
 	os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20")
+
 	code := m.Run()
+
 	jsii.Close()
+
 	for _, dir := range temporary {
 		os.RemoveAll(dir)
 	}
+
 	os.Exit(code)
 }
 
@@ -159,70 +168,90 @@ func synth(name, source string, region ...string) (app, error) {
 	if err != nil {
 		return app{}, err
 	}
+
 	dir, err := os.MkdirTemp("", "lockstep-infra-")
 	if err != nil {
 		return app{}, err
 	}
+
 	temporary = append(temporary, dir)
+
 	code, err := fakeCode(filepath.Join(dir, "code"))
 	if err != nil {
 		return app{}, err
 	}
+
 	out := filepath.Join(dir, "out")
-	cdk := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: jsii.Bool(false), Context: &map[string]any{
-		"aws:cdk:enable-asset-metadata": false, "aws:cdk:disable-stack-trace": true,
-	}})
+	cdk := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: jsii.Bool(false),
+		Context: &map[string]any{
+			"aws:cdk:enable-asset-metadata": false, "aws:cdk:disable-stack-trace": true,
+		}})
+
 	props := &awscdk.StackProps{}
 	for _, r := range region {
 		props.Env = &awscdk.Environment{Account: jsii.String("123456789012"), Region: &r}
 	}
+
 	stack := awscdk.NewStack(cdk, jsii.String("lockstep-shop"), props)
 	NewLockstep(stack, "Lockstep", Props{Config: c, Code: code})
-	awscdk.Aspects_Of(cdk).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
+	awscdk.Aspects_Of(
+		cdk).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 	cdk.Synth(nil)
+
 	a := app{config: c, dir: out, templates: map[string]template{}}
 	if a.findings, err = findings(out); err != nil {
 		return a, err
 	}
+
 	files, err := filepath.Glob(filepath.Join(out, "*.template.json"))
 	if err != nil {
 		return a, err
 	}
+
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			return a, err
 		}
+
 		var t template
 		if err := json.Unmarshal(data, &t); err != nil {
 			return a, err
 		}
+
 		t.size = len(data)
 		a.templates[filepath.Base(file)] = t
 	}
+
 	if *keep != "" && name != "" {
 		if err := os.CopyFS(filepath.Join(*keep, name), os.DirFS(out)); err != nil {
 			return a, err
 		}
 	}
+
 	return a, nil
 }
 
-// fakeCode is a folder as Build leaves it, always with the same bytes, so that the templates are the same too.
+// fakeCode is a folder as Build leaves it, always with the same bytes, so that the templates are
+// the same too.
 func fakeCode(dir string) (Code, error) {
 	c := CodeIn(dir)
+
 	names := []string{provisioner}
 	for _, task := range sm.Functions() {
 		names = append(names, strings.ToLower(string(task)))
 	}
+
 	for _, name := range names {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			return c, err
 		}
+
 		if err := os.WriteFile(filepath.Join(dir, name, "bootstrap"), []byte(name), 0o755); err != nil {
 			return c, err
 		}
 	}
+
 	return c, c.writePlaceholder()
 }
 
@@ -232,17 +261,22 @@ func findings(dir string) ([][]string, error) {
 	if err != nil || reports == nil {
 		return nil, fmt.Errorf("find the reports of cdk-nag in %s: found none: %w", dir, err)
 	}
+
 	var list [][]string
+
 	for _, report := range reports {
 		data, err := os.ReadFile(report)
 		if err != nil {
 			return nil, err
 		}
+
 		rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", report, err)
 		}
+
 		list = append(list, rows[1:]...)
 	}
+
 	return list, nil
 }

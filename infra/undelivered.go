@@ -20,28 +20,41 @@ func (l *Lockstep) deadLetters(id, name string) awssqs.Queue {
 		EnforceSSL: jsii.Bool(true), RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
 	})
 	l.undelivered = append(l.undelivered, name)
+
 	return queue
 }
 
-// undeliveredAlarm mails that something lies in one of the queues: a word or an alarm that no release heard of. SUM and not FILL:
-// of queues, of which nothing is known, nothing is said. An alarm has room for ten.
+// undeliveredAlarm mails that something lies in one of the queues: a word or an alarm that no
+// release heard of. SUM and not FILL: of queues, of which nothing is known, nothing is said. An
+// alarm has room for ten.
 func (l *Lockstep) undeliveredAlarm() {
 	name := config.RuleName(l.config.App, "undelivered")
-	var queries []any
-	var ids []string
+
+	var (
+		queries []any
+		ids     []string
+	)
+
 	for i, queue := range l.undelivered {
 		id := fmt.Sprintf("q%d", i)
 		ids = append(ids, id)
-		queries = append(queries, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: &id, ReturnData: false, MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
-			Metric: &awscloudwatch.CfnAlarm_MetricProperty{Namespace: jsii.String("AWS/SQS"), MetricName: jsii.String("ApproximateNumberOfMessagesVisible"),
-				Dimensions: []any{&awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String("QueueName"), Value: &queue}}},
-			Period: jsii.Number(60), Stat: jsii.String("Maximum"),
-		}})
+		queries = append(queries, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: &id,
+			ReturnData: false, MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
+				Metric: &awscloudwatch.CfnAlarm_MetricProperty{Namespace: jsii.String("AWS/SQS"),
+					MetricName: jsii.String("ApproximateNumberOfMessagesVisible"),
+					Dimensions: []any{&awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String("QueueName"),
+						Value: &queue}}},
+				Period: jsii.Number(60), Stat: jsii.String("Maximum"),
+			}})
 	}
-	queries = append(queries, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: jsii.String("all"), ReturnData: true,
-		Expression: jsii.String("SUM([" + strings.Join(ids, ", ") + "])"), Label: jsii.String("events that reached nobody")})
+
+	queries = append(queries, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: jsii.String("all"),
+		ReturnData: true,
+		Expression: jsii.String("SUM([" + strings.Join(ids, ", ") +
+			"])"), Label: jsii.String("events that reached nobody")})
 	awscloudwatch.NewCfnAlarm(l.scope, jsii.String("UndeliveredAlarm"), &awscloudwatch.CfnAlarmProps{
-		AlarmName: &name, AlarmDescription: jsii.String("Events of " + l.config.App + " that nobody took, after all tries: ask lockstep doctor, and look into the queues " +
+		AlarmName: &name, AlarmDescription: jsii.String("Events of " + l.config.App +
+			" that nobody took, after all tries: ask lockstep doctor, and look into the queues " +
 			config.RuleName(l.config.App, "*") + ". What lies there is of the last 14 days."),
 		Metrics: queries, Threshold: jsii.Number(0), ComparisonOperator: jsii.String("GreaterThanThreshold"), EvaluationPeriods: jsii.Number(1),
 		TreatMissingData: jsii.String("notBreaching"), AlarmActions: &[]any{l.Topic.TopicArn()},

@@ -1,6 +1,6 @@
-// Package statemachine is the contract between the state machine, the Lambdas that are its steps, the
-// infrastructure that runs both and the command that speaks to them. It imports only the standard
-// library, so every other room of the house may lean on it and it leans on none.
+// Package statemachine is the contract between the state machine, the Lambdas that are its steps,
+// the infrastructure that runs both and the command that speaks to them. It imports only the
+// standard library, so every other room of the house may lean on it and it leans on none.
 package statemachine
 
 import (
@@ -33,10 +33,12 @@ const (
 	Rollback    Task = "Rollback"
 	Finish      Task = "Finish"
 
-	// UndoExpand is what Expand is called in the definition and in the story where it takes back what it did.
+	// UndoExpand is what Expand is called in the definition and in the story where it takes back what
+	// it did.
 	UndoExpand Task = "UndoExpand"
 
-	// Signal and Recover stand behind EventBridge rules, not in the machine; Repair is the operator's to call.
+	// Signal and Recover stand behind EventBridge rules, not in the machine; Repair is the operator's
+	// to call.
 	Signal  Task = "Signal"
 	Recover Task = "Recover"
 	Repair  Task = "Repair"
@@ -44,14 +46,15 @@ const (
 
 // Tasks lists the Lambdas that the machine calls, in the order of a release that goes well.
 func Tasks() []Task {
-	return []Task{Begin, Sync, Expand, Deploy, Probe, Ramp, CheckAlarms, Promote, Drain, Contract, Rollback, Finish}
+	return []Task{Begin, Sync, Expand, Deploy, Probe, Ramp, CheckAlarms, Promote, Drain, Contract,
+		Rollback, Finish}
 }
 
 // Functions lists all of Lockstep's Lambdas.
 func Functions() []Task { return append(Tasks(), Signal, Recover, Repair) }
 
-// BeginInput is what the machine hands to Begin. Event is the input of the execution as it came: a merge
-// event, an S3 event, or what an operator typed into the console.
+// BeginInput is what the machine hands to Begin. Event is the input of the execution as it came: a
+// merge event, an S3 event, or what an operator typed into the console.
 type BeginInput struct {
 	Attempt
 	Execution string          `json:"execution"`
@@ -59,8 +62,8 @@ type BeginInput struct {
 	Event     json.RawMessage `json:"event"`
 }
 
-// Asked is when the machine called a step, and for which time. A Lambda may outlive its call: whatever it still does must not
-// undo what a later call did, of the same step or of one after it.
+// Asked is when the machine called a step, and for which time. A Lambda may outlive its call:
+// whatever it still does must not undo what a later call did, of the same step or of one after it.
 type Attempt struct {
 	Entered time.Time `json:"entered,omitzero"`
 	Retry   int       `json:"retry,omitempty"`
@@ -84,7 +87,8 @@ type StepInput struct {
 	Document Document `json:"document"`
 }
 
-// UnmarshalJSON also takes the document alone: so an execution hands it over that began before steps were told when they are called.
+// UnmarshalJSON also takes the document alone: so an execution hands it over that began before
+// steps were told when they are called.
 func (s *StepInput) UnmarshalJSON(data []byte) error {
 	var in struct {
 		Attempt
@@ -93,11 +97,14 @@ func (s *StepInput) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
+
 	if in.Document == nil {
 		*s = StepInput{}
 		return json.Unmarshal(data, &s.Document)
 	}
+
 	*s = StepInput{Attempt: in.Attempt, Document: *in.Document}
+
 	return nil
 }
 
@@ -119,7 +126,8 @@ type Document struct {
 	Next Next `json:"next"`
 	// Hotfix skips bakes, windows, freezes and approvals; why is in the record.
 	Hotfix bool `json:"hotfix"`
-	// First says that the fallback carries nothing yet: there is nobody to protect and nothing to compare with.
+	// First says that the fallback carries nothing yet: there is nobody to protect and nothing to
+	// compare with.
 	First bool `json:"first"`
 	// Step counts the ramp's steps taken; Weight is the share of active in basis points.
 	Step       int     `json:"step"`
@@ -128,7 +136,8 @@ type Document struct {
 	Verdict    Verdict `json:"verdict"`
 	// Waived says that the operator ended the bake: a verdict that lacks evidence does not hold it up.
 	Waived bool `json:"waived"`
-	// Held says that the ramp waited for leave to grow, not for the end of a bake; Holds counts how often.
+	// Held says that the ramp waited for leave to grow, not for the end of a bake; Holds counts how
+	// often.
 	Held     bool `json:"held"`
 	Holds    int  `json:"holds"`
 	Promoted bool `json:"promoted"`
@@ -136,7 +145,8 @@ type Document struct {
 	// WaitSeconds is how long the next Wait state waits.
 	WaitSeconds int     `json:"waitSeconds"`
 	Outcome     Outcome `json:"outcome"`
-	// Lingers says that a Lambda may still be at work which the machine gave up, or whose execution died.
+	// Lingers says that a Lambda may still be at work which the machine gave up, or whose execution
+	// died.
 	StaleWriter bool `json:"staleWriter,omitempty"`
 	// Failure is what a Catch, or a step that answers with data, found wrong.
 	Failure *Failure `json:"failure,omitempty"`
@@ -144,8 +154,8 @@ type Document struct {
 	Event json.RawMessage `json:"event,omitempty"`
 }
 
-// Failure has the form that a Catch of Step Functions writes. A step that answers with data says which
-// alarm rang, too.
+// Failure has the form that a Catch of Step Functions writes. A step that answers with data says
+// which alarm rang, too.
 type Failure struct {
 	Error string `json:"Error"`
 	Cause string `json:"Cause"`
@@ -179,12 +189,14 @@ func (f *Failure) Message() string {
 	if f == nil {
 		return ""
 	}
+
 	var lambda struct {
 		ErrorMessage string `json:"errorMessage"`
 	}
 	if json.Unmarshal([]byte(f.Cause), &lambda) == nil && lambda.ErrorMessage != "" {
 		return lambda.ErrorMessage
 	}
+
 	return cmp.Or(f.Cause, f.Error) // a timeout comes without a cause
 }
 
@@ -223,5 +235,6 @@ func (o Outcome) String() string {
 	if o == RolledBack {
 		return "rolled back"
 	}
+
 	return string(o)
 }

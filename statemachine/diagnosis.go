@@ -32,9 +32,11 @@ func (f *Finding) Came(err error) error {
 	if Name(err) == LockLost {
 		return err
 	}
+
 	if f.Mended = err == nil; err != nil {
 		f.Failed = err.Error()
 	}
+
 	return nil
 }
 

@@ -5,26 +5,29 @@ import (
 	"fmt"
 )
 
-// The names that Catch and Retry of the definition match. aws-lambda-go would report the outermost Go
-// type, so a wrapped error would slip past them: the Lambda entry returns Name(err) instead.
+// The names that Catch and Retry of the definition match. aws-lambda-go would report the outermost
+// Go type, so a wrapped error would slip past them: the Lambda entry returns Name(err) instead.
 const (
 	InvalidRelease        = "InvalidRelease"
 	IncompatibleMigration = "IncompatibleMigration"
 	StaleWrite            = "StaleWrite"
 	Throttled             = "Throttled"
-	Unfinished            = "Unfinished"  // out of time with work left: call again, it goes on where it was
-	Unreachable           = "Unreachable" // the database restarts or wakes up: call again, for two minutes
-	LockLost              = "LockLost"
-	SyncFailed            = "SyncFailed"
-	ExpandFailed          = "ExpandFailed"
-	DeployFailed          = "DeployFailed"
-	ProbeFailed           = "ProbeFailed"
-	AlarmBreached         = "AlarmBreached" // an alarm rang
-	Regression            = "Regression"    // active is worse than the fallback
-	NoVerdict             = "NoVerdict"     // the metrics never said enough, and the ramp says to roll back then
-	OperatorRollback      = "OperatorRollback"
-	ContractFailed        = "ContractFailed"
-	RollbackFailed        = "RollbackFailed"
+	// out of time with work left: call again, it goes on where it was
+	Unfinished = "Unfinished"
+	// the database restarts or wakes up: call again, for two minutes
+	Unreachable   = "Unreachable"
+	LockLost      = "LockLost"
+	SyncFailed    = "SyncFailed"
+	ExpandFailed  = "ExpandFailed"
+	DeployFailed  = "DeployFailed"
+	ProbeFailed   = "ProbeFailed"
+	AlarmBreached = "AlarmBreached" // an alarm rang
+	Regression    = "Regression"    // active is worse than the fallback
+	// the metrics never said enough, and the ramp says to roll back then
+	NoVerdict        = "NoVerdict"
+	OperatorRollback = "OperatorRollback"
+	ContractFailed   = "ContractFailed"
+	RollbackFailed   = "RollbackFailed"
 )
 
 // The names of causes that no error has: the machine matches none of them.
@@ -54,15 +57,17 @@ func Errorf(name, format string, args ...any) error {
 	return &Error{Name: name, Err: fmt.Errorf(format, args...)}
 }
 
-// Wrap names an error unless it already carries a name of its own: a throttled call inside Deploy is
-// Throttled, which is retried, and not DeployFailed, which is rolled back.
+// Wrap names an error unless it already carries a name of its own: a throttled call inside Deploy
+// is Throttled, which is retried, and not DeployFailed, which is rolled back.
 func Wrap(name, op string, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	if Name(err) != "" {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+
 	return &Error{Name: name, Op: op, Err: err}
 }
 
@@ -70,6 +75,7 @@ func (e *Error) Error() string {
 	if e.Op == "" {
 		return e.Err.Error()
 	}
+
 	return e.Op + ": " + e.Err.Error()
 }
 
@@ -81,6 +87,7 @@ func Name(err error) string {
 	if errors.As(err, &named) {
 		return named.Name
 	}
+
 	return ""
 }
 
@@ -100,8 +107,8 @@ func Transient(err error) bool {
 	return false
 }
 
-// CorruptError is about an object that must be there and make sense: it is missing, was written over, or
-// cannot be parsed.
+// CorruptError is about an object that must be there and make sense: it is missing, was written
+// over, or cannot be parsed.
 type CorruptError struct {
 	Object string
 	Err    error

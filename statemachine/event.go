@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Event is one thing that happened to a release. Kind and the fields are what code reads; Text is for
-// people and read by nobody else.
+// Event is one thing that happened to a release. Kind and the fields are what code reads; Text is
+// for people and read by nobody else.
 type Event struct {
 	At    time.Time `json:"at"`
 	State Task      `json:"state"`

@@ -7,8 +7,9 @@ import (
 
 // The ledger's objects. Each is changed only by a conditional write.
 
-// Revision is in each of them. An ETag is a digest of the content: what is written back as it was would have the ETag that it had
-// before, and whoever read it then would not notice what happened meanwhile.
+// Revision is in each of them. An ETag is a digest of the content: what is written back as it was
+// would have the ETag that it had before, and whoever read it then would not notice what happened
+// meanwhile.
 type Revision struct {
 	After string `json:"after,omitempty"` // the ETag of what this replaced
 }
@@ -16,7 +17,8 @@ type Revision struct {
 // Replaces says which revision this one replaces.
 func (r *Revision) Replaces(etag string) { r.After = etag }
 
-// Lock is ledger/lock.json: who releases now, and who waits. Fence grows each time it changes hands.
+// Lock is ledger/lock.json: who releases now, and who waits. Fence grows each time it changes
+// hands.
 type Lock struct {
 	Revision
 	Fence  int64        `json:"fence"`
@@ -24,8 +26,9 @@ type Lock struct {
 	Queue  []QueueEntry `json:"queue,omitempty"`
 	// Frozen is since when a freeze keeps those who wait, though nobody holds the lock.
 	Frozen *time.Time `json:"frozen,omitempty"`
-	// Unheard are those who were told something in the queue and have not been heard of since: they ended, or are about
-	// to end, or to ask anew. Of those that end unrecorded, Recover records the end.
+	// Unheard are those who were told something in the queue and have not been heard of since: they
+	// ended, or are about to end, or to ask anew. Of those that end unrecorded, Recover records the
+	// end.
 	Notified []QueueEntry `json:"notified,omitempty"`
 }
 
@@ -65,7 +68,8 @@ type Record struct {
 	Release   string `json:"release"`
 	Sequence  int64  `json:"sequence"`
 	Execution string `json:"execution"`
-	// Before are the executions that had it before this one: they have ended, and a Begin of theirs that lingers takes no lock.
+	// Before are the executions that had it before this one: they have ended, and a Begin of theirs
+	// that lingers takes no lock.
 	PreviousExecutions []string    `json:"previousExecutions,omitempty"`
 	Run                int         `json:"run"`
 	Fence              int64       `json:"fence"`
@@ -83,7 +87,8 @@ type Record struct {
 	Outcome  Outcome    `json:"outcome,omitempty"`
 	Cause    Cause      `json:"cause,omitzero"`
 	Weight   int        `json:"weight"`
-	// Preview is the secret with which testers reach active, from Deploy until the roles are swapped or rolled back.
+	// Preview is the secret with which testers reach active, from Deploy until the roles are swapped
+	// or rolled back.
 	Preview string `json:"preview,omitempty"`
 	// Weights are the changes of the weight in this run, oldest first.
 	Weights []WeightChange `json:"weights,omitempty"`
@@ -93,8 +98,8 @@ type Record struct {
 	Held *Held `json:"held,omitempty"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
 	Expanded bool `json:"expanded"`
-	// Asked is the call that wrote here last; Lingers says that one was made again, so that the Lambda of the one before may still be
-	// at work.
+	// Asked is the call that wrote here last; Lingers says that one was made again, so that the Lambda
+	// of the one before may still be at work.
 	LastAttempt Attempt `json:"lastAttempt,omitzero"`
 	StaleWriter bool    `json:"staleWriter,omitempty"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
@@ -113,6 +118,7 @@ func (r Record) Executions() []string {
 	if r.Execution == "" {
 		return r.PreviousExecutions
 	}
+
 	return append(slices.Clone(r.PreviousExecutions), r.Execution)
 }
 
@@ -132,9 +138,10 @@ type Wait struct {
 	Document  Document   `json:"document"`         // what the machine gets when the bake is over
 }
 
-// Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled is
-// false while a step is changing it, so that nobody takes a half-written environment for a whole one. Fence is that of the
-// lock under which it was written: should the lock be lost, the next one's is newer.
+// Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled
+// is false while a step is changing it, so that nobody takes a half-written environment for a
+// whole one. Fence is that of the lock under which it was written: should the lock be lost, the
+// next one's is newer.
 type EnvironmentState struct {
 	Revision
 	Environment Environment              `json:"environment"`
@@ -179,11 +186,12 @@ type StateChange struct {
 	Notice    Notice      `json:"notice"`
 }
 
-// Notice is what somebody needs who did not watch. What it says is always all there: the rule that makes a mail of an
-// event can put a field into a line and cannot leave the line out.
+// Notice is what somebody needs who did not watch. What it says is always all there: the rule that
+// makes a mail of an event can put a field into a line and cannot leave the line out.
 type Notice struct {
-	Notable bool   `json:"notable"` // whether it is worth a mail; an hour of ramp has dozens of transitions
-	Where   string `json:"where"`   // how far the ramp had got
+	// whether it is worth a mail; an hour of ramp has dozens of transitions
+	Notable bool   `json:"notable"`
+	Where   string `json:"where"` // how far the ramp had got
 	Why     string `json:"why"`
 	Done    string `json:"done"` // what followed from it so far
 	Link    string `json:"link"` // to the execution in the console

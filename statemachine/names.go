@@ -21,13 +21,15 @@ func (e Environment) Other() Environment {
 	if e == A {
 		return B
 	}
+
 	return A
 }
 
 // Alias is the Lambda alias of the environment, which every function has.
 func (e Environment) Alias() string { return string(e) }
 
-// LiveAlias is the alias of a function to which its event sources are bound: it follows the release that serves.
+// LiveAlias is the alias of a function to which its event sources are bound: it follows the
+// release that serves.
 const LiveAlias = "live"
 
 // Stage is the API stage of the environment, and so the first path segment of its calls.
@@ -67,8 +69,8 @@ const (
 	DetailParameter   = "Parameter Store Change" // from aws.ssm
 	DetailScheduled   = "Scheduled Event"        // of EventBridge's own, for a rule with a rate
 
-	// StateBucketVariable is the one environment variable that every Lambda needs; the object SettingsKey in
-	// that bucket tells it the rest.
+	// StateBucketVariable is the one environment variable that every Lambda needs; the object
+	// SettingsKey in that bucket tells it the rest.
 	StateBucketVariable = "LOCKSTEP_STATE_BUCKET"
 	SettingsKey         = "settings.json"
 
@@ -81,8 +83,8 @@ const (
 // ControlParameter is the SSM parameter that says which environment is active.
 func ControlParameter(app string) string { return fmt.Sprintf("/lockstep/%s/environments", app) }
 
-// FreezeParameter is the SSM parameter that stops every ramp, and every release from beginning: its value is the
-// reason. People write it, with lockstep or in the console.
+// FreezeParameter is the SSM parameter that stops every ramp, and every release from beginning:
+// its value is the reason. People write it, with lockstep or in the console.
 func FreezeParameter(app string) string { return fmt.Sprintf("/lockstep/%s/freeze", app) }
 
 // Unfrozen is the value of the freeze parameter where nothing is frozen: SSM keeps no empty one.
@@ -94,6 +96,7 @@ func FreezeReason(value string) string {
 	if strings.EqualFold(value, Unfrozen) {
 		return ""
 	}
+
 	return value
 }
 
@@ -109,10 +112,12 @@ func EnvironmentKey(e Environment) string { return fmt.Sprintf("ledger/environme
 // Again is the command that starts a release anew, whatever became of it in an execution before.
 func RetryCommand(execution, release string) string {
 	machine := "ARN" // where it is not known: the outputs of the stack have it
+
 	if part := strings.Split(execution, ":"); len(part) == 8 {
 		part[5] = "stateMachine"
 		machine = strings.Join(part[:7], ":")
 	}
+
 	return fmt.Sprintf(`aws stepfunctions start-execution --state-machine-arn %s --input '{"release":%q}'`, machine, release)
 }
 
@@ -128,8 +133,8 @@ type Route struct {
 	Fallback Environment `json:"fallback"`
 	Weight   int         `json:"weight"`
 	Release  string      `json:"release"`
-	// Preview is the SHA-256, in hex, of the secret with which a tester is served by active at any weight; empty
-	// while active has nothing to show.
+	// Preview is the SHA-256, in hex, of the secret with which a tester is served by active at any
+	// weight; empty while active has nothing to show.
 	Preview string `json:"preview,omitempty"`
 }
 

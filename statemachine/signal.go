@@ -25,7 +25,8 @@ const (
 	HeldByApproval HeldBy = "approval"
 	HeldByWindow   HeldBy = "window"
 	HeldByFreeze   HeldBy = "freeze"
-	HeldByDrain    HeldBy = "drain" // nobody calls the old environment, and the word to contract is awaited
+	// nobody calls the old environment, and the word to contract is awaited
+	HeldByDrain HeldBy = "drain"
 )
 
 // SignalKind is what arrived.
@@ -50,7 +51,8 @@ type ReceivedSignal struct {
 	At     time.Time  `json:"at"`
 	// Alarm is the name of the alarm that rang.
 	Alarm string `json:"alarm,omitempty"`
-	// Bake is the schedule of the bake that it found, if it found one: told again, it is not about the next.
+	// Bake is the schedule of the bake that it found, if it found one: told again, it is not about the
+	// next.
 	Bake string `json:"bake,omitempty"`
 	// Step is the step of the ramp that an approval is for.
 	Step int `json:"step,omitempty"`

@@ -1,6 +1,7 @@
-// Bench counts what the router costs at the edge, side by side with a handler that does nothing and with the decision
-// rules of three published designs, which are written here from their descriptions. It prints the table of
-// edge/README.md. Instructions are counted by callgrind under njs, so the figures don't depend on the machine's mood.
+// Bench counts what the router costs at the edge, side by side with a handler that does nothing
+// and with the decision rules of three published designs, which are written here from their
+// descriptions. It prints the table of edge/README.md. Instructions are counted by callgrind under
+// njs, so the figures don't depend on the machine's mood.
 package main
 
 import (
@@ -22,9 +23,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("shipped: %d bytes (%d as written); CloudFront takes 10,240\n\n", len(shipped), len(edge.Router))
+
+	fmt.Printf("shipped: %d bytes (%d as written); CloudFront takes 10,240\n\n", len(shipped),
+		len(edge.Router))
 	fmt.Println("| instructions per request | document | first document | asset | response |")
 	fmt.Println("| --- | ---: | ---: | ---: | ---: |")
+
 	rows := []struct {
 		name, handler string
 		kinds         []kind
@@ -38,15 +42,19 @@ func run() error {
 	}
 	for _, row := range rows {
 		fmt.Printf("| %s |", row.name)
+
 		for _, k := range row.kinds {
 			n, err := perRequest(row.handler, k, 300, 1300)
 			if err != nil {
 				return err
 			}
+
 			fmt.Printf(" %s |", thousands(int(n+0.5)))
 		}
+
 		fmt.Println()
 	}
+
 	return nil
 }
 
@@ -54,5 +62,6 @@ func thousands(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)
 	}
+
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// kind is a request that is counted: what a viewer asks, or what an origin answered, and the route that the store holds.
+// kind is a request that is counted: what a viewer asks, or what an origin answered, and the route
+// that the store holds.
 type kind struct {
 	name  string
 	event map[string]any
@@ -23,11 +24,13 @@ const route = `{"active":"b","fallback":"a","weight":5000,"release":"v2","previe
 
 func value(v string) map[string]any { return map[string]any{"value": v} }
 
-// kinds are of a viewer who has been here before, but for the first document. The response is the one that costs most: it moves the viewer.
+// kinds are of a viewer who has been here before, but for the first document. The response is the
+// one that costs most: it moves the viewer.
 func kinds() []kind {
 	event := func(eventType, uri, destination string) map[string]any {
 		return map[string]any{
-			"context": map[string]any{"eventType": eventType, "requestId": "EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE=="},
+			"context": map[string]any{"eventType": eventType,
+				"requestId": "EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE=="},
 			"request": map[string]any{
 				"method": "GET", "uri": uri, "querystring": map[string]any{},
 				"headers": map[string]any{"sec-fetch-dest": value(destination)},
@@ -41,6 +44,7 @@ func kinds() []kind {
 	}
 	first := event("viewer-request", "/products", "document")
 	first["request"].(map[string]any)["cookies"] = map[string]any{}
+
 	return []kind{
 		{"document", event("viewer-request", "/products", "document"), route},
 		{"first document", first, route},
@@ -49,32 +53,41 @@ func kinds() []kind {
 	}
 }
 
-// hostile are requests that cost the most within CloudFront's limits: 20,480 bytes, of which the URL has 8,192, by a
-// route that fills the store's value of 1 KB. All that can be searched and hashed is: a path for its last dot and slash,
-// Accept for text/html, the two secrets of a tester who is none, and the viewer's id with a release of 800 characters.
+// hostile are requests that cost the most within CloudFront's limits: 20,480 bytes, of which the
+// URL has 8,192, by a route that fills the store's value of 1 KB. All that can be searched and
+// hashed is: a path for its last dot and slash, Accept for text/html, the two secrets of a tester
+// who is none, and the viewer's id with a release of 800 characters.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
 func hostile() []kind {
 	padding := func(n int) string { return strings.Repeat("x", n) }
 	secret := padding(64)
+
 	kinds := kinds()
 	for _, k := range kinds {
 		request := k.event["request"].(map[string]any)
 		request["uri"] = "/x." + padding(8_189)
 		request["querystring"] = map[string]any{"lockstep-preview": value(secret)}
 		headers := map[string]any{"accept": value(padding(12_000) + "text/html")}
+
 		cookies := map[string]any{"lockstep": value("a.carolcarol03." + secret)}
 		for n := range 100 {
-			headers[fmt.Sprint("x-", n)], cookies[fmt.Sprint("c", n)] = value(padding(20)), value(padding(20))
+			headers[fmt.Sprint("x-", n)], cookies[fmt.Sprint("c",
+				n)] = value(padding(20)), value(padding(20))
 		}
+
 		if k.name == "asset" {
 			headers = map[string]any{"sec-fetch-dest": value("image")}
 		}
+
 		request["headers"], request["cookies"] = headers, cookies
 	}
-	filled := fmt.Sprintf(`{"active":"b","fallback":"a","weight":1,"release":%q,"preview":%q}`, padding(800), padding(64))
+
+	filled := fmt.Sprintf(`{"active":"b","fallback":"a","weight":1,"release":%q,"preview":%q}`,
+		padding(800), padding(64))
 	for i := range kinds {
 		kinds[i].route = filled
 	}
+
 	return kinds
 }
 
@@ -86,6 +99,7 @@ func design(name string) string {
 	if err != nil {
 		panic(err) // it is embedded
 	}
+
 	return string(source)
 }
 
@@ -102,14 +116,16 @@ async function bench() {
 bench();
 `
 
-// perRequest is how many instructions a handler takes for a request under njs: the difference between two counts of
-// requests, so that the start is out.
+// perRequest is how many instructions a handler takes for a request under njs: the difference
+// between two counts of requests, so that the start is out.
 func perRequest(handler string, k kind, few, many int) (float64, error) {
 	least, err := instructions(handler, k, few)
 	if err != nil {
 		return 0, err
 	}
+
 	most, err := instructions(handler, k, many)
+
 	return float64(most-least) / float64(many-few), err
 }
 
@@ -121,25 +137,34 @@ func instructions(handler string, k kind, requests int) (int, error) {
 		return 0, fmt.Errorf("make a folder for njs: %w", err)
 	}
 	defer os.RemoveAll(dir)
+
 	event, err := json.Marshal(k.event)
 	if err != nil {
 		return 0, fmt.Errorf("write the event of the %s: %w", k.name, err)
 	}
+
 	main := handler + fmt.Sprintf(loop, event, requests)
-	for name, content := range map[string]string{"main.mjs": main, "cloudfront": strings.Replace(design("cloudfront"), "ROUTE", k.route, 1)} {
+	for name, content := range map[string]string{"main.mjs": main,
+		"cloudfront": strings.Replace(design("cloudfront"), "ROUTE", k.route, 1)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return 0, fmt.Errorf("write %s for njs: %w", name, err)
 		}
 	}
-	command := exec.Command("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "njs", "-p", ".", "main.mjs")
+
+	command := exec.Command("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "njs",
+		"-p", ".", "main.mjs")
 	command.Dir = dir
+
 	output, err := command.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("count the instructions of njs (Debian packages njs and valgrind): %w\n%s", err, output)
+		return 0, fmt.Errorf("count the instructions of njs (Debian packages njs and valgrind): %w\n%s",
+			err, output)
 	}
+
 	count := collected.FindSubmatch(output)
 	if count == nil {
 		return 0, fmt.Errorf("count the instructions of njs: callgrind printed no total:\n%s", output)
 	}
+
 	return strconv.Atoi(string(count[1]))
 }

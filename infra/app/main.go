@@ -1,4 +1,5 @@
-// App is this repository's CDK app: one application and its Lockstep, as cdk.json says. cdk runs it.
+// App is this repository's CDK app: one application and its Lockstep, as cdk.json says. cdk runs
+// it.
 package main
 
 import (
@@ -27,33 +28,42 @@ func run() error {
 	if _, told := os.LookupEnv(endOfLife); !told {
 		os.Setenv(endOfLife, "18,20")
 	}
+
 	defer jsii.Close()
+
 	c, err := config.Load("cdk.json")
 	if err != nil {
 		return err
 	}
+
 	at := environment()
+
 	if c.Router == config.LambdaEdge {
 		if err := infra.LambdaEdgeIn(os.Getenv(accountVariable), os.Getenv(regionVariable)); err != nil {
 			return err
 		}
 	}
+
 	if at != nil {
 		if err := c.In(*at.Account, *at.Region); err != nil {
 			return err
 		}
 	}
+
 	code, err := infra.Build(filepath.Join(".lockstep", "lambda"))
 	if err != nil {
 		return err
 	}
+
 	app := awscdk.NewApp(nil)
 	stack := awscdk.NewStack(app, jsii.String("lockstep-"+c.App), &awscdk.StackProps{
-		// The account and the Region are those that cdk finds; without any the template is for all of them.
+		// The account and the Region are those that cdk finds; without any the template is for all of
+		// them.
 		Env: at, Description: jsii.String("Lockstep for " + c.App + "."),
 	})
 	infra.NewLockstep(stack, "Lockstep", infra.Props{Config: c, Code: code})
 	app.Synth(nil)
+
 	return nil
 }
 
@@ -68,5 +78,6 @@ func environment() *awscdk.Environment {
 	if account == "" || region == "" {
 		return nil
 	}
+
 	return &awscdk.Environment{Account: &account, Region: &region}
 }

@@ -8,7 +8,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Alarm judges one environment: it rings when the expression over its metrics exceeds the threshold in a period.
+// Alarm judges one environment: it rings when the expression over its metrics exceeds the
+// threshold in a period.
 type Alarm struct {
 	Name, Description string
 	Environment       sm.Environment
@@ -36,7 +37,8 @@ const (
 	SiteError = "site-5xx"
 )
 
-// late is how much later than what they measure CloudWatch has metrics at most: it takes one to three minutes.
+// late is how much later than what they measure CloudWatch has metrics at most: it takes one to
+// three minutes.
 const late = 3 * time.Minute
 
 // AlarmKinds lists them.
@@ -47,13 +49,15 @@ func AlarmName(app string, e sm.Environment, kind string) string {
 	return fmt.Sprintf("%s-%s-%s", app, e, kind)
 }
 
-// FunctionAlarmName is the name of the alarm for one function in one environment, or behind the alias live.
+// FunctionAlarmName is the name of the alarm for one function in one environment, or behind the
+// alias live.
 func FunctionAlarmName(app string, e sm.Environment, function string) string {
 	return AlarmName(app, e, "function-"+function)
 }
 
-// AlarmsOf are the alarms of an environment, of all kinds. Too few requests say nothing, and no data is not what
-// rings: the verdict at the end of a bake asks for evidence. FILL, because what never happened has no data points.
+// AlarmsOf are the alarms of an environment, of all kinds. Too few requests say nothing, and no
+// data is not what rings: the verdict at the end of a bake asks for evidence. FILL, because what
+// never happened has no data points.
 func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 	a := c.Alarms
 	enough := fmt.Sprintf("calls >= %d", a.MinimumRequests)
@@ -61,69 +65,94 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 	alarm := func(kind, description, expression string, threshold float64, metrics ...Metric) Alarm {
 		return Alarm{AlarmName(c.App, e, kind), description, e, expression, metrics, threshold, 1}
 	}
+
 	return []Alarm{
-		alarm(APIErrors, "percent of the calls of "+e.Stage()+" that the API answered with 5xx, unless the other environment does as badly",
-			fmt.Sprintf("IF(%s AND 100 * FILL(otherFailed, 0) <= %g * FILL(others, 0), 100 * FILL(failed, 0) / calls, 0)", enough, a.Errors), a.Errors,
-			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError", "Sum", e.Other())),
-		alarm(Latency, "milliseconds within which "+e.Stage()+" answers 99 of 100 calls, unless the other environment is as slow",
-			fmt.Sprintf("IF(%s AND FILL(otherP99, 0) <= %d, p99, 0)", enough, a.Latency.Std().Milliseconds()), float64(a.Latency.Std().Milliseconds()),
+		alarm(APIErrors, "percent of the calls of "+e.Stage()+
+			" that the API answered with 5xx, unless the other environment does as badly",
+			fmt.Sprintf("IF(%s AND 100 * FILL(otherFailed, 0) <= %g * FILL(others, 0), 100 * FILL(failed, "+
+				"0) / calls, 0)", enough, a.Errors), a.Errors,
+			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError",
+				"Sum", e.Other())),
+		alarm(Latency, "milliseconds within which "+e.Stage()+
+			" answers 99 of 100 calls, unless the other environment is as slow",
+			fmt.Sprintf("IF(%s AND FILL(otherP99, 0) <= %d, p99, 0)", enough,
+				a.Latency.Std().Milliseconds()), float64(a.Latency.Std().Milliseconds()),
 			calls, c.api("p99", "Latency", "p99", e), c.api("otherP99", "Latency", "p99", e.Other())),
-		alarm(Worse, "percentage points by which more calls fail than in the other environment over the same minutes, where it is no chance",
+		alarm(Worse, "percentage points by which more calls fail than in the other environment over the "+
+			"same minutes, where it is no chance",
 			worse(a.MinimumRequests), a.Worse,
-			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError", "Sum", e.Other())),
-		// CloudFront counts for all environments in one, and in us-east-1 only; the buckets count for each.
+			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError",
+				"Sum", e.Other())),
+		// CloudFront counts for all environments in one, and in us-east-1 only; the buckets count for
+		// each.
 		alarm(SiteError, "percent of the edge's requests that the site bucket answered with 5xx",
 			fmt.Sprintf("IF(%s, 100 * FILL(failed, 0) / calls, 0)", enough), a.Errors,
 			site("calls", "AllRequests", siteBucket), site("failed", "5xxErrors", siteBucket)),
 	}
 }
 
-// worse is by how many percentage points more calls fail, where that can't be chance: of all failures of a period, as many
-// fall to this environment as its share of the calls would bring about less than once in 22,000 periods. That is
-// Chernoff's bound, e to the -10th. A difference alone rings for one failure of few calls.
-// https://en.wikipedia.org/wiki/Chernoff_bound
+// worse is by how many percentage points more calls fail, where that can't be chance: of all
+// failures of a period, as many fall to this environment as its share of the calls would bring
+// about less than once in 22,000 periods. That is Chernoff's bound, e to the -10th. A difference
+// alone rings for one failure of few calls. https://en.wikipedia.org/wiki/Chernoff_bound
 func worse(minimum int) string {
 	const (
 		mine, other = "FILL(failed, 0)", "FILL(otherFailed, 0)"
 		// A thousandth of a failure keeps the logarithm of none away.
-		surprise = "IS * LOG((IS + 0.001) * (calls + others) / ((" + mine + " + " + other + " + 0.001) * OF))"
+		surprise = "IS * LOG((IS + 0.001) * (calls + others) / ((" + mine + " + " + other +
+			" + 0.001) * OF))"
 	)
-	of := func(is, of string) string { return strings.NewReplacer("IS", is, "OF", of).Replace(surprise) }
-	return fmt.Sprintf("IF(calls >= %d AND others >= %d AND %s * others > %s * calls AND %s + %s > 10, 100 * %s / calls - 100 * %s / others, 0)",
+
+	of := func(is, of string) string {
+		return strings.NewReplacer("IS", is, "OF",
+			of).Replace(surprise)
+	}
+
+	return fmt.Sprintf("IF(calls >= %d AND others >= %d AND %s * others > %s * calls AND %s + %s > "+
+		"10, 100 * %s / calls - 100 * %s / others, 0)",
 		minimum, minimum, mine, other, of(mine, "calls"), of(other, "others"), mine, other)
 }
 
-// FunctionAlarms are those of one function: in each environment and, where events call it, behind the alias live, which
-// carries a release from its promotion on.
+// FunctionAlarms are those of one function: in each environment and, where events call it, behind
+// the alias live, which carries a release from its promotion on.
 func (c Config) FunctionAlarms(f Function) []Alarm {
 	list := []Alarm{c.functionAlarm(f, sm.A), c.functionAlarm(f, sm.B)}
 	if len(f.Events) > 0 {
 		list = append(list, c.functionAlarm(f, sm.LiveAlias))
 	}
+
 	return list
 }
 
-// functionAlarm rings where more of a function's calls fail than of all calls may: a number alone rings for whoever has
-// many. A function that is only throttled has no calls, so nothing says that a minute is not measured yet: with FILL the newest
-// one is 0 until it is, and CloudWatch's advice is to look further back than metrics are late.
+// functionAlarm rings where more of a function's calls fail than of all calls may: a number alone
+// rings for whoever has many. A function that is only throttled has no calls, so nothing says that
+// a minute is not measured yet: with FILL the newest one is 0 until it is, and CloudWatch's advice
+// is to look further back than metrics are late.
 func (c Config) functionAlarm(f Function, e sm.Environment) Alarm {
 	return Alarm{
-		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) + " that failed or were throttled", e,
-		fmt.Sprintf("IF(100 * (FILL(failed, 0) + FILL(throttled, 0)) > %g * (FILL(calls, 0) + FILL(throttled, 0)), FILL(failed, 0) + FILL(throttled, 0), 0)", c.Alarms.Errors),
-		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e), c.function("calls", "Invocations", f, e)}, c.Alarms.FunctionErrors,
+		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) +
+			" that failed or were throttled", e,
+		fmt.Sprintf("IF(100 * (FILL(failed, 0) + FILL(throttled, 0)) > %g * (FILL(calls, 0) + "+
+			"FILL(throttled, 0)), FILL(failed, 0) + FILL(throttled, 0), 0)", c.Alarms.Errors),
+		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e),
+			c.function("calls", "Invocations", f, e)}, c.Alarms.FunctionErrors,
 		1 + int((late+c.Alarms.Period.Std()-1)/c.Alarms.Period.Std()),
 	}
 }
 
 func (c Config) api(id, name, stat string, e sm.Environment) Metric {
-	return Metric{id, "AWS/ApiGateway", name, stat, [][2]string{{"ApiName", c.App}, {"Stage", e.Stage()}}}
+	return Metric{id, "AWS/ApiGateway", name, stat,
+		[][2]string{{"ApiName", c.App}, {"Stage", e.Stage()}}}
 }
 
 func site(id, name, bucket string) Metric {
-	return Metric{id, "AWS/S3", name, "Sum", [][2]string{{"BucketName", bucket}, {"FilterId", SiteMetrics}}}
+	return Metric{id, "AWS/S3", name, "Sum", [][2]string{{"BucketName", bucket},
+		{"FilterId", SiteMetrics}}}
 }
 
 func (c Config) function(id, name string, f Function, e sm.Environment) Metric {
 	lambda := c.Lambda(f)
-	return Metric{id, "AWS/Lambda", name, "Sum", [][2]string{{"FunctionName", lambda}, {"Resource", lambda + ":" + e.Alias()}}}
+
+	return Metric{id, "AWS/Lambda", name, "Sum",
+		[][2]string{{"FunctionName", lambda}, {"Resource", lambda + ":" + e.Alias()}}}
 }

@@ -1,6 +1,6 @@
-// Package config reads what an application asks of Lockstep: the context "lockstep" of cdk.json. It knows
-// neither CDK nor AWS, so that whatever stands an application up, in the cloud or on one machine, reads the
-// same file by the same rules.
+// Package config reads what an application asks of Lockstep: the context "lockstep" of cdk.json.
+// It knows neither CDK nor AWS, so that whatever stands an application up, in the cloud or on one
+// machine, reads the same file by the same rules.
 package config
 
 import (
@@ -35,8 +35,9 @@ type Config struct {
 	LogDays       int               `json:"logDays"` // how long logs are kept
 }
 
-// Function is a function of the application. Existing names one that is there already, by name or ARN, and
-// adopts it; then only its routes and events are Lockstep's to say, and Timeout says its own, if that is more than 29s.
+// Function is a function of the application. Existing names one that is there already, by name or
+// ARN, and adopts it; then only its routes and events are Lockstep's to say, and Timeout says its
+// own, if that is more than 29s.
 type Function struct {
 	Name        string            `json:"name"`
 	Existing    string            `json:"existing"`
@@ -71,8 +72,8 @@ type Database struct {
 	New    *NewDatabase `json:"new"`
 	Secret string       `json:"secret"` // ARN
 	VPC    *VPC         `json:"vpc"`
-	// LockTimeout is how long a query of the application may wait for a change of the schema, 500ms where not given;
-	// Patience is how long a step tries again, 2m where not given.
+	// LockTimeout is how long a query of the application may wait for a change of the schema, 500ms
+	// where not given; Patience is how long a step tries again, 2m where not given.
 	LockTimeout sm.Duration `json:"lockTimeout"`
 	Patience    sm.Duration `json:"patience"`
 }
@@ -83,6 +84,7 @@ func (d *Database) Settings(secret string) *sm.Database {
 	if d != nil {
 		s.LockTimeout, s.Patience = d.LockTimeout, d.Patience
 	}
+
 	return s
 }
 
@@ -105,7 +107,8 @@ type Domains struct {
 	API  *Domain `json:"api"`
 }
 
-// Domain is a name and the certificate for it: for the site in us-east-1, for the API where the API is.
+// Domain is a name and the certificate for it: for the site in us-east-1, for the API where the
+// API is.
 type Domain struct {
 	Name        string `json:"name"`
 	Certificate string `json:"certificate"` // ARN
@@ -113,11 +116,16 @@ type Domain struct {
 
 // Alarms are the thresholds at which an environment's alarms ring.
 type Alarms struct {
-	Errors          float64     `json:"errors"`          // percent of calls that the API answers with 5xx
-	Worse           float64     `json:"worse"`           // percentage points by which active may fail more than fallback, by more than chance
-	Latency         sm.Duration `json:"latency"`         // p99
-	FunctionErrors  float64     `json:"functionErrors"`  // errors and throttles of one function within a period, where they are more than Errors of its calls
-	MinimumRequests int         `json:"minimumRequests"` // within a period, below which percentages say nothing
+	// percent of calls that the API answers with 5xx
+	Errors float64 `json:"errors"`
+	// percentage points by which active may fail more than fallback, by more than chance
+	Worse   float64     `json:"worse"`
+	Latency sm.Duration `json:"latency"` // p99
+	// errors and throttles of one function within a period, where they are more than Errors of its
+	// calls
+	FunctionErrors float64 `json:"functionErrors"`
+	// within a period, below which percentages say nothing
+	MinimumRequests int         `json:"minimumRequests"`
 	Period          sm.Duration `json:"period"`
 }
 
@@ -131,7 +139,8 @@ type Notifications struct {
 type Transitions string
 
 const (
-	NotableTransitions Transitions = "notable" // where a release begins, waits for something, moves everyone or ends
+	// where a release begins, waits for something, moves everyone or ends
+	NotableTransitions Transitions = "notable"
 	AllTransitions     Transitions = "all"
 )
 
@@ -155,12 +164,14 @@ const (
 type GitHub struct {
 	Repository string `json:"repository"` // owner/name
 	Branch     string `json:"branch"`
-	Provider   string `json:"provider"` // ARN of the account's identity provider; made where there is none
+	// ARN of the account's identity provider; made where there is none
+	Provider string `json:"provider"`
 }
 
 const minute = sm.Duration(time.Minute)
 
-// harmBudget is by what a ramp goes that is said nothing of: functions/internal/release/blast has what it is worth.
+// harmBudget is by what a ramp goes that is said nothing of: functions/internal/release/blast has
+// what it is worth.
 const harmBudget = 50
 
 // defaults are what an application gets that says nothing.
@@ -171,8 +182,10 @@ func defaults() Config {
 			MinimumRequests: 20, MaxExtensions: 6, OnInconclusive: sm.Hold,
 		},
 		Verdict: sm.VerdictPlan{FalseAlarms: 0.5, Errors: 0.02, Slow: 15},
-		Drain:   sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute, Then: sm.ThenContract, HoldAtMost: 24 * 60 * minute},
-		Alarms:  Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5, MinimumRequests: 20, Period: minute},
+		Drain: sm.DrainPlan{Quiet: 15 * minute, AtMost: 24 * 60 * minute, Then: sm.ThenContract,
+			HoldAtMost: 24 * 60 * minute},
+		Alarms: Alarms{Errors: 5, Worse: 2, Latency: sm.Duration(3 * time.Second), FunctionErrors: 5,
+			MinimumRequests: 20, Period: minute},
 	}
 }
 
@@ -182,49 +195,62 @@ func Load(file string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
+
 	if err := sm.CheckJSON(data); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
+
 	var cdk struct {
 		Context map[string]json.RawMessage `json:"context"`
 	}
 	if err := json.Unmarshal(data, &cdk); err != nil {
 		return Config{}, fmt.Errorf("%s: not JSON as CDK wants it: %w", file, err)
 	}
+
 	raw, found := cdk.Context["lockstep"]
 	if !found {
-		return Config{}, fmt.Errorf("%s: context.lockstep: found nothing, expected the configuration of an application", file)
+		return Config{}, fmt.Errorf("%s: context.lockstep: found nothing, expected the configuration of "+
+			"an application", file)
 	}
+
 	c, err := Parse(raw)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
+
 	return c, nil
 }
 
-// Parse reads the context "lockstep". Its errors name the path, what was found and what is expected.
+// Parse reads the context "lockstep". Its errors name the path, what was found and what is
+// expected.
 func Parse(data []byte) (Config, error) {
 	if err := sm.CheckJSON(data); err != nil {
 		return Config{}, fmt.Errorf("lockstep: %w", err)
 	}
+
 	var raw any
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return Config{}, fmt.Errorf("lockstep: %w", err)
 	}
+
 	c := defaults()
 	if err := shape("lockstep", raw, c); err != nil {
 		return Config{}, err
 	}
+
 	if err := sm.DecodeStrict(data, &c); err != nil {
 		return Config{}, fmt.Errorf("lockstep.%w", err)
 	}
+
 	c, err := c.complete()
 	if err != nil {
 		return Config{}, fmt.Errorf("lockstep.%w", err)
 	}
+
 	if err := c.check(); err != nil {
 		return Config{}, fmt.Errorf("lockstep.%w", err)
 	}
+
 	return c, nil
 }
 
@@ -233,15 +259,20 @@ func (c Config) complete() (_ Config, err error) {
 	if err := c.checkShorthand(); err != nil {
 		return c, err
 	}
+
 	if c.Ramp, err = c.Ramp.Expanded(); err != nil {
 		return c, err
 	}
-	if c.Ramp.Steps == nil && c.Ramp.HarmBudget == 0 { // not among the defaults: with steps it would be one too many
+
+	// not among the defaults: with steps it would be one too many
+	if c.Ramp.Steps == nil && c.Ramp.HarmBudget == 0 {
 		c.Ramp.HarmBudget = harmBudget
 	}
+
 	if c.Ramp.HarmBudget != 0 && c.Ramp.Within == 0 {
 		c.Ramp.Within = 60 * minute
 	}
+
 	for i := range c.Functions {
 		f := &c.Functions[i]
 		for j := range f.Events {
@@ -253,39 +284,50 @@ func (c Config) complete() (_ Config, err error) {
 				s.Batch = 100
 			}
 		}
+
 		if f.Existing != "" {
 			continue
 		}
+
 		if f.Memory == 0 {
 			f.Memory = 256
 		}
+
 		if f.Architecture == "" {
 			f.Architecture = "arm64"
 		}
+
 		if f.Timeout == 0 {
 			f.Timeout = sm.Duration(10 * time.Second)
 		}
 	}
+
 	for i := range c.Metrics {
 		m := &c.Metrics[i]
 		if m.Events.Stat == "" {
 			m.Events.Stat = "Sum"
 		}
+
 		if m.Of.Stat == "" && m.Of.Metric != "" {
 			m.Of.Stat = "Sum"
 		}
+
 		if m.Tolerance == 0 {
 			m.Tolerance = 10
 		}
 	}
+
 	if c.Probe != nil && c.Probe.Timeout == 0 {
 		c.Probe.Timeout = minute
 	}
+
 	if c.GitHub != nil && c.GitHub.Branch == "" {
 		c.GitHub.Branch = "main"
 	}
+
 	if c.Database != nil && c.Database.New != nil && c.Database.New.MaxCapacity == 0 {
 		c.Database.New.MaxCapacity = 4
 	}
+
 	return c, nil
 }

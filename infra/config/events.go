@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Source is what calls a function beside the API: exactly one of schedule, pattern, queue, topic and stream. It calls what
-// the fallback carries: events have no viewer whom a ramp could split.
+// Source is what calls a function beside the API: exactly one of schedule, pattern, queue, topic
+// and stream. It calls what the fallback carries: events have no viewer whom a ramp could split.
 type Source struct {
 	Schedule string         `json:"schedule"` // "rate(5 minutes)" or "cron(0 6 * * ? *)", in UTC
 	Pattern  map[string]any `json:"pattern"`  // EventBridge's event pattern
@@ -20,66 +20,82 @@ type Source struct {
 	Queue    string         `json:"queue"`    // ARN of an SQS queue
 	Topic    string         `json:"topic"`    // ARN of an SNS topic
 	Stream   string         `json:"stream"`   // ARN of a Kinesis stream, or of a DynamoDB table's
-	Batch    int            `json:"batch"`    // how many messages of a queue one call takes, 10 where not given, or records of a stream, 100
+	// how many messages of a queue one call takes, 10 where not given, or records of a stream, 100
+	Batch int `json:"batch"`
 }
 
-// Handed tells whether Lambda keeps the event until the function has taken it: queues and streams keep theirs themselves.
+// Handed tells whether Lambda keeps the event until the function has taken it: queues and streams
+// keep theirs themselves.
 func (s Source) Handed() bool { return s.Queue == "" && s.Stream == "" }
 
 // maxSources keeps the policy of a function's alias below Lambda's 20 KB.
 const maxSources = 20
 
 var (
-	schedulePattern = regexp.MustCompile(`^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\((\S+ ){5}\S+\))$`)
-	queuePattern    = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
-	topicPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$`)
-	streamPattern   = regexp.MustCompile(`^arn:aws[a-z-]*:(kinesis:[a-z0-9-]+:\d{12}:stream/[A-Za-z0-9_.-]{1,128}|dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}/stream/\S+)$`)
-	busPattern      = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
+	schedulePattern = regexp.MustCompile(
+		`^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\((\S+ ){5}\S+\))$`)
+	queuePattern = regexp.MustCompile(
+		`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
+	topicPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$`)
+	streamPattern = regexp.MustCompile(`^arn:aws[a-z-]*:(kinesis:[a-z0-9-]+:\d{12}:stream/[A-Za-z0-9_.-]{1,128}|dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}/stream/\S+)$`)
+	busPattern    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
 )
 
 // patternFields are what an event has, and so what a pattern may hold it against.
-var patternFields = []string{"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version", "$or"}
+var patternFields = []string{"account", "detail", "detail-type", "id", "region", "resources",
+	"source", "time", "version", "$or"}
 
 func (f Function) checkEvents(at string) error {
 	if len(f.Events) > maxSources {
-		return found(at+".events", len(f.Events), "at most %d: a function's policy holds no more", maxSources)
+		return found(at+".events", len(f.Events), "at most %d: a function's policy holds no more",
+			maxSources)
 	}
+
 	bound := map[string]int{}
+
 	for i, s := range f.Events {
 		at := fmt.Sprintf("%s.events[%d]", at, i)
 		if err := s.check(at); err != nil {
 			return err
 		}
+
 		arn := s.Queue + s.Topic + s.Stream
 		if other, twice := bound[arn]; twice && arn != "" {
 			return found(at, arn, "one that events[%d] does not have", other)
 		}
+
 		bound[arn] = i
 	}
+
 	return nil
 }
 
-// ID tells a function's sources apart. What AWS binds once is told by its ARN: if another place in the list made it another
-// resource, the new one would come before the old one is gone.
+// ID tells a function's sources apart. What AWS binds once is told by its ARN: if another place in
+// the list made it another resource, the new one would come before the old one is gone.
 func (s Source) ID(i int) string {
 	arn := s.Queue + s.Topic + s.Stream
 	if arn == "" {
 		return fmt.Sprint(i)
 	}
+
 	sum := sha256.Sum256([]byte(arn))
+
 	return hex.EncodeToString(sum[:5])
 }
 
 func (s Source) check(at string) error {
 	var kinds []string
+
 	for _, kind := range []struct {
 		name  string
 		given bool
-	}{{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue", s.Queue != ""}, {"topic", s.Topic != ""}, {"stream", s.Stream != ""}} {
+	}{{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue",
+		s.Queue != ""}, {"topic", s.Topic != ""}, {"stream", s.Stream != ""}} {
 		if kind.given {
 			kinds = append(kinds, kind.name)
 		}
 	}
+
 	switch {
 	case len(kinds) != 1:
 		return found(at, kinds, "one of schedule, pattern, queue, topic and stream")
@@ -94,28 +110,35 @@ func (s Source) check(at string) error {
 	case s.Queue != "" && (s.Batch < 1 || s.Batch > 10):
 		return found(at+".batch", s.Batch, "1 to 10")
 	case s.Stream != "" && !streamPattern.MatchString(s.Stream):
-		return found(at+".stream", s.Stream, "the ARN of a Kinesis stream, or of a DynamoDB table's stream")
+		return found(at+".stream", s.Stream, "the ARN of a Kinesis stream, or of a DynamoDB table's "+
+			"stream")
 	case s.Stream != "" && (s.Batch < 1 || s.Batch > 10000):
 		return found(at+".batch", s.Batch, "1 to 10000")
 	case s.Topic != "" && !topicPattern.MatchString(s.Topic):
-		return found(at+".topic", s.Topic, "the ARN of an SNS topic, and no FIFO one: that calls no Lambda")
+		return found(at+".topic", s.Topic, "the ARN of an SNS topic, and no FIFO one: that calls no "+
+			"Lambda")
 	case s.Pattern != nil:
 		return s.checkPattern(at)
 	}
+
 	return nil
 }
 
-// checkPattern finds what EventBridge would refuse at a glance: what its operators mean is for EventBridge to say.
+// checkPattern finds what EventBridge would refuse at a glance: what its operators mean is for
+// EventBridge to say.
 func (s Source) checkPattern(at string) error {
 	if s.Bus != "" && !busPattern.MatchString(s.Bus) {
 		return found(at+".bus", s.Bus, "the name of an event bus")
 	}
+
 	if len(s.Pattern) == 0 {
 		return found(at+".pattern", "{}", "at least one field, or every event would match")
 	}
+
 	if text, _ := json.Marshal(s.Pattern); len(text) > 4096 {
 		return found(at+".pattern", fmt.Sprintf("%d characters", len(text)), "at most 4096")
 	}
+
 	return checkFields(at+".pattern", s.Pattern, patternFields)
 }
 
@@ -125,6 +148,7 @@ func checkFields(at string, object map[string]any, known []string) error {
 		if known != nil && !slices.Contains(known, key) {
 			return found(at+"."+key, "a field that no event has", "one of %s", strings.Join(known, ", "))
 		}
+
 		switch value := object[key].(type) {
 		case map[string]any:
 			if err := checkFields(at+"."+key, value, nil); err != nil {
@@ -138,5 +162,6 @@ func checkFields(at string, object map[string]any, known []string) error {
 			return found(at+"."+key, value, "a list of values, like [%q]", fmt.Sprint(value))
 		}
 	}
+
 	return nil
 }

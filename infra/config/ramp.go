@@ -13,16 +13,19 @@ func (c Config) checkShorthand() error {
 	if l := c.Ramp.Linear; l != nil && l.Every.Std() < time.Minute {
 		return found("ramp.linear.every", l.Every, byTheMinute)
 	}
+
 	if e := c.Ramp.Exponential; e != nil && e.Bake.Std() < time.Minute {
 		return found("ramp.exponential.bake", e.Bake, byTheMinute)
 	}
+
 	return nil
 }
 
 func (c Config) checkRamp() error {
 	switch budget, within := c.Ramp.HarmBudget, c.Ramp.Within.Std(); {
 	case budget == 0 && within != 0:
-		return found("ramp.within", c.Ramp.Within, "none beside steps: their bakes say how long a ramp takes")
+		return found("ramp.within", c.Ramp.Within, "none beside steps: their bakes say how long a ramp "+
+			"takes")
 	case budget != 0 && c.Ramp.Steps != nil:
 		return found("ramp.harmBudget", budget, "none beside steps: one of them says how the ramp grows")
 	case budget != 0 && !(budget >= 1 && budget <= 1e6):
@@ -30,9 +33,12 @@ func (c Config) checkRamp() error {
 	case budget != 0 && (within < 15*time.Minute || within > 7*24*time.Hour):
 		return found("ramp.within", c.Ramp.Within, "15m to 168h")
 	}
+
 	last := 0.0
+
 	for i, step := range c.Ramp.Steps {
 		at := fmt.Sprintf("ramp.steps[%d]", i)
+
 		switch {
 		case !(step.Percent >= 0.01 && step.Percent <= 100):
 			return found(at+".percent", step.Percent, "0.01 to 100: the route counts in hundredths")
@@ -41,30 +47,43 @@ func (c Config) checkRamp() error {
 		case step.Bake.Std() < time.Minute:
 			return found(at+".bake", step.Bake, byTheMinute)
 		case step.Approval && math.Round(step.Percent*100) == math.Round(last*100):
-			return found(at+".approval", step.Approval, "a step that grows: who has the share already needs no approval for it")
+			return found(at+".approval", step.Approval,
+				"a step that grows: who has the share already needs no approval for it")
 		}
+
 		last = step.Percent
 	}
+
 	if last != 100 && c.Ramp.HarmBudget == 0 {
-		return found(fmt.Sprintf("ramp.steps[%d].percent", max(0, len(c.Ramp.Steps)-1)), last, "100: a ramp ends with everyone")
+		return found(fmt.Sprintf("ramp.steps[%d].percent", max(0, len(c.Ramp.Steps)-1)), last,
+			"100: a ramp ends with everyone")
 	}
+
 	if c.Ramp.MinimumRequests < 1 {
-		return found("ramp.minimumRequests", c.Ramp.MinimumRequests, "at least 1: no data is never healthy")
+		return found("ramp.minimumRequests", c.Ramp.MinimumRequests,
+			"at least 1: no data is never healthy")
 	}
+
 	if c.Ramp.MaxExtensions < 0 {
 		return found("ramp.maxExtensions", c.Ramp.MaxExtensions, "0 or more")
 	}
+
 	if bakes := len(c.Ramp.Steps) * (1 + c.Ramp.MaxExtensions); bakes > maxBakes {
-		return found("ramp", fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps), c.Ramp.MaxExtensions),
+		return found("ramp", fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps),
+			c.Ramp.MaxExtensions),
 			"at most %d bakes in all: an execution's history has room for 25,000 events", maxBakes)
 	}
+
 	if c.Ramp.OnInconclusive != sm.Hold && c.Ramp.OnInconclusive != sm.RollBackUnsure {
-		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q", sm.Hold, sm.RollBackUnsure)
+		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q", sm.Hold,
+			sm.RollBackUnsure)
 	}
+
 	return nil
 }
 
-// maxBakes leaves the larger part of an execution's history to the drain and to holds: a bake takes 15 events.
+// maxBakes leaves the larger part of an execution's history to the drain and to holds: a bake
+// takes 15 events.
 const maxBakes = 700
 
 func (c Config) checkWindows() error {
@@ -73,5 +92,6 @@ func (c Config) checkWindows() error {
 			return fmt.Errorf("windows[%d].%w", i, err)
 		}
 	}
+
 	return nil
 }

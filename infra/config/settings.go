@@ -20,8 +20,8 @@ const (
 	Sweep = 5 * time.Minute
 )
 
-// Settings are those of the steps as far as the configuration says them; what stands the application up
-// adds the names of what it made.
+// Settings are those of the steps as far as the configuration says them; what stands the
+// application up adds the names of what it made.
 func (c Config) Settings() sm.Settings {
 	s := sm.Settings{
 		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics,
@@ -31,20 +31,25 @@ func (c Config) Settings() sm.Settings {
 	if c.Router == LambdaEdge {
 		s.EdgeConvergence = sm.Duration(lambdaConvergence)
 	}
+
 	for _, f := range c.Functions {
 		s.CallTimeout = max(s.CallTimeout, f.Timeout)
-		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f), Live: len(f.Events) > 0})
+		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f),
+			Live: len(f.Events) > 0})
 	}
+
 	for _, e := range sm.Environments() {
 		for _, kind := range AlarmKinds() {
 			s.Alarms = append(s.Alarms, sm.Alarm{Name: AlarmName(c.App, e, kind), Environment: e})
 		}
 	}
+
 	for _, f := range c.Functions {
 		for _, a := range c.FunctionAlarms(f) {
 			s.Alarms = append(s.Alarms, sm.Alarm{Name: a.Name, Environment: a.Environment})
 		}
 	}
+
 	return s
 }
 
@@ -55,21 +60,24 @@ func (c Config) Lambda(f Function) string {
 	if arn := adopted.FindStringSubmatch(f.Existing); arn != nil {
 		return arn[1]
 	}
+
 	if f.Existing != "" {
 		return f.Existing
 	}
+
 	return FunctionName(c.App, f.Name)
 }
 
 // LambdaName is the name of one of Lockstep's Lambdas.
 func LambdaName(app string, task sm.Task) string { return sm.LambdaName(app, task) }
 
-// CookieName is that of the router's cookie; "" is the router's own. A cookie for a whole domain is sent to every other
-// application on it, so it has the application's name.
+// CookieName is that of the router's cookie; "" is the router's own. A cookie for a whole domain
+// is sent to every other application on it, so it has the application's name.
 func (c Config) CookieName() string {
 	if c.Site.CookieDomain == "" {
 		return ""
 	}
+
 	return "lockstep-" + c.App
 }
 

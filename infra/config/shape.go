@@ -11,8 +11,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// shape holds a JSON value against the Go value that will take it, because encoding/json knows neither
-// the path of an unknown key nor that of a value of the wrong kind.
+// shape holds a JSON value against the Go value that will take it, because encoding/json knows
+// neither the path of an unknown key nor that of a value of the wrong kind.
 func shape(path string, raw any, into any) error {
 	return shapeOf(path, raw, reflect.TypeOf(into))
 }
@@ -22,15 +22,19 @@ func shapeOf(path string, raw any, t reflect.Type) error {
 		if raw == nil {
 			return nil
 		}
+
 		t = t.Elem()
 	}
+
 	if t == reflect.TypeFor[sm.Duration]() {
 		text, ok := raw.(string)
 		if !ok || new(sm.Duration).UnmarshalText([]byte(text)) != nil {
 			return wrong(path, raw, `a duration like "90s", "5m" or "1h30m"`)
 		}
+
 		return nil
 	}
+
 	switch t.Kind() {
 	case reflect.Struct:
 		return shapeOfStruct(path, raw, t)
@@ -39,6 +43,7 @@ func shapeOf(path string, raw any, t reflect.Type) error {
 		if !ok {
 			return wrong(path, raw, "a list")
 		}
+
 		for i, one := range list {
 			if err := shapeOf(fmt.Sprintf("%s[%d]", path, i), one, t.Elem()); err != nil {
 				return err
@@ -49,6 +54,7 @@ func shapeOf(path string, raw any, t reflect.Type) error {
 		if !ok {
 			return wrong(path, raw, "an object")
 		}
+
 		for _, key := range slices.Sorted(maps.Keys(object)) {
 			if err := shapeOf(path+"."+key, object[key], t.Elem()); err != nil {
 				return err
@@ -67,6 +73,7 @@ func shapeOf(path string, raw any, t reflect.Type) error {
 			return wrong(path, raw, "a whole number")
 		}
 	}
+
 	return nil
 }
 
@@ -75,20 +82,26 @@ func shapeOfStruct(path string, raw any, t reflect.Type) error {
 	if !ok {
 		return wrong(path, raw, "an object")
 	}
+
 	fields, names := map[string]reflect.Type{}, []string{}
+
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		fields[name], names = t.Field(i).Type, append(names, name)
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		field, known := fields[key]
 		if !known {
-			return fmt.Errorf("%s.%s: found a key that is not known, expected one of %s", path, key, strings.Join(names, ", "))
+			return fmt.Errorf("%s.%s: found a key that is not known, expected one of %s", path, key,
+				strings.Join(names, ", "))
 		}
+
 		if err := shapeOf(path+"."+key, object[key], field); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 

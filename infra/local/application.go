@@ -14,11 +14,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// minute is how long a minute of cdk.json takes here: bakes, drains and whatever else waits goes that much faster.
+// minute is how long a minute of cdk.json takes here: bakes, drains and whatever else waits goes
+// that much faster.
 const minute = 2 * time.Second
 
-// shortestPeriod is what an alarm looks at: a minute of the demo's viewers is too few calls to judge by, and
-// CloudWatch evaluates nothing more often.
+// shortestPeriod is what an alarm looks at: a minute of the demo's viewers is too few calls to
+// judge by, and CloudWatch evaluates nothing more often.
 const shortestPeriod = 10 * time.Second
 
 // application is what cdk.json asks for, if the sample shop can be released to it.
@@ -27,47 +28,61 @@ func application(ctx context.Context) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
+
 	file := filepath.Join(root, "cdk.json")
 	if here, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(here, file); err == nil {
 			file = short
 		}
 	}
+
 	c, err := config.Load(file)
 	if err != nil {
 		return c, err
 	}
+
 	if err := fits(c); err != nil {
 		return c, fmt.Errorf("%s: lockstep.%w", file, err)
 	}
+
 	return c, nil
 }
 
 // fits says what in a configuration cannot be stood up here, by its path.
 func fits(c config.Config) error {
 	if c.Router != config.CloudFrontFunction {
-		return fmt.Errorf("router: found %q, expected %q: nothing here runs Lambda@Edge, whose decisions are the same", c.Router, config.CloudFrontFunction)
+		return fmt.Errorf("router: found %q, expected %q: nothing here runs Lambda@Edge, whose "+
+			"decisions are the same", c.Router, config.CloudFrontFunction)
 	}
+
 	return shop.Fits(c)
 }
 
 // hastened is the configuration in the demo's time. What a function or a person takes is as ever.
 func hastened(c config.Config) config.Config {
-	// In bakes of seconds, on one machine, processes that start are all that a comparison of latency would see.
+	// In bakes of seconds, on one machine, processes that start are all that a comparison of latency
+	// would see.
 	c.Verdict.Slow = 0
+
 	c.Ramp.Steps = slices.Clone(c.Ramp.Steps)
 	for i := range c.Ramp.Steps {
 		c.Ramp.Steps[i].Bake = hasten(c.Ramp.Steps[i].Bake)
 	}
+
 	if c.Ramp.HarmBudget > 0 {
 		c.Ramp.Within = hasten(c.Ramp.Within)
 	}
-	c.Drain.Quiet, c.Drain.AtMost, c.Drain.HoldAtMost = hasten(c.Drain.Quiet), hasten(c.Drain.AtMost), hasten(c.Drain.HoldAtMost)
+
+	c.Drain.Quiet, c.Drain.AtMost, c.Drain.HoldAtMost = hasten(
+		c.Drain.Quiet), hasten(c.Drain.AtMost), hasten(c.Drain.HoldAtMost)
+
 	period := max(hasten(c.Alarms.Period).Std(), shortestPeriod)
 	if period > 30*time.Second { // CloudWatch takes whole minutes
 		period = (period + time.Minute - 1).Truncate(time.Minute)
 	}
+
 	c.Alarms.Period = sm.Duration(period.Truncate(shortestPeriod))
+
 	return c
 }
 
@@ -76,23 +91,30 @@ func hasten(d sm.Duration) sm.Duration {
 	return sm.Duration(max(time.Second, (d.Std() / (time.Minute / minute)).Round(time.Second)))
 }
 
-// words say what is stood up, and which event sources have no stand-in: only a pattern has, the bus.
+// words say what is stood up, and which event sources have no stand-in: only a pattern has, the
+// bus.
 func words(c config.Config) string {
 	var functions, ramp, silent []string
+
 	note := ""
+
 	for _, f := range c.Functions {
 		text := f.Name
 		if len(f.Routes) > 0 {
 			text += " (" + strings.Join(f.Routes, ", ") + ")"
 		}
+
 		functions = append(functions, text)
 	}
+
 	for _, s := range c.Ramp.Steps {
 		ramp = append(ramp, fmt.Sprintf("%g %% for %s", s.Percent, s.Bake))
 	}
+
 	if c.Ramp.HarmBudget > 0 {
 		ramp = []string{fmt.Sprintf("by a harm budget of %g within %s", c.Ramp.HarmBudget, c.Ramp.Within)}
 	}
+
 	for i, f := range c.Functions {
 		for j, source := range f.Events {
 			if source.Pattern == nil {
@@ -100,8 +122,11 @@ func words(c config.Config) string {
 			}
 		}
 	}
+
 	if silent != nil {
 		note = "; here nothing comes from " + strings.Join(silent, ", ")
 	}
-	return fmt.Sprintf("cdk.json: %s: functions %s; ramp %s, where a minute takes %s here%s", c.App, strings.Join(functions, ", "), strings.Join(ramp, ", "), minute, note)
+
+	return fmt.Sprintf("cdk.json: %s: functions %s; ramp %s, where a minute takes %s here%s", c.App,
+		strings.Join(functions, ", "), strings.Join(ramp, ", "), minute, note)
 }

@@ -11,8 +11,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// builds knows which release each layer of a release was built as. A release may bring what an earlier one
-// built, as one that somebody makes of a copy does, and its code and assets then bear the earlier stamp.
+// builds knows which release each layer of a release was built as. A release may bring what an
+// earlier one built, as one that somebody makes of a copy does, and its code and assets then bear
+// the earlier stamp.
 type builds struct {
 	object  func(key string) []byte // in the state bucket
 	carries func() map[sm.Environment]sm.EnvironmentState
@@ -25,32 +26,40 @@ type builds struct {
 func (b *builds) of(release, layer string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	key := release + " " + layer
+
 	stamp, ok := b.known[key]
 	if !ok {
 		if stamp, ok = b.read(b.bringer(release, layer), layer); ok {
 			if b.known == nil {
 				b.known = map[string]string{}
 			}
+
 			b.known[key] = stamp
 		}
 	}
+
 	return stamp
 }
 
-// bringer is the release that brought a layer of a release: an earlier one where it left the layer alone.
+// bringer is the release that brought a layer of a release: an earlier one where it left the layer
+// alone.
 func (b *builds) bringer(release, layer string) string {
 	for _, c := range b.carries() {
 		if c.Release != release {
 			continue
 		}
+
 		if layer != "site" && layer != "assets" {
 			return c.Functions[layer].Release
 		}
+
 		if c.Site != nil {
 			return c.Site.Release
 		}
 	}
+
 	return release
 }
 
@@ -60,12 +69,14 @@ func (b *builds) read(release, layer string) (stamp string, ok bool) {
 	if err != nil {
 		return release, false
 	}
+
 	switch {
 	case layer == "assets" && m.Site != nil:
 		return b.search(m, m.Site.Artifact, m.Site.AssetsPrefix(), assetStamp, release), true
 	case layer != "site" && layer != "assets":
 		return b.search(m, m.Functions[layer], "bootstrap", codeStamp, release), true
 	}
+
 	return release, true
 }
 
@@ -75,25 +86,32 @@ var (
 )
 
 // search finds a stamp in the files of a zip whose names begin with the prefix.
-func (b *builds) search(m sm.Manifest, a sm.Artifact, prefix string, stamp *regexp.Regexp, otherwise string) string {
+func (b *builds) search(m sm.Manifest, a sm.Artifact, prefix string, stamp *regexp.Regexp,
+	otherwise string) string {
 	data := b.object(m.Key(a))
+
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return otherwise
 	}
+
 	for _, f := range archive.File {
 		if !strings.HasPrefix(f.Name, prefix) {
 			continue
 		}
+
 		r, err := f.Open()
 		if err != nil {
 			continue
 		}
+
 		content, err := io.ReadAll(r)
 		r.Close()
+
 		if found := stamp.FindSubmatch(content); err == nil && found != nil {
 			return string(found[1])
 		}
 	}
+
 	return otherwise
 }

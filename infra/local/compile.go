@@ -32,49 +32,64 @@ func compile(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+
 	p := parts{dir: filepath.Join(root, ".lockstep"), releases: map[string]string{}}
+
 	bin := filepath.Join(p.dir, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return p, fmt.Errorf("make the folder for what is compiled: %w", err)
 	}
+
 	p.command = filepath.Join(bin, "lockstep")
 	// Without the tag aws-lambda-go brings net/rpc, for which Go keeps every method of every type.
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", bin+string(filepath.Separator),
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w",
+		"-o", bin+string(filepath.Separator),
 		"./functions/...", "./statemachine/lockstep")
 	build.Dir = root
+
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("compile the Lambdas: %w\n%s", err, bytes.TrimSpace(output))
 	}
+
 	if p.lambdas, err = zips(bin); err != nil {
 		return p, err
 	}
+
 	group, ctx := errgroup.WithContext(ctx)
+
 	for _, release := range shop.Releases() {
 		p.releases[release] = filepath.Join(p.dir, "releases", release)
+
 		group.Go(func() error {
 			_, err := shop.Build(ctx, release, filepath.Join(p.dir, "releases"))
 			return err
 		})
 	}
+
 	return p, group.Wait()
 }
 
-// bundles writes the shop's releases as AWS runs them: on Linux, on what cdk.json says the functions are for.
+// bundles writes the shop's releases as AWS runs them: on Linux, on what cdk.json says the
+// functions are for.
 func bundles(ctx context.Context, dir string) error {
 	c, err := application(ctx)
 	if err != nil {
 		return err
 	}
+
 	machine := map[string]string{"x86_64": "amd64"}
+
 	arch := cmp.Or(machine[c.Functions[0].Architecture], "arm64")
 	for _, release := range shop.Releases() {
 		made, err := shop.Build(ctx, release, dir, "GOOS=linux", "GOARCH="+arch)
 		if err != nil {
 			return err
 		}
+
 		fmt.Println(made)
 	}
+
 	return nil
 }
 
@@ -83,39 +98,49 @@ func moduleRoot(ctx context.Context) (string, error) {
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", errors.New("there is no `go` on the PATH; install it from https://go.dev/dl")
 	}
+
 	mod := strings.TrimSpace(string(out))
 	if err != nil || mod == "" || mod == os.DevNull {
-		return "", errors.New("run this inside the checkout, where go.mod is: it compiles the Lambdas from their source")
+		return "", errors.New("run this inside the checkout, where go.mod is: it compiles the Lambdas " +
+			"from their source")
 	}
+
 	return filepath.Dir(mod), nil
 }
 
 // zips packs each Lambda as provided.al2023 wants it.
 func zips(bin string) (map[sm.Task][]byte, error) {
 	lambdas := map[sm.Task][]byte{}
+
 	for _, task := range sm.Functions() {
 		binary, err := os.ReadFile(filepath.Join(bin, strings.ToLower(string(task))))
 		if err != nil {
 			return nil, fmt.Errorf("read the Lambda %s: %w", task, err)
 		}
+
 		lambdas[task] = bootstrap(binary)
 	}
+
 	return lambdas, nil
 }
 
 // bootstrap is a zip of one executable.
 func bootstrap(content []byte) []byte {
 	var packed bytes.Buffer
+
 	w := zip.NewWriter(&packed)
 	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Store}
 	header.SetMode(0o755)
+
 	file, err := w.CreateHeader(header)
 	if err == nil {
 		_, err = file.Write(content)
 	}
+
 	if err = errors.Join(err, w.Close()); err != nil {
 		panic(err) // a buffer takes everything
 	}
+
 	return packed.Bytes()
 }
 

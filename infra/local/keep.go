@@ -21,7 +21,8 @@ import (
 	"lockstep/infra/local/postgres"
 )
 
-// run is what a run that is killed leaves behind. Nothing is synced to disk: it outlives the process, not the machine.
+// run is what a run that is killed leaves behind. Nothing is synced to disk: it outlives the
+// process, not the machine.
 type run struct {
 	// Made is what the run was made of: its code and its configuration.
 	Made     string
@@ -29,8 +30,9 @@ type run struct {
 	Account  cloud.State
 }
 
-// keeper writes down what the account is, so that a run that is killed goes on when it is started again. It is in a
-// folder of its port, which no two runs have at a time. A nil keeper keeps nothing.
+// keeper writes down what the account is, so that a run that is killed goes on when it is started
+// again. It is in a folder of its port, which no two runs have at a time. A nil keeper keeps
+// nothing.
 type keeper struct {
 	dir    string
 	found  *run // of a run that was killed
@@ -54,12 +56,15 @@ const (
 )
 
 // openKeeper looks for a run that was killed.
-func openKeeper(ctx context.Context, dir, made string, anew bool, say func(string, ...any)) (*keeper, error) {
+func openKeeper(ctx context.Context, dir, made string, anew bool,
+	say func(string, ...any)) (*keeper, error) {
 	k := &keeper{dir: dir, made: made, bodies: map[string]bool{}, say: say}
+
 	data, err := os.ReadFile(filepath.Join(dir, runFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for a run that was cut short: %w", err)
 	}
+
 	if err == nil {
 		var found run
 		switch err := json.Unmarshal(data, &found); {
@@ -71,39 +76,50 @@ func openKeeper(ctx context.Context, dir, made string, anew bool, say func(strin
 			say("Found a run that was cut short: a new one begins.")
 		default:
 			say("Found a run that was cut short, and goes on with it; --anew begins a new one.")
+
 			k.found = &found
+
 			return k, os.RemoveAll(filepath.Join(dir, "functions"))
 		}
+
 		if found.Database.URL != "" {
 			if err := found.Database.Remove(ctx); err != nil {
 				say("Its database was left: %v", err)
 			}
 		}
 	}
+
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("remove what an earlier run left: %w", err)
 	}
+
 	if err := os.MkdirAll(filepath.Join(dir, bodiesDir), 0o755); err != nil {
 		return nil, fmt.Errorf("make a folder for this run: %w", err)
 	}
+
 	return k, nil
 }
 
-// madeOf tells runs apart that do not understand each other: this program, the configuration, the database's server.
+// madeOf tells runs apart that do not understand each other: this program, the configuration, the
+// database's server.
 func madeOf(parts ...any) (string, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
+
 	code, err := os.ReadFile(program)
 	if err != nil {
 		return "", fmt.Errorf("read this program: %w", err)
 	}
+
 	rest, err := json.Marshal(append(parts, os.Getenv("DATABASE_URL")))
 	if err != nil {
 		return "", err
 	}
+
 	sum := sha256.Sum256(append(code, rest...))
+
 	return hex.EncodeToString(sum[:]), nil
 }
 
@@ -113,22 +129,26 @@ func (k *keeper) load(c *cloud.Cloud) error {
 	if err == nil {
 		err = c.Metrics.Load(measured)
 	}
+
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // in its first second it had none
 		return err
 	}
+
 	return c.Load(k.found.Account, func(digest string) ([]byte, error) {
 		k.bodies[digest] = true
 		return os.ReadFile(filepath.Join(k.dir, bodiesDir, digest))
 	})
 }
 
-// keep writes everything down from here on: before anybody is told of a change, and every second, for an execution or
-// a schedule tells nobody.
+// keep writes everything down from here on: before anybody is told of a change, and every second,
+// for an execution or a schedule tells nobody.
 func (k *keeper) keep(ctx context.Context, c *cloud.Cloud, place postgres.Place) (stop func()) {
 	k.cloud, k.place = c, place
 	c.Use(k.beforeAnswers)
 	k.second()
+
 	ctx, cancel := context.WithCancel(ctx)
+
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
 		for tick := time.Tick(time.Second); ; {
@@ -140,17 +160,19 @@ func (k *keeper) keep(ctx context.Context, c *cloud.Cloud, place postgres.Place)
 			}
 		}
 	})
+
 	return func() {
 		cancel()
 		keeping.Wait()
 		k.mu.Lock()
 		defer k.mu.Unlock()
+
 		k.over = true
 	}
 }
 
-// beforeAnswers holds the answer to a change back until that is written down: whoever was told relies on it, and may
-// have the database rely on it.
+// beforeAnswers holds the answer to a change back until that is written down: whoever was told
+// relies on it, and may have the database rely on it.
 func (k *keeper) beforeAnswers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, reads := range []string{"Get", "List", "Head", "Describe"} {
@@ -159,6 +181,7 @@ func (k *keeper) beforeAnswers(next http.Handler) http.Handler {
 				return
 			}
 		}
+
 		held := &heldBack{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(held, r)
 		k.save()
@@ -177,33 +200,40 @@ type heldBack struct {
 func (h *heldBack) WriteHeader(status int)      { h.status = status }
 func (h *heldBack) Write(p []byte) (int, error) { return h.body.Write(p) }
 
-// save returns when what is now is written down. Who comes while another writes shares the next writing.
+// save returns when what is now is written down. Who comes while another writes shares the next
+// writing.
 func (k *keeper) save() {
 	if k == nil {
 		return
 	}
+
 	turn := k.asked.Add(1)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+
 	if k.kept >= turn || k.over {
 		return
 	}
+
 	until := k.asked.Load()
 	if err := k.write(); err != nil {
 		k.fail(err)
 		return
 	}
+
 	k.kept = until
 }
 
-// second writes down what changes all the time. Of the metrics what was before the rest: an event of an alarm is there
-// then, or its alarm has not rung yet.
+// second writes down what changes all the time. Of the metrics what was before the rest: an event
+// of an alarm is there then, or its alarm has not rung yet.
 func (k *keeper) second() {
 	measured, err := k.cloud.Metrics.Save()
 	k.save()
+
 	if err == nil {
 		err = replace(filepath.Join(k.dir, metricsFile), measured)
 	}
+
 	if err != nil {
 		k.fail(err)
 	}
@@ -211,7 +241,10 @@ func (k *keeper) second() {
 
 // fail says once that something could not be written.
 func (k *keeper) fail(err error) {
-	k.failed.Do(func() { k.say("This run could not be kept, and will not outlive its process: %v", err) })
+	k.failed.Do(func() {
+		k.say("This run could not be kept, and will not outlive its process: %v",
+			err)
+	})
 }
 
 // write puts the bodies first: what names them finds them.
@@ -221,15 +254,19 @@ func (k *keeper) write() error {
 		if k.bodies[digest] {
 			continue
 		}
+
 		if err := replace(filepath.Join(k.dir, bodiesDir, digest), body); err != nil {
 			return err
 		}
+
 		k.bodies[digest] = true
 	}
+
 	data, err := json.Marshal(run{k.made, k.place, state})
 	if err != nil {
 		return err
 	}
+
 	return replace(filepath.Join(k.dir, runFile), data)
 }
 
@@ -239,5 +276,6 @@ func replace(file string, data []byte) error {
 	if err := os.WriteFile(part, data, 0o600); err != nil {
 		return err
 	}
+
 	return os.Rename(part, file)
 }

@@ -32,11 +32,13 @@ type releaseReport struct {
 	contracted bool
 }
 
-// caught tells whether it was an alarm, in a bake, or the verdict that had the release rolled back: which of them is
-// first is chance, most of all on a machine with much to do.
+// caught tells whether it was an alarm, in a bake, or the verdict that had the release rolled
+// back: which of them is first is chance, most of all on a machine with much to do.
 func (e releaseReport) caught() bool {
 	i := slices.Index(e.Path, string(sm.Rollback))
-	return i > 0 && (e.Path[i-1] == string(sm.Ramp) && e.Cause.Error == sm.AlarmBreached || e.Path[i-1] == "Judged")
+
+	return i > 0 && (e.Path[i-1] == string(sm.Ramp) && e.Cause.Error == sm.AlarmBreached ||
+		e.Path[i-1] == "Judged")
 }
 
 func (l *local) report() report {
@@ -48,15 +50,18 @@ func (l *local) report() report {
 func (l *local) entry(id string) releaseReport {
 	var record sm.Record
 	l.object(sm.RecordKey(id), &record)
+
 	entry := releaseReport{
 		ID: id, Outcome: record.Outcome, Cause: record.Cause, Path: l.path(record.Execution), Weights: weights(record), contracted: record.Contracted,
 	}
 	if record.Ended != nil {
 		entry.Seconds = record.Ended.Sub(record.Began).Seconds()
 	}
+
 	if record.Outcome == sm.RolledBack {
 		entry.AlarmToSafeSeconds = l.story.safe(id)
 	}
+
 	return entry
 }
 
@@ -68,6 +73,7 @@ func weights(record sm.Record) []int {
 			list = append(list, *entry.Weight)
 		}
 	}
+
 	return list
 }
 
@@ -76,60 +82,80 @@ func (r report) write(file string) error {
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+
 	if err := os.WriteFile(file, append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+
 	return nil
 }
 
 // judge says what did not go as it should.
 func (r report) judge() error {
 	var problems []error
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	problem := func(format string, args ...any) {
+		problems = append(problems,
+			fmt.Errorf(format, args...))
+	}
+
 	for _, id := range shop.Releases() {
 		want := sm.Released
 		if shop.Fails(id) {
 			want = sm.RolledBack
 		}
+
 		i := slices.IndexFunc(r.Releases, func(e releaseReport) bool { return e.ID == id })
 		switch {
 		case i < 0:
 			problem("%s: found no record of it", id)
 		case r.Releases[i].Outcome != want:
-			problem("%s: found that it was %s (%s), expected %s", id, r.Releases[i].Outcome, r.Releases[i].Cause, want)
+			problem("%s: found that it was %s (%s), expected %s", id, r.Releases[i].Outcome,
+				r.Releases[i].Cause, want)
 		case want == sm.Released && !r.Releases[i].contracted:
 			problem("%s: found it released but not contracted: %s", id, r.Releases[i].Cause)
 		case want == sm.RolledBack && !r.Releases[i].caught():
-			problem("%s: found it rolled back, and neither by an alarm nor by the verdict: %s", id, r.Releases[i].Cause)
+			problem("%s: found it rolled back, and neither by an alarm nor by the verdict: %s", id,
+				r.Releases[i].Cause)
 		}
 	}
+
 	if r.Visitors.PageViews == 0 {
 		problem("visitors: found no page views")
 	}
+
 	if r.Visitors.Mixed > 0 {
 		problem("visitors: found %d mixed views, expected none: %+v", r.Visitors.Mixed, r.seen.MixedViews)
 	}
+
 	if r.Visitors.FailedOutsideBadRelease > 0 {
-		text := fmt.Sprintf("visitors: found %d failures outside of the bad release, expected none", r.Visitors.FailedOutsideBadRelease)
+		text := fmt.Sprintf("visitors: found %d failures outside of the bad release, expected none",
+			r.Visitors.FailedOutsideBadRelease)
 		for _, f := range r.seen.Failures {
 			text += "\n  " + f.String()
 		}
+
 		problem("%s", text)
 	}
+
 	return errors.Join(problems...)
 }
 
 // summary is the end of the story.
 func (s *story) summary(r report) {
 	s.sayf("")
+
 	for _, e := range r.Releases {
 		text := fmt.Sprintf("%-4s %s in %.0f s", e.ID, e.Outcome, e.Seconds)
 		if e.AlarmToSafeSeconds != nil {
 			text += fmt.Sprintf("; its last call was answered %.1f s after the alarm", *e.AlarmToSafeSeconds)
 		}
+
 		s.sayf("%s", text)
 	}
+
 	v := r.Visitors
-	s.sayf("%d page views, %d requests: %d mixed, %d open during the rollback, %d failed, %d of them outside of the bad release",
+	s.sayf("%d page views, %d requests: %d mixed, %d open during the rollback, %d failed, %d of them "+
+		"outside of the bad release",
 		v.PageViews, v.Requests, v.Mixed, v.StraddledRollback, v.Failed, v.FailedOutsideBadRelease)
 }

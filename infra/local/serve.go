@@ -29,15 +29,17 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*front).ServeHTTP(w, r)
 		return
 	}
+
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Refresh", "2")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	fmt.Fprintf(w, `<!doctype html><title>Starting</title><p>The shop is being started; <a href="%s">watch</a>.`, page.Prefix)
 }
 
-// handler is everything behind the one port: the page, the AWS endpoint for whatever is signed, the shop
-// for the rest. All of it answers to this machine's own names only, but for a client of AWS that uses the endpoint
-// as its proxy: such a request has another's name, and the form that browsers use for no site.
+// handler is everything behind the one port: the page, the AWS endpoint for whatever is signed,
+// the shop for the rest. All of it answers to this machine's own names only, but for a client of
+// AWS that uses the endpoint as its proxy: such a request has another's name, and the form that
+// browsers use for no site.
 func (l *local) handler() http.Handler {
 	watched := page.New(page.Options{Snapshot: l.snapshot, Do: l.do})
 	parts := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,6 +51,7 @@ func (l *local) handler() http.Handler {
 		default:
 			seen := &stamped{ResponseWriter: w, status: http.StatusOK}
 			l.gate.ServeHTTP(seen, r)
+
 			if release := w.Header().Get("x-lockstep-release"); release != "" {
 				l.meter.Count(release, seen.status >= http.StatusInternalServerError)
 				l.story.answered(w.Header().Get("x-lockstep-build"))
@@ -56,17 +59,22 @@ func (l *local) handler() http.Handler {
 		}
 	})
 	own := loopback.Only(parts)
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if signed(r) && r.URL.IsAbs() {
 			parts.ServeHTTP(w, r)
 			return
 		}
+
 		own.ServeHTTP(w, r)
 	})
 }
 
 // signed tells whether a request is a client of AWS's.
-func signed(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") }
+func signed(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"),
+		"AWS4-")
+}
 
 // stamped remembers the status of a response.
 type stamped struct {
@@ -79,13 +87,15 @@ func (s *stamped) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// release runs the operator's own command, and waits for the end. In a run that goes on, it may have been asked for.
+// release runs the operator's own command, and waits for the end. In a run that goes on, it may
+// have been asked for.
 func (l *local) release(ctx context.Context, id string) error {
 	ended := l.story.end(id)
 	switch l.stands(id) {
 	case isOver:
 		l.story.sayf("\n%s is over: it was %s", id, l.entry(id).Outcome)
 		l.ended = append(l.ended, l.entry(id))
+
 		return nil
 	case isUnderWay:
 		l.story.sayf("\n%s is under way", id)
@@ -94,6 +104,7 @@ func (l *local) release(ctx context.Context, id string) error {
 			return err
 		}
 	}
+
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -106,11 +117,14 @@ func (l *local) release(ctx context.Context, id string) error {
 func (l *local) ask(ctx context.Context, id string) error {
 	l.story.sayf("\n$ lockstep release %s", l.short(l.parts.releases[id]))
 	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
-	command.Env = append(os.Environ(), sm.StateBucketVariable+"="+l.stack.Settings.StateBucket, "AWS_ENDPOINT_URL=http://"+l.address)
+	command.Env = append(os.Environ(), sm.StateBucketVariable+"="+l.stack.Settings.StateBucket,
+		"AWS_ENDPOINT_URL=http://"+l.address)
+
 	output, err := command.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("lockstep release %s: %w\n%s", l.parts.releases[id], err, output)
 	}
+
 	return nil
 }
 
@@ -123,13 +137,15 @@ const (
 	isOver
 )
 
-// stands tells whether a release was asked for, and is over. Between its record's end and its execution's it is not.
+// stands tells whether a release was asked for, and is over. Between its record's end and its
+// execution's it is not.
 func (l *local) stands(id string) standing {
 	for _, e := range l.stack.Cloud.States.Executions() {
 		if e.Status == asl.Running && strings.Contains(e.Input, `"`+id+`"`) {
 			return isUnderWay
 		}
 	}
+
 	var record sm.Record
 	switch l.object(sm.RecordKey(id), &record); {
 	case record.Release == "":
@@ -137,6 +153,7 @@ func (l *local) stands(id string) standing {
 	case record.Outcome == "":
 		return isUnderWay
 	}
+
 	return isOver
 }
 
@@ -145,6 +162,7 @@ func (l *local) short(path string) string {
 	if relative, err := filepath.Rel(filepath.Dir(l.parts.dir), path); err == nil {
 		return relative
 	}
+
 	return path
 }
 
@@ -154,6 +172,7 @@ func (l *local) do(ctx context.Context, action, release string) error {
 		return fmt.Errorf("nothing is up yet")
 	}
 	defer l.keeper.save()
+
 	switch freeze := sm.FreezeParameter(l.config.App); action {
 	case "freeze":
 		return l.stack.Cloud.SSM.Put(freeze, "on the page")
@@ -162,30 +181,38 @@ func (l *local) do(ctx context.Context, action, release string) error {
 	case "release":
 	default:
 		l.stack.Cloud.Events.Emit(sm.SourceOperator, sm.DetailOperator, nil,
-			sm.Operator{App: l.config.App, Release: release, Action: sm.SignalKind(action), Reason: "on the page"})
+			sm.Operator{App: l.config.App, Release: release, Action: sm.SignalKind(action),
+				Reason: "on the page"})
+
 		return nil
 	}
+
 	input, err := json.Marshal(map[string]string{"release": release})
 	if err != nil {
 		return err
 	}
+
 	execution, err := l.stack.Cloud.States.Start(l.stack.Settings.Machine, "", string(input))
 	if err != nil {
 		return err
 	}
+
 	return l.refusal(ctx, execution)
 }
 
-// refusal waits for the moment that Begin takes to refuse a release: whoever asked wants to hear why.
+// refusal waits for the moment that Begin takes to refuse a release: whoever asked wants to hear
+// why.
 func (l *local) refusal(ctx context.Context, execution string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+
 	for tick := time.Tick(100 * time.Millisecond); ; {
 		for _, e := range l.stack.Cloud.States.Executions() {
 			if e.ARN == execution && e.Status == asl.Failed {
 				return errors.New(e.Cause)
 			}
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil

@@ -15,88 +15,110 @@ func (l *local) snapshot() page.Snapshot {
 	if l.gate.front.Load() == nil {
 		return s
 	}
+
 	set := l.stack.Settings
 	s.Plan, s.Traffic = set.Ramp, l.meter.Series()
+
 	s.Carries, s.Stages = l.carries(), map[sm.Environment]page.Stage{}
 	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(l.config.App)); ok {
 		decode([]byte(control), &s.Control)
 	}
+
 	if frozen, ok := l.stack.Cloud.SSM.Get(sm.FreezeParameter(l.config.App)); ok {
 		s.Frozen = sm.FreezeReason(frozen)
 	}
+
 	if route, ok := l.stack.Cloud.KeyValue.Read(set.KeyValue, sm.RouteKey, s.Now); ok {
 		decode([]byte(route), &s.Route)
 	}
+
 	l.object(sm.LockKey, &s.Lock)
 	for _, e := range sm.Environments() {
 		stage, _ := l.stack.Cloud.APIGateway.Stage(set.API, e.Stage())
-		s.Stages[e] = page.Stage{Alias: stage.Variables[sm.StageVariableAlias], Release: stage.Variables[sm.StageVariableRelease]}
+		s.Stages[e] = page.Stage{Alias: stage.Variables[sm.StageVariableAlias],
+			Release: stage.Variables[sm.StageVariableRelease]}
 	}
+
 	s.Records = l.records()
 	s.Offers = l.offers(s.Carries[s.Control.Fallback].Sequence, s.Lock)
+
 	s.Path = l.path(newest(s.Records).Execution)
 	for _, a := range l.stack.Cloud.Metrics.Alarms() {
 		for _, ours := range set.Alarms {
 			if ours.Name == *a.AlarmName {
-				s.Alarms = append(s.Alarms, page.Alarm{Name: ours.Name, Environment: ours.Environment, State: string(a.StateValue), Reason: *a.StateReason})
+				s.Alarms = append(s.Alarms, page.Alarm{Name: ours.Name, Environment: ours.Environment,
+					State: string(a.StateValue), Reason: *a.StateReason})
 			}
 		}
 	}
+
 	c := l.crowd.Report().Counters
 	s.Visitors = page.Visitors{
 		Viewers: viewers, PageViews: int(c.PageViews), Requests: int(c.Requests), Mixed: int(c.Mixed),
 		StraddledRollback: int(c.StraddledRollback), Failed: int(c.Failed), FailedOutsideBadRelease: int(c.FailedOutsideBadRelease),
 	}
+
 	return s
 }
 
-// offers are the uploaded releases that are newer than the live one, and neither under way nor waiting: what can be released
-// (again).
+// offers are the uploaded releases that are newer than the live one, and neither under way nor
+// waiting: what can be released (again).
 func (l *local) offers(live int64, lock sm.Lock) []string {
 	var offers []string
+
 	for _, id := range l.story.releases() {
 		var m sm.Manifest
-		asked := lock.Holder != nil && lock.Holder.Release == id || slices.ContainsFunc(lock.Queue, func(p sm.QueueEntry) bool { return p.Release == id })
+
+		asked := lock.Holder != nil && lock.Holder.Release == id ||
+			slices.ContainsFunc(lock.Queue, func(p sm.QueueEntry) bool { return p.Release == id })
 		if l.object(sm.ManifestKey(id), &m); m.Sequence > live && !asked {
 			offers = append(offers, id)
 		}
 	}
+
 	return offers
 }
 
 // records reads the ledger's records of every release that was ever asked for.
 func (l *local) records() []sm.Record {
 	var records []sm.Record
+
 	for _, id := range l.story.releases() {
 		var r sm.Record
 		if l.object(sm.RecordKey(id), &r); r.Release != "" {
 			records = append(records, r)
 		}
 	}
+
 	return records
 }
 
 // known are the records of all releases, in the order in which they began.
 func (l *local) known() []sm.Record {
 	var records []sm.Record
+
 	for _, key := range l.stack.Cloud.S3.Keys(l.stack.Settings.StateBucket, sm.RecordsPrefix) {
 		var r sm.Record
 		if l.object(key, &r); r.Release != sm.RepairRelease {
 			records = append(records, r)
 		}
 	}
+
 	slices.SortFunc(records, func(a, b sm.Record) int { return a.Began.Compare(b.Began) })
+
 	return records
 }
 
 // carries reads what each environment carries.
 func (l *local) carries() map[sm.Environment]sm.EnvironmentState {
 	carries := map[sm.Environment]sm.EnvironmentState{}
+
 	for _, e := range sm.Environments() {
 		var c sm.EnvironmentState
 		l.object(sm.EnvironmentKey(e), &c)
 		carries[e] = c
 	}
+
 	return carries
 }
 
@@ -119,9 +141,11 @@ func (l *local) path(execution string) []string {
 			for i, visit := range e.Path {
 				path[i] = visit.State
 			}
+
 			return path
 		}
 	}
+
 	return nil
 }
 
@@ -132,5 +156,6 @@ func newest(records []sm.Record) sm.Record {
 			last = r
 		}
 	}
+
 	return last
 }

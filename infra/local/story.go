@@ -40,6 +40,7 @@ type span struct{ from, to time.Time }
 func newStory(out *os.File) *story {
 	info, err := out.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+
 	return &story{
 		out: out, colors: terminal, began: time.Now(), ends: map[string]chan struct{}{}, finished: map[string]string{},
 		rollbacks: map[string][]span{}, rang: map[string]time.Time{}, answers: map[string]time.Time{},
@@ -73,6 +74,7 @@ func (s *story) alarm(e events.Event) {
 	if json.Unmarshal(e.Detail, &change) != nil {
 		return
 	}
+
 	s.mu.Lock()
 	if change.State.Value == "ALARM" && len(s.ids) > 0 {
 		if id := s.ids[len(s.ids)-1]; s.rang[id].IsZero() {
@@ -80,6 +82,7 @@ func (s *story) alarm(e events.Event) {
 		}
 	}
 	s.mu.Unlock()
+
 	if change.State.Value == "ALARM" {
 		s.line("", "CloudWatch", "alarm "+change.AlarmName+" rings", red)
 	}
@@ -91,8 +94,10 @@ func (s *story) over(e events.Event) {
 	if json.Unmarshal(e.Detail, &change) != nil || change.Status == "RUNNING" {
 		return
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	release := s.finished[change.ExecutionArn]
 	if ended, ok := s.ends[release]; ok {
 		close(ended)
@@ -103,52 +108,64 @@ func (s *story) over(e events.Event) {
 func (s *story) tell(c sm.StateChange) {
 	s.mu.Lock()
 	again := s.last == c.Release+c.Text // the bus may deliver twice
+
 	s.last = c.Release + c.Text
 	if c.Release != sm.RepairRelease && !slices.Contains(s.ids, c.Release) {
 		s.ids = append(s.ids, c.Release)
 	}
+
 	if c.State == sm.Rollback && !again {
 		s.rollback(c, time.Now())
 	}
+
 	if c.State == sm.Finish {
 		s.finished[c.Execution] = c.Release
 	}
 	s.mu.Unlock()
+
 	if again {
 		return
 	}
+
 	color := plain
+
 	switch {
-	case c.State == sm.Rollback, c.Outcome == sm.RolledBack, c.Kind == sm.EventVerdict && c.Verdict == sm.Breached:
+	case c.State == sm.Rollback, c.Outcome == sm.RolledBack, c.Kind == sm.EventVerdict &&
+		c.Verdict == sm.Breached:
 		color = red
 	case c.Outcome == sm.Released:
 		color = green
 	}
+
 	s.line(c.Release, string(c.State), c.Text, color)
 }
 
-// rollback notes when a rollback began and when everyone was back: the first and the last word of the step.
+// rollback notes when a rollback began and when everyone was back: the first and the last word of
+// the step.
 func (s *story) rollback(c sm.StateChange, now time.Time) {
 	spans := s.rollbacks[c.Release]
 	if c.Kind == sm.EventRollingBack {
 		s.rollbacks[c.Release] = append(spans, span{from: now})
 		return
 	}
+
 	if last := len(spans) - 1; last >= 0 {
 		spans[last].to = now
 	}
 }
 
-// recall knows again what was told before this process: the order of releases, whose execution is about to end, and
-// the rollbacks.
+// recall knows again what was told before this process: the order of releases, whose execution is
+// about to end, and the rollbacks.
 func (s *story) recall(records []sm.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, r := range records {
 		s.ids = append(s.ids, r.Release)
 		if r.Outcome != "" {
 			s.finished[r.Execution] = r.Release
 		}
+
 		for _, e := range r.Events {
 			if e.State == sm.Rollback {
 				s.rollback(sm.StateChange{Release: r.Release, Kind: e.Kind}, e.At)
@@ -161,6 +178,7 @@ func (s *story) recall(records []sm.Record) {
 func (s *story) rolledBack(release string, opened, closed time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return slices.ContainsFunc(s.rollbacks[release], func(b span) bool {
 		return closed.After(b.from) && (b.to.IsZero() || opened.Before(b.to))
 	})
@@ -170,6 +188,7 @@ func (s *story) rolledBack(release string, opened, closed time.Time) bool {
 func (s *story) answered(release string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.answers[release] = time.Now()
 }
 
@@ -177,6 +196,7 @@ func (s *story) answered(release string) {
 func (s *story) again(release string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	delete(s.rang, release)
 	delete(s.answers, release)
 }
@@ -185,8 +205,10 @@ func (s *story) again(release string) {
 func (s *story) end(release string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	ended := make(chan struct{})
 	s.ends[release] = ended
+
 	return ended
 }
 
@@ -194,6 +216,7 @@ func (s *story) end(release string) <-chan struct{} {
 func (s *story) releases() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return slices.Clone(s.ids)
 }
 
@@ -201,11 +224,14 @@ func (s *story) releases() []string {
 func (s *story) safe(release string) *float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	rang, ok := s.rang[release]
 	if !ok {
 		return nil
 	}
+
 	seconds := max(0, s.answers[release].Sub(rang).Seconds())
+
 	return &seconds
 }
 
@@ -222,6 +248,7 @@ func (s *story) paint(c color, text string) string {
 	if !s.colors || c == plain {
 		return text
 	}
+
 	return string(c) + text + "\x1b[0m"
 }
 
@@ -230,8 +257,10 @@ func (s *story) line(release, who, text string, c color) {
 	if short := []rune(text); len(short) > wide {
 		text = string(short[:wide-1]) + "…"
 	}
+
 	at := fmt.Sprintf("%6.1fs", time.Since(s.began).Seconds())
-	s.sayf("%s  %-4s %s %s", s.paint(dim, at), release, s.paint(c, fmt.Sprintf("%-12s", who)), s.paint(c, text))
+	s.sayf("%s  %-4s %s %s", s.paint(dim, at), release, s.paint(c, fmt.Sprintf("%-12s", who)),
+		s.paint(c, text))
 }
 
 // invite says what there is to play with.

@@ -1,7 +1,8 @@
-// Provision is the Lambda behind the template's one custom resource. It writes settings.json, and makes
-// what the releases will own where it is missing: the control parameter, the route, the stages' variables,
-// and for each function its first version, the aliases a and b, and the API's permission to call them. It
-// never changes one that is there, and deletes nothing: running it again, at any time, moves no traffic.
+// Provision is the Lambda behind the template's one custom resource. It writes settings.json, and
+// makes what the releases will own where it is missing: the control parameter, the route, the
+// stages' variables, and for each function its first version, the aliases a and b, and the API's
+// permission to call them. It never changes one that is there, and deletes nothing: running it
+// again, at any time, moves no traffic.
 package main
 
 import (
@@ -23,6 +24,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	p := provisioner{
 		objects: s3.NewFromConfig(cfg), parameters: ssm.NewFromConfig(cfg), routes: cloudfrontkeyvaluestore.NewFromConfig(cfg),
 		stages: apigateway.NewFromConfig(cfg), functions: awslambda.NewFromConfig(cfg),

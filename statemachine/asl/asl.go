@@ -1,7 +1,8 @@
-// Package asl runs state machines written in the Amazon States Language, so that the one definition of a
-// release is what AWS runs in the cloud and what runs on one machine and in tests. It knows the states and
-// fields that the definition uses, behaves there as AWS Step Functions does, and refuses the rest when the
-// definition is loaded. Time is package time's, so a month of waiting passes in no time under testing/synctest.
+// Package asl runs state machines written in the Amazon States Language, so that the one
+// definition of a release is what AWS runs in the cloud and what runs on one machine and in tests.
+// It knows the states and fields that the definition uses, behaves there as AWS Step Functions
+// does, and refuses the rest when the definition is loaded. Time is package time's, so a month of
+// waiting passes in no time under testing/synctest.
 package asl
 
 import (
@@ -67,8 +68,8 @@ type Result struct {
 	Cause  string
 }
 
-// Stopped is the cause to cancel Run's context with, as StopExecution would. Any other cancellation aborts
-// the execution too, without an error name.
+// Stopped is the cause to cancel Run's context with, as StopExecution would. Any other
+// cancellation aborts the execution too, without an error name.
 type Stopped struct{ Name, Cause string }
 
 func (s *Stopped) Error() string { return fmt.Sprintf("stopped: %s: %s", s.Name, s.Cause) }
@@ -78,18 +79,23 @@ var errRanTooLong = errors.New("the execution ran longer than its TimeoutSeconds
 // Run runs an execution to its end. When ctx is cancelled it stops at once: no Catch runs.
 func (m *Machine) Run(ctx context.Context, e Execution) Result {
 	began := time.Now()
+
 	if n := len(e.Past); n > 0 {
 		if result, ended := e.Past[n-1].result(); ended {
 			return result
 		}
+
 		began = e.Past[0].Timestamp
 	}
+
 	limit := maxRun
 	if m.timeout > 0 {
 		limit = min(limit, m.timeout)
 	}
+
 	ctx, release := context.WithDeadlineCause(ctx, began.Add(limit), errRanTooLong)
 	defer release()
+
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
@@ -97,21 +103,26 @@ func (m *Machine) Run(ctx context.Context, e Execution) Result {
 	r.record(Event{Type: "ExecutionStarted", ExecutionStarted: &ExecutionStarted{
 		Input: string(e.Input), InputDetails: &DataDetails{},
 	}})
+
 	data, err := decode(e.Input)
 	if err != nil {
 		return r.failed(&TaskError{Name: Runtime, Cause: "the input is not JSON: " + err.Error()})
 	}
+
 	for name := m.startAt; ; {
 		result, next, err := m.states[name].run(ctx, r, data)
 		if cause := context.Cause(ctx); cause != nil {
 			return r.interrupted(cause)
 		}
+
 		if err != nil {
 			return r.failed(asTaskError(err))
 		}
+
 		if next == "" {
 			return r.succeeded(encode(result))
 		}
+
 		name, data = next, result
 	}
 }
@@ -119,6 +130,7 @@ func (m *Machine) Run(ctx context.Context, e Execution) Result {
 func (r *run) succeeded(data json.RawMessage) Result {
 	details := output(data)
 	r.final(Event{Type: "ExecutionSucceeded", ExecutionSucceeded: &details})
+
 	return Result{Status: Succeeded, Output: data}
 }
 
@@ -128,8 +140,10 @@ func (r *run) failed(e *TaskError) Result {
 }
 
 func (r *run) interrupted(cause error) Result {
-	var stopped *Stopped
-	var failure *TaskError
+	var (
+		stopped *Stopped
+		failure *TaskError
+	)
 	switch {
 	case errors.As(cause, &failure):
 		return r.failed(failure)
@@ -139,6 +153,9 @@ func (r *run) interrupted(cause error) Result {
 	case !errors.As(cause, &stopped):
 		stopped = &Stopped{Cause: cause.Error()}
 	}
-	r.final(Event{Type: "ExecutionAborted", ExecutionAborted: &Failure{Error: stopped.Name, Cause: stopped.Cause}})
+
+	r.final(Event{Type: "ExecutionAborted", ExecutionAborted: &Failure{Error: stopped.Name,
+		Cause: stopped.Cause}})
+
 	return Result{Status: Aborted, Error: stopped.Name, Cause: stopped.Cause}
 }

@@ -26,26 +26,33 @@ func newWorld(input string, invoke func(function string, payload string) (string
 	w.Execution = Execution{
 		ID: "arn:aws:states:us-east-1:123456789012:execution:release:one", Name: "one",
 		Input: json.RawMessage(input), StartTime: time.Now(),
-		StateMachine: StateMachine{"arn:aws:states:us-east-1:123456789012:stateMachine:release", "release"},
-		Tokens:       &Tokens{},
-		Record:       func(e Event) { w.events = append(w.events, e) },
-		Invoke: func(_ context.Context, function string, payload json.RawMessage) (json.RawMessage, error) {
+		StateMachine: StateMachine{"arn:aws:states:us-east-1:123456789012:stateMachine:release",
+			"release"},
+		Tokens: &Tokens{},
+		Record: func(e Event) { w.events = append(w.events, e) },
+		Invoke: func(_ context.Context, function string, payload json.RawMessage) (json.RawMessage,
+			error) {
 			w.mu.Lock()
 			w.payloads = append(w.payloads, string(payload))
 			w.mu.Unlock()
+
 			output, err := invoke(function, string(payload))
+
 			return json.RawMessage(output), err
 		},
 	}
+
 	return w
 }
 
 func (w *world) run(t *testing.T, definition string) Result {
 	t.Helper()
+
 	m, err := Parse(definition)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return m.Run(t.Context(), w.Execution)
 }
 
@@ -53,13 +60,16 @@ func (w *world) run(t *testing.T, definition string) Result {
 func (w *world) token(call int) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	return tokenOf(w.payloads[call])
 }
 
 // tokenOf is the token in a payload that waitsForToken makes.
 func tokenOf(payload string) string {
 	var p struct{ Token string }
+
 	_ = json.Unmarshal([]byte(payload), &p)
+
 	return p.Token
 }
 
@@ -68,6 +78,7 @@ func (w *world) types() string {
 	for _, e := range w.events {
 		types = append(types, e.Type)
 	}
+
 	return strings.Join(types, " ")
 }
 
@@ -84,7 +95,8 @@ func invokes(more string) string {
 
 func waitsForToken(more string) string {
 	return `"T": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", ` +
-		`"Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}}, "End": true` + more + `}`
+		`"Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}}, "End": true` +
+		more + `}`
 }
 
 const done = `"Done": {"Type": "Succeed"}`
@@ -93,6 +105,7 @@ func echo(_, payload string) (string, error) { return payload, nil }
 
 func expect(t *testing.T, what string, got, want any) {
 	t.Helper()
+
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
 	}
@@ -102,19 +115,22 @@ func ended(r Result) string {
 	if r.Status == Succeeded {
 		return string(r.Output)
 	}
+
 	return fmt.Sprintf("%s %s", r.Status, r.Error)
 }
 
 func TestTask_DataFlow(t *testing.T) {
 	for name, c := range map[string]struct{ input, fields, want string }{
-		"raw result":         {`{"a":1}`, ``, `{"ExecutedVersion":"$LATEST","Payload":{"a":1},"StatusCode":200}`},
-		"OutputPath":         {`{"a":1}`, `, "OutputPath": "$.Payload"`, `{"a":1}`},
-		"OutputPath null":    {`{"a":1}`, `, "OutputPath": null`, `{}`},
-		"InputPath":          {`{"a":{"b":2}}`, `, "InputPath": "$.a", "OutputPath": "$.Payload"`, `{"b":2}`},
+		"raw result":      {`{"a":1}`, ``, `{"ExecutedVersion":"$LATEST","Payload":{"a":1},"StatusCode":200}`},
+		"OutputPath":      {`{"a":1}`, `, "OutputPath": "$.Payload"`, `{"a":1}`},
+		"OutputPath null": {`{"a":1}`, `, "OutputPath": null`, `{}`},
+		"InputPath": {`{"a":{"b":2}}`, `, "InputPath": "$.a", "OutputPath": "$.Payload"`,
+			`{"b":2}`},
 		"ResultPath":         {`{"a":1}`, `, "ResultSelector": {"p.$": "$.Payload.a"}, "ResultPath": "$.r.s"`, `{"a":1,"r":{"s":{"p":1}}}`},
 		"ResultPath null":    {`{"a":1}`, `, "ResultPath": null`, `{"a":1}`},
 		"ResultPath element": {`{"a":[1,2]}`, `, "ResultSelector": {"code.$": "$.StatusCode"}, "ResultPath": "$.a[1]"`, `{"a":[1,{"code":200}]}`},
-		"great numbers":      {`{"a":9007199254740993}`, `, "OutputPath": "$.Payload"`, `{"a":9007199254740993}`},
+		"great numbers": {`{"a":9007199254740993}`, `, "OutputPath": "$.Payload"`,
+			`{"a":9007199254740993}`},
 		"several":            {`{"a":[{"b":1},{"b":2}]}`, `, "OutputPath": "$.Payload.a[*].b"`, `[1,2]`},
 		"context":            {`{}`, `, "ResultSelector": {"n.$": "$$.Execution.Name", "s.$": "$$.State.Name"}`, `{"n":"one","s":"T"}`},
 		"InputPath missing":  {`{}`, `, "InputPath": "$.x"`, "FAILED States.Runtime"},
@@ -152,6 +168,7 @@ func TestTask_LambdaErrors(t *testing.T) {
 			w := newWorld(`{"a":1}`, func(string, string) (string, error) { return "", c.err })
 			result := w.run(t, machine("T", invokes(`, "OutputPath": "$.Payload",
 				"Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Done"}]`), done))
+
 			var output struct {
 				A       int
 				Failure struct{ Error, Cause string }
@@ -159,7 +176,9 @@ func TestTask_LambdaErrors(t *testing.T) {
 			if err := json.Unmarshal(result.Output, &output); err != nil || output.A != 1 {
 				t.Fatalf("output %s: %v", result.Output, err)
 			}
+
 			expect(t, "error", output.Failure.Error, c.want)
+
 			if c.want == "StaleWrite" {
 				expect(t, "cause", output.Failure.Cause, cause)
 			}
@@ -171,7 +190,8 @@ func TestRun_MonthOfWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		until := start.Add(31 * 24 * time.Hour)
-		w := newWorld(fmt.Sprintf(`{"s": 60, "t": %q}`, until.Add(time.Minute).Format(time.RFC3339)), echo)
+		w := newWorld(fmt.Sprintf(`{"s": 60, "t": %q}`, until.Add(time.Minute).Format(time.RFC3339)),
+			echo)
 		result := w.run(t, machine("A",
 			fmt.Sprintf(`"A": {"Type": "Wait", "Timestamp": %q, "Next": "B"}`, until.Format(time.RFC3339)),
 			`"B": {"Type": "Wait", "TimestampPath": "$.t", "Next": "C"}`,
@@ -183,7 +203,8 @@ func TestRun_MonthOfWaiting(t *testing.T) {
 }
 
 func TestWait_BadData(t *testing.T) {
-	for _, fields := range []string{`"SecondsPath": "$.x"`, `"SecondsPath": "$.text"`, `"SecondsPath": "$.less"`,
+	for _, fields := range []string{`"SecondsPath": "$.x"`, `"SecondsPath": "$.text"`,
+		`"SecondsPath": "$.less"`,
 		`"SecondsPath": "$.half"`, `"TimestampPath": "$.text"`} {
 		w := newWorld(`{"text": "soon", "less": -1, "half": 0.5}`, echo)
 		result := w.run(t, machine("W", `"W": {"Type": "Wait", `+fields+`, "End": true}`))
@@ -199,7 +220,8 @@ func TestPass_Shapes(t *testing.T) {
 		`"Parameters": {"b.$": "$.a", "c": [{"d.$": "$$.Execution.Input"}]},`: `{"b":1,"c":[{"d":{"a":1}}]}`,
 		`"Result": 2, "ResultPath": "$.b",`:                                   `{"a":1,"b":2}`,
 	} {
-		expect(t, fields, ended(newWorld(`{"a":1}`, echo).run(t, machine("P", `"P": {"Type": "Pass", `+fields+` "End": true}`))), want)
+		expect(t, fields, ended(newWorld(`{"a":1}`, echo).run(t,
+			machine("P", `"P": {"Type": "Pass", `+fields+` "End": true}`))), want)
 	}
 }
 
@@ -212,15 +234,18 @@ func TestFail_ErrorAndCause(t *testing.T) {
 		result := newWorld(`{"e":"F"}`, echo).run(t, machine("F", `"F": {"Type": "Fail", `+fields+`}`))
 		expect(t, fields, ended(result)+" "+result.Cause, want)
 	}
+
 	result := newWorld(`{}`, echo).run(t, machine("F", `"F": {"Type": "Fail", "ErrorPath": "$.e"}`))
 	expect(t, "missing", ended(result), "FAILED States.Runtime")
 }
 
 func TestRun_Limits(t *testing.T) {
 	large := `"` + strings.Repeat("x", MaxPayload) + `"`
+
 	t.Run("result", func(t *testing.T) {
 		w := newWorld(`{}`, func(string, string) (string, error) { return large, nil })
-		result := w.run(t, machine("T", invokes(`, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]`), done))
+		result := w.run(
+			t, machine("T", invokes(`, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]`), done))
 		expect(t, "end", ended(result), "FAILED States.DataLimitExceeded")
 	})
 	t.Run("parameters", func(t *testing.T) {
@@ -231,7 +256,8 @@ func TestRun_Limits(t *testing.T) {
 	})
 	t.Run("output", func(t *testing.T) {
 		half := `"` + strings.Repeat("x", MaxPayload*2/3) + `"`
-		result := newWorld(half, echo).run(t, machine("P", `"P": {"Type": "Pass", "Parameters": {"a.$": "$", "b.$": "$"}, "End": true}`))
+		result := newWorld(half, echo).run(t, machine("P",
+			`"P": {"Type": "Pass", "Parameters": {"a.$": "$", "b.$": "$"}, "End": true}`))
 		expect(t, "end", ended(result), "FAILED States.DataLimitExceeded")
 	})
 	t.Run("history", func(t *testing.T) {
@@ -257,17 +283,24 @@ func TestRun_StopsAtOnce(t *testing.T) {
 					if name == "task" {
 						time.Sleep(time.Hour)
 					}
+
 					return "", &TaskError{Name: "Busy"}
 				})
+
 				m, err := Parse(machine("T", state, done))
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				ctx, stop := context.WithCancelCause(t.Context())
+
 				time.AfterFunc(time.Minute, func() { stop(&Stopped{"Operator", "enough"}) })
+
 				start := time.Now()
+
 				expect(t, "result", m.Run(ctx, w.Execution), Result{Aborted, nil, "Operator", "enough"})
 				expect(t, "time", time.Since(start), time.Minute)
+
 				last := w.events[len(w.events)-1]
 				expect(t, "last event", fmt.Sprint(last.Type, last.PreviousEventID), "ExecutionAborted0")
 				time.Sleep(time.Hour)

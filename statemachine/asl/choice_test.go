@@ -60,14 +60,18 @@ func TestChoice_Operators(t *testing.T) {
 		{"t", "IsTimestamp", `true`, true},
 		{"s", "IsTimestamp", `true`, false},
 	} {
-		rule := fmt.Sprintf(`{"Variable": "$.%s", %q: %s, "Next": "Yes"}`, c.variable, c.operator, c.operand)
-		expect(t, rule, ended(decide(t, rule)), map[bool]string{true: "FAILED yes", false: "FAILED no"}[c.want])
+		rule := fmt.Sprintf(`{"Variable": "$.%s", %q: %s, "Next": "Yes"}`, c.variable, c.operator,
+			c.operand)
+		expect(t, rule, ended(decide(t, rule)), map[bool]string{true: "FAILED yes",
+			false: "FAILED no"}[c.want])
 	}
 }
 
 func decide(t *testing.T, rule string) Result {
 	t.Helper()
-	return newWorld(choiceInput, echo).run(t, machine("C", `"C": {"Type": "Choice", "Choices": [`+rule+`], "Default": "No"}`,
+
+	return newWorld(choiceInput, echo).run(t, machine("C", `"C": {"Type": "Choice", "Choices": [`+rule+
+		`], "Default": "No"}`,
 		`"Yes": {"Type": "Fail", "Error": "yes"}`, `"No": {"Type": "Fail", "Error": "no"}`))
 }
 
@@ -93,7 +97,8 @@ func TestChoice_RunTimeErrors(t *testing.T) {
 		`{"Variable": "$.n", "NumericEqualsPath": "$.gone", "Next": "Done"}`: "FAILED States.Runtime",
 		`{"Not": {"Variable": "$.gone", "IsNull": true}, "Next": "Done"}`:    "FAILED States.Runtime",
 	} {
-		result := newWorld(choiceInput, echo).run(t, machine("C", `"C": {"Type": "Choice", "Choices": [`+rule+`]}`, done))
+		result := newWorld(choiceInput, echo).run(t,
+			machine("C", `"C": {"Type": "Choice", "Choices": [`+rule+`]}`, done))
 		expect(t, rule, ended(result), want)
 	}
 }

@@ -11,7 +11,8 @@ import (
 // condition tells whether a rule of a Choice holds.
 type condition func(scope) (bool, error)
 
-// test compares the variable with the operand of its operator. Values of another type compare as false.
+// test compares the variable with the operand of its operator. Values of another type compare as
+// false.
 type test func(variable, operand any) bool
 
 // operator is one comparison of the language.
@@ -40,8 +41,10 @@ func init() {
 		"GreaterThanEquals": func(c int) bool { return c >= 0 },
 	} {
 		operators["String"+name] = operator{"a string", ordered(asString, strings.Compare, holds), true}
-		operators["Numeric"+name] = operator{"a number", ordered(asFloat, cmp.Compare[float64], holds), true}
-		operators["Timestamp"+name] = operator{"a timestamp", ordered(asTime, time.Time.Compare, holds), true}
+		operators["Numeric"+name] = operator{"a number", ordered(asFloat, cmp.Compare[float64], holds),
+			true}
+		operators["Timestamp"+name] = operator{"a timestamp", ordered(asTime, time.Time.Compare, holds),
+			true}
 	}
 }
 
@@ -49,6 +52,7 @@ func ordered[T any](as func(any) (T, bool), compare func(a, b T) int, holds func
 	return func(variable, operand any) bool {
 		a, ok := as(variable)
 		b, alike := as(operand)
+
 		return ok && alike && holds(compare(a, b))
 	}
 }
@@ -56,11 +60,15 @@ func ordered[T any](as func(any) (T, bool), compare func(a, b T) int, holds func
 func equal[T comparable](variable, operand any) bool {
 	a, ok := variable.(T)
 	b, alike := operand.(T)
+
 	return ok && alike && a == b
 }
 
 func is(kind func(any) bool) operator {
-	return operator{"true or false", func(variable, operand any) bool { return kind(variable) == operand }, false}
+	return operator{"true or false", func(variable,
+		operand any) bool {
+		return kind(variable) == operand
+	}, false}
 }
 
 func asString(v any) (string, bool) { s, ok := v.(string); return s, ok }
@@ -70,48 +78,61 @@ func asFloat(v any) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
+
 	f, err := n.Float64()
+
 	return f, err == nil
 }
 
 func asTime(v any) (time.Time, bool) {
 	s, _ := v.(string)
 	t, err := time.Parse(time.RFC3339, s)
+
 	return t, err == nil
 }
 
 // comparison takes Variable and exactly one operator.
 func (o *object) comparison() condition {
 	variable := o.path("Variable", parsePath)
+
 	var found []string
+
 	for field := range o.fields {
 		plain, byPath := strings.CutSuffix(field, "Path")
 		if known, ok := operators[plain]; field == "IsPresent" || ok && (!byPath || known.path) {
 			found = append(found, field)
 		}
 	}
+
 	slices.Sort(found)
+
 	if len(found) != 1 {
 		o.problem("found %d comparison operators %v, expected exactly one", len(found), found)
 		return nil
 	}
+
 	name := found[0]
 	if name == "IsPresent" {
 		expected, _ := o.flag(name)
+
 		return func(s scope) (bool, error) {
 			_, present := variable.get(s)
 			return present == expected, nil
 		}
 	}
+
 	plain, byPath := strings.CutSuffix(name, "Path")
 	compare := operators[plain].test
 	operand := o.operand(name, operators[plain], byPath)
+
 	return func(s scope) (bool, error) {
 		value, err := variable.need(s)
 		if err != nil {
 			return false, err
 		}
+
 		other, err := operand(s)
+
 		return err == nil && compare(value, other), err
 	}
 }
@@ -122,11 +143,14 @@ func (o *object) operand(field string, op operator, byPath bool) func(scope) (an
 		if p := o.path(field, parsePath); p != nil {
 			return p.need
 		}
+
 		return nil
 	}
+
 	raw, _ := o.take(field)
 	value, _ := decode(raw)
 	ok := false
+
 	switch op.kind {
 	case "a string":
 		_, ok = value.(string)
@@ -137,9 +161,11 @@ func (o *object) operand(field string, op operator, byPath bool) func(scope) (an
 	case "true or false":
 		_, ok = value.(bool)
 	}
+
 	if !ok {
 		o.refuse(field, "found %s, expected %s", abbreviate(raw), op.kind)
 	}
+
 	return func(scope) (any, error) { return value, nil }
 }
 
@@ -147,19 +173,24 @@ func (o *object) operand(field string, op operator, byPath bool) func(scope) (an
 func (p path) need(s scope) (any, error) {
 	value, ok := p.get(s)
 	if !ok {
-		return nil, runtimeError("Invalid path '%s': The choice state's condition path references an invalid value.", p.text)
+		return nil, runtimeError("Invalid path '%s': The choice state's condition path references an "+
+			"invalid value.", p.text)
 	}
+
 	return value, nil
 }
 
-// matchesPattern is StringMatches: '*' stands for any characters, a backslash takes the next one as it is.
+// matchesPattern is StringMatches: '*' stands for any characters, a backslash takes the next one
+// as it is.
 func matchesPattern(variable, operand any) bool {
 	text, ok := variable.(string)
 	pattern, alike := operand.(string)
+
 	return ok && alike && glob([]rune(pattern), []rune(text))
 }
 
-// glob goes back to the latest '*' where a character does not fit, which is enough for this language.
+// glob goes back to the latest '*' where a character does not fit, which is enough for this
+// language.
 func glob(pattern, text []rune) bool {
 	p, t, star, mark := 0, 0, -1, 0
 	for t < len(text) {
@@ -170,6 +201,7 @@ func glob(pattern, text []rune) bool {
 				literal, width = pattern[p+1], 2
 			}
 		}
+
 		switch {
 		case p < len(pattern) && width == 1 && literal == '*':
 			star, mark = p, t
@@ -184,8 +216,10 @@ func glob(pattern, text []rune) bool {
 			return false
 		}
 	}
+
 	for p < len(pattern) && pattern[p] == '*' {
 		p++
 	}
+
 	return p == len(pattern)
 }

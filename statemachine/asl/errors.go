@@ -19,15 +19,15 @@ const (
 	LambdaUnknown          = "Lambda.Unknown"
 )
 
-// reserved lists the names with the prefix "States." that Retry and Catch may match. States.Runtime is
-// missing: it always fails the execution.
+// reserved lists the names with the prefix "States." that Retry and Catch may match.
+// States.Runtime is missing: it always fails the execution.
 var reserved = []string{
 	All, Timeout, HeartbeatTimeout, TaskFailed, DataLimitExceeded, NoChoiceMatched, ResultPathMatchFailure,
 	"States.ParameterPathFailure", "States.Permissions", "States.BranchFailed", "States.IntrinsicFailure",
 }
 
-// TaskError is an error under the name that Retry and Catch match. For an error of a Lambda function, Cause
-// is the JSON object that Lambda answers: {"errorMessage", "errorType", ...}.
+// TaskError is an error under the name that Retry and Catch match. For an error of a Lambda
+// function, Cause is the JSON object that Lambda answers: {"errorMessage", "errorType", ...}.
 type TaskError struct {
 	Name  string
 	Cause string
@@ -46,6 +46,7 @@ func asTaskError(err error) *TaskError {
 	if !errors.As(err, &e) {
 		return &TaskError{Name: Runtime, Cause: err.Error()}
 	}
+
 	return e
 }
 
@@ -56,14 +57,16 @@ func lambdaError(err error) *TaskError {
 	case !errors.As(err, &e):
 		return &TaskError{Name: LambdaUnknown, Cause: err.Error()}
 	case e.Name == "":
-		return &TaskError{Name: LambdaUnknown, Cause: "The cause could not be determined because Lambda did not " +
+		return &TaskError{Name: LambdaUnknown, Cause: "The cause could not be determined because Lambda " +
+			"did not " +
 			"return an error type. Returned payload: " + e.Cause}
 	}
+
 	return e
 }
 
-// matches tells whether an ErrorEquals list takes e. AWS reports a missed heartbeat as States.Timeout and
-// matches it under either name.
+// matches tells whether an ErrorEquals list takes e. AWS reports a missed heartbeat as
+// States.Timeout and matches it under either name.
 func (e *TaskError) matches(names []string) bool {
 	switch {
 	case e.Name == Runtime:
@@ -73,5 +76,6 @@ func (e *TaskError) matches(names []string) bool {
 	case e.Name == DataLimitExceeded:
 		return false
 	}
+
 	return slices.Contains(names, All) || e.Name != Timeout && slices.Contains(names, TaskFailed)
 }

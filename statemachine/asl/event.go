@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Event is one entry of an execution's history. Its JSON has the field names of GetExecutionHistory, but
-// for the timestamp, which every protocol writes in its own way.
+// Event is one entry of an execution's history. Its JSON has the field names of
+// GetExecutionHistory, but for the timestamp, which every protocol writes in its own way.
 type Event struct {
 	ID              int64     `json:"id"`
 	PreviousEventID int64     `json:"previousEventId"`
@@ -93,12 +93,15 @@ func (e Event) result() (Result, bool) {
 	case e.ExecutionSucceeded != nil:
 		return Result{Status: Succeeded, Output: json.RawMessage(e.ExecutionSucceeded.Output)}, true
 	case e.ExecutionFailed != nil:
-		return Result{Status: Failed, Error: e.ExecutionFailed.Error, Cause: e.ExecutionFailed.Cause}, true
+		return Result{Status: Failed, Error: e.ExecutionFailed.Error,
+			Cause: e.ExecutionFailed.Cause}, true
 	case e.ExecutionAborted != nil:
-		return Result{Status: Aborted, Error: e.ExecutionAborted.Error, Cause: e.ExecutionAborted.Cause}, true
+		return Result{Status: Aborted, Error: e.ExecutionAborted.Error,
+			Cause: e.ExecutionAborted.Cause}, true
 	case e.ExecutionTimedOut != nil:
 		return Result{Status: TimedOut}, true
 	}
+
 	return Result{}, false
 }
 
@@ -107,20 +110,26 @@ func (e Event) WithoutData() Event {
 	if e.ExecutionStarted != nil {
 		e.ExecutionStarted = &ExecutionStarted{}
 	}
+
 	if e.ExecutionSucceeded != nil {
 		e.ExecutionSucceeded = &Output{}
 	}
+
 	if e.StateEntered != nil {
 		e.StateEntered = &StateEntered{Name: e.StateEntered.Name}
 	}
+
 	if e.StateExited != nil {
 		e.StateExited = &StateExited{Name: e.StateExited.Name}
 	}
+
 	if e.TaskSubmitted != nil {
 		e.TaskSubmitted = &TaskOutput{TaskResource: e.TaskSubmitted.TaskResource}
 	}
+
 	if e.TaskSucceeded != nil {
 		e.TaskSucceeded = &TaskOutput{TaskResource: e.TaskSucceeded.TaskResource}
 	}
+
 	return e
 }

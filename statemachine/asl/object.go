@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// object reads one JSON object of a definition field by field and collects what is wrong with it. Unlike
-// encoding/json it minds upper and lower case, and neither loses a field that comes twice nor one that
-// nobody asked for.
+// object reads one JSON object of a definition field by field and collects what is wrong with it.
+// Unlike encoding/json it minds upper and lower case, and neither loses a field that comes twice
+// nor one that nobody asked for.
 type object struct {
 	at       string // where it is, for messages
 	fields   map[string]json.RawMessage
@@ -19,29 +19,37 @@ type object struct {
 
 func readObject(at string, raw json.RawMessage, problems *[]error) (*object, []string) {
 	o := &object{at: at, fields: map[string]json.RawMessage{}, problems: problems}
+
 	var order []string
+
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
 		o.problem("found %s, expected an object", abbreviate(raw))
 		return o, nil
 	}
+
 	for d.More() {
 		key, err := d.Token()
+
 		var value json.RawMessage
 		if err == nil {
 			err = d.Decode(&value)
 		}
+
 		if err != nil {
 			o.problem("not JSON: %w", err)
 			return o, order
 		}
+
 		name, _ := key.(string)
 		if _, twice := o.fields[name]; twice {
 			o.refuse(name, "found twice, expected once")
 		}
+
 		o.fields[name] = value
 		order = append(order, name)
 	}
+
 	return o, order
 }
 
@@ -49,6 +57,7 @@ func abbreviate(raw json.RawMessage) string {
 	if len(raw) > 40 {
 		return string(raw[:40]) + "..."
 	}
+
 	return string(raw)
 }
 
@@ -66,7 +75,9 @@ func (o *object) done() {
 	for field := range o.fields {
 		unknown = append(unknown, field)
 	}
+
 	slices.Sort(unknown)
+
 	for _, field := range unknown {
 		o.refuse(field, "this field is not known here")
 	}
@@ -75,6 +86,7 @@ func (o *object) done() {
 func (o *object) take(field string) (json.RawMessage, bool) {
 	raw, ok := o.fields[field]
 	delete(o.fields, field)
+
 	return raw, ok
 }
 
@@ -83,10 +95,12 @@ func (o *object) into(field, expected string, into any) bool {
 	if !ok {
 		return false
 	}
+
 	if err := json.Unmarshal(raw, into); err != nil || string(raw) == "null" {
 		o.refuse(field, "found %s, expected %s", abbreviate(raw), expected)
 		return false
 	}
+
 	return true
 }
 
@@ -103,9 +117,11 @@ func (o *object) flag(field string) (value, ok bool) {
 // integer takes a number from least to most; fallback where it is not there.
 func (o *object) integer(field string, least, most, fallback int64) int64 {
 	value := fallback
-	if o.into(field, fmt.Sprintf("a whole number from %d to %d", least, most), &value) && (value < least || value > most) {
+	if o.into(field, fmt.Sprintf("a whole number from %d to %d", least, most), &value) &&
+		(value < least || value > most) {
 		o.refuse(field, "found %d, expected a whole number from %d to %d", value, least, most)
 	}
+
 	return value
 }
 
@@ -114,6 +130,7 @@ func (o *object) list(field string) []json.RawMessage {
 	if o.into(field, "a list", &list) && len(list) == 0 {
 		o.refuse(field, "found an empty list, expected at least one element")
 	}
+
 	return list
 }
 
@@ -123,38 +140,46 @@ func (o *object) path(field string, parse func(string) (path, error)) *path {
 	if !ok {
 		return nil
 	}
+
 	p, err := parse(text)
 	if err != nil {
 		o.refuse(field, "%w", err)
 		return nil
 	}
+
 	return &p
 }
 
-// filter takes InputPath, OutputPath or ResultPath: the root where it is not there, nil where it is null.
+// filter takes InputPath, OutputPath or ResultPath: the root where it is not there, nil where it
+// is null.
 func (o *object) filter(field string, parse func(string) (path, error)) *path {
 	raw, ok := o.fields[field]
 	if !ok {
 		return &root
 	}
+
 	if string(raw) == "null" {
 		o.take(field)
 		return nil
 	}
+
 	if p := o.path(field, parse); p != nil {
 		return p
 	}
+
 	return &root
 }
 
 // oneOf refuses the object unless exactly one of the fields, or at most one if optional, is there.
 func (o *object) oneOf(optional bool, fields ...string) {
 	var found []string
+
 	for _, field := range fields {
 		if _, ok := o.fields[field]; ok {
 			found = append(found, field)
 		}
 	}
+
 	switch {
 	case len(found) > 1:
 		o.problem("%s: found together, expected one of them", strings.Join(found, ", "))

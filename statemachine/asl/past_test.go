@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// errand goes through everything that takes time: a wait, a function that fails once, a token that is answered after
-// a minute, one that nobody answers in time, and a wait until a moment that is named.
+// errand goes through everything that takes time: a wait, a function that fails once, a token that
+// is answered after a minute, one that nobody answers in time, and a wait until a moment that is
+// named.
 var errand = machine("W",
 	`"W": {"Type": "Wait", "Seconds": 60, "Next": "Work"}`,
 	`"Work": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "work", "Payload.$": "$"},
@@ -30,7 +31,8 @@ var errand = machine("W",
 	`"P": {"Type": "Pass", "Result": true, "ResultPath": "$.passed", "Next": "Done"}`, done,
 	`"Wrong": {"Type": "Fail", "Error": "Wrong"}`)
 
-// outage is a process that dies as the machine records an event, and another that goes on after a while.
+// outage is a process that dies as the machine records an event, and another that goes on after a
+// while.
 type outage struct {
 	at     int // the event; 0 for none
 	events []Event
@@ -40,40 +42,49 @@ type outage struct {
 	worked int
 }
 
-func (o *outage) invoke(ctx context.Context, function string, payload json.RawMessage) (json.RawMessage, error) {
+func (o *outage) invoke(ctx context.Context, function string,
+	payload json.RawMessage) (json.RawMessage, error) {
 	time.Sleep(2 * time.Second)
+
 	if o.fell.Load() { // with the process that called it
 		return nil, errors.New("nobody hears this")
 	}
+
 	switch function {
 	case "work":
 		if o.worked++; o.worked == 1 {
 			return nil, &TaskError{Name: "Busy"}
 		}
+
 		return json.RawMessage(`{"n":1}`), nil
 	case "ask":
 		var in struct{ Deep []struct{ Token string } }
 		if err := json.Unmarshal(payload, &in); err != nil {
 			return nil, err
 		}
+
 		time.AfterFunc(time.Minute, func() {
 			for o.fell.Load() { // a schedule that is overdue
 				time.Sleep(time.Second)
 			}
+
 			_ = o.tokens.Load().Succeed(in.Deep[0].Token, json.RawMessage(`"yes"`))
 		})
 	}
+
 	return json.RawMessage("null"), nil
 }
 
 func (o *outage) run(t *testing.T, m *Machine) Result {
 	e := newWorld(`{"until":"2000-01-01T01:00:00Z"}`, echo).Execution
+
 	o.tokens.Store(&Tokens{})
 	e.Invoke, e.Tokens = o.invoke, o.tokens.Load()
 	e.Record = func(event Event) {
 		if o.fell.Load() {
 			return
 		}
+
 		o.events = append(o.events, event)
 		if len(o.events) == o.at {
 			o.fell.Store(true)
@@ -82,56 +93,70 @@ func (o *outage) run(t *testing.T, m *Machine) Result {
 	}
 	ctx, dead := context.WithCancelCause(t.Context())
 	o.dead = dead
+
 	result := m.Run(ctx, e)
 	if !o.fell.Load() {
 		return result
 	}
+
 	time.Sleep(5 * time.Second)
+
 	kept, err := json.Marshal(o.tokens.Load().Save())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var tokens []Token
 	if err := json.Unmarshal(kept, &tokens); err != nil {
 		t.Fatal(err)
 	}
+
 	after := &Tokens{}
 	after.Load(tokens)
 	o.tokens.Store(after)
 	e.Tokens, e.Past, o.at = after, o.events, 0
 	o.fell.Store(false)
+
 	return m.Run(t.Context(), e)
 }
 
-// A machine that is cut short at any event, and goes on, ends as one that was not; what it waits for ends when it
-// would have.
+// A machine that is cut short at any event, and goes on, ends as one that was not; what it waits
+// for ends when it would have.
 func TestRun_GoesOnAfterAnyEvent(t *testing.T) {
 	m, err := Parse(errand)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var whole outage
-	var want string
-	var takes time.Duration
+
+	var (
+		whole outage
+		want  string
+		takes time.Duration
+	)
+
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		want = ended(whole.run(t, m))
 		takes = time.Since(began)
 	})
 	expect(t, "end", want, `{"answer":"yes","late":{"Cause":"","Error":"States.Timeout"},"passed":true,"until":"2000-01-01T01:00:00Z","work":{"n":1}}`)
+
 	for n, event := range whole.events {
 		t.Run(fmt.Sprintf("%d %s", event.ID, event.what()), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, o := time.Now(), &outage{at: n + 1}
 				expect(t, "end", ended(o.run(t, m)), want)
+
 				if took := time.Since(began); n < len(whole.events)-6 && took != takes {
 					t.Errorf("took %s, expected %s", took, takes)
 				}
+
 				for i, e := range o.events {
 					if e.ID != int64(i+1) {
 						t.Fatalf("event %d of the history has the id %d", i+1, e.ID)
 					}
 				}
+
 				time.Sleep(time.Hour)
 			})
 		})
@@ -146,9 +171,12 @@ func TestRun_TimesOfThePast(t *testing.T) {
 		after      time.Duration
 		want       string
 	}{
-		"a wait":              {machine("W", `"W": {"Type": "Wait", "Seconds": 60, "Next": "Done"}`, done), "WaitStateEntered", time.Minute, `{}`},
-		"a wait that is over": {machine("W", `"W": {"Type": "Wait", "Seconds": 3, "Next": "Done"}`, done), "WaitStateEntered", 5 * time.Second, `{}`},
-		"a timeout":           {machine("T", waitsForToken(`, "TimeoutSeconds": 90`)), "TaskSubmitted", 90 * time.Second, "FAILED States.Timeout"},
+		"a wait": {machine("W", `"W": {"Type": "Wait", "Seconds": 60, "Next": "Done"}`,
+			done), "WaitStateEntered", time.Minute, `{}`},
+		"a wait that is over": {machine("W", `"W": {"Type": "Wait", "Seconds": 3, "Next": "Done"}`, done),
+			"WaitStateEntered", 5 * time.Second, `{}`},
+		"a timeout": {machine("T", waitsForToken(`, "TimeoutSeconds": 90`)), "TaskSubmitted",
+			90 * time.Second, "FAILED States.Timeout"},
 		"missed heartbeats": {machine("T", waitsForToken(`, "TimeoutSeconds": 90, "HeartbeatSeconds": 20, "Catch": [{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "Done"}]`), done),
 			"TaskTimedOut", 20 * time.Second, `{"Cause":"","Error":"States.Timeout"}`},
 		"the time of the execution": {`{"StartAt": "W", "TimeoutSeconds": 60, "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}}`, "WaitStateEntered", time.Minute, "TIMED_OUT "},
@@ -161,11 +189,13 @@ func TestRun_TimesOfThePast(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				began := time.Now()
 				w := newWorld(`{}`, func(function, _ string) (string, error) {
 					if c.cut == "TaskFailed" {
 						return "", &TaskError{Name: "Busy"}
 					}
+
 					return "null", nil
 				})
 				ctx, die := context.WithCancel(t.Context())
@@ -174,17 +204,21 @@ func TestRun_TimesOfThePast(t *testing.T) {
 					if ctx.Err() == nil {
 						record(e)
 					}
+
 					if e.Type == c.cut {
 						die()
 					}
 				}
 				m.Run(ctx, w.Execution)
+
 				if last := w.events[len(w.events)-1]; last.Type != c.cut {
 					t.Fatalf("cut short after %s", last.Type)
 				}
+
 				if c.cut != "TaskTimedOut" {
 					time.Sleep(5 * time.Second)
 				}
+
 				w.Past, w.Record = w.events, record
 				expect(t, "end", ended(m.Run(t.Context(), w.Execution)), c.want)
 				expect(t, "time", time.Since(began), c.after)
@@ -204,23 +238,33 @@ func TestTokens_AnAcceptedAnswerIsKept(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			w := newWorld(`{}`, func(string, string) (string, error) { return "null", nil })
+
 			ctx, die := context.WithCancel(t.Context())
 			go m.Run(ctx, w.Execution)
+
 			synctest.Wait()
+
 			history := w.events
+
 			die()
+
 			w.Record = func(Event) {}
+
 			synctest.Wait()
+
 			token := w.token(0)
 			kept := &Tokens{}
 			kept.Load([]Token{{Token: token}})
 			expect(t, "answer", answer(kept, token), nil)
+
 			w.Tokens = &Tokens{}
 			w.Tokens.Load(kept.Save())
 			expect(t, "another answer", answer(w.Tokens, token), ErrTaskTimedOut)
 			w.Past = history
-			expect(t, "end", ended(m.Run(t.Context(), w.Execution)), map[string]string{"yes": `"yes"`, "no": "FAILED AlarmBreached"}[name])
+			expect(t, "end", ended(m.Run(t.Context(), w.Execution)),
+				map[string]string{"yes": `"yes"`, "no": "FAILED AlarmBreached"}[name])
 			expect(t, "after the end", answer(w.Tokens, token), ErrTaskTimedOut)
 		})
 	}
@@ -231,6 +275,7 @@ func TestRun_TheHistoryOfAnotherDefinition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w := newWorld(`{}`, echo)
 	w.run(t, machine("Other", `"Other": {"Type": "Pass", "Next": "Done"}`, done))
 	w.Past = w.events[:3]

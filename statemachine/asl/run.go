@@ -23,17 +23,19 @@ var errHistoryFull = &TaskError{
 	Cause: fmt.Sprintf("The execution reached the maximum number of history events (%d).", MaxEvents),
 }
 
-// record adds an event, or goes past the one that was recorded before. The last place of a full history belongs to
-// the event that ends the execution.
+// record adds an event, or goes past the one that was recorded before. The last place of a full
+// history belongs to the event that ends the execution.
 func (r *run) record(e Event) {
 	if len(r.past) > 0 {
 		r.goPast(e)
 		return
 	}
+
 	if r.last == MaxEvents-1 {
 		r.stop(errHistoryFull)
 		return
 	}
+
 	r.final(e)
 }
 
@@ -42,8 +44,10 @@ func (r *run) final(e Event) {
 	if r.last > 1 && e.ExecutionAborted == nil && e.ExecutionTimedOut == nil {
 		e.PreviousEventID = r.last
 	}
+
 	r.last++
 	e.ID, e.Timestamp = r.last, time.Now()
+
 	r.now = e.Timestamp
 	if r.Record != nil {
 		r.Record(e)
@@ -63,20 +67,24 @@ func (r *run) exit(n *node, value any) error {
 	if len(data) > MaxPayload {
 		return tooLarge(n.name)
 	}
+
 	r.record(Event{Type: n.kind + "StateExited", StateExited: &StateExited{
 		Name: n.name, Output: output(data),
 	}})
+
 	return nil
 }
 
 func tooLarge(what string) error {
 	return &TaskError{Name: DataLimitExceeded, Cause: fmt.Sprintf(
-		"The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", what)}
+		"The state/task '%s' returned a result with a size exceeding the maximum number of bytes "+
+			"service limit.", what)}
 }
 
 // scope is what paths of the current state read: its input, and the context object.
 func (r *run) scope(n *node, input any, retries int, token string) scope {
 	execution, _ := decode(r.Input)
+
 	object := map[string]any{
 		"Execution": map[string]any{
 			"Id": r.ID, "Name": r.Name, "Input": execution, "StartTime": timestamp(r.StartTime),
@@ -89,6 +97,7 @@ func (r *run) scope(n *node, input any, retries int, token string) scope {
 	if token != "" {
 		object["Task"] = map[string]any{"Token": token}
 	}
+
 	return scope{input: input, context: object}
 }
 
@@ -99,6 +108,7 @@ func (r *run) region() string {
 	if parts := strings.Split(r.StateMachine.ID, ":"); len(parts) > 3 {
 		return parts[3]
 	}
+
 	return ""
 }
 
@@ -108,18 +118,23 @@ func (r *run) fault(n *node, err error) error {
 	if e.Name != Runtime {
 		return e
 	}
-	return runtimeError("An error occurred while executing the state '%s' (entered at the event id #%d). %s",
+
+	return runtimeError("An error occurred while executing the state '%s' (entered at the event id "+
+		"#%d). %s",
 		n.name, r.entered, e.Cause)
 }
 
-// sleep waits until a time, or returns early when the execution is stopped. What is past was waited for.
+// sleep waits until a time, or returns early when the execution is stopped. What is past was
+// waited for.
 func (r *run) sleep(ctx context.Context, until time.Time) {
 	d := time.Until(until)
 	if d <= 0 || len(r.past) > 0 {
 		return
 	}
+
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+
 	select {
 	case <-timer.C:
 	case <-ctx.Done():

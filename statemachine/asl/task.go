@@ -36,25 +36,32 @@ func parseTask(o *object, n node) state {
 	t := &task{node: n, resource: TaskResource{"lambda", "invoke"}}
 	t.paths(o)
 	t.transition(o)
+
 	switch resource, _ := o.text("Resource"); resource {
 	case lambdaInvoke:
 	case lambdaInvoke + ".waitForTaskToken":
 		t.token, t.resource.Resource = true, "invoke.waitForTaskToken"
 	default:
-		o.refuse("Resource", "found %q, expected %s, with or without .waitForTaskToken", resource, lambdaInvoke)
+		o.refuse("Resource", "found %q, expected %s, with or without .waitForTaskToken", resource,
+			lambdaInvoke)
 	}
+
 	t.parameters = o.template("Parameters")
 	t.checkParameters(o)
 	t.selector = o.template("ResultSelector")
 	t.result = o.filter("ResultPath", parseReference)
 	t.retry, t.catch = o.retriers(), o.catchers()
+
 	t.timeout, t.heartbeat = o.duration("TimeoutSeconds"), o.duration("HeartbeatSeconds")
 	if t.heartbeat.seconds > 0 && t.timeout.seconds > 0 && t.heartbeat.seconds >= t.timeout.seconds {
-		o.refuse("HeartbeatSeconds", "found %d, expected less than TimeoutSeconds, %d", t.heartbeat.seconds, t.timeout.seconds)
+		o.refuse("HeartbeatSeconds", "found %d, expected less than TimeoutSeconds, %d",
+			t.heartbeat.seconds, t.timeout.seconds)
 	}
+
 	if !t.token && (t.heartbeat.seconds > 0 || t.heartbeat.path != nil) {
 		o.refuse("HeartbeatSeconds", "nobody can send heartbeats to a task without a token")
 	}
+
 	return t
 }
 
@@ -63,11 +70,13 @@ func (t *task) checkParameters(o *object) {
 	if given["FunctionName"] == nil {
 		o.refuse("Parameters", "FunctionName: missing")
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if name != "FunctionName" && name != "Payload" {
 			o.refuse("Parameters", "%s: this field is not known here", name)
 		}
 	}
+
 	if t.token != passesToken(t.parameters) {
 		o.refuse("Parameters", "$$.Task.Token must be passed on by .waitForTaskToken, and only by it")
 	}
@@ -82,6 +91,7 @@ func passesToken(t template) bool {
 	case elements:
 		return slices.ContainsFunc(t, passesToken)
 	}
+
 	return false
 }
 
@@ -94,11 +104,15 @@ func (d duration) in(s scope) (int64, error) {
 	if d.path == nil {
 		return d.seconds, nil
 	}
+
 	value, _ := d.path.get(s)
+
 	seconds, ok := whole(value)
 	if !ok || seconds == 0 {
-		return 0, runtimeError("The %sPath '%s' found %s, expected a positive whole number", d.field, d.path.text, encode(value))
+		return 0, runtimeError("The %sPath '%s' found %s, expected a positive whole number", d.field,
+			d.path.text, encode(value))
 	}
+
 	return seconds, nil
 }
 
@@ -107,26 +121,33 @@ func (t *task) targets() []target {
 	for i, c := range t.catch {
 		list = append(list, target{fmt.Sprintf("Catch[%d].Next", i), c.next})
 	}
+
 	return list
 }
 
 func (t *task) run(ctx context.Context, r *run, input any) (any, string, error) {
 	r.enter(&t.node, input)
+
 	tried := make([]int64, len(t.retry))
 	for retries := 0; ; retries++ {
 		output, err := t.attempt(ctx, r, input, retries)
 		if err == nil {
 			return output, t.next, r.exit(&t.node, output)
 		}
+
 		if ctx.Err() != nil {
 			return nil, "", err
 		}
+
 		e := asTaskError(err)
+
 		wait, again := t.again(e, tried)
 		if !again {
 			return t.caught(r, input, e)
 		}
+
 		r.sleep(ctx, r.now.Add(wait))
+
 		if ctx.Err() != nil {
 			return nil, "", err
 		}
@@ -141,6 +162,7 @@ func (t *task) again(e *TaskError, tried []int64) (time.Duration, bool) {
 			return c.delay(tried[i] - 1), tried[i] <= c.maxAttempts
 		}
 	}
+
 	return 0, false
 }
 
@@ -149,15 +171,20 @@ func (t *task) caught(r *run, input any, e *TaskError) (any, string, error) {
 		if !e.matches(c.errors) {
 			continue
 		}
+
 		output := input
+
 		if c.result != nil {
 			var err error
-			if output, err = c.result.put(input, map[string]any{"Error": e.Name, "Cause": e.Cause}); err != nil {
+			if output, err = c.result.put(input, map[string]any{"Error": e.Name,
+				"Cause": e.Cause}); err != nil {
 				return nil, "", err
 			}
 		}
+
 		return output, c.next, r.exit(&t.node, output)
 	}
+
 	return nil, "", e
 }
 
@@ -168,17 +195,21 @@ func (t *task) attempt(ctx context.Context, r *run, input any, retries int) (any
 		c.ticket = r.Tokens.open(t.handedOut(r))
 		defer r.Tokens.close(c.ticket)
 	}
+
 	if err := c.prepare(r, input, retries); err != nil {
 		return nil, r.fault(&t.node, err)
 	}
+
 	result, err := c.make(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+
 	output, err := t.shape(c.scope, input, result)
 	if err != nil {
 		return nil, r.fault(&t.node, err)
 	}
+
 	return output, nil
 }
 
@@ -190,20 +221,25 @@ func (t *task) shape(s scope, input, result any) (any, error) {
 			return nil, err
 		}
 	}
+
 	output := input
+
 	if t.result != nil {
 		var err error
 		if output, err = t.result.put(input, result); err != nil {
 			return nil, err
 		}
 	}
+
 	return t.narrow("OutputPath", t.output, scope{output, s.context})
 }
 
 func functionName(parameters map[string]any) (string, error) {
 	name, _ := parameters["FunctionName"].(string)
 	if strings.TrimSpace(name) == "" {
-		return "", runtimeError("FunctionName: found %s, expected a name or ARN", encode(parameters["FunctionName"]))
+		return "", runtimeError("FunctionName: found %s, expected a name or ARN",
+			encode(parameters["FunctionName"]))
 	}
+
 	return name, nil
 }

@@ -29,8 +29,10 @@ func (t members) fill(s scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		object[name] = value
 	}
+
 	return object, nil
 }
 
@@ -41,8 +43,10 @@ func (t elements) fill(s scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		list[i] = value
 	}
+
 	return list, nil
 }
 
@@ -53,9 +57,12 @@ func (t lookup) fill(s scope) (any, error) {
 		if t.path.context {
 			data = s.context
 		}
-		return nil, runtimeError("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
+
+		return nil, runtimeError("The JSONPath '%s' specified for the field '%s' could not be found in "+
+			"the input '%s'",
 			t.path.text, t.field, encode(data))
 	}
+
 	return value, nil
 }
 
@@ -69,12 +76,15 @@ func parseTemplate(at string, value any) (template, error) {
 			if _, twice := value[plain]; dynamic && twice {
 				return nil, fmt.Errorf("%s.%s: found beside %s, expected one of them", at, name, plain)
 			}
+
 			member, err := parseMember(at+"."+name, name, inner, dynamic)
 			if err != nil {
 				return nil, err
 			}
+
 			t[plain] = member
 		}
+
 		return t, nil
 	case []any:
 		t := make(elements, len(value))
@@ -83,10 +93,13 @@ func parseTemplate(at string, value any) (template, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			t[i] = element
 		}
+
 		return t, nil
 	}
+
 	return literal{value}, nil
 }
 
@@ -94,6 +107,7 @@ func parseMember(at, name string, value any, dynamic bool) (template, error) {
 	if !dynamic {
 		return parseTemplate(at, value)
 	}
+
 	text, ok := value.(string)
 	switch {
 	case !ok:
@@ -101,10 +115,12 @@ func parseMember(at, name string, value any, dynamic bool) (template, error) {
 	case strings.HasPrefix(text, "States."):
 		return nil, fmt.Errorf("%s: found %q: intrinsic functions are not supported", at, text)
 	}
+
 	p, err := parsePath(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
+
 	return lookup{field: name, path: p}, nil
 }
 
@@ -114,18 +130,22 @@ func (o *object) template(field string) template {
 	if !ok {
 		return nil
 	}
+
 	value, err := decode(raw)
 	if err != nil {
 		o.refuse(field, "%w", err)
 		return nil
 	}
+
 	if _, ok := value.(map[string]any); !ok {
 		o.refuse(field, "found %s, expected an object", abbreviate(raw))
 		return nil
 	}
+
 	t, err := parseTemplate(field, value)
 	if err != nil {
 		*o.problems = append(*o.problems, fmt.Errorf("%s: %w", o.at, err))
 	}
+
 	return t
 }

@@ -11,18 +11,20 @@ import (
 var (
 	// ErrInvalidToken answers a token that was never handed out.
 	ErrInvalidToken = errors.New("invalid task token")
-	// ErrTaskTimedOut answers a token whose task is over: it was answered, timed out, or its execution ended.
+	// ErrTaskTimedOut answers a token whose task is over: it was answered, timed out, or its execution
+	// ended.
 	ErrTaskTimedOut = errors.New("the task of this token is over")
 )
 
-// Tokens hands answers from outside to the tasks that wait for them. A token is good once. The zero value
-// is ready for use, by any number of executions at a time.
+// Tokens hands answers from outside to the tasks that wait for them. A token is good once. The
+// zero value is ready for use, by any number of executions at a time.
 type Tokens struct {
 	mu      sync.Mutex
 	tickets map[string]*ticket
 }
 
-// ticket is what a task holds while it waits. Both channels have room for one, so that no sender waits.
+// ticket is what a task holds while it waits. Both channels have room for one, so that no sender
+// waits.
 type ticket struct {
 	token  string
 	answer chan answer
@@ -50,11 +52,14 @@ func (t *Tokens) Fail(token, name, cause string) error {
 func (t *Tokens) send(token string, a answer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	open, err := t.find(token)
 	if err != nil {
 		return err
 	}
+
 	open.accept(a)
+
 	return nil
 }
 
@@ -62,14 +67,17 @@ func (t *Tokens) send(token string, a answer) error {
 func (t *Tokens) Heartbeat(token string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	open, err := t.find(token)
 	if err != nil {
 		return err
 	}
+
 	select {
 	case open.beat <- struct{}{}:
 	default:
 	}
+
 	return nil
 }
 
@@ -81,6 +89,7 @@ func (t *Tokens) find(token string) (*ticket, error) {
 	case open.over:
 		return nil, ErrTaskTimedOut
 	}
+
 	return open, nil
 }
 
@@ -93,16 +102,20 @@ func (k *ticket) accept(a answer) {
 func (t *Tokens) open(handedOut string) *ticket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	if open := t.tickets[handedOut]; open != nil {
 		open.over = open.given != nil
 		return open
 	}
+
 	if handedOut == "" {
 		// As long as those of AWS, so that whatever has to carry one is tried with it.
 		var random [480]byte
+
 		_, _ = rand.Read(random[:])
 		handedOut = base64.StdEncoding.EncodeToString(random[:])
 	}
+
 	return t.add(handedOut)
 }
 
@@ -110,16 +123,19 @@ func (t *Tokens) add(token string) *ticket {
 	if t.tickets == nil {
 		t.tickets = map[string]*ticket{}
 	}
+
 	open := &ticket{token: token, answer: make(chan answer, 1), beat: make(chan struct{}, 1)}
 	t.tickets[token] = open
+
 	return open
 }
 
-// close ends the token. Whoever was told that an answer was accepted is right: it is returned even if the
-// task stopped waiting at the same moment.
+// close ends the token. Whoever was told that an answer was accepted is right: it is returned even
+// if the task stopped waiting at the same moment.
 func (t *Tokens) close(open *ticket) (a answer, answered bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	open.over = true
 	select {
 	case a = <-open.answer:

@@ -28,12 +28,15 @@ func open(dir string) (*layers, error) {
 	if err != nil {
 		return nil, invalid("%s: %w", dir, inWords(err))
 	}
+
 	l := &layers{Root: root, dir: dir}
+
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		root.Close()
 		return nil, invalid("%s: %w", dir, inWords(err))
 	}
+
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case strings.HasPrefix(name, "."), e.Type().IsRegular():
@@ -41,9 +44,12 @@ func open(dir string) (*layers, error) {
 			l.folders = append(l.folders, name)
 		default: // a misspelled layer would be left out in silence
 			root.Close()
-			return nil, invalid("%s: found something else than the folders site, functions and migrations; is it misspelled?", filepath.Join(dir, name))
+
+			return nil, invalid("%s: found something else than the folders site, functions and migrations; "+
+				"is it misspelled?", filepath.Join(dir, name))
 		}
 	}
+
 	return l, nil
 }
 
@@ -54,67 +60,87 @@ func (l *layers) functions() ([]string, error) {
 	if !l.has("functions") {
 		return nil, nil
 	}
+
 	entries, err := fs.ReadDir(l.FS(), "functions")
 	if err != nil {
 		return nil, invalid("%s: %w", l.path("functions"), inWords(err))
 	}
+
 	var names []string
+
 	for _, e := range entries {
 		if !e.IsDir() {
-			return nil, invalid("%s: found a file, expected a folder for each function", l.path("functions/"+e.Name()))
+			return nil, invalid("%s: found a file, expected a folder for each function",
+				l.path("functions/"+e.Name()))
 		}
+
 		names = append(names, e.Name())
 	}
+
 	if names == nil {
-		return nil, invalid("%s: found nothing, expected a folder for each function, or no folder functions", l.path("functions"))
+		return nil, invalid("%s: found nothing, expected a folder for each function, or no folder "+
+			"functions", l.path("functions"))
 	}
+
 	return names, nil
 }
 
-// pack zips a folder: names sorted, times fixed, modes only plain or executable. Only names the folders that
-// may lie in it; without any, everything may.
+// pack zips a folder: names sorted, times fixed, modes only plain or executable. Only names the
+// folders that may lie in it; without any, everything may.
 func (l *layers) pack(folder string, only ...string) ([]byte, error) {
 	files, err := l.files(folder, only)
 	if err != nil {
 		return nil, err
 	}
+
 	if len(files) == 0 {
 		return nil, invalid("%s: found no files, expected some, or no such folder", l.path(folder))
 	}
+
 	var b bytes.Buffer
+
 	w := zip.NewWriter(&b)
 	size := 0
+
 	for _, name := range files {
 		data, mode, err := l.read(name)
 		if err != nil {
 			return nil, err
 		}
+
 		if size += len(data); size > maxLayer {
 			return nil, invalid("%s: found more than %d MB, expected less", l.path(folder), maxLayer>>20)
 		}
+
 		header := &zip.FileHeader{
 			Name: strings.TrimPrefix(name, folder+"/"), Method: zip.Deflate,
 			Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), // the first day that a zip knows
 		}
 		header.SetMode(mode)
+
 		f, err := w.CreateHeader(header)
 		if err == nil {
 			_, err = f.Write(data)
 		}
+
 		if err != nil {
 			return nil, fmt.Errorf("pack %s: %w", l.path(name), err)
 		}
 	}
+
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("pack %s: %w", l.path(folder), err)
 	}
+
 	return b.Bytes(), nil
 }
 
 func (l *layers) files(folder string, only []string) ([]string, error) {
 	var files []string
+
 	err := fs.WalkDir(l.FS(), folder, func(name string, e fs.DirEntry, err error) error {
 		inside := strings.TrimPrefix(name, folder+"/")
+
 		top, _, _ := strings.Cut(inside, "/")
 		switch {
 		case err != nil:
@@ -122,15 +148,20 @@ func (l *layers) files(folder string, only []string) ([]string, error) {
 		case name == folder:
 			return nil
 		case only != nil && (!slices.Contains(only, top) || top == inside && !e.IsDir()):
-			return invalid("%s: found something else than the folders %s; is it misspelled?", l.path(name), strings.Join(only, ", "))
+			return invalid("%s: found something else than the folders %s; is it misspelled?", l.path(name),
+				strings.Join(only, ", "))
 		case strings.Contains(name, `\`):
-			return invalid(`%s: found a name with "\", which unzips differently on Windows; rename it`, l.path(name))
+			return invalid(`%s: found a name with "\", which unzips differently on Windows; rename it`,
+				l.path(name))
 		case !e.IsDir():
 			files = append(files, name)
 		}
+
 		return nil
 	})
+
 	slices.Sort(files)
+
 	return files, err
 }
 
@@ -145,15 +176,19 @@ func (l *layers) read(name string) ([]byte, fs.FileMode, error) {
 	case !info.Mode().IsRegular():
 		return nil, 0, invalid("%s: found a %s, expected a file", l.path(name), info.Mode().Type())
 	case info.Size() > maxLayer:
-		return nil, 0, invalid("%s: found %d MB, expected at most %d", l.path(name), info.Size()>>20, maxLayer>>20)
+		return nil, 0, invalid("%s: found %d MB, expected at most %d", l.path(name), info.Size()>>20,
+			maxLayer>>20)
 	}
+
 	data, err := fs.ReadFile(l.FS(), name)
 	if err != nil {
 		return nil, 0, invalid("%s: %w", l.path(name), inWords(err))
 	}
+
 	if path.Base(name) == "bootstrap" || info.Mode()&0o111 != 0 { // Windows knows no executable files
 		return data, 0o755, nil
 	}
+
 	return data, 0o644, nil
 }
 

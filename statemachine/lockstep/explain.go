@@ -8,21 +8,27 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// explain is an error in one line that says what to do about it. The SDK's own wording repeats the operation
-// and the status, and hides the reason behind both.
+// explain is an error in one line that says what to do about it. The SDK's own wording repeats the
+// operation and the status, and hides the reason behind both.
 func explain(err error) string {
 	text := err.Error()
 	what, _, _ := strings.Cut(text, ": operation error ")
-	var api smithy.APIError
-	var network *net.OpError
+
+	var (
+		api     smithy.APIError
+		network *net.OpError
+	)
 	switch {
-	case strings.Contains(text, "get identity") || strings.Contains(text, "failed to refresh cached credentials"):
+	case strings.Contains(text, "get identity") ||
+		strings.Contains(text, "failed to refresh cached credentials"):
 		return what + ": found no AWS credentials; set AWS_PROFILE, or sign in with aws sso login"
 	case errors.As(err, &api):
-		text = what + ": " + strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ") + advice(api.ErrorCode())
+		text = what + ": " + strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ") +
+			advice(api.ErrorCode())
 	case errors.As(err, &network):
 		text = what + ": " + network.Error() + "; is AWS_ENDPOINT_URL right, and is there a network?"
 	}
+
 	return strings.Join(strings.Fields(text), " ")
 }
 
@@ -37,5 +43,6 @@ func advice(code string) string {
 	case strings.Contains(code, "ResourceNotFound"):
 		return "; is the stack deployed in this Region?"
 	}
+
 	return ""
 }

@@ -1,8 +1,8 @@
-// Lockstep is the operator's command: it uploads releases, shows the one under way, and speaks to it. It asks
-// AWS as every AWS tool does; AWS_ENDPOINT_URL points it at a run on one machine.
+// Lockstep is the operator's command: it uploads releases, shows the one under way, and speaks to
+// it. It asks AWS as every AWS tool does; AWS_ENDPOINT_URL points it at a run on one machine.
 //
-// Exit codes: 0 done, or released; 1 rolled back; 2 bad input, or refused; 3 superseded; 4 AWS could not be
-// asked; 5 doctor or repair leaves something inconsistent; 130 interrupted.
+// Exit codes: 0 done, or released; 1 rolled back; 2 bad input, or refused; 3 superseded; 4 AWS
+// could not be asked; 5 doctor or repair leaves something inconsistent; 130 interrupted.
 package main
 
 import (
@@ -54,28 +54,37 @@ type arguments struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, configure))
 }
 
 // run carries the command line out and returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, configure func(context.Context) (aws.Config, error)) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer,
+	configure func(context.Context) (aws.Config, error)) int {
 	var a arguments
+
 	parser, err := kong.New(&a, kong.Name("lockstep"), kong.Writers(stdout, stderr),
 		kong.Description("Releases every layer of a web application in lockstep.\n\n"+
-			"Exit codes: 0 done or released, 1 rolled back, 2 bad input or refused, 3 superseded, 4 AWS could not be asked, 5 something is left inconsistent (doctor, repair)."))
+			"Exit codes: 0 done or released, 1 rolled back, 2 bad input or refused, 3 superseded, 4 AWS "+
+			"could not be asked, 5 something is left inconsistent (doctor, repair)."))
 	if err != nil {
 		fmt.Fprintln(stderr, "lockstep:", err)
 		return exitRefused
 	}
+
 	command, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(stderr, "lockstep: %s; see lockstep --help\n", err)
 		return exitRefused
 	}
+
 	s := &session{ctx: ctx, arguments: &a, stdout: stdout, stderr: stderr, configure: configure}
 	err = command.Run(s, action(command.Command()))
-	var end *ended
-	var left *inconsistent
+
+	var (
+		end  *ended
+		left *inconsistent
+	)
 	switch {
 	case err == nil:
 		return 0
@@ -88,11 +97,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, configure
 	case ctx.Err() != nil:
 		return exitInterrupted
 	}
+
 	fmt.Fprintln(stderr, "lockstep:", explain(err))
+
 	switch statemachine.Name(err) {
 	case statemachine.InvalidRelease, statemachine.IncompatibleMigration:
 		return exitRefused
 	}
+
 	return exitUnreachable
 }
 
@@ -120,5 +132,6 @@ func (e *ended) code() int {
 	case statemachine.Refused:
 		return exitRefused
 	}
+
 	return exitRolledBack
 }

@@ -17,6 +17,7 @@ func (p paint) in(code, text string) string {
 	if !p {
 		return text
 	}
+
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
@@ -28,42 +29,55 @@ const (
 	yellow = "33;1"
 )
 
-// render is the status in rows: the release and its state, the ramp, the verdict, the environments, who waits,
-// and the last rows of the story.
+// render is the status in rows: the release and its state, the ramp, the verdict, the
+// environments, who waits, and the last rows of the story.
 func render(st status, now time.Time, p paint, story int) []string {
 	if st.Release == "" {
-		return append(append([]string{p.in(bold, st.App) + "  nothing was released yet"}, frozen(st, p)...), environments(st, p)...)
+		return append(append([]string{p.in(bold, st.App) + "  nothing was released yet"},
+			frozen(st, p)...), environments(st, p)...)
 	}
-	rows := []string{fmt.Sprintf("%s  %s  %s%s", p.in(bold, st.App), p.in(bold, st.Release), state(st, p), p.in(dim, age(st, now)))}
+
+	rows := []string{fmt.Sprintf("%s  %s  %s%s", p.in(bold, st.App), p.in(bold, st.Release),
+		state(st, p), p.in(dim, age(st, now)))}
 	if st.Cause != "" {
 		rows = append(rows, row(p, "cause", strings.Join(strings.Fields(st.Cause), " ")))
 	}
+
 	if len(st.Ramp) > 0 || st.Weight > 0 {
 		rows = append(rows, row(p, "ramp", ramp(st, now, p)))
 	}
+
 	if st.Hotfix != "" {
 		rows = append(rows, row(p, "hotfix", st.Hotfix))
 	}
+
 	if st.Held != nil {
 		rows = append(rows, row(p, "held", p.in(yellow, st.Held.Why)+goesOn(st.Held)))
 	}
+
 	rows = append(rows, frozen(st, p)...)
 	if st.Verdict != "" {
 		rows = append(rows, row(p, "verdict", st.Verdict))
 	}
+
 	rows = append(rows, environments(st, p)...)
 	if st.Preview {
 		rows = append(rows, row(p, "preview", "open to testers: lockstep preview prints the link"))
 	}
+
 	for _, w := range st.Queue {
-		rows = append(rows, row(p, "waits", fmt.Sprintf("%s, since %s", w.Release, w.Since.Local().Format(time.TimeOnly))))
+		rows = append(rows, row(p, "waits", fmt.Sprintf("%s, since %s", w.Release,
+			w.Since.Local().Format(time.TimeOnly))))
 	}
+
 	if len(st.Story) > 0 {
 		rows = append(rows, "")
 	}
+
 	for _, e := range st.Story[max(0, len(st.Story)-story):] {
 		rows = append(rows, line(e))
 	}
+
 	return rows
 }
 
@@ -79,6 +93,7 @@ func goesOn(h *statemachine.Held) string {
 	case statemachine.HeldByFreeze:
 		return "; lockstep unfreeze or rollback"
 	}
+
 	return "; lockstep advance or rollback"
 }
 
@@ -86,6 +101,7 @@ func frozen(st status, p paint) []string {
 	if st.Frozen == "" {
 		return nil
 	}
+
 	return []string{row(p, "frozen", p.in(yellow, st.Frozen)+": nothing grows or begins")}
 }
 
@@ -100,6 +116,7 @@ func state(st status, p paint) string {
 	case statemachine.Superseded, statemachine.Refused:
 		return p.in(yellow, st.Outcome.String())
 	}
+
 	text := cmp.Or(string(st.State), "Begin")
 	if st.Held != nil {
 		return p.in(yellow, text+", "+map[statemachine.HeldBy]string{
@@ -107,15 +124,19 @@ func state(st status, p paint) string {
 			statemachine.HeldByWindow: "outside of its windows", statemachine.HeldByFreeze: "frozen", statemachine.HeldByDrain: "waits for the word to contract",
 		}[st.Held.By])
 	}
+
 	if st.Paused {
 		return p.in(yellow, text+", paused")
 	}
+
 	if st.Waits {
 		return p.in(yellow, "waits for its turn")
 	}
+
 	if !st.UnderWay {
 		return p.in(red, text+", but nobody is at it")
 	}
+
 	return p.in(bold, text)
 }
 
@@ -124,14 +145,17 @@ func age(st status, now time.Time) string {
 	case st.Began == nil:
 		return ""
 	case st.Ended != nil:
-		return fmt.Sprintf("  after %s, at %s", st.Ended.Sub(*st.Began).Round(time.Second), st.Ended.Local().Format(time.TimeOnly))
+		return fmt.Sprintf("  after %s, at %s", st.Ended.Sub(*st.Began).Round(time.Second),
+			st.Ended.Local().Format(time.TimeOnly))
 	}
+
 	return fmt.Sprintf("  for %s", now.Sub(*st.Began).Round(time.Second))
 }
 
 // ramp marks the step that the weight has reached; a harm budget has none.
 func ramp(st status, now time.Time, p paint) string {
 	var steps []string
+
 	for _, step := range st.Ramp {
 		text := percent(step.Percent)
 		switch {
@@ -140,12 +164,16 @@ func ramp(st status, now time.Time, p paint) string {
 		case step.Weight > st.Weight:
 			text = p.in(dim, text)
 		}
+
 		steps = append(steps, text)
 	}
+
 	has := "active has " + percent(float64(st.Weight)/100)
-	if st.Promoted && st.Ended == nil && st.Cause == "" { // what was active is the fallback now, unless it is rolled back
+	// what was active is the fallback now, unless it is rolled back
+	if st.Promoted && st.Ended == nil && st.Cause == "" {
 		has = "everyone has " + st.Release
 	}
+
 	text := strings.TrimSpace(strings.Join(steps, "  ") + "   " + has)
 	if st.BakeUntil != nil && !st.Paused && st.Held == nil {
 		text += fmt.Sprintf(", watched until %s", st.BakeUntil.Local().Format(time.TimeOnly))
@@ -153,6 +181,7 @@ func ramp(st status, now time.Time, p paint) string {
 			text += fmt.Sprintf(" (%s more)", left)
 		}
 	}
+
 	return text
 }
 
@@ -160,16 +189,20 @@ func percent(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) + " 
 
 func environments(st status, p paint) []string {
 	var rows []string
+
 	for _, env := range statemachine.Environments() {
 		view, found := st.Environments[env]
 		if !found {
 			continue
 		}
+
 		text := fmt.Sprintf("%-9s %s", view.Role, cmp.Or(view.Release, "nothing yet"))
 		if !view.Settled && view.Release != "" {
 			text += p.in(yellow, ", being changed")
 		}
+
 		rows = append(rows, row(p, string(env), text))
 	}
+
 	return rows
 }

@@ -9,7 +9,8 @@ import (
 	"lockstep/statemachine"
 )
 
-// exitInconsistent is that of doctor and repair where something is not, or could not be made, as it should be.
+// exitInconsistent is that of doctor and repair where something is not, or could not be made, as
+// it should be.
 const exitInconsistent = 5
 
 // doctorCommand is lockstep doctor.
@@ -38,16 +39,20 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
+
 	input, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
+
 	name := statemachine.LambdaName(s.settings.App, statemachine.Repair)
+
 	out, err := lambda.NewFromConfig(s.config, func(o *lambda.Options) { o.RetryMaxAttempts = 1 }).
 		Invoke(s.ctx, &lambda.InvokeInput{FunctionName: &name, Payload: input})
 	if err != nil {
 		return fmt.Errorf("call %s: %w", name, err)
 	}
+
 	var failure struct {
 		Message string `json:"errorMessage"`
 	}
@@ -55,28 +60,35 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 		_ = json.Unmarshal(out.Payload, &failure)
 		return fmt.Errorf("%s: %s", name, failure.Message)
 	}
+
 	var d statemachine.Diagnosis
 	if err := json.Unmarshal(out.Payload, &d); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", name, err)
 	}
+
 	left := 0
+
 	for _, f := range d.Findings {
 		if !f.Mended {
 			left++
 		}
 	}
+
 	if asJSON {
 		data, err := json.MarshalIndent(d, "", "  ")
 		if err != nil {
 			return err
 		}
+
 		s.say("%s", data)
 	} else {
 		s.sayDiagnosis(d)
 	}
+
 	if left > 0 {
 		return &inconsistent{left}
 	}
+
 	return nil
 }
 
@@ -86,8 +98,10 @@ func (s *session) sayDiagnosis(d statemachine.Diagnosis) {
 	} else if len(d.Findings) == 0 {
 		s.say("All is as the ledger says.")
 	}
+
 	for _, f := range d.Findings {
 		s.say("- %s", f.What)
+
 		switch {
 		case f.Mended:
 			s.say("  done: %s", f.Repair)

@@ -35,47 +35,63 @@ type session struct {
 // connect finds the account, and the settings that the infrastructure left in the state bucket.
 func (s *session) connect() error {
 	if s.arguments.StateBucket == "" {
-		return invalid("which state bucket? Give --state-bucket, or set %s to the one that the stack names in its outputs",
+		return invalid("which state bucket? Give --state-bucket, or set %s to the one that the stack "+
+			"names in its outputs",
 			statemachine.StateBucketVariable)
 	}
+
 	var err error
 	if s.config, err = s.configure(s.ctx); err != nil {
 		return err
 	}
+
 	data, _, err := s.read(statemachine.SettingsKey)
 	if err != nil {
 		return err
 	}
+
 	if data == nil {
-		return invalid("s3://%s/%s: found no such object; is this the state bucket, and is the stack deployed?",
+		return invalid("s3://%s/%s: found no such object; is this the state bucket, and is the stack "+
+			"deployed?",
 			s.arguments.StateBucket, statemachine.SettingsKey)
 	}
+
 	if s.settings, err = statemachine.ParseSettings(data); err != nil {
 		return invalid("s3://%s/%w", s.arguments.StateBucket, err)
 	}
+
 	if app := s.arguments.App; app != "" && app != s.settings.App {
-		return invalid("--app: found %q, but the state bucket %s belongs to %q", app, s.arguments.StateBucket, s.settings.App)
+		return invalid("--app: found %q, but the state bucket %s belongs to %q", app,
+			s.arguments.StateBucket, s.settings.App)
 	}
+
 	if s.arguments.Bus != "" {
 		s.settings.Bus = s.arguments.Bus
 	}
+
 	return nil
 }
 
 // read returns an object of the state bucket; one that is missing has no ETag.
 func (s *session) read(key string) (data []byte, etag string, err error) {
-	out, err := s.s3().GetObject(s.ctx, &s3.GetObjectInput{Bucket: &s.arguments.StateBucket, Key: &key})
+	out, err := s.s3().GetObject(s.ctx, &s3.GetObjectInput{Bucket: &s.arguments.StateBucket,
+		Key: &key})
+
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() == "NoSuchKey" {
 		return nil, "", nil
 	}
+
 	if err == nil {
 		defer out.Body.Close()
+
 		data, err = io.ReadAll(out.Body)
 	}
+
 	if err != nil {
 		return nil, "", fmt.Errorf("read s3://%s/%s: %w", s.arguments.StateBucket, key, err)
 	}
+
 	return data, aws.ToString(out.ETag), nil
 }
 
@@ -85,9 +101,12 @@ func (s *session) readJSON(key string, into any) (found bool, err error) {
 	if err != nil || etag == "" {
 		return false, err
 	}
+
 	if err := statemachine.Decode(data, into); err != nil {
-		return false, fmt.Errorf("read s3://%s/%s: not what Lockstep wrote: %w; lockstep doctor says what repair would do", s.arguments.StateBucket, key, err)
+		return false, fmt.Errorf("read s3://%s/%s: not what Lockstep wrote: %w; lockstep doctor says "+
+			"what repair would do", s.arguments.StateBucket, key, err)
 	}
+
 	return true, nil
 }
 
@@ -97,42 +116,54 @@ func (s *session) put(source, detailType string, detail any) error {
 	if err != nil {
 		return err
 	}
-	out, err := eventbridge.NewFromConfig(s.config).PutEvents(s.ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-		EventBusName: &s.settings.Bus, Source: &source, DetailType: &detailType, Detail: aws.String(string(data)),
-	}}})
+
+	out, err := eventbridge.NewFromConfig(s.config).PutEvents(s.ctx,
+		&eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
+			EventBusName: &s.settings.Bus, Source: &source, DetailType: &detailType, Detail: aws.String(string(data)),
+		}}})
 	if err == nil && out.FailedEntryCount > 0 {
-		err = &smithy.GenericAPIError{Code: aws.ToString(out.Entries[0].ErrorCode), Message: aws.ToString(out.Entries[0].ErrorMessage)}
+		err = &smithy.GenericAPIError{Code: aws.ToString(out.Entries[0].ErrorCode),
+			Message: aws.ToString(out.Entries[0].ErrorMessage)}
 	}
+
 	if err != nil {
 		return fmt.Errorf("put the event %q on bus %s: %w", detailType, s.settings.Bus, err)
 	}
+
 	return nil
 }
 
-// s3 names buckets in the path where an endpoint is given: a bucket in front of its host need not resolve.
+// s3 names buckets in the path where an endpoint is given: a bucket in front of its host need not
+// resolve.
 func (s *session) s3() *s3.Client {
 	return s3.NewFromConfig(s.config, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
 
 func (s *session) say(format string, args ...any) { fmt.Fprintf(s.stdout, format+"\n", args...) }
 
-// configure reads the configuration as every AWS tool does. A run on this machine takes any credentials.
+// configure reads the configuration as every AWS tool does. A run on this machine takes any
+// credentials.
 func configure(ctx context.Context) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return cfg, fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	if endpoint, err := url.Parse(aws.ToString(cfg.BaseEndpoint)); err == nil && loopback(endpoint.Hostname()) {
+
+	if endpoint, err := url.Parse(aws.ToString(cfg.BaseEndpoint)); err == nil &&
+		loopback(endpoint.Hostname()) {
 		if cfg.Region == "" {
 			cfg.Region = "us-east-1"
 		}
+
 		if os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" {
 			cfg.Credentials = credentials.NewStaticCredentialsProvider("local", "local", "")
 		}
 	}
+
 	if cfg.Region == "" {
 		return cfg, invalid("which Region? Set AWS_REGION, or AWS_PROFILE to a profile that has one")
 	}
+
 	return cfg, nil
 }
 

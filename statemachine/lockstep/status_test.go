@@ -19,18 +19,23 @@ func ramping(t *testing.T) *account {
 	a := newAccount(t)
 	now := time.Now()
 	a.put(statemachine.LockKey, statemachine.Lock{
-		Holder: &statemachine.Holder{Release: "v2"}, Queue: []statemachine.QueueEntry{{Release: "v3", Sequence: 3, TaskToken: "secret-token", Since: now}},
+		Holder: &statemachine.Holder{Release: "v2"}, Queue: []statemachine.QueueEntry{{Release: "v3",
+			Sequence: 3, TaskToken: "secret-token", Since: now}},
 	})
-	a.put(statemachine.EnvironmentKey(statemachine.A), statemachine.EnvironmentState{Release: "v1", InSync: true})
-	a.put(statemachine.EnvironmentKey(statemachine.B), statemachine.EnvironmentState{Release: "v2", InSync: true})
+	a.put(statemachine.EnvironmentKey(statemachine.A),
+		statemachine.EnvironmentState{Release: "v1", InSync: true})
+	a.put(statemachine.EnvironmentKey(statemachine.B),
+		statemachine.EnvironmentState{Release: "v2", InSync: true})
 	a.put(statemachine.RecordKey("v2"), statemachine.Record{
 		Release: "v2", Sequence: 2, State: statemachine.Ramp, Began: now, Weight: 500,
 		Wait: &statemachine.Wait{TaskToken: "secret-token", Until: now.Add(time.Minute)},
 		Events: []statemachine.Event{
-			{At: now, State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict, Text: "healthy at 1 %: 20 calls"},
+			{At: now, State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict,
+				Text: "healthy at 1 %: 20 calls"},
 			{At: now, State: statemachine.Ramp, Text: "5 % of the viewers"},
 		},
 	})
+
 	return a
 }
 
@@ -45,6 +50,7 @@ func TestStatus_Plain(t *testing.T) {
 				t.Errorf("want %q in\n%s", want, text)
 			}
 		}
+
 		if strings.Contains(text, "\x1b") {
 			t.Errorf("colors where nobody can see them:\n%q", text)
 		}
@@ -53,14 +59,18 @@ func TestStatus_Plain(t *testing.T) {
 
 func TestStatus_JSON(t *testing.T) {
 	text := ramping(t).expect(0, "status", "--json")
+
 	var st status
 	if err := json.Unmarshal([]byte(text), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Release != "v2" || !st.UnderWay || st.Weight != 500 || st.Ramp[0].Weight != 500 || st.Queue[0].Release != "v3" ||
+
+	if st.Release != "v2" || !st.UnderWay || st.Weight != 500 || st.Ramp[0].Weight != 500 ||
+		st.Queue[0].Release != "v3" ||
 		st.Environments["b"] != (environmentView{"active", "v2", true}) {
 		t.Errorf("got %+v", st)
 	}
+
 	if strings.Contains(text, "secret-token") {
 		t.Error("a task token is a key to the release: it must not be shown")
 	}
@@ -72,15 +82,20 @@ func TestStatus_TheLastRelease(t *testing.T) {
 		if text := a.expect(0, "status"); !strings.Contains(text, "nothing was released yet") {
 			t.Errorf("got %s", text)
 		}
+
 		for _, r := range []statemachine.Record{
-			{Release: "v9", Outcome: statemachine.Released}, {Release: "v10", Outcome: statemachine.RolledBack, Cause: statemachine.Cause{Text: "alarm errors-b"}},
+			{Release: "v9", Outcome: statemachine.Released}, {Release: "v10",
+				Outcome: statemachine.RolledBack, Cause: statemachine.Cause{Text: "alarm errors-b"}},
 		} {
 			a.put(statemachine.RecordKey(r.Release), r)
 			time.Sleep(time.Minute)
 		}
-		if text := a.expect(0, "status"); !strings.Contains(text, "v10  rolled back") || !strings.Contains(text, "alarm errors-b") {
+
+		if text := a.expect(0, "status"); !strings.Contains(text, "v10  rolled back") ||
+			!strings.Contains(text, "alarm errors-b") {
 			t.Errorf("got %s", text)
 		}
+
 		if text := a.expect(0, "status", "v9"); !strings.Contains(text, "v9  released") {
 			t.Errorf("got %s", text)
 		}
@@ -90,19 +105,26 @@ func TestStatus_TheLastRelease(t *testing.T) {
 func TestStatus_Watch_TellsEachLineOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := ramping(t)
+
 		ctx, interrupt := context.WithTimeout(t.Context(), 10*time.Second)
 		defer interrupt()
+
 		go func() {
 			time.Sleep(5 * time.Second)
-			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Events: []statemachine.Event{
-				{State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict, Text: "healthy at 1 %: 20 calls"}, {State: statemachine.Ramp, Text: "5 % of the viewers"},
-				{State: statemachine.Rollback, Text: "rolling back"},
-			}})
+			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2",
+				Events: []statemachine.Event{
+					{State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict,
+						Text: "healthy at 1 %: 20 calls"}, {State: statemachine.Ramp, Text: "5 % of the viewers"},
+					{State: statemachine.Rollback, Text: "rolling back"},
+				}})
 		}()
+
 		var out, errs bytes.Buffer
+
 		code := run(ctx, []string{"--state-bucket=state", "status", "--watch"}, &out, &errs,
 			func(context.Context) (aws.Config, error) { return a.config, nil })
-		if code != 0 || errs.Len() > 0 || strings.Count(out.String(), "\n") != 3 || !strings.Contains(out.String(), "rolling back") {
+		if code != 0 || errs.Len() > 0 || strings.Count(out.String(), "\n") != 3 ||
+			!strings.Contains(out.String(), "rolling back") {
 			t.Errorf("exit %d\n%s%s", code, &out, &errs)
 		}
 	})
@@ -112,8 +134,11 @@ func TestStatus_Watch_TellsEachLineOnce(t *testing.T) {
 func TestRender_HarmBudget(t *testing.T) {
 	now := time.Now()
 	until := now.Add(time.Minute)
-	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 37, BakeUntil: &until, Began: &now}
-	if text := strings.Join(render(st, now, false, 12), "\n"); !strings.Contains(text, "ramp     active has 0.37 %, watched until") {
+
+	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 37,
+		BakeUntil: &until, Began: &now}
+	if text := strings.Join(render(st, now, false, 12), "\n"); !strings.Contains(text,
+		"ramp     active has 0.37 %, watched until") {
 		t.Errorf("got\n%s", text)
 	}
 }
@@ -121,9 +146,12 @@ func TestRender_HarmBudget(t *testing.T) {
 // Tried again, a release has no verdict yet: that of the first attempt is not about this one.
 func TestStatus_VerdictOfAnEarlierAttempt(t *testing.T) {
 	var st status
+
 	began := time.Now()
 	st.add(statemachine.Record{Began: began, Events: []statemachine.Event{
-		{At: began.Add(-time.Hour), State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict, Text: "breached at 5 %"}, {At: began, State: statemachine.Begin, Text: "v2 begins in b"}}})
+		{At: began.Add(-time.Hour), State: statemachine.CheckAlarms, Kind: statemachine.EventVerdict,
+			Text: "breached at 5 %"}, {At: began, State: statemachine.Begin, Text: "v2 begins in b"}}})
+
 	if st.Verdict != "" {
 		t.Errorf("found the verdict %q", st.Verdict)
 	}
@@ -131,19 +159,25 @@ func TestStatus_VerdictOfAnEarlierAttempt(t *testing.T) {
 
 func TestRender_Terminal(t *testing.T) {
 	now := time.Now()
-	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 500, Ramp: []rampStep{{5, 500, 0}, {100, 10000, 0}}}
+
+	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 500,
+		Ramp: []rampStep{{5, 500, 0}, {100, 10000, 0}}}
 	for range 100 {
-		st.Story = append(st.Story, statemachine.Event{At: now, State: statemachine.Ramp, Text: "two\nlines"})
+		st.Story = append(st.Story, statemachine.Event{At: now, State: statemachine.Ramp,
+			Text: "two\nlines"})
 	}
+
 	rows := render(st, now, true, 12)
 	if len(rows) > 22 {
 		t.Errorf("%d rows do not fit on a screen", len(rows))
 	}
+
 	for _, r := range rows {
 		if strings.Contains(r, "\n") {
 			t.Errorf("a row of two lines: %q", r)
 		}
 	}
+
 	if !strings.Contains(strings.Join(rows, "\n"), "\x1b[32;1m[5 %]\x1b[0m") {
 		t.Error("the step reached does not stand out")
 	}
@@ -152,7 +186,8 @@ func TestRender_Terminal(t *testing.T) {
 func TestStatus_OfWhatHoldsIt(t *testing.T) {
 	for by, want := range map[statemachine.HeldBy][]string{
 		statemachine.HeldByOperator: {"paused", "lockstep resume"},
-		statemachine.HeldByVerdict:  {"without a verdict", "lockstep resume, advance, promote or rollback"},
+		statemachine.HeldByVerdict: {"without a verdict",
+			"lockstep resume, advance, promote or rollback"},
 		statemachine.HeldByApproval: {"waits for an approval", "lockstep approve or rollback"},
 		statemachine.HeldByWindow:   {"outside of its windows", "lockstep advance or rollback"},
 		statemachine.HeldByFreeze:   {"frozen", "lockstep unfreeze or rollback"},
@@ -160,8 +195,10 @@ func TestStatus_OfWhatHoldsIt(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := ramping(t)
-			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Ramp, Began: time.Now(), Weight: 500,
+			a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2,
+				State: statemachine.Ramp, Began: time.Now(), Weight: 500,
 				Held: &statemachine.Held{By: by, Why: "it must wait"}})
+
 			text := a.expect(0, "status")
 			for _, want := range append(want, "held     it must wait") {
 				if !strings.Contains(text, want) {
@@ -177,16 +214,23 @@ func TestStatus_OfWhatWaits(t *testing.T) {
 	if text := a.expect(0, "status", "v3"); !strings.Contains(text, "v3  waits for its turn") {
 		t.Errorf("got\n%s", text)
 	}
+
 	a.expect(exitRefused, "status", "v4")
 }
 
 func TestStatus_OncePromoted(t *testing.T) {
 	a, now := ramping(t), time.Now()
-	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Drain, Began: now, Promoted: &now, Weight: statemachine.FullWeight})
-	if text := a.expect(0, "status"); !strings.Contains(text, "everyone has v2") || strings.Contains(text, "active has") {
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2,
+		State: statemachine.Drain, Began: now, Promoted: &now, Weight: statemachine.FullWeight})
+
+	if text := a.expect(0, "status"); !strings.Contains(text, "everyone has v2") ||
+		strings.Contains(text, "active has") {
 		t.Errorf("got\n%s", text)
 	}
-	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Rollback, Began: now, Promoted: &now, Cause: statemachine.Cause{Text: "alarm errors"}})
+
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2,
+		State: statemachine.Rollback, Began: now, Promoted: &now, Cause: statemachine.Cause{Text: "alarm errors"}})
+
 	if text := a.expect(0, "status"); strings.Contains(text, "everyone has v2") {
 		t.Errorf("in its rollback: got\n%s", text)
 	}
@@ -194,7 +238,9 @@ func TestStatus_OncePromoted(t *testing.T) {
 
 func TestStatus_OfAHotfix(t *testing.T) {
 	a := ramping(t)
-	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2, State: statemachine.Deploy, Began: time.Now(), Hotfix: "the till is broken"})
+	a.put(statemachine.RecordKey("v2"), statemachine.Record{Release: "v2", Sequence: 2,
+		State: statemachine.Deploy, Began: time.Now(), Hotfix: "the till is broken"})
+
 	if text := a.expect(0, "status"); !strings.Contains(text, "hotfix   the till is broken") {
 		t.Errorf("got\n%s", text)
 	}
@@ -205,13 +251,18 @@ func TestFreeze_IsWhatStatusShowsUntilUnfreeze(t *testing.T) {
 	if text := a.expect(0, "status"); strings.Contains(text, "frozen") {
 		t.Errorf("before: got\n%s", text)
 	}
+
 	if text := a.expect(0, "freeze", "-m", "the sale"); !strings.Contains(text, "frozen: the sale") {
 		t.Errorf("got %s", text)
 	}
-	if text := a.expect(0, "status"); !strings.Contains(text, "frozen   the sale: nothing grows or begins") {
+
+	if text := a.expect(0, "status"); !strings.Contains(text,
+		"frozen   the sale: nothing grows or begins") {
 		t.Errorf("frozen: got\n%s", text)
 	}
+
 	a.expect(0, "unfreeze")
+
 	if text := a.expect(0, "status"); strings.Contains(text, "frozen") {
 		t.Errorf("after: got\n%s", text)
 	}
@@ -219,7 +270,8 @@ func TestFreeze_IsWhatStatusShowsUntilUnfreeze(t *testing.T) {
 
 func TestFreeze_NeedsAReason(t *testing.T) {
 	a := ramping(t)
-	for _, args := range [][]string{{"freeze"}, {"freeze", "--reason", " "}, {"freeze", "--reason", "off"}} {
+	for _, args := range [][]string{{"freeze"}, {"freeze", "--reason", " "},
+		{"freeze", "--reason", "off"}} {
 		if code, stdout, stderr := a.run(args...); code == 0 || !strings.Contains(stderr, "reason") {
 			t.Errorf("%v: exit %d\n%s%s", args, code, stdout, stderr)
 		}

@@ -41,7 +41,9 @@ func (v *jsonView) status(st status) error {
 	if reflect.DeepEqual(st, v.last) {
 		return nil
 	}
+
 	v.last = st
+
 	return v.out.Encode(st)
 }
 
@@ -58,18 +60,22 @@ func (v *lines) status(st status) error {
 	if st.Release != v.release {
 		v.release, v.told = st.Release, 0
 	}
+
 	for _, e := range st.Story[min(v.told, len(st.Story)):] {
 		if _, err := fmt.Fprintf(v.out, "%s  %s\n", st.Release, line(e)); err != nil {
 			return err
 		}
 	}
+
 	v.told = len(st.Story)
+
 	return nil
 }
 
 func (v *lines) close() {}
 
-// screen draws each status over the last one, on a screen of its own, and leaves the last one behind.
+// screen draws each status over the last one, on a screen of its own, and leaves the last one
+// behind.
 type screen struct {
 	out  io.Writer
 	last status
@@ -87,6 +93,7 @@ func (v *screen) status(st status) error {
 	rows := render(st, time.Now(), os.Getenv("NO_COLOR") == "", 12)
 	rows = append(rows, "", "Ctrl-C ends the watch, not the release")
 	_, err := io.WriteString(v.out, "\x1b[H"+strings.Join(rows, "\x1b[K\r\n")+"\x1b[K\x1b[J")
+
 	return err
 }
 
@@ -99,7 +106,8 @@ func (v *screen) close() {
 
 // line is an entry of the story.
 func line(e statemachine.Event) string {
-	return fmt.Sprintf("%s  %-11s  %s", e.At.Local().Format(time.TimeOnly), e.State, strings.Join(strings.Fields(e.Text), " "))
+	return fmt.Sprintf("%s  %-11s  %s", e.At.Local().Format(time.TimeOnly), e.State,
+		strings.Join(strings.Fields(e.Text), " "))
 }
 
 func isTerminal(out io.Writer) bool {
@@ -107,6 +115,8 @@ func isTerminal(out io.Writer) bool {
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
 	}
+
 	info, err := file.Stat()
+
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

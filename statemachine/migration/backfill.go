@@ -22,15 +22,16 @@ type Backfill struct {
 	Key   string `json:"key"`
 	// Where tells the rows that still need it, and so when it is done: first_name IS NULL.
 	Where string `json:"where"`
-	// Batch is how many rows a transaction updates at most: fewer where that takes long. Default: 1000.
+	// Batch is how many rows a transaction updates at most: fewer where that takes long. Default:
+	// 1000.
 	Batch int `json:"batch"`
 	// Statement updates the rows whose keys are in $1, an array: UPDATE ... WHERE id = ANY($1).
 	Statement string `json:"statement"`
 
 	// MaxLag is how far a replica may lag before a batch waits for it. Default: "10s".
 	MaxLag Duration `json:"maxLag"`
-	// MaxLoad is how many sessions of the application may be active at once before a batch waits. Default: any
-	// number; a batch is followed by a pause as long as itself in any case.
+	// MaxLoad is how many sessions of the application may be active at once before a batch waits.
+	// Default: any number; a batch is followed by a pause as long as itself in any case.
 	MaxLoad int `json:"maxLoad"`
 
 	File string `json:"-"` // as in the bundle
@@ -41,19 +42,28 @@ func loadBackfills(migrations fs.FS) ([]Backfill, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", backfillFolder, err)
 	}
-	var all []Backfill
-	var wrong []error
+
+	var (
+		all   []Backfill
+		wrong []error
+	)
+
 	files := map[string]string{}
+
 	for _, entry := range entries {
-		b := Backfill{File: path.Join(backfillFolder, entry.Name()), Batch: 1000, MaxLag: Duration{10 * time.Second}}
+		b := Backfill{File: path.Join(backfillFolder, entry.Name()), Batch: 1000,
+			MaxLag: Duration{10 * time.Second}}
 		if err := b.load(migrations); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", b.File, err))
 		} else if other := files[b.Name]; other != "" {
-			wrong = append(wrong, fmt.Errorf("%s: name: found %q again, which %s has", b.File, b.Name, other))
+			wrong = append(wrong, fmt.Errorf("%s: name: found %q again, which %s has", b.File, b.Name,
+				other))
 		}
+
 		files[b.Name] = b.File
 		all = append(all, b)
 	}
+
 	return all, errors.Join(wrong...)
 }
 
@@ -61,38 +71,51 @@ func (b *Backfill) load(migrations fs.FS) error {
 	if path.Ext(b.File) != ".json" {
 		return errors.New("found a name of another form, expected one that ends in .json")
 	}
+
 	f, err := migrations.Open(b.File)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+
 	d := json.NewDecoder(f)
 	d.DisallowUnknownFields()
+
 	if err := d.Decode(b); err != nil {
-		return fmt.Errorf("expected {name, table, key, where, batch, statement, maxLag, maxLoad}: %w", err)
+		return fmt.Errorf("expected {name, table, key, where, batch, statement, maxLag, maxLoad}: %w",
+			err)
 	}
+
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("found more after the JSON object, expected its end")
 	}
+
 	for _, field := range []struct{ name, value string }{
-		{"name", b.Name}, {"table", b.Table}, {"key", b.Key}, {"where", b.Where}, {"statement", b.Statement},
+		{"name", b.Name}, {"table", b.Table}, {"key", b.Key}, {"where", b.Where}, {"statement",
+			b.Statement},
 	} {
 		if strings.TrimSpace(field.value) == "" {
 			return fmt.Errorf("%s: found nothing, expected a text", field.name)
 		}
 	}
+
 	if !strings.Contains(b.Statement, "$1") {
-		return fmt.Errorf("statement: found no $1, expected the batch's keys in it: UPDATE %s SET ... WHERE %s = ANY($1)", b.Table, b.Key)
+		return fmt.Errorf("statement: found no $1, expected the batch's keys in it: UPDATE %s SET ... "+
+			"WHERE %s = ANY($1)", b.Table, b.Key)
 	}
+
 	if b.MaxLag.Duration <= 0 {
 		return fmt.Errorf("maxLag: found %s, expected more than nothing", b.MaxLag)
 	}
+
 	if b.MaxLoad < 0 {
 		return fmt.Errorf("maxLoad: found %d, expected a number of sessions, or 0 for any", b.MaxLoad)
 	}
+
 	if b.Batch < 1 || b.Batch > 10_000 {
 		return fmt.Errorf("batch: found %d, expected 1 to 10000", b.Batch)
 	}
+
 	return nil
 }
 
@@ -105,8 +128,10 @@ func (d *Duration) UnmarshalJSON(data []byte) (err error) {
 	if err := json.Unmarshal(data, &text); err != nil {
 		return fmt.Errorf("found %s, expected a duration like \"10s\"", data)
 	}
+
 	if d.Duration, err = time.ParseDuration(text); err != nil {
 		return fmt.Errorf("found %q, expected a duration like \"10s\"", text)
 	}
+
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 	"testing/fstest"
 )
 
-// A bundle's migrations are others' SQL: whatever it is, it is taken or refused by the name of its file.
+// A bundle's migrations are others' SQL: whatever it is, it is taken or refused by the name of its
+// file.
 func FuzzLoad(f *testing.F) {
 	for _, sql := range []string{
 		"-- +goose Up\nALTER TABLE orders ADD COLUMN note text;\n-- +goose Down\nALTER TABLE orders DROP COLUMN note;\n",
@@ -18,6 +19,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add("expand/00002_widen.sql", sql)
 		f.Add("contract/00002_narrow.sql", sql)
 	}
+
 	f.Add("backfill/customers.json", `{"name":"c","table":"t","key":"id","where":"a IS NULL","batch":100,"statement":"UPDATE t SET a = 1"}`)
 	f.Add("backfill/customers.json", `{"name":"c","table":"t; DROP TABLE t","batch":-1}`)
 	f.Add("elsewhere/x.sql", "SELECT 1")
@@ -25,6 +27,7 @@ func FuzzLoad(f *testing.F) {
 		if !fs.ValidPath(name) || name == "." {
 			t.Skip("no such name in a zip")
 		}
+
 		_, err := Load(fstest.MapFS{name: {Data: []byte(content)}})
 		if folder, _, _ := strings.Cut(name, "/"); err != nil && !strings.Contains(err.Error(), folder) {
 			t.Errorf("%q is refused without its name: %v", name, err)

@@ -1,6 +1,6 @@
-// Package migration reads the migrations of a release's bundle: a file system with expand/*.sql and
-// contract/*.sql in goose's format, and backfill/*.json. It stands with the contract because whoever packs a
-// bundle reads it as those do who run it.
+// Package migration reads the migrations of a release's bundle: a file system with expand/*.sql
+// and contract/*.sql in goose's format, and backfill/*.json. It stands with the contract because
+// whoever packs a bundle reads it as those do who run it.
 package migration
 
 import (
@@ -41,11 +41,14 @@ type File struct {
 // Load reads a bundle and says what of it cannot be read, with the names of all files that are so.
 func Load(migrations fs.FS) (Bundle, error) {
 	b := Bundle{Files: map[Phase][]File{}}
+
 	entries, err := fs.ReadDir(migrations, ".")
 	if err != nil {
 		return b, fmt.Errorf("read the migrations: %w", err)
 	}
+
 	var wrong []error
+
 	for _, entry := range entries {
 		switch folder := entry.Name(); {
 		case folder == string(Expand) || folder == string(Contract):
@@ -53,13 +56,18 @@ func Load(migrations fs.FS) (Bundle, error) {
 		case folder == backfillFolder:
 			b.Backfills, err = loadBackfills(migrations)
 		default:
-			err = fmt.Errorf("%s: found what is not known, expected the folders expand, contract and backfill", folder)
+			err = fmt.Errorf("%s: found what is not known, expected the folders expand, contract and "+
+				"backfill", folder)
 		}
+
 		wrong = append(wrong, err)
 	}
+
 	if len(entries) == 0 {
-		wrong = append(wrong, errors.New("found no migrations, expected expand/*.sql, contract/*.sql or backfill/*.json"))
+		wrong = append(wrong, errors.New("found no migrations, expected expand/*.sql, contract/*.sql or "+
+			"backfill/*.json"))
 	}
+
 	return b, errors.Join(wrong...)
 }
 
@@ -68,39 +76,55 @@ func loadPhase(migrations fs.FS, p Phase) ([]File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", p, err)
 	}
-	var files []File
-	var wrong []error
+
+	var (
+		files []File
+		wrong []error
+	)
+
 	for _, entry := range entries {
 		f, err := loadFile(migrations, p, entry.Name())
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
-		if i := slices.IndexFunc(files, func(other File) bool { return other.Version == f.Version }); i >= 0 {
-			wrong = append(wrong, fmt.Errorf("%s: found version %d again, which %s has", f.Name, f.Version, files[i].Name))
+
+		if i := slices.IndexFunc(
+			files, func(other File) bool { return other.Version == f.Version }); i >= 0 {
+			wrong = append(wrong, fmt.Errorf("%s: found version %d again, which %s has", f.Name, f.Version,
+				files[i].Name))
 		}
+
 		files = append(files, f)
 	}
+
 	slices.SortFunc(files, func(a, b File) int { return int(a.Version - b.Version) })
+
 	return files, errors.Join(wrong...)
 }
 
 func loadFile(migrations fs.FS, p Phase, base string) (File, error) {
 	name := path.Join(string(p), base)
+
 	version, err := goose.NumericComponent(base)
 	if err != nil || !strings.HasSuffix(base, ".sql") {
-		return File{}, fmt.Errorf("%s: found a name of another form, expected a number and words as in 00002_split_name.sql", name)
+		return File{}, fmt.Errorf("%s: found a name of another form, expected a number and words as in "+
+			"00002_split_name.sql", name)
 	}
+
 	body, err := fs.ReadFile(migrations, name)
 	if err != nil {
 		return File{}, fmt.Errorf("read %s: %w", name, err)
 	}
+
 	f, err := Parse(p, version, name, body)
 	if err != nil {
 		return f, fmt.Errorf("%s: %w", name, err)
 	}
+
 	if len(f.Up) == 0 {
 		return f, fmt.Errorf("%s: found no statement to run, expected some after \"-- +goose Up\"", name)
 	}
+
 	return f, nil
 }

@@ -16,16 +16,21 @@ type Reader interface {
 // loadManifest reads a release's manifest and makes sure that it lies under its own name.
 func Manifest(ctx context.Context, bundles Reader, releaseID string) (sm.Manifest, error) {
 	file := sm.ManifestKey(releaseID)
+
 	data, err := bundles.Read(ctx, file, 1<<20)
 	if err != nil {
 		return sm.Manifest{}, sm.Wrap(sm.InvalidRelease, "read "+file, err)
 	}
+
 	m, err := sm.ParseManifest(file, data)
 	if err != nil {
 		return m, err
 	}
+
 	if m.Release != releaseID {
-		return m, sm.Errorf(sm.InvalidRelease, "%s: release: found %q, expected %q as its folder says", file, m.Release, releaseID)
+		return m, sm.Errorf(sm.InvalidRelease, "%s: release: found %q, expected %q as its folder says",
+			file, m.Release, releaseID)
 	}
+
 	return m, nil
 }

@@ -1,6 +1,6 @@
-// Package aws connects a Lambda to its account: the configuration, the settings that the infrastructure
-// left in the state bucket, and an adapter for each thing a step may ask. An adapter is made when it is
-// asked for, so a binary links only the clients that its step uses.
+// Package aws connects a Lambda to its account: the configuration, the settings that the
+// infrastructure left in the state bucket, and an adapter for each thing a step may ask. An
+// adapter is made when it is asked for, so a binary links only the clients that its step uses.
 package aws
 
 import (
@@ -46,26 +46,31 @@ type Cloud struct {
 	config aws.Config
 }
 
-// Connect reads the configuration as every AWS tool does, and the settings from the state bucket that the
-// environment variable LOCKSTEP_STATE_BUCKET names.
+// Connect reads the configuration as every AWS tool does, and the settings from the state bucket
+// that the environment variable LOCKSTEP_STATE_BUCKET names.
 func Connect(ctx context.Context) (*Cloud, error) {
 	bucket := os.Getenv(statemachine.StateBucketVariable)
 	if bucket == "" {
-		return nil, fmt.Errorf("read the settings: the environment variable %s is not set, expected the name of the state bucket",
+		return nil, fmt.Errorf("read the settings: the environment variable %s is not set, expected the "+
+			"name of the state bucket",
 			statemachine.StateBucketVariable)
 	}
+
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
+
 	data, err := bundle.New(s3Client(cfg), bucket).Read(ctx, statemachine.SettingsKey, 1<<20)
 	if err != nil {
 		return nil, fmt.Errorf("read the settings: %w", err)
 	}
+
 	settings, err := statemachine.ParseSettings(data)
 	if err != nil {
 		return nil, fmt.Errorf("read the settings: s3://%s: %w", bucket, err)
 	}
+
 	return With(cfg, settings), nil
 }
 
@@ -75,7 +80,10 @@ func With(cfg aws.Config, settings statemachine.Settings) *Cloud {
 }
 
 // Ledger is the lock, the records and what each environment carries.
-func (c *Cloud) Ledger() *ledger.Store { return ledger.New(s3Client(c.config), c.Settings.StateBucket) }
+func (c *Cloud) Ledger() *ledger.Store {
+	return ledger.New(s3Client(c.config),
+		c.Settings.StateBucket)
+}
 
 // Bundles are the uploaded releases.
 func (c *Cloud) Bundles() *bundle.Store {
@@ -85,7 +93,8 @@ func (c *Cloud) Bundles() *bundle.Store {
 // Sites are the site buckets.
 func (c *Cloud) Sites() *site.Sites { return site.New(s3Client(c.config), c.Settings.SiteBuckets) }
 
-// Functions are the application's functions. Share one among goroutines: it keeps to Lambda's quotas.
+// Functions are the application's functions. Share one among goroutines: it keeps to Lambda's
+// quotas.
 func (c *Cloud) Functions() *function.Functions {
 	return function.New(lambda.NewFromConfig(c.config), c.Settings.Functions)
 }
@@ -116,12 +125,14 @@ func (c *Cloud) Routes() interface {
 	if c.Settings.KeyValue == "" {
 		return route.InObject(c.Ledger())
 	}
+
 	return c.Route()
 }
 
 // Route is what a CloudFront Function reads.
 func (c *Cloud) Route() *route.Store {
-	return route.New(cloudfrontkeyvaluestore.NewFromConfig(c.config, route.Endpoint), c.Settings.KeyValue)
+	return route.New(cloudfrontkeyvaluestore.NewFromConfig(c.config, route.Endpoint),
+		c.Settings.KeyValue)
 }
 
 // Schedule is the ramp's alarm clock.
@@ -135,7 +146,10 @@ func (c *Cloud) Machine() *machine.Machine {
 }
 
 // Bus is the event bus.
-func (c *Cloud) Bus() *bus.Bus { return bus.New(eventbridge.NewFromConfig(c.config), c.Settings.Bus) }
+func (c *Cloud) Bus() *bus.Bus {
+	return bus.New(eventbridge.NewFromConfig(c.config),
+		c.Settings.Bus)
+}
 
 // Metrics are the application's metrics and alarms.
 func (c *Cloud) Metrics() *metrics.Metrics {
@@ -145,7 +159,8 @@ func (c *Cloud) Metrics() *metrics.Metrics {
 // Secrets is where the database's connection is.
 func (c *Cloud) Secrets() *secret.Secrets { return secret.New(secretsmanager.NewFromConfig(c.config)) }
 
-// s3Client names buckets in the path where an endpoint is given: a bucket in front of its host need not resolve.
+// s3Client names buckets in the path where an endpoint is given: a bucket in front of its host
+// need not resolve.
 func s3Client(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
@@ -155,5 +170,6 @@ func (c *Cloud) HTTP() aws.HTTPClient {
 	if c.config.HTTPClient != nil {
 		return c.config.HTTPClient
 	}
+
 	return http.DefaultClient
 }

@@ -1,5 +1,6 @@
-// Package entry is how a step meets Lambda. aws-lambda-go would report the outermost Go type of an error, so
-// a wrapped one would slip past Catch and Retry: here the error's declared name goes out.
+// Package entry is how a step meets Lambda. aws-lambda-go would report the outermost Go type of an
+// error, so a wrapped one would slip past Catch and Retry: here the error's declared name goes
+// out.
 package entry
 
 import (
@@ -30,14 +31,17 @@ func Handler[In, Out any](run func(context.Context, In) (Out, error)) lambda.Han
 		if err := decode(payload, &in); err != nil {
 			return nil, failure(fmt.Errorf("read the input as %T: %w", in, err))
 		}
+
 		out, err := run(ctx, in)
 		if err != nil {
 			return nil, failure(err)
 		}
+
 		answer, err := json.Marshal(out)
 		if err != nil {
 			return nil, failure(fmt.Errorf("write the result: %w", err))
 		}
+
 		return answer, nil
 	})
 }
@@ -45,15 +49,19 @@ func Handler[In, Out any](run func(context.Context, In) (Out, error)) lambda.Han
 type handler func(context.Context, []byte) ([]byte, error)
 
 // Invoke makes handler a lambda.Handler.
-func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
+func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte,
+	error) {
+	return h(ctx, payload)
+}
 
-// decode reads exactly one value. A field that it does not know is let through: executions outlive the
-// Lambdas they began with, and AWS adds fields to its events.
+// decode reads exactly one value. A field that it does not know is let through: executions outlive
+// the Lambdas they began with, and AWS adds fields to its events.
 func decode(payload []byte, into any) error {
 	payload = bytes.TrimSpace(payload)
 	if len(payload) == 0 || bytes.Equal(payload, []byte("null")) {
 		return errors.New("found nothing, expected a JSON value")
 	}
+
 	return statemachine.Decode(payload, into)
 }
 
@@ -62,10 +70,12 @@ func failure(err error) messages.InvokeResponse_Error {
 	if name == "" {
 		name = typeOf(err)
 	}
+
 	text := err.Error()
 	if len(text) > messageLimit {
 		text = strings.ToValidUTF8(text[:messageLimit], "") + " ..."
 	}
+
 	return messages.InvokeResponse_Error{Type: name, Message: text}
 }
 
@@ -74,9 +84,11 @@ func typeOf(err error) string {
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner
 	}
+
 	t := reflect.TypeOf(err)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+
 	return t.Name()
 }

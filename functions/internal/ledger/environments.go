@@ -16,13 +16,16 @@ func (l Ledger) Environment(ctx context.Context, e sm.Environment) (sm.Environme
 }
 
 // SaveEnvironment writes the state of an environment, under the lease.
-func (l Ledger) SaveEnvironment(ctx context.Context, doc sm.Document, state sm.EnvironmentState) error {
-	_, err := l.updateEnvironment(ctx, doc, state.Environment, func(now *sm.EnvironmentState) { *now = state })
+func (l Ledger) SaveEnvironment(ctx context.Context, doc sm.Document,
+	state sm.EnvironmentState) error {
+	_, err := l.updateEnvironment(ctx, doc, state.Environment,
+		func(now *sm.EnvironmentState) { *now = state })
 
 	return err
 }
 
-// MarkOutOfSync says that active is about to change, so that nobody takes it for complete until it is.
+// MarkOutOfSync says that active is about to change, so that nobody takes it for complete until it
+// is.
 func (l Ledger) MarkOutOfSync(ctx context.Context, doc sm.Document) (sm.EnvironmentState, error) {
 	return l.updateEnvironment(ctx, doc, doc.Active, func(state *sm.EnvironmentState) {
 		state.Environment, state.InSync = doc.Active, false

@@ -8,9 +8,11 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Append adds an event to the release's history, with whatever change to the record goes with it, and
-// announces it. Appended twice in a row, it is recorded once and announced again: events may double.
-func (l Ledger) Append(ctx context.Context, doc sm.Document, event sm.Event, changes ...func(*sm.Record)) (sm.Record, error) {
+// Append adds an event to the release's history, with whatever change to the record goes with it,
+// and announces it. Appended twice in a row, it is recorded once and announced again: events may
+// double.
+func (l Ledger) Append(ctx context.Context, doc sm.Document, event sm.Event,
+	changes ...func(*sm.Record)) (sm.Record, error) {
 	record, err := l.Save(ctx, doc, event, changes...)
 	if err != nil {
 		return record, err
@@ -20,7 +22,8 @@ func (l Ledger) Append(ctx context.Context, doc sm.Document, event sm.Event, cha
 }
 
 // Save is Append without the announcement.
-func (l Ledger) Save(ctx context.Context, doc sm.Document, event sm.Event, changes ...func(*sm.Record)) (sm.Record, error) {
+func (l Ledger) Save(ctx context.Context, doc sm.Document, event sm.Event,
+	changes ...func(*sm.Record)) (sm.Record, error) {
 	record, err := l.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		// Of a record that is not open for this execution yet, the fencing token keeps nobody out.
 		if r.Execution != doc.Execution {
@@ -51,7 +54,8 @@ func (l Ledger) Save(ctx context.Context, doc sm.Document, event sm.Event, chang
 }
 
 // Announce puts an event on the bus, with what the record says of the release.
-func (l Ledger) Announce(ctx context.Context, record sm.Record, doc sm.Document, event sm.Event) error {
+func (l Ledger) Announce(ctx context.Context, record sm.Record, doc sm.Document,
+	event sm.Event) error {
 	return l.Bus.Announce(ctx, sm.StateChange{
 		App: l.App, Release: doc.Release, Execution: doc.Execution,
 		State: event.State, Kind: event.Kind, Text: event.Text,

@@ -23,7 +23,8 @@ func notice(r sm.Record, doc sm.Document, event sm.Event) sm.Notice {
 		switch {
 		case e.At.Before(r.Began): // of an earlier run
 		case (e.State == sm.Ramp || e.State == sm.CheckAlarms) && e.Weight != nil:
-			n.Where, done = fmt.Sprintf("%s of the viewers, in %s", release.Percent(*e.Weight), r.Active), nil
+			n.Where, done = fmt.Sprintf("%s of the viewers, in %s", release.Percent(*e.Weight),
+				r.Active), nil
 		case e.State == sm.Promote:
 			n.Where, done = fmt.Sprintf("promoted: everyone, in %s", r.Active), nil
 		case e.State != sm.Begin && e.Kind != sm.EventRollingBack && !e.Same(event):
@@ -66,5 +67,6 @@ func consoleLink(execution string) string {
 		domain = parts[3] + ".console.aws.amazon.com"
 	}
 
-	return fmt.Sprintf("https://%s/states/home?region=%s#/v2/executions/details/%s", domain, parts[3], execution)
+	return fmt.Sprintf("https://%s/states/home?region=%s#/v2/executions/details/%s", domain, parts[3],
+		execution)
 }

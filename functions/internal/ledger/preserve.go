@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// preserved is an object of the ledger together with the fields that this version of Lockstep does not
-// know. A release under way keeps the steps that it began with, while Signal, Recover and whoever waits in
-// the queue may be newer: what those wrote survives a write of an older one.
+// preserved is an object of the ledger together with the fields that this version of Lockstep does
+// not know. A release under way keeps the steps that it began with, while Signal, Recover and
+// whoever waits in the queue may be newer: what those wrote survives a write of an older one.
 type preserved[T any] struct {
 	value T
 	read  []byte
@@ -44,6 +44,7 @@ func (p preserved[T]) MarshalJSON() ([]byte, error) {
 	}
 
 	trees := [3]any{}
+
 	for i, data := range [][]byte{now, known, p.read} {
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber() // a fencing token may be more than a float64 counts
@@ -64,8 +65,8 @@ func (p preserved[T]) MarshalJSON() ([]byte, error) {
 // release's entry does not belong to this one's.
 var identity = []string{"release", "execution", "taskToken", "id", "at"}
 
-// restoreUnknown copies into now what is in read and not in known, which is what this version makes of
-// it, where both are still about the same thing. It tells whether there was anything.
+// restoreUnknown copies into now what is in read and not in known, which is what this version
+// makes of it, where both are still about the same thing. It tells whether there was anything.
 func restoreUnknown(now, known, read any) (found bool) {
 	switch now := now.(type) {
 	case map[string]any:

@@ -7,8 +7,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// HasTurn tells whether a release may take the lock that it found free. A hotfix that waits goes first;
-// where all wait in turn, so does whoever has the lower sequence.
+// HasTurn tells whether a release may take the lock that it found free. A hotfix that waits goes
+// first; where all wait in turn, so does whoever has the lower sequence.
 func (l Ledger) HasTurn(lock sm.Lock, sequence int64, hotfix bool) bool {
 	return !slices.ContainsFunc(lock.Queue, func(e sm.QueueEntry) bool {
 		if e.Hotfix != hotfix {
@@ -23,7 +23,8 @@ func (l Ledger) HasTurn(lock sm.Lock, sequence int64, hotfix bool) bool {
 func (l Ledger) NextInQueue(lock sm.Lock) sm.QueueEntry {
 	waiting := lock.Queue
 
-	hotfixes := slices.DeleteFunc(slices.Clone(waiting), func(e sm.QueueEntry) bool { return !e.Hotfix })
+	hotfixes := slices.DeleteFunc(slices.Clone(waiting),
+		func(e sm.QueueEntry) bool { return !e.Hotfix })
 	if len(hotfixes) > 0 {
 		waiting = hotfixes
 	}
@@ -42,7 +43,8 @@ func IsWaiting(queue []sm.QueueEntry, token string) bool {
 	return slices.ContainsFunc(queue, func(e sm.QueueEntry) bool { return e.TaskToken == token })
 }
 
-// QueueEntry is that of an execution which waits, or was notified; the zero entry where there is none.
+// QueueEntry is that of an execution which waits, or was notified; the zero entry where there is
+// none.
 func QueueEntry(lock sm.Lock, execution string) sm.QueueEntry {
 	for _, e := range slices.Concat(lock.Queue, lock.Notified) {
 		if e.Execution == execution {

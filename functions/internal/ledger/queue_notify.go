@@ -9,10 +9,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// NotifyQueue answers those who wait. Where the newest supersedes, older ones are told that they are
-// superseded: each was checked to the last digest before it entered the queue, so none gives way to a
-// release that could not be made. If the lock is free, the next one is woken to ask for it again, unless
-// a freeze may still be in force; thawed says that it is known not to be.
+// NotifyQueue answers those who wait. Where the newest supersedes, older ones are told that they
+// are superseded: each was checked to the last digest before it entered the queue, so none gives
+// way to a release that could not be made. If the lock is free, the next one is woken to ask for
+// it again, unless a freeze may still be in force; thawed says that it is known not to be.
 //
 // A task token is answered before its entry is given up, so whoever dies in between leaves nobody
 // unanswered. Who was told stays in Lock.Notified until it has acted on it.
@@ -53,18 +53,21 @@ func (l Ledger) NotifyQueue(ctx context.Context, answers machine.Answers, thawed
 
 // notification is what one pass over the queue told whom.
 type notification struct {
-	next  sm.QueueEntry
-	done  map[string]bool // task tokens whose entry is given up; an execution that waits again has a new one
+	next sm.QueueEntry
+	// task tokens whose entry is given up; an execution that waits again has a new one
+	done  map[string]bool
 	told  []sm.QueueEntry
 	woken bool
 }
 
 // supersede tells all but the next and the newest that they are superseded.
-func (n *notification) supersede(ctx context.Context, policy sm.QueuePolicy, queue []sm.QueueEntry, answers machine.Answers) error {
+func (n *notification) supersede(ctx context.Context, policy sm.QueuePolicy, queue []sm.QueueEntry,
+	answers machine.Answers) error {
 	newest := slices.MaxFunc(queue, bySequence)
 
 	for _, entry := range queue {
-		if policy == sm.InTurn || entry.Execution == n.next.Execution || entry.Execution == newest.Execution {
+		if policy == sm.InTurn || entry.Execution == n.next.Execution ||
+			entry.Execution == newest.Execution {
 			continue
 		}
 
@@ -86,10 +89,11 @@ func (n *notification) supersede(ctx context.Context, policy sm.QueuePolicy, que
 	return nil
 }
 
-// wake tells the next one to ask for the lock. If its token was answered before, it was woken already or
-// is dead. Where others wait behind it, it keeps its entry, and Recover removes the dead; else the turn
-// passes to the next.
-func (n *notification) wake(ctx context.Context, policy sm.QueuePolicy, answers machine.Answers) error {
+// wake tells the next one to ask for the lock. If its token was answered before, it was woken
+// already or is dead. Where others wait behind it, it keeps its entry, and Recover removes the
+// dead; else the turn passes to the next.
+func (n *notification) wake(ctx context.Context, policy sm.QueuePolicy,
+	answers machine.Answers) error {
 	again := sm.Document{
 		Execution: n.next.Execution, Release: n.next.Release, Sequence: n.next.Sequence, Next: sm.NextBegin,
 	}
@@ -109,14 +113,16 @@ func (n *notification) wake(ctx context.Context, policy sm.QueuePolicy, answers 
 	return nil
 }
 
-// remove takes the entries of those who were told out of the queue. An entry that is not there any more
-// was removed by somebody else.
+// remove takes the entries of those who were told out of the queue. An entry that is not there any
+// more was removed by somebody else.
 func (n *notification) remove(lock *sm.Lock, thawed bool) {
-	lock.Notified = append(lock.Notified, slices.DeleteFunc(slices.Clone(n.told), func(e sm.QueueEntry) bool {
-		return !IsWaiting(lock.Queue, e.TaskToken)
-	})...)
+	lock.Notified = append(lock.Notified, slices.DeleteFunc(slices.Clone(n.told),
+		func(e sm.QueueEntry) bool {
+			return !IsWaiting(lock.Queue, e.TaskToken)
+		})...)
 
-	lock.Queue = slices.DeleteFunc(lock.Queue, func(e sm.QueueEntry) bool { return n.done[e.TaskToken] })
+	lock.Queue = slices.DeleteFunc(
+		lock.Queue, func(e sm.QueueEntry) bool { return n.done[e.TaskToken] })
 
 	if thawed && n.woken { // should it not begin after all, the next one is woken at once
 		lock.Frozen = nil

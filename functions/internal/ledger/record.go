@@ -7,8 +7,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Enter is how every step begins. It verifies the lease and makes this attempt the newest, so that a
-// previous one writes no more, and the record says which step the release is in.
+// Enter is how every step begins. It verifies the lease and makes this attempt the newest, so that
+// a previous one writes no more, and the record says which step the release is in.
 func (l Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
 	lock, err := l.UpdateLock(ctx, func(lock *sm.Lock) error {
 		err := l.Lease(doc).verify(*lock)
@@ -37,8 +37,9 @@ func (l Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Re
 	})
 }
 
-// reopen makes a record anew that was deleted under way. A previous attempt of Contract may have passed
-// the point of no return; before that, an alarm may have been among what is gone, so it rolls back.
+// reopen makes a record anew that was deleted under way. A previous attempt of Contract may have
+// passed the point of no return; before that, an alarm may have been among what is gone, so it
+// rolls back.
 func reopen(r *sm.Record, doc sm.Document, task sm.Task, since time.Time) {
 	*r = ReopenedRecord(doc, *r, since)
 	r.Contracted = task == sm.Contract && (doc.Attempt.Retry > 0 || doc.Next == sm.NextContract)
@@ -51,10 +52,12 @@ func reopen(r *sm.Record, doc sm.Document, task sm.Task, since time.Time) {
 
 // UpdateRecord changes the release's record. A record with a greater fencing token belongs to a
 // successor: LockLost. One that a newer attempt wrote is StaleWrite.
-func (l Ledger) UpdateRecord(ctx context.Context, doc sm.Document, change func(*sm.Record) error) (sm.Record, error) {
+func (l Ledger) UpdateRecord(ctx context.Context, doc sm.Document,
+	change func(*sm.Record) error) (sm.Record, error) {
 	return Update(ctx, l.Store, sm.RecordKey(doc.Release), func(r *sm.Record) error {
 		if r.Fence > doc.Fence {
-			return sm.Errorf(sm.LockLost, "release %s: its record has the fencing token %d, this attempt %d: stop writing",
+			return sm.Errorf(sm.LockLost, "release %s: its record has the fencing token %d, this attempt "+
+				"%d: stop writing",
 				doc.Release, r.Fence, doc.Fence)
 		}
 

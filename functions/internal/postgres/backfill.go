@@ -18,7 +18,8 @@ type backfill struct{ migration.Backfill }
 
 // from is the part of a query that finds the rows to fill.
 func (b backfill) from() string {
-	return " FROM " + pgx.Identifier(strings.Split(b.Table, ".")).Sanitize() + " WHERE (" + b.Where + "\n)"
+	return " FROM " + pgx.Identifier(strings.Split(b.Table, ".")).Sanitize() + " WHERE (" + b.Where +
+		"\n)"
 }
 
 func (b backfill) key() string { return pgx.Identifier{b.Key}.Sanitize() }
@@ -32,68 +33,88 @@ func (b backfill) left(ctx context.Context, q querier) (left int64, err error) {
 	if err := q.QueryRowContext(ctx, "SELECT count(*)"+b.from()).Scan(&left); err != nil {
 		return 0, fmt.Errorf("%s: count the rows left: %w", b.File, err)
 	}
+
 	return left, nil
 }
 
 // settle closes the backfill for good, if it is done.
 func (b backfill) settle(ctx context.Context, tx *sql.Tx) error {
 	var settled bool
-	err := tx.QueryRowContext(ctx, "SELECT settled FROM lockstep_backfills WHERE name = $1", b.Name).Scan(&settled)
+
+	err := tx.QueryRowContext(ctx, "SELECT settled FROM lockstep_backfills WHERE name = $1",
+		b.Name).Scan(&settled)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("%s: %w: it has not begun", b.File, ErrRowsLeft)
 	}
+
 	if err != nil {
 		return fmt.Errorf("%s: read its progress: %w", b.File, err)
 	}
+
 	if settled {
 		return nil
 	}
+
 	left, err := b.left(ctx, tx)
 	if err != nil {
 		return err
 	}
+
 	if left > 0 {
-		return fmt.Errorf("%s: %w: %d rows of %s left where %s", b.File, ErrRowsLeft, left, b.Table, b.Where)
+		return fmt.Errorf("%s: %w: %d rows of %s left where %s", b.File, ErrRowsLeft, left, b.Table,
+			b.Where)
 	}
-	if _, err := tx.ExecContext(ctx, "UPDATE lockstep_backfills SET settled = true WHERE name = $1", b.Name); err != nil {
+
+	if _, err := tx.ExecContext(ctx, "UPDATE lockstep_backfills SET settled = true WHERE name = $1",
+		b.Name); err != nil {
 		return fmt.Errorf("%s: note that it is done: %w", b.File, err)
 	}
+
 	return nil
 }
 
-// fill runs a backfill until no row is left, and counts the rows over all runs of it; one that an earlier
-// release finished has nothing to count. It passes over the
-// table by key; rows that somebody else has locked are left to the next pass, so that it waits for no
-// one and can be part of no deadlock.
+// fill runs a backfill until no row is left, and counts the rows over all runs of it; one that an
+// earlier release finished has nothing to count. It passes over the table by key; rows that
+// somebody else has locked are left to the next pass, so that it waits for no one and can be part
+// of no deadlock.
 func (s *session) fill(ctx context.Context, release string, b backfill) (rows int64, err error) {
 	var settled, ours bool
+
 	err = s.QueryRowContext(ctx, `
 		INSERT INTO lockstep_backfills (name, release) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET name = $1 RETURNING rows, settled, release = $2`, b.Name, release).Scan(&rows, &settled, &ours)
 	if err != nil {
 		return 0, fmt.Errorf("%s: read its progress: %w", b.File, err)
 	}
+
 	if settled && !ours {
 		return 0, nil
 	}
+
 	if settled {
 		return rows, nil
 	}
+
 	patience, least := time.Now().Add(s.options.Patience), int64(-1)
 	for pass := 1; ; pass++ {
 		if rows, err = s.pass(ctx, b, pass); err != nil {
 			return rows, err
 		}
+
 		left, err := b.left(ctx, s)
 		if err != nil || left == 0 {
 			return rows, err
 		}
+
 		if least < 0 || left < least {
 			patience, least = time.Now().Add(s.options.Patience), left
 		}
+
 		if time.Now().After(patience) {
-			return rows, fmt.Errorf("%s: %w: %d rows of %s stay locked, or new ones come as fast", b.File, ErrRowsLeft, left, b.Table)
+			return rows, fmt.Errorf("%s: %w: %d rows of %s stay locked, or new ones come as fast", b.File,
+				ErrRowsLeft, left, b.Table)
 		}
+
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return rows, fmt.Errorf("%s: %d rows left: %w", b.File, left, err)
 		}
@@ -103,30 +124,37 @@ func (s *session) fill(ctx context.Context, release string, b backfill) (rows in
 // pass goes once over the table, from where an earlier run got to.
 func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, err error) {
 	size := b.Batch
+
 	for took := time.Duration(0); ; {
 		var done bool
+
 		if err := s.yield(ctx, b, took); err != nil {
 			return rows, err
 		}
+
 		err := s.patiently(ctx, func() (err error) {
 			began := time.Now()
 			rows, done, err = s.batch(ctx, b, pass, size)
 			took = time.Since(began)
 			size = resized(size, b.Batch, took, s.options.LockTimeout)
+
 			return err
 		})
 		if err != nil {
 			return rows, fmt.Errorf("%s: %w", b.File, err)
 		}
+
 		if done {
 			return rows, nil
 		}
+
 		s.worked = true
 	}
 }
 
-// resized keeps a batch well below the time that the application may wait, since it waits for whole batches where
-// it changes their rows. Those of a slow database, or of a busy one, are smaller.
+// resized keeps a batch well below the time that the application may wait, since it waits for
+// whole batches where it changes their rows. Those of a slow database, or of a busy one, are
+// smaller.
 func resized(size, most int, took, limit time.Duration) int {
 	switch {
 	case took > limit/4:
@@ -134,5 +162,6 @@ func resized(size, most int, took, limit time.Duration) int {
 	case took < limit/16:
 		return min(most, size*2)
 	}
+
 	return size
 }

@@ -46,10 +46,12 @@ ALTER TABLE orders DROP COLUMN cents;
 	"contract/00003_read.sql", "-- +goose Up\nALTER TABLE orders VALIDATE CONSTRAINT proof;\n",
 	"contract/00004_not_null.sql", "-- +goose Up\nALTER TABLE orders ALTER COLUMN amount SET NOT NULL;\nALTER TABLE orders DROP CONSTRAINT proof;\n")
 
-// BenchmarkMigrate puts one change of a type under load, as Lockstep makes it and as one ALTER in place does, and
-// reports how long the clients' statements took meanwhile: go test -run '^$' -bench Migrate -benchtime 1x .
+// BenchmarkMigrate puts one change of a type under load, as Lockstep makes it and as one ALTER in
+// place does, and reports how long the clients' statements took meanwhile: go test -run '^$'
+// -bench Migrate -benchtime 1x .
 func BenchmarkMigrate(b *testing.B) {
 	idle := func(context.Context, *Database, func()) error { time.Sleep(5 * time.Second); return nil }
+
 	b.Run("nothing", func(b *testing.B) { underLoad(b, idle) })
 	b.Run("naive", func(b *testing.B) {
 		underLoad(b, func(ctx context.Context, d *Database, _ func()) error {
@@ -58,7 +60,9 @@ func BenchmarkMigrate(b *testing.B) {
 				return err
 			}
 			defer conn.Close()
+
 			_, err = conn.ExecContext(ctx, "SET lock_timeout = 0; "+naive)
+
 			return err
 		})
 	})
@@ -67,8 +71,11 @@ func BenchmarkMigrate(b *testing.B) {
 			if _, err := d.Expand(ctx, "v2", widen); err != nil {
 				return err
 			}
+
 			promote()
+
 			_, err := d.Contract(ctx, "v2", widen)
+
 			return err
 		})
 		if longest > benchLimit+100*time.Millisecond {
@@ -77,10 +84,11 @@ func BenchmarkMigrate(b *testing.B) {
 	})
 }
 
-// underLoad runs a migration while clients read and write, old ones until promote and new ones after it, and
-// reports what they met. The longest that it returns leaves out what a client that touches no table had to wait
-// meanwhile: on a machine with more to do, that is no lock's fault.
-func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database, promote func()) error) (longest time.Duration) {
+// underLoad runs a migration while clients read and write, old ones until promote and new ones
+// after it, and reports what they met. The longest that it returns leaves out what a client that
+// touches no table had to wait meanwhile: on a machine with more to do, that is no lock's fault.
+func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database,
+	promote func()) error) (longest time.Duration) {
 	for b.Loop() {
 		b.StopTimer()
 		url := postgrestest.Database(b)
@@ -89,29 +97,40 @@ func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database, prom
 		execute(b, d, fmt.Sprintf("INSERT INTO orders SELECT n, n, repeat('x', 60) FROM generate_series(1, %d) n", *benchRows))
 		execute(b, d, "VACUUM ANALYZE orders")
 		l := startLoad(b, url)
+
 		time.Sleep(time.Second)
 		l.forget()
 		b.StartTimer()
+
 		began := time.Now()
 		err := migrate(b.Context(), d, l.promote)
 		took := time.Since(began)
+
 		b.StopTimer()
+
 		met := l.stop()
+
 		if err != nil {
 			b.Fatal(err)
 		}
+
 		longest = met[len(met)-1]
+
 		b.ReportMetric(ms(l.untouched), "untouched-ms")
 		b.ReportMetric(ms(met[len(met)/2]), "p50-ms")
 		b.ReportMetric(ms(met[len(met)*99/100]), "p99-ms")
 		b.ReportMetric(ms(longest), "longest-ms")
 		b.ReportMetric(float64(len(met))/took.Seconds(), "statements/s")
 		b.ReportMetric(float64(*benchRows)/took.Seconds(), "rows/s")
-		b.Logf("p50 %.1f ms, p99 %.1f ms, longest %v, of one that touches no table %v, %.0f rows/s", ms(met[len(met)/2]), ms(met[len(met)*99/100]),
-			longest, l.untouched, float64(*benchRows)/took.Seconds()) // a failed benchmark reports no metrics
+		b.Logf("p50 %.1f ms, p99 %.1f ms, longest %v, of one that touches no table %v, %.0f rows/s",
+			ms(met[len(met)/2]), ms(met[len(met)*99/100]),
+			// a failed benchmark reports no metrics
+			longest, l.untouched, float64(*benchRows)/took.Seconds())
 		longest -= l.untouched
+
 		b.StartTimer()
 	}
+
 	return longest
 }
 
@@ -131,45 +150,59 @@ func (l *load) promote() { l.mu.Lock(); l.promoted = true; l.mu.Unlock(); time.S
 
 func startLoad(b *testing.B, url string) *load {
 	const clients = 8
+
 	l := &load{}
-	pool, err := pgxpool.New(b.Context(), fmt.Sprintf("%s&pool_max_conns=%d&default_query_exec_mode=exec", url, clients+1))
+
+	pool, err := pgxpool.New(
+		b.Context(), fmt.Sprintf("%s&pool_max_conns=%d&default_query_exec_mode=exec", url, clients+1))
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
+
 	var all sync.WaitGroup
 	all.Go(func() {
 		for ctx.Err() == nil {
 			began := time.Now()
+
 			if _, err := pool.Exec(context.Background(), "SELECT 1"); err != nil {
 				b.Errorf("a client: %v", err)
 				return
 			}
+
 			l.mu.Lock()
 			l.untouched = max(l.untouched, time.Since(began))
 			l.mu.Unlock()
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
+
 	for n := range clients {
 		all.Go(func() {
 			for i := n; ctx.Err() == nil; i += clients {
 				l.mu.Lock()
 				column := map[bool]string{false: "cents", true: "amount"}[l.promoted]
 				l.mu.Unlock()
+
 				id := i*7919%*benchRows + 1
 				began := time.Now()
+
 				var err error
 				if i/clients%2 == 0 {
-					_, err = pool.Exec(context.Background(), "UPDATE orders SET "+column+" = "+column+" + 1 WHERE id = $1", id)
+					_, err = pool.Exec(context.Background(), "UPDATE orders SET "+column+" = "+column+
+						" + 1 WHERE id = $1", id)
 				} else {
 					_, err = pool.Exec(context.Background(), "SELECT "+column+" FROM orders WHERE id = $1", id)
 				}
+
 				took := time.Since(began)
+
 				if err != nil {
 					b.Errorf("a client: %v", err)
 					return
 				}
+
 				l.mu.Lock()
 				l.met = append(l.met, took)
 				l.mu.Unlock()
@@ -177,12 +210,15 @@ func startLoad(b *testing.B, url string) *load {
 			}
 		})
 	}
+
 	l.stop = func() []time.Duration {
 		cancel()
 		all.Wait()
 		pool.Close()
 		slices.Sort(l.met)
+
 		return l.met
 	}
+
 	return l
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Clients is what the database can tell of who else is connected. A client says which release it is of by an
-// application_name that ends in @ and the release: shop@v56.
+// Clients is what the database can tell of who else is connected. A client says which release it
+// is of by an application_name that ends in @ and the release: shop@v56.
 type Clients struct {
 	// Old has the sessions of each other release, by its id.
 	Old map[string]Sessions
@@ -25,7 +25,8 @@ type Sessions struct {
 // Clients asks who is connected, while a release is the one to stay.
 func (d *Database) Clients(ctx context.Context, release string) (Clients, error) {
 	c := Clients{Old: map[string]Sessions{}}
-	// What others' sessions are and do is seen by members of pg_monitor only; who is not takes them for clients in use.
+	// What others' sessions are and do is seen by members of pg_monitor only; who is not takes them
+	// for clients in use.
 	rows, err := d.db.QueryContext(ctx, `
 		SELECT CASE WHEN application_name LIKE '%@_%' THEN substring(application_name FROM '[^@]*$') ELSE '' END, count(*),
 			greatest(0, min(CASE WHEN state = 'idle' THEN extract(epoch FROM clock_timestamp() - state_change) ELSE 0 END))::float8
@@ -36,14 +37,19 @@ func (d *Database) Clients(ctx context.Context, release string) (Clients, error)
 		return c, fmt.Errorf("ask who is connected to the database: %w", reached(err))
 	}
 	defer rows.Close()
+
 	for rows.Next() {
-		var of string
-		var s Sessions
-		var idle float64
+		var (
+			of   string
+			s    Sessions
+			idle float64
+		)
 		if err := rows.Scan(&of, &s.Count, &idle); err != nil {
 			return c, fmt.Errorf("ask who is connected to the database: %w", err)
 		}
+
 		s.Idle = time.Duration(idle * float64(time.Second))
+
 		switch of {
 		case release:
 			c.New = s
@@ -53,6 +59,7 @@ func (d *Database) Clients(ctx context.Context, release string) (Clients, error)
 			c.Old[of] = s
 		}
 	}
+
 	return c, rows.Err()
 }
 
@@ -63,6 +70,7 @@ func (c Clients) Busy(within time.Duration) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -72,12 +80,15 @@ func (c Clients) String() string {
 	for _, release := range sorted(c.Old) {
 		words = append(words, fmt.Sprintf("%s of %s", c.Old[release], release))
 	}
+
 	if len(words) == 0 {
 		words = append(words, "no sessions of another release")
 	}
+
 	if c.Unnamed.Count > 0 {
 		words = append(words, fmt.Sprintf("%s whose application_name says no release", c.Unnamed))
 	}
+
 	return "the database has " + strings.Join(words, ", ")
 }
 
@@ -87,5 +98,6 @@ func (s Sessions) String() string {
 	if s.Count == 1 {
 		what = "session"
 	}
+
 	return fmt.Sprintf("%d %s, last used %s ago,", s.Count, what, s.Idle.Round(time.Second))
 }

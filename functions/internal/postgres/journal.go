@@ -32,29 +32,34 @@ func (s *session) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make Lockstep's tables: %w", err)
 	}
+
 	return s.passFence(ctx)
 }
 
-// passFence lets through who holds the newest fence of its ledger that was seen here, and keeps out all that are older:
-// a copy of a database is another ledger's. It is asked while the schema is locked, so that nobody newer has changed
-// anything that this one does not see.
+// passFence lets through who holds the newest fence of its ledger that was seen here, and keeps
+// out all that are older: a copy of a database is another ledger's. It is asked while the schema
+// is locked, so that nobody newer has changed anything that this one does not see.
 func (s *session) passFence(ctx context.Context) error {
 	var newest int64
+
 	err := s.QueryRowContext(ctx, `
 		INSERT INTO lockstep_fence (ledger, fence) VALUES ($1, $2)
 		ON CONFLICT (ledger) DO UPDATE SET fence = greatest(lockstep_fence.fence, $2) RETURNING fence`, s.options.Ledger, s.options.Fence).Scan(&newest)
 	if err != nil {
 		return fmt.Errorf("look at the fence: %w", err)
 	}
+
 	if s.options.Fence != 0 && s.options.Fence < newest {
-		return fmt.Errorf("%w: somebody with the fence %d was here since, ours is %d: stop writing (if the ledger %s was begun anew, empty the table lockstep_fence)",
+		return fmt.Errorf("%w: somebody with the fence %d was here since, ours is %d: stop writing (if "+
+			"the ledger %s was begun anew, empty the table lockstep_fence)",
 			ErrFenced, newest, s.options.Fence, s.options.Ledger)
 	}
+
 	return nil
 }
 
-// note writes a file into the journal before it runs. A file without a transaction may get stuck half
-// way, and only the journal then knows that there is something to undo.
+// note writes a file into the journal before it runs. A file without a transaction may get stuck
+// half way, and only the journal then knows that there is something to undo.
 func (s *session) note(ctx context.Context, release string, f migration.File) error {
 	_, err := s.ExecContext(ctx, `
 		INSERT INTO lockstep_journal (phase, version, file, body, release) VALUES ($1, $2, $3, $4, $5)
@@ -63,33 +68,44 @@ func (s *session) note(ctx context.Context, release string, f migration.File) er
 	if err != nil {
 		return fmt.Errorf("note %s: %w", f.Name, err)
 	}
+
 	return nil
 }
 
-// unchanged refuses files that ran in another form than they have now: nobody would get what they say.
-func (s *session) unchanged(ctx context.Context, p migration.Phase, files []migration.File, applied map[int64]bool) error {
+// unchanged refuses files that ran in another form than they have now: nobody would get what they
+// say.
+func (s *session) unchanged(ctx context.Context, p migration.Phase, files []migration.File,
+	applied map[int64]bool) error {
 	for _, f := range files {
 		if !applied[f.Version] {
 			continue
 		}
+
 		var ran, release, body string
-		err := s.QueryRowContext(ctx, "SELECT file, release, body FROM lockstep_journal WHERE phase = $1 AND version = $2",
+
+		err := s.QueryRowContext(ctx, "SELECT file, release, body FROM lockstep_journal WHERE phase = "+
+			"$1 AND version = $2",
 			p, f.Version).Scan(&ran, &release, &body)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // goose's own command ran it
 		}
+
 		if err != nil {
 			return fmt.Errorf("look up %s in the journal: %w", f.Name, err)
 		}
+
 		then, err := migration.Parse(p, f.Version, ran, []byte(body))
 		if err != nil {
 			return fmt.Errorf("%s, as the journal has it: %w", ran, err)
 		}
 		// Comments between statements may change: nobody ran them.
-		if !slices.Equal(then.Up, f.Up) || !slices.Equal(then.Down, f.Down) || then.Transaction != f.Transaction {
-			return fmt.Errorf("%s: %w: release %s ran it as %s; give the change a file and a number of its own", f.Name, ErrChanged, release, ran)
+		if !slices.Equal(then.Up, f.Up) || !slices.Equal(then.Down, f.Down) ||
+			then.Transaction != f.Transaction {
+			return fmt.Errorf("%s: %w: release %s ran it as %s; give the change a file and a number of its "+
+				"own", f.Name, ErrChanged, release, ran)
 		}
 	}
+
 	return nil
 }
 
@@ -102,48 +118,64 @@ func (s *session) undoable(ctx context.Context, release string) ([]migration.Fil
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	defer rows.Close()
+
 	var files []migration.File
+
 	for rows.Next() {
-		var version int64
-		var name string
-		var body []byte
-		var settled bool
+		var (
+			version int64
+			name    string
+			body    []byte
+			settled bool
+		)
 		if err := rows.Scan(&version, &name, &body, &settled); err != nil {
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
+
 		if settled {
 			return nil, fmt.Errorf("%s: %w", name, ErrContracted)
 		}
+
 		f, err := migration.Parse(migration.Expand, version, name, body)
 		if err != nil {
 			return nil, fmt.Errorf("%s, as the journal has it: %w", name, err)
 		}
+
 		files = append(files, f)
 	}
+
 	return files, rows.Err()
 }
 
 // Widened names the releases whose expand migrations ran or began, with no contract after them.
 func (d *Database) Widened(ctx context.Context) ([]string, error) {
 	var there bool
-	if err := d.db.QueryRowContext(ctx, "SELECT to_regclass('lockstep_journal') IS NOT NULL").Scan(&there); err != nil {
+	if err := d.db.QueryRowContext(
+		ctx, "SELECT to_regclass('lockstep_journal') IS NOT NULL").Scan(&there); err != nil {
 		return nil, fmt.Errorf("look for the journal: %w", err)
 	}
+
 	if !there {
 		return nil, nil
 	}
-	rows, err := d.db.QueryContext(ctx, "SELECT DISTINCT release FROM lockstep_journal WHERE phase = $1 AND NOT settled ORDER BY release", migration.Expand)
+
+	rows, err := d.db.QueryContext(ctx, "SELECT DISTINCT release FROM lockstep_journal WHERE phase = "+
+		"$1 AND NOT settled ORDER BY release", migration.Expand)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	defer rows.Close()
+
 	var releases []string
+
 	for rows.Next() {
 		var id string
 		if err := rows.Scan(&id); err != nil {
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
+
 		releases = append(releases, id)
 	}
+
 	return releases, rows.Err()
 }

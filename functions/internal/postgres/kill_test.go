@@ -12,18 +12,20 @@ import (
 	"lockstep/infra/local/postgres/postgrestest"
 )
 
-// killer cuts the connection before the nth statement, as the death of the process would: nothing is said
-// to the server any more, not even a rollback.
+// killer cuts the connection before the nth statement, as the death of the process would: nothing
+// is said to the server any more, not even a rollback.
 type killer struct {
 	left int
 	at   string
 }
 
-func (k *killer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+func (k *killer) TraceQueryStart(ctx context.Context, conn *pgx.Conn,
+	q pgx.TraceQueryStartData) context.Context {
 	if k.left--; k.left == 0 {
 		k.at = excerpt(q.SQL)
 		_ = conn.PgConn().Conn().Close()
 	}
+
 	return ctx
 }
 
@@ -36,11 +38,13 @@ type canceller struct {
 	cancel context.CancelFunc
 }
 
-func (c *canceller) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+func (c *canceller) TraceQueryStart(ctx context.Context, _ *pgx.Conn,
+	q pgx.TraceQueryStartData) context.Context {
 	if c.left--; c.left == 0 {
 		c.at = excerpt(q.SQL)
 		c.cancel()
 	}
+
 	return ctx
 }
 
@@ -59,8 +63,18 @@ ALTER TABLE customers DROP COLUMN IF EXISTS phone;
 // Each call is cut off at each of its statements in turn, and made again.
 func TestKilledAtEveryStatement_RunAgain_SameResult(t *testing.T) {
 	calls := map[string]func(context.Context, *Database) error{
-		"expand": func(ctx context.Context, d *Database) error { _, err := d.Expand(ctx, "v2", indexed); return err },
-		"undo":   func(ctx context.Context, d *Database) error { _, err := d.UndoExpand(ctx, "v2"); return err },
+		"expand": func(ctx context.Context, d *Database) error {
+			_,
+				err := d.Expand(ctx, "v2", indexed)
+
+			return err
+		},
+		"undo": func(ctx context.Context, d *Database) error {
+			_,
+				err := d.UndoExpand(ctx, "v2")
+
+			return err
+		},
 		"contract": func(ctx context.Context, d *Database) error {
 			_, err := d.Contract(ctx, "v2", indexed)
 			return err
@@ -69,7 +83,11 @@ func TestKilledAtEveryStatement_RunAgain_SameResult(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name+" killed", func(t *testing.T) { everyStatement(t, "killed", name != "expand", call) })
 	}
-	t.Run("expand cancelled", func(t *testing.T) { everyStatement(t, "cancelled", false, calls["expand"]) })
+
+	t.Run("expand cancelled", func(t *testing.T) {
+		everyStatement(t, "cancelled", false,
+			calls["expand"])
+	})
 	// What a rollback has to cope with: an expand that was cut off anywhere.
 	t.Run("expand killed, then undone", func(t *testing.T) {
 		fresh := shops(t)
@@ -78,6 +96,7 @@ func TestKilledAtEveryStatement_RunAgain_SameResult(t *testing.T) {
 			before := schema(t, d)
 			reached = cut(t, url, "killed", n, calls["expand"]) != ""
 			undo(t, d, "v2")
+
 			if after := schema(t, d); after != before {
 				t.Fatalf("undo after statement %d left\n%s\nexpected\n%s", n, after, before)
 			}
@@ -85,33 +104,42 @@ func TestKilledAtEveryStatement_RunAgain_SameResult(t *testing.T) {
 	})
 }
 
-func everyStatement(t *testing.T, how string, expanded bool, call func(context.Context, *Database) error) {
+func everyStatement(t *testing.T, how string, expanded bool,
+	call func(context.Context, *Database) error) {
 	fresh := shops(t)
 	prepared := func() (*Database, string) {
 		d, url := fresh()
 		if expanded {
 			expand(t, d, "v2", indexed)
 		}
+
 		return d, url
 	}
+
 	d, _ := prepared()
 	if err := call(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
+
 	want := schema(t, d)
 	for n := 1; ; n++ {
 		d, url := prepared()
+
 		at := cut(t, url, how, n, call)
 		if at == "" {
 			t.Logf("%d statements", n-1)
+
 			if n < 10 {
 				t.Errorf("found %d statements to cut at, expected more", n-1)
 			}
+
 			return
 		}
+
 		if err := call(t.Context(), d); err != nil {
 			t.Fatalf("again, after statement %d, %s: %v", n, at, err)
 		}
+
 		if got := schema(t, d); got != want {
 			t.Fatalf("again, after statement %d, %s:\n%s\nexpected\n%s", n, at, got, want)
 		}
@@ -123,9 +151,11 @@ func shops(t *testing.T) (fresh func() (*Database, string)) {
 	home := postgrestest.Database(t)
 	d := open(t, home, Options{})
 	n := 0
+
 	return func() (*Database, string) {
 		n++
 		execute(t, d, fmt.Sprintf("DROP SCHEMA IF EXISTS s%d CASCADE; CREATE SCHEMA s%d", n-1, n))
+
 		return shopAt(t, fmt.Sprintf("%s&search_path=s%d", home, n), 4)
 	}
 }
@@ -133,26 +163,34 @@ func shops(t *testing.T) (fresh func() (*Database, string)) {
 // cut makes a call that is cut off at its nth statement, and says which that was.
 func cut(t *testing.T, url, how string, n int, call func(context.Context, *Database) error) string {
 	t.Helper()
+
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+
 	k, c := &killer{left: n + 1}, &canceller{left: n + 1, cancel: cancel} // the first is Open's ping
+
 	var tracer pgx.QueryTracer = k
 	if how == "cancelled" {
 		tracer = c
 	}
+
 	d, err := Open(ctx, Connection{URL: url}, Options{trace: tracer})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
+
 	err = call(ctx, d)
+
 	at := k.at + c.at
 	if at == "" && err != nil {
 		t.Fatal(err)
 	}
+
 	if errors.Is(err, ErrOutOfTime) {
 		t.Fatalf("cut at %s: %v, but there was no deadline", at, err)
 	}
+
 	return at
 }
 
@@ -160,6 +198,7 @@ func cut(t *testing.T, url, how string, n int, call func(context.Context, *Datab
 func TestExpand_IndexOfSomebodyElse_IsRefused(t *testing.T) {
 	d, _ := shop(t, 1)
 	execute(t, d, `CREATE INDEX by_name ON customers (name); CREATE INDEX "By Name" ON customers (name)`)
+
 	before := schema(t, d)
 	for name, body := range map[string]string{
 		"plain":      "CREATE INDEX CONCURRENTLY IF NOT EXISTS By_Name ON customers (name);\n-- +goose Down\nDROP INDEX CONCURRENTLY IF EXISTS by_name;\n",
@@ -167,16 +206,20 @@ func TestExpand_IndexOfSomebodyElse_IsRefused(t *testing.T) {
 		"the second": "CREATE INDEX CONCURRENTLY IF NOT EXISTS another ON customers (name);\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON customers (name);\n-- +goose Down\nDROP INDEX CONCURRENTLY IF EXISTS by_name, another;\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.Expand(t.Context(), "v2", bundleOf("expand/00002_index.sql", "-- +goose NO TRANSACTION\n-- +goose Up\n"+body))
+			_, err := d.Expand(t.Context(), "v2", bundleOf("expand/00002_index.sql",
+				"-- +goose NO TRANSACTION\n-- +goose Up\n"+body))
 			if err == nil || !strings.Contains(err.Error(), "before this file ever ran") {
 				t.Errorf("got %v", err)
 			}
+
 			undo(t, d, "v2")
+
 			if after := schema(t, d); after != before {
 				t.Errorf("the rollback left\n%s\nexpected\n%s", after, before)
 			}
 		})
 	}
+
 	stays := bundleOf("expand/00002_index.sql", "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON customers (name);\n-- +goose Down\nSELECT 1;\n")
 	expand(t, d, "v2", stays)
 }
@@ -185,23 +228,30 @@ func TestExpand_InvalidIndex_IsBuiltAgain(t *testing.T) {
 	d := open(t, postgrestest.Database(t), Options{})
 	expand(t, d, "v1", v1)
 	execute(t, d, "INSERT INTO customers (name) VALUES ('twice'), ('twice')")
-	unique := bundleOf("expand/00002_unique.sql", "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one_name ON customers (name);\n"+
-		"-- +goose Down\nDROP INDEX CONCURRENTLY IF EXISTS one_name;\n")
+
+	unique := bundleOf("expand/00002_unique.sql",
+		"-- +goose NO TRANSACTION\n-- +goose Up\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one_name ON customers (name);\n"+
+			"-- +goose Down\nDROP INDEX CONCURRENTLY IF EXISTS one_name;\n")
 	if _, err := d.Expand(t.Context(), "v2", unique); err == nil {
 		t.Fatal("a unique index was built on doubles")
 	}
+
 	valid := func() string {
 		return fmt.Sprint(column(t, d, "SELECT indisvalid::text FROM pg_index WHERE indexrelid::regclass::text = 'one_name'"))
 	}
 	if got := valid(); got != "[false]" {
 		t.Fatalf("the wreck is valid: %s", got)
 	}
+
 	execute(t, d, "DELETE FROM customers WHERE id = 1")
 	expand(t, d, "v2", unique)
+
 	if got := valid(); got != "[true]" {
 		t.Errorf("the index is valid: %s", got)
 	}
+
 	undo(t, d, "v2")
+
 	if got := valid(); got != "[]" {
 		t.Errorf("undo left the index: %s", got)
 	}

@@ -23,60 +23,77 @@ func store(p migration.Phase) database.Store {
 	if err != nil {
 		panic(err) // only an empty name can be wrong
 	}
+
 	return s
 }
 
 // applied is what the phase's version table holds, and its newest version.
-func (s *session) applied(ctx context.Context, p migration.Phase) (versions map[int64]bool, newest int64, err error) {
+func (s *session) applied(ctx context.Context, p migration.Phase) (versions map[int64]bool,
+	newest int64, err error) {
 	conn, err := s.Conn(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer conn.Close()
+
 	var there bool
-	if err := conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table(p)).Scan(&there); err != nil || !there {
+	if err := conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL",
+		table(p)).Scan(&there); err != nil || !there {
 		return nil, 0, err
 	}
+
 	list, err := store(p).ListMigrations(ctx, conn)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read %s: %w", table(p), err)
 	}
+
 	versions = map[int64]bool{}
 	for _, m := range list {
 		versions[m.Version] = true
 		newest = max(newest, m.Version)
 	}
+
 	return versions, newest, nil
 }
 
-// apply runs the files that the phase's version table lacks, whichever their numbers: merges don't end in
-// the order in which their numbers were given. It tells what it did also where it fails.
-func (s *session) apply(ctx context.Context, release string, p migration.Phase, files []migration.File) (Report, error) {
+// apply runs the files that the phase's version table lacks, whichever their numbers: merges don't
+// end in the order in which their numbers were given. It tells what it did also where it fails.
+func (s *session) apply(ctx context.Context, release string, p migration.Phase,
+	files []migration.File) (Report, error) {
 	versions, newest, err := s.applied(ctx, p)
+
 	r := Report{From: newest, To: newest}
 	if err != nil {
 		return r, err
 	}
+
 	if err := s.unchanged(ctx, p, files, versions); err != nil {
 		return r, err
 	}
+
 	for _, f := range files {
 		if versions[f.Version] {
 			continue
 		}
+
 		if err := s.foreign(ctx, f); err != nil {
 			return r, err
 		}
+
 		if err := s.note(ctx, release, f); err != nil {
 			return r, err
 		}
+
 		if err := s.run(ctx, f, true); err != nil {
 			return r, err
 		}
+
 		s.worked = true
+
 		r.Applied = append(r.Applied, f.Name)
 		r.To = max(r.To, f.Version)
 	}
+
 	return r, nil
 }
 
@@ -86,13 +103,16 @@ func (s *session) run(ctx context.Context, f migration.File, up bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
+
 	err = s.patiently(ctx, func() error {
 		if up && !f.Transaction {
 			if err := s.dropInvalidIndexes(ctx, f); err != nil {
 				return err
 			}
 		}
+
 		_, err := p.ApplyVersion(ctx, f.Version, up)
+
 		return plain(err)
 	})
 	if err != nil {
@@ -102,6 +122,7 @@ func (s *session) run(ctx context.Context, f migration.File, up bool) error {
 	if _, err := s.ExecContext(ctx, "RESET ALL"); err != nil {
 		return fmt.Errorf("after %s: %w", f.Name, err)
 	}
+
 	return nil
 }
 
@@ -110,19 +131,23 @@ func provider(s *session, p migration.Phase, files fs.FS) (*goose.Provider, erro
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }
 
-// plain leaves out goose's words around the error of a statement, which name the version and not the file.
+// plain leaves out goose's words around the error of a statement, which name the version and not
+// the file.
 func plain(err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) {
 		return partial.Err
 	}
+
 	return err
 }
 
-// patiently tries again, with pauses that grow and in which the application's queries get their turn.
+// patiently tries again, with pauses that grow and in which the application's queries get their
+// turn.
 func (s *session) patiently(ctx context.Context, try func() error) error {
 	for cuts, wait := 0, s.options.LockTimeout/2; ; wait = min(2*wait, 4*s.options.LockTimeout) {
 		began := time.Now()
+
 		err := try()
 		switch cut := s.watch.cutOff(err); {
 		case cut == cutHolding:
@@ -130,23 +155,32 @@ func (s *session) patiently(ctx context.Context, try func() error) error {
 		case cut == 0 && !busy(err):
 			return err
 		}
+
 		if cuts == maxCuts {
-			return fmt.Errorf("the application waited for it for %v, %d times: it holds its locks for too long; "+
-				"split it into smaller steps, or prove with a constraint that is VALIDATEd before what it would read: %w", s.options.LockTimeout, cuts, err)
+			return fmt.Errorf("the application waited for it for %v, %d times: it holds its locks for too "+
+				"long; "+
+				"split it into smaller steps, or prove with a constraint that is VALIDATEd before what it "+
+				"would read: %w", s.options.LockTimeout, cuts, err)
 		}
+
 		if s.lost += time.Since(began); s.lost < s.options.Patience {
 			began = time.Now()
+
 			if late := pause(ctx, min(wait, s.options.Patience-s.lost+time.Millisecond)); late != nil {
 				return fmt.Errorf("%w, with the application in the way: %w", late, err)
 			}
+
 			s.lost += time.Since(began)
+
 			continue
 		}
+
 		return fmt.Errorf("the application was in the way for %v: %w", s.options.Patience, err)
 	}
 }
 
-// maxCuts bounds how often the application is made to wait for one file that holds its locks for too long.
+// maxCuts bounds how often the application is made to wait for one file that holds its locks for
+// too long.
 const maxCuts = 3
 
 // busy tells whether a statement failed because of others: lock_not_available, deadlock_detected or
@@ -156,8 +190,8 @@ func busy(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "40P01" || pg.Code == "40001")
 }
 
-// dropInvalidIndexes removes what an index build that was cut off has left behind, of the indexes that
-// the file names: IF NOT EXISTS would take the wreck for the index.
+// dropInvalidIndexes removes what an index build that was cut off has left behind, of the indexes
+// that the file names: IF NOT EXISTS would take the wreck for the index.
 func (s *session) dropInvalidIndexes(ctx context.Context, f migration.File) error {
 	rows, err := s.QueryContext(ctx, `
 		SELECT c.relname, c.oid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -166,24 +200,31 @@ func (s *session) dropInvalidIndexes(ctx context.Context, f migration.File) erro
 		return fmt.Errorf("look for invalid indexes: %w", err)
 	}
 	defer rows.Close()
+
 	var wrecks []string
+
 	for rows.Next() {
 		var name, qualified string
 		if err := rows.Scan(&name, &qualified); err != nil {
 			return fmt.Errorf("look for invalid indexes: %w", err)
 		}
+
 		if regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(f.Body) {
 			wrecks = append(wrecks, qualified)
 		}
 	}
+
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("look for invalid indexes: %w", err)
 	}
+
 	rows.Close()
+
 	for _, wreck := range wrecks {
 		if _, err := s.ExecContext(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+wreck); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -13,14 +13,16 @@ func triggered(ctx context.Context, tx *sql.Tx) (columns string, err error) {
 		SELECT coalesce(json_agg(json_build_object('relation', attrelid::bigint, 'name', attname)), '[]')::text
 		FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
 			AND attrelid IN (SELECT tgrelid FROM pg_trigger WHERE NOT tgisinternal)`).Scan(&columns)
+
 	return columns, err
 }
 
-// stillRead refuses a contract that has dropped a column while a trigger's function reads it: Postgres looks
-// at no function's body, and would fail every write from then on. It sees what lint cannot, the functions of
-// earlier releases.
+// stillRead refuses a contract that has dropped a column while a trigger's function reads it:
+// Postgres looks at no function's body, and would fail every write from then on. It sees what lint
+// cannot, the functions of earlier releases.
 func stillRead(ctx context.Context, tx *sql.Tx, columns string) error {
 	var table, column, trigger, function string
+
 	err := tx.QueryRowContext(ctx, `
 		SELECT t.tgrelid::regclass::text, was.name, t.tgname, p.oid::regprocedure::text
 		FROM json_to_recordset($1::json) AS was (relation bigint, name text)
@@ -32,8 +34,11 @@ func stillRead(ctx context.Context, tx *sql.Tx, columns string) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
+
 	if err != nil {
 		return fmt.Errorf("look for functions that need what the contract drops: %w", err)
 	}
-	return fmt.Errorf("the contract would drop %s.%s, which %s of the trigger %s still reads: drop or replace it in contract", table, column, function, trigger)
+
+	return fmt.Errorf("the contract would drop %s.%s, which %s of the trigger %s still reads: drop "+
+		"or replace it in contract", table, column, function, trigger)
 }

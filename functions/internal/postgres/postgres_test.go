@@ -57,6 +57,7 @@ func bundleOf(files ...string) fstest.MapFS {
 	for i := 0; i < len(files); i += 2 {
 		b[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
 	}
+
 	return b
 }
 
@@ -66,17 +67,21 @@ func all(bundles ...fstest.MapFS) fstest.MapFS {
 	for _, b := range bundles {
 		maps.Copy(merged, b)
 	}
+
 	return merged
 }
 
 func open(t testing.TB, url string, o Options) *Database {
 	t.Helper()
+
 	d, err := Open(t.Context(), Connection{URL: url}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	d.db.SetMaxIdleConns(2) // the tests' own questions come often
 	t.Cleanup(func() { d.Close() })
+
 	return d
 }
 
@@ -90,36 +95,44 @@ func shopAt(t testing.TB, url string, customers int) (*Database, string) {
 	t.Helper()
 	d := open(t, url, Options{})
 	release(t, d, "v1", v1)
+
 	if _, err := d.db.Exec("INSERT INTO customers (name) SELECT 'Ada' || n || ' Byron' || n FROM generate_series(1, $1) n", customers); err != nil {
 		t.Fatal(err)
 	}
+
 	return d, url
 }
 
 func expand(t testing.TB, d *Database, name string, migrations fs.FS) Report {
 	t.Helper()
+
 	r, err := d.Expand(t.Context(), name, migrations)
 	if err != nil {
 		t.Fatalf("expand %s: %v", name, err)
 	}
+
 	return r
 }
 
 func contract(t testing.TB, d *Database, name string, migrations fs.FS) Report {
 	t.Helper()
+
 	r, err := d.Contract(t.Context(), name, migrations)
 	if err != nil {
 		t.Fatalf("contract %s: %v", name, err)
 	}
+
 	return r
 }
 
 func undo(t testing.TB, d *Database, name string) Report {
 	t.Helper()
+
 	r, err := d.UndoExpand(t.Context(), name)
 	if err != nil {
 		t.Fatalf("undo %s: %v", name, err)
 	}
+
 	return r
 }
 
@@ -129,11 +142,13 @@ func release(t testing.TB, d *Database, name string, migrations fs.FS) {
 	contract(t, d, name, migrations)
 }
 
-// schema is all that a release changes: the application's tables, functions, triggers, indexes and rows,
-// and which versions are applied.
+// schema is all that a release changes: the application's tables, functions, triggers, indexes and
+// rows, and which versions are applied.
 func schema(t testing.TB, d *Database) string {
 	t.Helper()
+
 	var b strings.Builder
+
 	for _, query := range []string{
 		`SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable FROM information_schema.columns
 			WHERE table_schema = current_schema AND table_name NOT LIKE 'lockstep%' ORDER BY 1`,
@@ -150,57 +165,72 @@ func schema(t testing.TB, d *Database) string {
 			fmt.Fprintln(&b, line)
 		}
 	}
+
 	if _, contract, err := d.Versions(t.Context()); err != nil || contract > 0 {
 		fmt.Fprintln(&b, "contract", contract, err)
 	}
+
 	return b.String()
 }
 
 func column(t testing.TB, d *Database, query string) []string {
 	t.Helper()
+
 	rows, err := d.db.Query(query)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 	defer rows.Close()
+
 	var list []string
+
 	for rows.Next() {
 		var s sql.NullString
 		if err := rows.Scan(&s); err != nil {
 			t.Fatal(err)
 		}
+
 		list = append(list, s.String)
 	}
+
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+
 	return list
 }
 
 func execute(t testing.TB, d *Database, statement string) {
 	t.Helper()
+
 	if _, err := d.db.Exec(statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
 
-// holding keeps a lock on the customers until release is called, as a client's long transaction does.
+// holding keeps a lock on the customers until release is called, as a client's long transaction
+// does.
 func holding(t testing.TB, d *Database, lock string) (release func()) {
 	t.Helper()
+
 	tx, err := d.db.BeginTx(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := tx.Exec(lock); err != nil {
 		t.Fatal(err)
 	}
+
 	release = func() { tx.Rollback() }
 	t.Cleanup(release)
+
 	return release
 }
 
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
+
 	return ctx
 }

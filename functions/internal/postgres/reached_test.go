@@ -24,7 +24,9 @@ func TestOpen_Unreachable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			c.change(u)
+
 			_, err = Open(t.Context(), Connection{URL: u.String()}, Options{})
 			if err == nil || errors.Is(err, ErrUnreachable) != c.unreachable {
 				t.Errorf("got %v, expected an error that is ErrUnreachable: %t", err, c.unreachable)
@@ -33,18 +35,22 @@ func TestOpen_Unreachable(t *testing.T) {
 	}
 }
 
-// A server that restarts ends the sessions that it has: what was begun is done when it is asked again.
+// A server that restarts ends the sessions that it has: what was begun is done when it is asked
+// again.
 func TestExpand_SessionEnded_IsUnreachable(t *testing.T) {
 	d, address := shop(t, 1)
 	other := open(t, address, Options{})
 	migration := bundleOf("expand/00002_x.sql", "-- +goose Up\nALTER TABLE customers ADD COLUMN x int;\nSELECT pg_sleep(CASE WHEN to_regclass('ended') IS NULL THEN 60 ELSE 0 END);\n"+
 		"-- +goose Down\nALTER TABLE customers DROP COLUMN x;\n")
+
 	go func() {
 		until(t, other, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%')")
 		execute(t, other, "CREATE TABLE ended (); SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'")
 	}()
+
 	if _, err := d.Expand(t.Context(), "v2", migration); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v, expected ErrUnreachable", err)
 	}
+
 	expand(t, d, "v2", migration)
 }

@@ -28,17 +28,22 @@ func (r Report) String() string {
 	if r.From != r.To {
 		words[0] = fmt.Sprintf("version %d to %d", r.From, r.To)
 	}
+
 	if len(r.Applied) > 0 {
 		words = append(words, strings.Join(r.Applied, ", "))
 	}
+
 	for _, name := range sorted(r.Backfilled) {
 		if r.Backfilled[name] == 0 {
 			continue
 		}
+
 		words = append(words, fmt.Sprintf("%d rows backfilled by %s", r.Backfilled[name], name))
 	}
+
 	if len(r.Untried) > 0 {
 		words = append(words, "not rehearsed: "+strings.Join(r.Untried, ", "))
 	}
+
 	return strings.Join(words, "; ")
 }

@@ -12,67 +12,82 @@ import (
 	"strings"
 )
 
-// Bounds of an artifact. Lambda takes 250 MB of unpacked code; a site or a set of migrations beyond these
-// is a mistake or an attack.
+// Bounds of an artifact. Lambda takes 250 MB of unpacked code; a site or a set of migrations
+// beyond these is a mistake or an attack.
 const (
 	MaxArtifact = 256 << 20
 	MaxUnpacked = 1 << 30
 	MaxFiles    = 50_000
 )
 
-// OpenArchive checks an artifact's bytes against its digest and every name in its zip, and opens it. The
-// name is for errors: the file and the field that named it.
+// OpenArchive checks an artifact's bytes against its digest and every name in its zip, and opens
+// it. The name is for errors: the file and the field that named it.
 func OpenArchive(name string, data []byte, sha256hex string) (*zip.Reader, error) {
 	sum := sha256.Sum256(data)
 	if found := hex.EncodeToString(sum[:]); found != sha256hex {
-		return nil, fmt.Errorf("%s: found SHA-256 %s, expected %s as the manifest says", name, found, sha256hex)
+		return nil, fmt.Errorf("%s: found SHA-256 %s, expected %s as the manifest says", name, found,
+			sha256hex)
 	}
 	// Names that climb out are refused below, by our own words, whatever GODEBUG says.
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if archive == nil {
 		return nil, fmt.Errorf("%s: not a zip file: %w", name, err)
 	}
+
 	if len(archive.File) > MaxFiles {
-		return nil, fmt.Errorf("%s: found %d files, expected at most %d", name, len(archive.File), MaxFiles)
+		return nil, fmt.Errorf("%s: found %d files, expected at most %d", name, len(archive.File),
+			MaxFiles)
 	}
+
 	var unpacked uint64
+
 	for _, f := range archive.File {
 		if err := checkEntry(f); err != nil {
 			return nil, fmt.Errorf("%s: %q: %w", name, f.Name, err)
 		}
+
 		if f.UncompressedSize64 > MaxUnpacked-unpacked { // a sum could overflow
-			return nil, fmt.Errorf("%s: found more than %d bytes unpacked, expected less", name, int64(MaxUnpacked))
+			return nil, fmt.Errorf("%s: found more than %d bytes unpacked, expected less", name,
+				int64(MaxUnpacked))
 		}
+
 		unpacked += f.UncompressedSize64
 	}
+
 	return archive, nil
 }
 
 func checkEntry(f *zip.File) error {
 	clean := path.Clean(strings.TrimSuffix(f.Name, "/"))
-	if strings.ContainsAny(f.Name, "\\\x00") || path.IsAbs(f.Name) || !fs.ValidPath(clean) || clean != strings.TrimSuffix(f.Name, "/") {
+	if strings.ContainsAny(f.Name, "\\\x00") || path.IsAbs(f.Name) || !fs.ValidPath(clean) ||
+		clean != strings.TrimSuffix(f.Name, "/") {
 		return fmt.Errorf("found a path that leaves its folder, expected one inside it")
 	}
+
 	if mode := f.Mode(); !mode.IsRegular() && !mode.IsDir() {
 		return fmt.Errorf("found a %s, expected plain files and folders", mode.Type())
 	}
+
 	return nil
 }
 
-// Unpack reads one file of a checked archive. A zip can lie about sizes: archive/zip reads no further than
-// the declared one, and fails where it is not met.
+// Unpack reads one file of a checked archive. A zip can lie about sizes: archive/zip reads no
+// further than the declared one, and fails where it is not met.
 func Unpack(f *zip.File) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	defer r.Close()
+
 	data, err := io.ReadAll(io.LimitReader(r, MaxUnpacked+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
+
 	if len(data) > MaxUnpacked {
 		return nil, fmt.Errorf("%s: found more than %d bytes, expected less", f.Name, int64(MaxUnpacked))
 	}
+
 	return data, nil
 }

@@ -9,7 +9,8 @@ import (
 )
 
 func budget(traffic float64) Budget {
-	return Budget{Harm: 50, Within: time.Hour, Minimum: 20, Traffic: traffic, Period: time.Minute, Converges: 90 * time.Second}
+	return Budget{Harm: 50, Within: time.Hour, Minimum: 20, Traffic: traffic, Period: time.Minute,
+		Converges: 90 * time.Second}
 }
 
 func TestBudget_FirstShare(t *testing.T) {
@@ -27,6 +28,7 @@ func TestBudget_FirstShare(t *testing.T) {
 		{"no traffic: nobody to harm, nobody to learn from", 0, 50, 1},
 	} {
 		b := budget(c.traffic)
+
 		b.Harm = c.budget
 		if weight := b.Weight(0); weight != c.weight {
 			t.Errorf("%s: %g calls a second: found %d, expected %d", c.says, c.traffic, weight, c.weight)
@@ -34,11 +36,13 @@ func TestBudget_FirstShare(t *testing.T) {
 	}
 }
 
-// Before anybody can know of it, a release that fails every call harms no more than the budget, whatever the traffic.
+// Before anybody can know of it, a release that fails every call harms no more than the budget,
+// whatever the traffic.
 func TestBudget_HarmsTheSame(t *testing.T) {
 	for _, traffic := range []float64{0.01, 0.1, 1, 5, 20, 100, 500, 1000} {
 		b := budget(traffic)
-		if harmed := traffic * float64(b.Weight(0)) / statemachine.FullWeight * b.delay().Seconds(); harmed > 50 {
+		if harmed := traffic * float64(
+			b.Weight(0)) / statemachine.FullWeight * b.delay().Seconds(); harmed > 50 {
 			t.Errorf("%g calls a second: a release that fails every call harms %g", traffic, harmed)
 		}
 	}
@@ -52,8 +56,10 @@ func TestBudget_GrowsWithEvidence(t *testing.T) {
 			if weight < last || weight > statemachine.FullWeight {
 				t.Fatalf("%g calls a second, %g seen: found %d after %d", traffic, seen, weight, last)
 			}
+
 			last = weight
 		}
+
 		if last != statemachine.FullWeight {
 			t.Errorf("%g calls a second: found at most %d", traffic, last)
 		}
@@ -61,15 +67,19 @@ func TestBudget_GrowsWithEvidence(t *testing.T) {
 }
 
 func TestBudget_Forecast(t *testing.T) {
-	for traffic, most := range map[float64]time.Duration{0.2: time.Hour, 1: time.Hour, 20: time.Hour, 500: time.Hour, 20000: 70 * time.Minute} {
+	for traffic, most := range map[float64]time.Duration{0.2: time.Hour, 1: time.Hour, 20: time.Hour,
+		500: time.Hour, 20000: 70 * time.Minute} {
 		if takes, ok := budget(traffic).Forecast(); !ok || takes > most || takes < most/2 {
 			t.Errorf("%g calls a second: found %s, %t, expected at most %s", traffic, takes, ok, most)
 		}
 	}
+
 	if takes, ok := budget(0).Forecast(); ok {
 		t.Errorf("without traffic: found %s", takes)
 	}
+
 	quick := budget(500)
+
 	quick.Within = 20 * time.Minute
 	if takes, ok := quick.Forecast(); !ok || takes > 25*time.Minute {
 		t.Errorf("within 20 minutes: found %s, %t", takes, ok)
@@ -81,8 +91,10 @@ func TestBudget_Look(t *testing.T) {
 		traffic float64
 		weight  int
 		look    time.Duration
-	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute}, {0.01, 2500, 800 * time.Second}, {0, 1, 10 * time.Minute}} {
-		if look := budget(c.traffic).Look(c.weight).Round(time.Minute); look != c.look.Round(time.Minute) {
+	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute}, {0.01, 2500,
+		800 * time.Second}, {0, 1, 10 * time.Minute}} {
+		if look := budget(
+			c.traffic).Look(c.weight).Round(time.Minute); look != c.look.Round(time.Minute) {
 			t.Errorf("%g calls a second at %d: found %s, expected %s", c.traffic, c.weight, look, c.look)
 		}
 	}
@@ -94,7 +106,8 @@ func TestBusiest(t *testing.T) {
 		calls map[int64]float64
 		found float64
 	}{
-		{"a night after a day", map[int64]float64{0: 600, 60: 660, 120: 540, 180: 600, 240: 600, 300: 6, 360: 6, 420: 6, 480: 6, 540: 6}, 10},
+		{"a night after a day", map[int64]float64{0: 600, 60: 660, 120: 540, 180: 600, 240: 600, 300: 6,
+			360: 6, 420: 6, 480: 6, 540: 6}, 10},
 		{"one minute is chance", map[int64]float64{0: 60, 60: 60, 120: 360, 180: 60, 240: 60}, 2},
 		{"the first minutes", map[int64]float64{0: 60, 60: 120}, 2},
 		{"never five in a row", map[int64]float64{0: 3, 120: 3, 240: 3, 360: 3, 480: 3, 600: 3}, 0.05},

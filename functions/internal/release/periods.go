@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Tally is how often something happened, of how often it could have: failures of calls, orders of views.
+// Tally is how often something happened, of how often it could have: failures of calls, orders of
+// views.
 type Tally struct{ Events, Of float64 }
 
 func (t Tally) plus(o Tally) Tally { return Tally{t.Events + o.Events, t.Of + o.Of} }
@@ -17,23 +18,25 @@ func (t Tally) rate() float64 { return t.Events / t.Of }
 type Period struct {
 	At               time.Time // when it began
 	Active, Fallback Tally
-	// From and To are the share of the viewers, 0 to 1, that active had when the period began and when it ended.
-	// Where they are the same, the calls themselves say the share.
+	// From and To are the share of the viewers, 0 to 1, that active had when the period began and when
+	// it ended. Where they are the same, the calls themselves say the share.
 	From, To float64
 }
 
-// shares are the smallest and the largest share of the calls that active may have had at any moment of the period.
-// While viewers move, trouble of both environments that begins just then would else look like active's own.
+// shares are the smallest and the largest share of the calls that active may have had at any
+// moment of the period. While viewers move, trouble of both environments that begins just then
+// would else look like active's own.
 func (p Period) shares() (least, most float64) {
 	share := p.Active.Of / (p.Active.Of + p.Fallback.Of)
 	if p.From == p.To {
 		return share, share
 	}
+
 	return min(share, p.From), max(share, p.To)
 }
 
-// Resolution is the period in which metrics of that age can still be read: CloudWatch keeps seconds for three hours,
-// minutes for 15 days, five minutes for 63.
+// Resolution is the period in which metrics of that age can still be read: CloudWatch keeps
+// seconds for three hours, minutes for 15 days, five minutes for 63.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 func Resolution(finest, age time.Duration) time.Duration {
 	const day = 24 * time.Hour
@@ -45,6 +48,7 @@ func Resolution(finest, age time.Duration) time.Duration {
 	case age < 63*day:
 		return max(finest, 5*time.Minute)
 	}
+
 	return max(finest, time.Hour)
 }
 
@@ -53,5 +57,6 @@ func Middle(series map[int64]float64) float64 {
 	if len(series) == 0 {
 		return 0
 	}
+
 	return slices.Sorted(maps.Values(series))[len(series)/2]
 }

@@ -17,8 +17,10 @@ type minute struct{ calls, share, active, fallback float64 }
 func (m minute) play(source rand.Source) Period {
 	calls := poisson(m.calls, source)
 	n := binomial(calls, m.share, source)
+
 	return Period{
-		Active: Tally{binomial(n, m.active, source), n}, Fallback: Tally{binomial(calls-n, m.fallback, source), calls - n},
+		Active: Tally{binomial(n, m.active, source),
+			n}, Fallback: Tally{binomial(calls-n, m.fallback, source), calls - n},
 		From: m.share, To: m.share,
 	}
 }
@@ -34,17 +36,22 @@ func binomial(n, p float64, source rand.Source) float64 {
 	case p >= 1:
 		return n
 	}
+
 	return distuv.Binomial{N: n, P: p, Src: source}.Rand()
 }
 
 // worlds in which active is no worse than the fallback.
 func good() map[string]func(t int, r *rand.Rand) minute {
 	const base = 0.004
+
 	return map[string]func(t int, r *rand.Rand) minute{
-		"a steady rate":     func(int, *rand.Rand) minute { return minute{1200, 0.05, base, base} },
-		"a tiny share":      func(int, *rand.Rand) minute { return minute{6000, 0.002, base, base} },
-		"few calls":         func(int, *rand.Rand) minute { return minute{30, 0.1, 0.05, 0.05} },
-		"a ramp":            func(t int, _ *rand.Rand) minute { return minute{1200, min(0.95, 0.01+0.02*float64(t)), base, base} },
+		"a steady rate": func(int, *rand.Rand) minute { return minute{1200, 0.05, base, base} },
+		"a tiny share":  func(int, *rand.Rand) minute { return minute{6000, 0.002, base, base} },
+		"few calls":     func(int, *rand.Rand) minute { return minute{30, 0.1, 0.05, 0.05} },
+		"a ramp": func(t int, _ *rand.Rand) minute {
+			return minute{1200,
+				min(0.95, 0.01+0.02*float64(t)), base, base}
+		},
 		"half and half":     func(int, *rand.Rand) minute { return minute{600, 0.5, 0.1, 0.1} },
 		"rates that wander": func(_ int, r *rand.Rand) minute { p := 0.2 * r.Float64() * r.Float64(); return minute{1200, 0.1, p, p} },
 		"outages of both": func(_ int, r *rand.Rand) minute {
@@ -52,6 +59,7 @@ func good() map[string]func(t int, r *rand.Rand) minute {
 			if r.IntN(10) == 0 {
 				p = 0.6
 			}
+
 			return minute{600, 0.1, p, p}
 		},
 		"active is better": func(int, *rand.Rand) minute { return minute{1200, 0.2, base / 2, base} },
@@ -64,40 +72,52 @@ func good() map[string]func(t int, r *rand.Rand) minute {
 // TestComparison_FalseAlarms looks at good releases after each of 60 minutes.
 func TestComparison_FalseAlarms(t *testing.T) {
 	const runs, minutes, level = 1200, 60, 0.05 // at the level of a release too few ring to be counted
+
 	for name, world := range good() {
 		for _, fewer := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, fewer %t", name, fewer), func(t *testing.T) {
 				t.Parallel()
+
 				r := rand.New(rand.NewPCG(1, 2))
 				alarms, wrong := 0, 0
+
 				for range runs {
 					c := NewComparison(Terms{Level: level, Fewer: fewer, Factor: 1})
 					rang, below := false, false
 					excess, calls := 0.0, 0.0
+
 					for t := range minutes {
 						m := world(t, r)
 						if fewer { // more of it is better then
 							m.active, m.fallback = m.fallback, m.active
 						}
+
 						p := m.play(r)
 						c.Add(p)
 						rang = rang || c.Worse()
+
 						excess, calls = excess+p.Active.Of*(m.active-m.fallback), calls+p.Active.Of
 						if t%10 == 9 && !fewer {
 							below = below || calls > 0 && c.Excess(level) < excess/calls
 						}
 					}
+
 					if rang {
 						alarms++
 					}
+
 					if below {
 						wrong++
 					}
 				}
+
 				t.Logf("%d alarms, %d bounds too low, in %d good releases", alarms, wrong, runs)
+
 				if rate := float64(alarms) / runs; rate > level {
-					t.Errorf("%d of %d good releases were called bad, expected at most %g %%", alarms, runs, 100*level)
+					t.Errorf("%d of %d good releases were called bad, expected at most %g %%", alarms, runs,
+						100*level)
 				}
+
 				if rate := float64(wrong) / runs; rate > level {
 					t.Errorf("%d of %d bounds were too low, expected at most %g %%", wrong, runs, 100*level)
 				}
@@ -106,10 +126,11 @@ func TestComparison_FalseAlarms(t *testing.T) {
 	}
 }
 
-// TestComparison_Power is how soon a bad release is found, by nine of ten comparisons of the level of a release with two
-// criteria.
+// TestComparison_Power is how soon a bad release is found, by nine of ten comparisons of the level
+// of a release with two criteria.
 func TestComparison_Power(t *testing.T) {
 	const runs, level, base = 200, DefaultLevel * (1 - alone) / 2, 0.001
+
 	for name, c := range map[string]struct {
 		perSecond, share, excess float64
 		from                     int // the minute in which it begins
@@ -128,22 +149,30 @@ func TestComparison_Power(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+
 			r := rand.New(rand.NewPCG(3, 4))
+
 			var took []int
+
 			for range runs {
 				test := NewComparison(Terms{Level: level, Factor: 1})
+
 				after := 0
 				for ; !test.Worse() && after < c.from+240; after++ {
 					m := minute{60 * c.perSecond, c.share, base, base}
 					if after >= c.from {
 						m.active = min(1, base+c.excess)
 					}
+
 					test.Add(m.play(r))
 				}
+
 				took = append(took, after-c.from)
 			}
+
 			slices.Sort(took)
 			t.Logf("found after %d minutes, at worst %d", took[runs/2], took[runs-1])
+
 			if nine := took[runs*9/10]; nine > c.within {
 				t.Errorf("nine of ten are found within %d minutes, expected %d", nine, c.within)
 			}
@@ -152,7 +181,8 @@ func TestComparison_Power(t *testing.T) {
 }
 
 func BenchmarkComparison_Add(b *testing.B) {
-	test, p := NewComparison(Terms{Level: DefaultLevel, Factor: 1}), Period{Active: Tally{1, 60}, Fallback: Tally{1, 1140}}
+	test, p := NewComparison(Terms{Level: DefaultLevel, Factor: 1}), Period{Active: Tally{1, 60},
+		Fallback: Tally{1, 1140}}
 	for b.Loop() {
 		test.Add(p)
 	}

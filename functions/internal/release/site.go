@@ -31,34 +31,42 @@ const (
 	noCache   = "no-cache"
 )
 
-// RenderSite splits a site into its assets, which are the same in both environments and go first, and its
-// entry pages, which name the environment's API and the release, and go last.
-func RenderSite(archive *zip.Reader, assetsPrefix string, e statemachine.Environment, releaseID string) (assets, entries []Page, err error) {
+// RenderSite splits a site into its assets, which are the same in both environments and go first,
+// and its entry pages, which name the environment's API and the release, and go last.
+func RenderSite(archive *zip.Reader, assetsPrefix string, e statemachine.Environment,
+	releaseID string) (assets, entries []Page, err error) {
 	fill := strings.NewReplacer(
 		statemachine.PlaceholderAPI, "/"+e.Stage(),
 		statemachine.PlaceholderRelease, releaseID,
 		statemachine.PlaceholderEnvironment, string(e),
 	)
+
 	for _, f := range archive.File {
 		if f.Mode().IsDir() {
 			continue
 		}
+
 		body, err := Unpack(f)
 		if err != nil {
 			return nil, nil, fmt.Errorf("unpack the site: %w", err)
 		}
+
 		page := Page{Path: f.Name, Body: body, ContentType: contentType(f.Name)}
 		if strings.HasPrefix(f.Name, assetsPrefix) {
 			page.CacheControl = immutable
 			assets = append(assets, page)
+
 			continue
 		}
+
 		page.CacheControl = noCache
 		if bytes.Contains(body, []byte("%LOCKSTEP_")) {
 			page.Body = []byte(fill.Replace(string(body)))
 		}
+
 		entries = append(entries, page)
 	}
+
 	return assets, entries, nil
 }
 
@@ -73,8 +81,10 @@ func contentType(name string) string {
 	if known, ok := contentTypes[ext]; ok {
 		return known
 	}
+
 	if known := mime.TypeByExtension(ext); known != "" {
 		return known
 	}
+
 	return "application/octet-stream"
 }

@@ -8,6 +8,7 @@ func OrNothing(releaseID string) string {
 	if releaseID == "" {
 		return "nothing"
 	}
+
 	return releaseID
 }
 

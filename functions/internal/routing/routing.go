@@ -1,5 +1,5 @@
-// Package routing says who is active and which share of the viewers active has: the control parameter and
-// the route that the edge reads.
+// Package routing says who is active and which share of the viewers active has: the control
+// parameter and the route that the edge reads.
 package routing
 
 import (
@@ -16,14 +16,17 @@ type Roles interface {
 	Put(ctx context.Context, control sm.Control) error
 }
 
-// rampRoute is the route of a release from Deploy to the end of its ramp. Once the roles are swapped or rolled back
-// active has nothing to show, so the routes of Promote and Rollback have no preview.
+// rampRoute is the route of a release from Deploy to the end of its ramp. Once the roles are
+// swapped or rolled back active has nothing to show, so the routes of Promote and Rollback have no
+// preview.
 func Ramp(doc sm.Document, weight int, record sm.Record) sm.Route {
 	route := sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: weight, Release: doc.Release}
+
 	if record.Preview != "" {
 		sum := sha256.Sum256([]byte(record.Preview))
 		route.Preview = hex.EncodeToString(sum[:])
 	}
+
 	return route
 }
 

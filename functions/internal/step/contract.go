@@ -12,11 +12,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Contract narrows the schema to what the new version needs: the point of no return, which the record
-// says before the first statement runs. Before that it asks the database whether clients of another release
-// still use it, and waits for them as long as the drain may take. Run twice, it goes on from the version
-// table. It returns AlarmBreached and OperatorRollback as long as there is a way back, Unfinished where it
-// waits or has more to do than one invocation has time for, and else ContractFailed.
+// Contract narrows the schema to what the new version needs: the point of no return, which the
+// record says before the first statement runs. Before that it asks the database whether clients of
+// another release still use it, and waits for them as long as the drain may take. Run twice, it
+// goes on from the version table. It returns AlarmBreached and OperatorRollback as long as there
+// is a way back, Unfinished where it waits or has more to do than one invocation has time for, and
+// else ContractFailed.
 type Contract struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
@@ -24,7 +25,8 @@ type Contract struct {
 	Open     schema.Open
 }
 
-// fenceLook is how often the database is asked for old clients, fenceTurn how long by one invocation.
+// fenceLook is how often the database is asked for old clients, fenceTurn how long by one
+// invocation.
 const FenceLook, fenceTurn = 5 * time.Second, 10 * time.Minute
 
 func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
@@ -32,20 +34,28 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	if err != nil {
 		return doc, err
 	}
+
 	if !record.Contracted {
 		if err := ledger.Interruption(record); err != nil {
 			return doc, err
 		}
 	}
+
 	op := "contract the schema for " + doc.Release
-	database, migrations, err := schema.Migrations(ctx, c.Bundles, c.Open, doc.Release, c.Ledger.Lease(doc).SchemaToken())
+
+	database, migrations, err := schema.Migrations(ctx, c.Bundles, c.Open, doc.Release,
+		c.Ledger.Lease(doc).SchemaToken())
 	if err != nil {
 		return doc, sm.Wrap(sm.ContractFailed, op, err)
 	}
+
 	text := "no migrations: nothing to contract"
+
 	var found string
+
 	if database != nil {
 		defer database.Close()
+
 		if _, err := fs.Stat(migrations, "contract"); err == nil && !record.Contracted {
 			if found, err = c.fence(ctx, doc, database); err != nil {
 				return doc, sm.Wrap(sm.ContractFailed, op, err)
@@ -59,49 +69,65 @@ func (c *Contract) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 				return err
 			}
 		}
+
 		r.Contracted = true
+
 		return nil
 	}); err != nil {
 		return doc, err
 	}
+
 	if database != nil {
 		report, err := database.Contract(ctx, doc.Release, migrations)
 		if err != nil {
 			return doc, sm.Wrap(sm.ContractFailed, op, err)
 		}
-		text = fmt.Sprintf("the schema is only for %s now: %s; no way back from here", doc.Release, report)
+
+		text = fmt.Sprintf("the schema is only for %s now: %s; no way back from here", doc.Release,
+			report)
 		if found != "" {
 			text = found + "; " + text
 		}
 	}
-	_, err = c.Ledger.Append(ctx, doc, sm.Event{State: sm.Contract, Kind: sm.EventContracted, Text: text})
+
+	_, err = c.Ledger.Append(ctx, doc, sm.Event{State: sm.Contract, Kind: sm.EventContracted,
+		Text: text})
+
 	return doc, err
 }
 
-// fence waits until no client of another release uses the database any more, and says what it found. The API's
-// own count has been quiet before: what is left are clients that never came through it.
-func (c *Contract) fence(ctx context.Context, doc sm.Document, database schema.Database) (found string, err error) {
+// fence waits until no client of another release uses the database any more, and says what it
+// found. The API's own count has been quiet before: what is left are clients that never came
+// through it.
+func (c *Contract) fence(ctx context.Context, doc sm.Document,
+	database schema.Database) (found string, err error) {
 	for turn := time.Now(); ; {
 		record, err := c.Ledger.Record(ctx, doc.Release)
 		if err != nil {
 			return "", err
 		}
+
 		if err := ledger.Interruption(record); err != nil {
 			return "", err
 		}
+
 		busy, found, err := database.OldClients(ctx, doc.Release, c.Settings.Drain.Quiet.Std())
 		if err != nil || !busy {
 			return found, err
 		}
+
 		if record.Promoted == nil || time.Since(*record.Promoted) >= c.Settings.Drain.AtMost.Std() {
 			return fmt.Sprintf("%s, but %s have passed", found, c.Settings.Drain.AtMost), nil
 		}
+
 		if time.Since(turn) > fenceTurn {
 			return "", sm.Errorf(sm.Unfinished, "wait for old clients of the database: %s", found)
 		}
+
 		select {
 		case <-ctx.Done():
-			return "", sm.Errorf(sm.Unfinished, "wait for old clients of the database: %s: %w", found, ctx.Err())
+			return "", sm.Errorf(sm.Unfinished, "wait for old clients of the database: %s: %w", found,
+				ctx.Err())
 		case <-time.After(FenceLook):
 		}
 	}

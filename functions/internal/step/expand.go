@@ -11,11 +11,11 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Expand widens the schema so that the old and the new version can live on it, and, for a document that
-// is rolled back, takes it back to where the release found it. Run twice, or killed between two
-// statements, it goes on from the version table. It returns ExpandFailed, RollbackFailed when it undoes,
-// Unfinished when a backfill has more rows than one invocation has time for, Unreachable, and AlarmBreached and
-// OperatorRollback for what arrived while nobody waited.
+// Expand widens the schema so that the old and the new version can live on it, and, for a document
+// that is rolled back, takes it back to where the release found it. Run twice, or killed between
+// two statements, it goes on from the version table. It returns ExpandFailed, RollbackFailed when
+// it undoes, Unfinished when a backfill has more rows than one invocation has time for,
+// Unreachable, and AlarmBreached and OperatorRollback for what arrived while nobody waited.
 type Expand struct {
 	Ledger  ledger.Ledger
 	Bundles artifact.Reader
@@ -26,23 +26,30 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 	if doc.Outcome == sm.RolledBack {
 		return e.undo(ctx, doc)
 	}
+
 	record, err := e.Ledger.Enter(ctx, doc, sm.Expand)
 	if err != nil {
 		return doc, err
 	}
-	if err := ledger.Interruption(record); err != nil { // a backfill may take hours, and comes here after each invocation
+
+	// a backfill may take hours, and comes here after each invocation
+	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
+
 	text, err := e.expand(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.ExpandFailed, "expand the schema for "+doc.Release, err)
 	}
+
 	_, err = e.Ledger.Append(ctx, doc, sm.Event{State: sm.Expand, Kind: sm.EventExpanded, Text: text})
+
 	return doc, err
 }
 
 func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
-	database, migrations, err := schema.Migrations(ctx, e.Bundles, e.Open, doc.Release, e.Ledger.Lease(doc).SchemaToken())
+	database, migrations, err := schema.Migrations(ctx, e.Bundles, e.Open, doc.Release,
+		e.Ledger.Lease(doc).SchemaToken())
 	if err != nil || database == nil {
 		return "no migrations: the schema stays as it is", err
 	}
@@ -54,10 +61,12 @@ func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
 	}); err != nil {
 		return "", err
 	}
+
 	report, err := database.Expand(ctx, doc.Release, migrations)
 	if err != nil {
 		return "", err
 	}
+
 	return fmt.Sprintf("the schema is wide enough for both versions: %s", report), nil
 }
 
@@ -65,19 +74,26 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err := e.Ledger.Lease(doc).Verify(ctx); err != nil {
 		return doc, err
 	}
+
 	record, err := e.Ledger.Record(ctx, doc.Release)
+
 	gone := record.Execution == ""
 	if err != nil || e.Open == nil || !record.Expanded && !gone {
 		return doc, err
 	}
+
 	began := time.Now()
+
 	report, err := e.narrow(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
 	}
+
 	_, err = e.Ledger.Append(ctx, doc, sm.Event{State: sm.UndoExpand, Kind: sm.EventSchemaWas,
-		Text: fmt.Sprintf("the schema is as it was, after %s: %s", time.Since(began).Round(time.Millisecond), report)},
+		Text: fmt.Sprintf("the schema is as it was, after %s: %s",
+			time.Since(began).Round(time.Millisecond), report)},
 		func(r *sm.Record) { r.Expanded = false })
+
 	return doc, err
 }
 
@@ -87,5 +103,6 @@ func (e *Expand) narrow(ctx context.Context, doc sm.Document) (string, error) {
 		return "", fmt.Errorf("connect to the database: %w", err)
 	}
 	defer database.Close()
+
 	return database.UndoExpand(ctx, doc.Release)
 }

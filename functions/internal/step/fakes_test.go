@@ -20,8 +20,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// world is everything that the steps touch, in memory. Each call can be the one at which the step is
-// killed, before or after the call took effect; what was written is told in order.
+// world is everything that the steps touch, in memory. Each call can be the one at which the step
+// is killed, before or after the call took effect; what was written is told in order.
 type world struct {
 	t        testing.TB
 	settings sm.Settings
@@ -74,24 +74,31 @@ func (w *world) call(write string, effect func() error) error {
 	if other := w.meanwhile; other != nil && write != "" {
 		other(write)
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	w.calls++
+
 	last := w.calls == w.killAt
 	if w.dead || last && !w.after {
 		w.dead = true
 		return errKilled
 	}
+
 	if err := effect(); err != nil {
 		return err
 	}
+
 	if write != "" {
 		w.writes = append(w.writes, write)
 	}
+
 	if last {
 		w.dead = true
 		return errKilled
 	}
+
 	return nil
 }
 
@@ -107,9 +114,12 @@ func (l objectStore) Get(_ context.Context, key string, into any) (tag string, e
 		if l.tags[key] == 0 {
 			return nil
 		}
+
 		tag = fmt.Sprint(l.tags[key])
+
 		return json.Unmarshal(l.objects[key], into)
 	})
+
 	return tag, err
 }
 
@@ -119,10 +129,13 @@ func (l objectStore) Put(_ context.Context, key string, value any, tag string) (
 		if l.tags[key] != 0 {
 			now = fmt.Sprint(l.tags[key])
 		}
+
 		if now != tag {
 			return sm.Errorf(sm.StaleWrite, "%s: tag %q, expected %q", key, tag, now)
 		}
+
 		l.store(key, value)
+
 		return nil
 	})
 }
@@ -133,17 +146,20 @@ func (w *world) store(key string, value any) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	w.objects[key], w.tags[key] = data, w.tags[key]+1
 }
 
 // read reads past the calls that are counted.
 func read[T any](w *world, key string) (value T) {
 	w.t.Helper()
+
 	if data := w.objects[key]; data != nil {
 		if err := json.Unmarshal(data, &value); err != nil {
 			w.t.Fatal(err)
 		}
 	}
+
 	return value
 }
 
@@ -164,7 +180,9 @@ func (b bus) Announce(_ context.Context, c sm.StateChange) error {
 		if b.announce != nil {
 			return b.announce
 		}
+
 		b.events = append(b.events, fmt.Sprintf("%s %s: %s", c.Release, c.State, c.Text))
+
 		return nil
 	})
 }
@@ -176,8 +194,10 @@ func (b bundles) Read(_ context.Context, key string, _ int64) (data []byte, err 
 		if data = b.bundles[key]; data == nil {
 			return fmt.Errorf("%s: no such object", key)
 		}
+
 		return nil
 	})
+
 	return data, err
 }
 
@@ -188,40 +208,51 @@ func (b bundles) Newest(context.Context) (id string, err error) {
 				id = max(id, strings.TrimPrefix(name, sm.ReleasesPrefix))
 			}
 		}
+
 		return nil
 	})
+
 	return id, err
 }
 
 type versions struct{ *world }
 
-func (v versions) At(_ context.Context, name string, e sm.Environment) (c sm.FunctionState, err error) {
+func (v versions) At(_ context.Context, name string, e sm.Environment) (c sm.FunctionState,
+	err error) {
 	err = v.call("", func() error {
 		c.Version = v.aliases[name+" "+string(e)]
 		return nil
 	})
+
 	return c, err
 }
 
-func (v versions) Publish(_ context.Context, name, _, key, digest string) (version string, err error) {
+func (v versions) Publish(_ context.Context, name, _, key, digest string) (version string,
+	err error) {
 	err = v.call("publish "+name, func() error {
 		if v.bundles[key] == nil {
 			return fmt.Errorf("%s: no such object", key)
 		}
+
 		id := name + " " + digest
 		if v.published[id] == "" {
 			v.published[id] = "of " + digest[:4]
 		}
+
 		version = v.published[id]
+
 		return nil
 	})
+
 	return version, err
 }
 
-func (v versions) Point(ctx context.Context, name string, e sm.Environment, version, _ string, verify func(context.Context) error) error {
+func (v versions) Point(ctx context.Context, name string, e sm.Environment, version, _ string,
+	verify func(context.Context) error) error {
 	if err := verify(ctx); err != nil {
 		return err
 	}
+
 	return v.call(fmt.Sprintf("point %s %s", e, name), func() error {
 		v.aliases[name+" "+string(e)] = version
 		return nil
@@ -232,10 +263,12 @@ func (v versions) Followed(_ context.Context, name string) (sm.FunctionState, er
 	return sm.FunctionState{Version: v.aliases[name+" live"]}, nil
 }
 
-func (v versions) Follow(ctx context.Context, name, version, _ string, verify func(context.Context) error) error {
+func (v versions) Follow(ctx context.Context, name, version, _ string,
+	verify func(context.Context) error) error {
 	if err := verify(ctx); err != nil {
 		return err
 	}
+
 	return v.call("follow "+name, func() error {
 		v.aliases[name+" live"] = version
 		return nil
@@ -251,7 +284,8 @@ func (s stages) Set(_ context.Context, e, alias sm.Environment, id string) error
 	})
 }
 
-func (s stages) Get(_ context.Context, e sm.Environment) (alias sm.Environment, release string, err error) {
+func (s stages) Get(_ context.Context, e sm.Environment) (alias sm.Environment, release string,
+	err error) {
 	to, release, _ := strings.Cut(s.stages[e], " ")
 	return sm.Environment(to), release, nil
 }
@@ -270,6 +304,7 @@ func (s sites) List(_ context.Context, e sm.Environment) (paths []string, err er
 		paths = slices.Sorted(maps.Keys(s.sites[e]))
 		return nil
 	})
+
 	return paths, err
 }
 
@@ -280,12 +315,15 @@ func (s sites) Delete(_ context.Context, e sm.Environment, path string) error {
 	})
 }
 
-func (s sites) Stamp(_ context.Context, e sm.Environment, path string) (id string, found bool, err error) {
+func (s sites) Stamp(_ context.Context, e sm.Environment, path string) (id string, found bool,
+	err error) {
 	err = s.call("", func() error {
 		page, ok := s.sites[e][path]
 		id, found = page.Release, ok
+
 		return nil
 	})
+
 	return id, found, err
 }
 
@@ -299,6 +337,7 @@ func (r routes) Put(ctx context.Context, route sm.Route, verify func(context.Con
 	if err := verify(ctx); err != nil {
 		return err
 	}
+
 	return r.call(fmt.Sprintf("route %s %d", route.Active, route.Weight), func() error {
 		r.route = route
 		return nil
@@ -323,6 +362,7 @@ func (a answers) Succeed(_ context.Context, token string, output any) (bool, err
 	if err != nil {
 		return false, err
 	}
+
 	return a.answer(token, "succeed ", string(data))
 }
 
@@ -336,18 +376,22 @@ func (a answers) answer(token, how, what string) (delivered bool, err error) {
 		if delivered {
 			a.answers[token] = how + what
 		}
+
 		return nil
 	})
+
 	return delivered, err
 }
 
 // answered is the document that the token was answered with.
 func (w *world) answered(token string) (doc sm.Document) {
 	w.t.Helper()
+
 	answer, ok := strings.CutPrefix(w.answers[token], "succeed ")
 	if !ok || json.Unmarshal([]byte(answer), &doc) != nil {
 		w.t.Fatalf("token %s: found the answer %q, expected a document", token, w.answers[token])
 	}
+
 	return doc
 }
 
@@ -373,9 +417,12 @@ type alarms struct{ *world }
 
 func (a alarms) Ringing(_ context.Context, names []string) (ringing []string, err error) {
 	err = a.call("", func() error {
-		ringing = slices.DeleteFunc(slices.Clone(a.ringing), func(n string) bool { return !slices.Contains(names, n) })
+		ringing = slices.DeleteFunc(slices.Clone(a.ringing),
+			func(n string) bool { return !slices.Contains(names, n) })
+
 		return nil
 	})
+
 	return ringing, err
 }
 
@@ -386,27 +433,34 @@ func (a alarms) Breached(_ context.Context, name string, _ time.Time) (breached 
 
 type traffic struct{ *world }
 
-func (t traffic) Calls(_ context.Context, e sm.Environment, _, _ time.Time) (requests, failed float64, err error) {
+func (t traffic) Calls(_ context.Context, e sm.Environment, _, _ time.Time) (requests,
+	failed float64, err error) {
 	err = t.call("", func() error { requests = t.requests[e]; return t.unread })
 	return requests, 0, err
 }
 
 // Counts are the requests, in the last period.
-func (t traffic) Counts(_ context.Context, series []sm.Series, period time.Duration, _, until time.Time) (counts []map[int64]float64, err error) {
+func (t traffic) Counts(_ context.Context, series []sm.Series, period time.Duration, _,
+	until time.Time) (counts []map[int64]float64, err error) {
 	err = t.call("", func() error {
 		for _, s := range series {
 			count := map[int64]float64{}
+
 			if s.Metric == "Count" {
 				e := sm.A
 				if s.Dimensions["Stage"] == sm.B.Stage() {
 					e = sm.B
 				}
+
 				count[until.Truncate(period).Add(-period).Unix()] = t.requests[e]
 			}
+
 			counts = append(counts, count)
 		}
+
 		return nil
 	})
+
 	return counts, err
 }
 
@@ -423,8 +477,10 @@ func (l lambdas) Invoke(_ context.Context, _ string, question any) (answer []byt
 	err = l.call("", func() error {
 		text, err := l.ownProbe(question)
 		answer = []byte(text)
+
 		return err
 	})
+
 	return answer, err
 }
 
@@ -434,6 +490,7 @@ func (e executions) Start(_ context.Context, name string, input any) error {
 	return e.call("start "+name, func() error {
 		data, err := json.Marshal(input)
 		e.executions[name] = string(data)
+
 		return err
 	})
 }
@@ -463,14 +520,17 @@ func (d database) Contract(_ context.Context, id string, _ fs.FS) (string, error
 	return "contracted", d.sql("contract "+id, func() { d.schema[id+" contracted"] = true })
 }
 
-func (d database) OldClients(context.Context, string, time.Duration) (busy bool, found string, err error) {
+func (d database) OldClients(context.Context, string, time.Duration) (busy bool, found string,
+	err error) {
 	err = d.call("", func() error {
 		if d.oldClients > 0 {
 			d.oldClients--
 			busy = true
 		}
+
 		return nil
 	})
+
 	return busy, "sessions of v1", err
 }
 
@@ -479,10 +539,12 @@ func (d database) sql(what string, effect func()) error {
 		if d.fence != 0 && d.fence < d.schemaFence {
 			return sm.Errorf(sm.LockLost, "%s: the schema was changed under a newer fence", what)
 		}
+
 		d.schemaFence = d.fence
 		if d.schemaErr == nil {
 			effect()
 		}
+
 		return d.schemaErr
 	})
 }
@@ -494,9 +556,12 @@ func (d database) Widened(context.Context) (ids []string, err error) {
 				ids = append(ids, id)
 			}
 		}
+
 		slices.Sort(ids)
+
 		return nil
 	})
+
 	return ids, err
 }
 
@@ -510,8 +575,11 @@ func (h web) Do(r *http.Request) (response *http.Response, err error) {
 		if h.answerHTTP != nil {
 			status, body = h.answerHTTP(r.URL.String())
 		}
+
 		response = &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body))}
+
 		return nil
 	})
+
 	return response, err
 }

@@ -12,10 +12,11 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Promote swaps the two roles once active serves everyone. The route that it writes sends every viewer
-// where the one before sent them, so an edge location that still has the old one does no harm. From then on
-// events call the release too. Run twice, it writes the same. The document keeps the roles of the beginning. It returns
-// AlarmBreached and OperatorRollback for signals that arrived while nobody waited.
+// Promote swaps the two roles once active serves everyone. The route that it writes sends every
+// viewer where the one before sent them, so an edge location that still has the old one does no
+// harm. From then on events call the release too. Run twice, it writes the same. The document
+// keeps the roles of the beginning. It returns AlarmBreached and OperatorRollback for signals that
+// arrived while nobody waited.
 type Promote struct {
 	environment.Follower
 	Routes    routing.Routes
@@ -28,18 +29,25 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	if err != nil {
 		return doc, err
 	}
+
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
+
 	if err := p.Ledger.Lease(doc).WaitOutPrevious(ctx); err != nil {
 		return doc, err
 	}
+
 	timer.Cancel(ctx, p.Schedules, record.Wait)
-	if err := p.Ledger.Lease(doc).GuardGrowth(ctx, func(ctx context.Context, verify func(context.Context) error) error {
-		return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release}, verify)
-	}); err != nil {
+
+	if err := p.Ledger.Lease(doc).GuardGrowth(ctx,
+		func(ctx context.Context, verify func(context.Context) error) error {
+			return p.Routes.Put(ctx, sm.Route{Active: doc.Fallback, Fallback: doc.Active, Weight: 0,
+				Release: doc.Release}, verify)
+		}); err != nil {
 		return doc, fmt.Errorf("swap the roles in the route: %w", err)
 	}
+
 	if err := p.Ledger.Lease(doc).Guard(ctx, func(ctx context.Context) error {
 		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})
 	}); err != nil {
@@ -51,17 +59,22 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 			now := time.Now().UTC()
 			r.Promoted = &now
 		}
+
 		return nil
 	}); err != nil {
 		return doc, err
 	}
+
 	if err := p.Follow(ctx, doc, doc.Active); err != nil {
 		return doc, err
 	}
+
 	_, err = p.Ledger.Append(ctx, doc, sm.Event{State: sm.Promote, Kind: sm.EventPromoted,
-		Text: fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s is draining", doc.Release, doc.Active, doc.Fallback)}, func(r *sm.Record) {
+		Text: fmt.Sprintf("everyone has %s, in %s; the roles are swapped, and %s is draining",
+			doc.Release, doc.Active, doc.Fallback)}, func(r *sm.Record) {
 		r.Wait, r.Preview = nil, ""
 	})
 	doc.Promoted = true
+
 	return doc, err
 }

@@ -16,10 +16,12 @@ import (
 func bakes(t *testing.T) (w *world, schedule string) {
 	w = newWorld(t)
 	w.release(sm.CheckAlarms)
+
 	schedule = w.record("v2").Wait.Schedule
 	if w.schedules[schedule] != "ramp 2000-01-01T00:10:00Z" {
 		t.Fatalf("the bake ends %q", w.schedules[schedule])
 	}
+
 	return w, schedule
 }
 
@@ -35,6 +37,7 @@ func TestSignal_Alarm(t *testing.T) {
 		"stops the bake": func(t *testing.T) {
 			w, _ := bakes(t)
 			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-a: too many" {
 				t.Errorf("the ramp was told %q", got)
 			}
@@ -43,6 +46,7 @@ func TestSignal_Alarm(t *testing.T) {
 			w, _ := bakes(t)
 			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
 			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+
 			if n := len(w.record("v2").Signals); n != 1 {
 				t.Errorf("noted %d times", n)
 			}
@@ -54,6 +58,7 @@ func TestSignal_Alarm(t *testing.T) {
 			doc = must[sm.Document](t)(w.run(sm.Probe, doc))
 			_, err := w.run(sm.Ramp, doc)
 			named(t, err, sm.AlarmBreached, "errors-a")
+
 			if w.route.Weight != 0 {
 				t.Errorf("the weight is %d", w.route.Weight)
 			}
@@ -71,6 +76,7 @@ func TestSignal_Alarm(t *testing.T) {
 			w.untouched(t)
 			must[string](t)(w.alarm("3", "errors-live", "OK"))
 			must[string](t)(w.alarm("4", "errors-live", "ALARM"))
+
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
 				t.Errorf("the ramp was told %q", got)
 			}
@@ -78,6 +84,7 @@ func TestSignal_Alarm(t *testing.T) {
 		"of what events call counts for what was after the promotion": func(t *testing.T) {
 			w, _ := bakes(t)
 			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now }) // 00:00:00
+
 			for i, points := range []string{
 				`{"timestamp":"1999-12-31T23:59:00.000+0000","value":0},{"timestamp":"1999-12-31T23:58:00.000+0000","value":9}`,
 				`{"timestamp":"2000-01-01T00:01:00.000+0000"},{"timestamp":"1999-12-31T23:59:00.000+0000","value":9}`,
@@ -85,7 +92,10 @@ func TestSignal_Alarm(t *testing.T) {
 				must[string](t)(w.alarmFor(fmt.Sprint(i), "errors-live", points))
 				w.untouched(t)
 			}
-			must[string](t)(w.alarmFor("3", "errors-live", `{"timestamp":"1999-12-31T23:59:00.000+0000","value":9},{"timestamp":"1999-12-31T23:59:30.000+0000","value":9}`))
+
+			must[string](t)(w.alarmFor("3", "errors-live",
+				`{"timestamp":"1999-12-31T23:59:00.000+0000","value":9},{"timestamp":"1999-12-31T23:59:30.000+0000","value":9}`))
+
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
 				t.Errorf("the ramp was told %q", got)
 			}
@@ -94,6 +104,7 @@ func TestSignal_Alarm(t *testing.T) {
 			w, _ := bakes(t)
 			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now })
 			must[string](t)(w.alarmFor("1", "errors-live", ""))
+
 			if w.answers["ramp"] == "" {
 				t.Error("the ramp was not told")
 			}
@@ -111,6 +122,7 @@ func TestSignal_Alarm(t *testing.T) {
 			w.untouched(t)
 			must[string](t)(w.alarm("2", "errors-a", "OK"))
 			must[string](t)(w.alarm("3", "errors-a", "ALARM"))
+
 			if w.answers["ramp"] == "" {
 				t.Error("the ramp was not told")
 			}
@@ -119,20 +131,27 @@ func TestSignal_Alarm(t *testing.T) {
 			w := newWorld(t)
 			w.ringing = []string{"slow-a"}
 			w.release(sm.CheckAlarms)
+
 			past := time.Now().Add(-time.Minute)
-			must[string](t)(w.signalAt(past, "1", "CloudWatch Alarm State Change", rings("errors-a", "ALARM")))
+			must[string](t)(w.signalAt(past, "1", "CloudWatch Alarm State Change",
+				rings("errors-a", "ALARM")))
 			must[string](t)(w.signalAt(past, "2", "CloudWatch Alarm State Change", rings("slow-a", "OK")))
-			must[string](t)(w.signalAt(past, "3", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalRollback}))
+			must[string](t)(w.signalAt(past, "3", sm.DetailOperator,
+				sm.Operator{App: "shop", Action: sm.SignalRollback}))
 			w.untouched(t)
+
 			if got := w.record("v2").MutedAlarms; len(got) != 1 {
 				t.Errorf("rang before: %q", got)
 			}
 		},
 		"of the second in which the release began counts": func(t *testing.T) {
 			time.Sleep(900 * time.Millisecond)
+
 			w := newWorld(t)
 			w.release(sm.CheckAlarms)
-			must[string](t)(w.signalAt(time.Now().Truncate(time.Second), "1", "CloudWatch Alarm State Change", rings("errors-a", "ALARM")))
+			must[string](t)(w.signalAt(time.Now().Truncate(time.Second), "1",
+				"CloudWatch Alarm State Change", rings("errors-a", "ALARM")))
+
 			if w.answers["ramp"] == "" {
 				t.Error("the ramp was not told")
 			}
@@ -144,6 +163,7 @@ func TestSignal_Alarm(t *testing.T) {
 			named(t, err, sm.StaleWrite, "v2")
 			_, err = w.operator("2", sm.SignalRollback)
 			named(t, err, sm.StaleWrite, "v2")
+
 			if w.tags[sm.RecordKey("v2")] != 0 {
 				t.Error("a record was made of it")
 			}
@@ -163,7 +183,8 @@ func TestSignal_Alarm(t *testing.T) {
 		},
 		"with nothing under way": func(t *testing.T) {
 			w := newWorld(t)
-			if said := must[string](t)(w.alarm("1", "errors-a", "ALARM")); said != "no release is under way" || len(w.writes) > 0 {
+			if said := must[string](t)(w.alarm("1", "errors-a",
+				"ALARM")); said != "no release is under way" || len(w.writes) > 0 {
 				t.Errorf("said %q, wrote %q", said, w.writes)
 			}
 		},
@@ -172,17 +193,22 @@ func TestSignal_Alarm(t *testing.T) {
 
 // alarmFor rings an alarm for some datapoints, as CloudWatch does.
 func (w *world) alarmFor(id, name, datapoints string) (string, error) {
-	return w.signal(id, "CloudWatch Alarm State Change", map[string]any{"alarmName": name, "state": map[string]string{"value": "ALARM", "reason": "too many",
-		"reasonData": `{"version":"1.0","period":60,"threshold":5.0,"evaluatedDatapoints":[` + datapoints + `]}`}})
+	return w.signal(id, "CloudWatch Alarm State Change",
+		map[string]any{"alarmName": name, "state": map[string]string{"value": "ALARM",
+			"reason": "too many",
+			"reasonData": `{"version":"1.0","period":60,"threshold":5.0,"evaluatedDatapoints":[` +
+				datapoints + `]}`}})
 }
 
 func rings(name, state string) any {
-	return map[string]any{"alarmName": name, "state": map[string]string{"value": state, "reason": "too many"}}
+	return map[string]any{"alarmName": name, "state": map[string]string{"value": state,
+		"reason": "too many"}}
 }
 
 // untouched fails the test where a signal that must not count did.
 func (w *world) untouched(t *testing.T) {
 	t.Helper()
+
 	if r := w.record("v2"); len(r.Signals) > 0 || w.answers["ramp"] != "" {
 		t.Errorf("noted %v, answered %q", r.Signals, w.answers["ramp"])
 	}
@@ -192,7 +218,9 @@ func TestSignal_Operator(t *testing.T) {
 	virtual(t, map[string]func(t *testing.T){
 		"rolls back": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.signal("1", sm.DetailOperator, sm.Operator{App: "shop", Release: "v2", Action: sm.SignalRollback, Reason: "it is ugly"}))
+			must[string](t)(w.signal("1", sm.DetailOperator,
+				sm.Operator{App: "shop", Release: "v2", Action: sm.SignalRollback, Reason: "it is ugly"}))
+
 			if got := w.answers["ramp"]; got != "fail OperatorRollback: the operator asked for it: it is ugly" {
 				t.Errorf("the ramp was told %q", got)
 			}
@@ -200,6 +228,7 @@ func TestSignal_Operator(t *testing.T) {
 		"ends a bake": func(t *testing.T) {
 			w, schedule := bakes(t)
 			must[string](t)(w.operator("1", sm.SignalAdvance))
+
 			if doc := w.answered("ramp"); !doc.Waived || doc.Weight != 500 || w.schedules[schedule] != "" {
 				t.Errorf("went on with %+v, schedule %q", doc, w.schedules[schedule])
 			}
@@ -207,11 +236,14 @@ func TestSignal_Operator(t *testing.T) {
 		"approves what it could see": func(t *testing.T) {
 			w := newWorld(t)
 			w.settings.Ramp.Steps = []sm.RampStep{{Percent: 5, Bake: sm.Duration(time.Minute)},
-				{Percent: 25, Bake: sm.Duration(time.Minute), Approval: true}, {Percent: 100, Bake: sm.Duration(time.Minute), Approval: true}}
+				{Percent: 25, Bake: sm.Duration(time.Minute), Approval: true}, {Percent: 100,
+					Bake: sm.Duration(time.Minute), Approval: true}}
 			doc := w.release(sm.CheckAlarms)
 			doc.Verdict = sm.Healthy
 			must[sm.Document](t)(w.ramp("second", doc))
+
 			seen := time.Now().UTC()
+
 			time.Sleep(time.Minute)
 			must[string](t)(w.operator("1", sm.SignalApprove))
 			must[sm.Document](t)(w.ramp("checked", w.answered("second")))
@@ -219,37 +251,50 @@ func TestSignal_Operator(t *testing.T) {
 			doc.Verdict = sm.Healthy
 			must[sm.Document](t)(w.ramp("taken", doc))
 			time.Sleep(time.Minute)
+
 			doc = w.record("v2").Wait.Document
 			doc.Verdict = sm.Healthy
 			must[sm.Document](t)(w.ramp("third", doc))
 			// Somebody else approved the second step as well, and it comes only now.
-			must[string](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator, sm.Operator{App: "shop", Action: sm.SignalApprove}))
+			must[string](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator,
+				sm.Operator{App: "shop", Action: sm.SignalApprove}))
+
 			if r := w.record("v2"); w.answers["third"] != "" || r.ApprovedStep() != 2 {
-				t.Errorf("the third step was approved by a word about the second: %q, %+v", w.answers["third"], r.Signals)
+				t.Errorf("the third step was approved by a word about the second: %q, %+v", w.answers["third"],
+					r.Signals)
 			}
+
 			time.Sleep(time.Minute)
 			must[string](t)(w.operator("3", sm.SignalApprove))
+
 			if w.answers["third"] == "" {
 				t.Error("the third step was approved, and waits")
 			}
 		},
 		"speaks of another": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.signal("1", sm.DetailOperator, sm.Operator{App: "shop", Release: "v1", Action: sm.SignalRollback}))
-			must[string](t)(w.signal("2", sm.DetailOperator, sm.Operator{App: "blog", Action: sm.SignalRollback}))
+			must[string](t)(w.signal("1", sm.DetailOperator,
+				sm.Operator{App: "shop", Release: "v1", Action: sm.SignalRollback}))
+			must[string](t)(w.signal("2", sm.DetailOperator,
+				sm.Operator{App: "blog", Action: sm.SignalRollback}))
 			w.untouched(t)
 		},
 		"says nonsense": func(t *testing.T) {
 			w, _ := bakes(t)
 			for detail, says := range map[string]string{`{"app":"shop","action":"stop"}`: `detail.action: found "stop", expected pause`, `{"app":"shop","verb":"pause"}`: "detail.verb"} {
-				_, err := (&step.Signal{Ledger: w.book(), Settings: w.settings}).Run(t.Context(), machine.Event{ID: "e7", DetailType: sm.DetailOperator, Detail: []byte(detail)})
-				if err == nil || !strings.Contains(err.Error(), "event e7: ") || !strings.Contains(err.Error(), says) {
+				_, err := (&step.Signal{Ledger: w.book(), Settings: w.settings}).Run(t.Context(),
+					machine.Event{ID: "e7", DetailType: sm.DetailOperator, Detail: []byte(detail)})
+				if err == nil || !strings.Contains(err.Error(), "event e7: ") ||
+					!strings.Contains(err.Error(), says) {
 					t.Errorf("%s: found %v, expected the event and %q", detail, err, says)
 				}
 			}
-			if _, err := w.signal("1", "Scheduled Event", nil); err == nil || !strings.Contains(err.Error(), `detail-type: found "Scheduled Event"`) {
+
+			if _, err := w.signal("1", "Scheduled Event", nil); err == nil ||
+				!strings.Contains(err.Error(), `detail-type: found "Scheduled Event"`) {
 				t.Errorf("found %v", err)
 			}
+
 			w.untouched(t)
 		},
 	})
@@ -259,14 +304,19 @@ func TestSignal_PauseAndResume(t *testing.T) {
 	virtual(t, map[string]func(t *testing.T){
 		"keep the time that was left": func(t *testing.T) {
 			w, schedule := bakes(t)
+
 			time.Sleep(4 * time.Minute)
 			must[string](t)(w.operator("1", sm.SignalPause))
+
 			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
 				t.Errorf("paused, but the bake ends %q", w.schedules[schedule])
 			}
+
 			time.Sleep(time.Hour)
 			must[string](t)(w.operator("2", sm.SignalResume))
-			if got := w.schedules[schedule]; got != "ramp 2000-01-01T01:10:00Z" { // 4 min + 1 h + the 6 min that were left
+
+			// 4 min + 1 h + the 6 min that were left
+			if got := w.schedules[schedule]; got != "ramp 2000-01-01T01:10:00Z" {
 				t.Errorf("resumed, the bake ends %q", got)
 			}
 		},
@@ -275,11 +325,14 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			must[string](t)(w.operator("1", sm.SignalPause))
 			must[string](t)(w.operator("2", sm.SignalResume))
 			must[string](t)(w.operator("1", sm.SignalPause))
+
 			if w.schedules[schedule] == "" || w.record("v2").Wait.Paused != nil {
 				t.Error("an old pause came late and counts")
 			}
+
 			must[string](t)(w.operator("3", sm.SignalPause))
 			must[string](t)(w.operator("2", sm.SignalResume))
+
 			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
 				t.Error("an old resume came late and counts")
 			}
@@ -289,14 +342,18 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			doc := w.release(sm.Ramp)
 			must[string](t)(w.operator("1", sm.SignalPause))
 			must[sm.Document](t)(w.run(sm.Ramp, doc))
+
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
 				t.Errorf("not paused: %v", w.schedules)
 			}
+
 			if w.route.Weight != 0 || w.record("v2").HeldBy() != sm.HeldByOperator {
 				t.Errorf("paused, the weight became %d, held is %+v", w.route.Weight, w.record("v2").Held)
 			}
+
 			must[string](t)(w.operator("2", sm.SignalResume))
 			must[sm.Document](t)(w.ramp("resumed", w.answered("ramp")))
+
 			if len(w.schedules) != 1 || w.route.Weight != 500 || w.record("v2").Held != nil {
 				t.Errorf("resumed, the weight is %d, held is %+v", w.route.Weight, w.record("v2").Held)
 			}
@@ -305,16 +362,21 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			w, schedule := bakes(t)
 			began := time.Now().UTC()
 			say := func(id string, after time.Duration, word sm.SignalKind) {
-				must[string](t)(w.signalAt(began.Add(after), id, sm.DetailOperator, sm.Operator{App: "shop", Action: word}))
+				must[string](t)(w.signalAt(began.Add(after), id, sm.DetailOperator,
+					sm.Operator{App: "shop", Action: word}))
 			}
+
 			time.Sleep(4 * time.Minute)
 			say("2", 2*time.Minute, sm.SignalResume)
 			say("1", time.Minute, sm.SignalPause)
+
 			if w.schedules[schedule] == "" || w.record("v2").Wait.Paused != nil {
 				t.Error("resumed a minute after it was paused, it is paused")
 			}
+
 			say("4", 4*time.Minute, sm.SignalPause)
 			say("3", 3*time.Minute, sm.SignalResume)
+
 			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
 				t.Error("paused a minute after it was resumed, it goes on")
 			}
@@ -324,6 +386,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			doc := w.release(sm.Ramp)
 			w.just("schedule", func() { must[string](t)(w.operator("1", sm.SignalPause)) })
 			must[sm.Document](t)(w.run(sm.Ramp, doc))
+
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
 				t.Errorf("paused, but the bake ends %v", w.schedules)
 			}
@@ -332,6 +395,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			w, schedule := bakes(t)
 			w.just("cancel", func() { must[string](t)(w.operator("2", sm.SignalResume)) })
 			must[string](t)(w.operator("1", sm.SignalPause))
+
 			if w.record("v2").Wait.Paused != nil || w.schedules[schedule] == "" {
 				t.Error("resumed, but nothing ends the bake")
 			}
@@ -344,6 +408,7 @@ func (w *world) just(before string, do func()) {
 	w.meanwhile = func(write string) {
 		if strings.HasPrefix(write, before) {
 			w.meanwhile = nil
+
 			do()
 		}
 	}
@@ -356,13 +421,15 @@ func TestSignal_AdvanceToldAgain_IsNotAboutTheNextBake(t *testing.T) {
 		doc := must[sm.Document](t)(w.run(sm.CheckAlarms, w.answered("ramp")))
 		must[sm.Document](t)(w.ramp("next", doc))
 		must[string](t)(w.operator("1", sm.SignalAdvance))
+
 		if got := w.answers["next"]; got != "" {
 			t.Errorf("the next bake was answered %q", got)
 		}
 	})
 }
 
-// The word comes between Ramp's look at the record and its own write, when there is no token to answer.
+// The word comes between Ramp's look at the record and its own write, when there is no token to
+// answer.
 func TestSignal_PromoteWhileRampSetsTheWeight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -371,6 +438,7 @@ func TestSignal_PromoteWhileRampSetsTheWeight(t *testing.T) {
 		must[sm.Document](t)(w.run(sm.Ramp, doc))
 		doc = must[sm.Document](t)(w.run(sm.CheckAlarms, w.answered("ramp")))
 		must[sm.Document](t)(w.ramp("next", doc))
+
 		if w.route.Weight != sm.FullWeight || !w.answered("next").Waived {
 			t.Errorf("the weight is %d", w.route.Weight)
 		}

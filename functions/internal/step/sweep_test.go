@@ -10,15 +10,18 @@ import (
 	sm "lockstep/statemachine"
 )
 
-var alive, aborted = machine.Execution{Running: true, Status: "RUNNING"}, machine.Execution{Status: "ABORTED"}
+var alive, aborted = machine.Execution{Running: true,
+	Status: "RUNNING"}, machine.Execution{Status: "ABORTED"}
 
 func TestSweep(t *testing.T) {
 	virtual(t, map[string]func(t *testing.T){
 		"a dead holder is recovered": func(t *testing.T) {
 			w, _ := bakes(t)
 			w.fates[two] = aborted
+
 			time.Sleep(time.Hour)
 			must[string](t)(w.sweep())
+
 			if len(w.executions) != 1 {
 				t.Fatalf("started %v", w.executions)
 			}
@@ -26,16 +29,20 @@ func TestSweep(t *testing.T) {
 			for name := range w.executions {
 				w.fates["arn:exec:"+name] = alive
 			}
+
 			must[string](t)(w.died(two, "ABORTED", ""))
 			must[string](t)(w.sweep())
+
 			if lock := w.lock(); len(w.executions) != 1 || lock.Holder.Recoveries != 1 {
 				t.Errorf("started %v; %d recoveries", w.executions, lock.Holder.Recoveries)
 			}
 		},
 		"an execution that was never heard of is dead too": func(t *testing.T) {
 			w, _ := bakes(t)
+
 			time.Sleep(time.Hour)
 			must[string](t)(w.sweep())
+
 			if len(w.executions) != 1 {
 				t.Errorf("started %v", w.executions)
 			}
@@ -43,6 +50,7 @@ func TestSweep(t *testing.T) {
 		"what is young may be under way": func(t *testing.T) {
 			w, _ := bakes(t)
 			must[string](t)(w.sweep())
+
 			if len(w.executions) != 0 || len(w.writes) != 0 {
 				t.Errorf("started %v, wrote %v", w.executions, w.writes)
 			}
@@ -50,41 +58,57 @@ func TestSweep(t *testing.T) {
 		"a recovery that died before it had the lock is followed by another": func(t *testing.T) {
 			w, _ := bakes(t)
 			w.fates[two] = aborted
+
 			time.Sleep(time.Hour)
+
 			for range 5 {
 				must[string](t)(w.sweep())
+
 				for name := range w.executions {
 					w.fates["arn:exec:"+name] = aborted
 				}
 			}
+
 			if len(w.executions) != recovery.Tries {
 				t.Errorf("started %v", w.executions)
 			}
+
 			told := 0
+
 			for _, entry := range w.record("v2").Events {
 				if strings.HasPrefix(entry.Text, "stopped with the lock held") {
 					told++
 				}
 			}
-			if said := strings.Count(strings.Join(w.events, "\n"), "stopped with the lock held"); told != 1 || said != 1 {
+
+			if said := strings.Count(strings.Join(w.events, "\n"),
+				"stopped with the lock held"); told != 1 || said != 1 {
 				t.Errorf("told %d times, announced %d times", told, said)
 			}
 		},
 		"an end that could not be announced is announced": func(t *testing.T) {
-			for name, waits := range map[string][]string{"of one that waited": {"v3"}, "of one that waited nowhere": nil} {
+			for name, waits := range map[string][]string{"of one that waited": {"v3"},
+				"of one that waited nowhere": nil} {
 				w := parked(t, waits...)
 				w.fates[two] = alive
 				w.just("announce", func() { w.dead = true })
-				if _, err := w.died("arn:exec:v3", "ABORTED", "", `{"release":"v3"}`); err == nil || len(w.events) > 0 {
+
+				if _, err := w.died("arn:exec:v3", "ABORTED", "", `{"release":"v3"}`); err == nil ||
+					len(w.events) > 0 {
 					t.Fatalf("%s: said %q: %v", name, w.events, err)
 				}
+
 				w.revive()
 				time.Sleep(time.Hour)
+
 				w.fates["arn:exec:v3"] = aborted
 				for range 2 {
 					must[string](t)(w.sweep())
 				}
-				if lock := w.lock(); len(w.events) != 1 || !strings.HasPrefix(w.events[0], "v3 Finish: v3 is refused") || len(lock.Queue)+len(lock.Notified) > 0 {
+
+				if lock := w.lock(); len(w.events) != 1 ||
+					!strings.HasPrefix(w.events[0], "v3 Finish: v3 is refused") || len(lock.Queue)+
+					len(lock.Notified) > 0 {
 					t.Errorf("%s: said %q, left %+v and %+v", name, w.events, lock.Queue, lock.Notified)
 				}
 			}
@@ -94,11 +118,14 @@ func TestSweep(t *testing.T) {
 			w.free()
 			w.fates["arn:exec:v3"], w.fates["arn:exec:v4"] = alive, aborted
 			must[string](t)(w.sweep())
+
 			if r := w.record("v4"); r.Outcome != sm.Refused || w.answered("v3").Next != sm.NextBegin {
 				t.Errorf("v4 was %s; v3 was told %q", r.Outcome, w.answers["v3"])
 			}
+
 			w.revive()
 			must[string](t)(w.sweep())
+
 			if len(w.writes) > 0 {
 				t.Errorf("the second wrote %v", w.writes)
 			}
@@ -110,11 +137,14 @@ func TestSweep(t *testing.T) {
 			delete(w.schedules, schedule)
 			time.Sleep(6 * time.Minute)
 			must[string](t)(w.sweep())
+
 			if w.schedules[schedule] != want {
 				t.Errorf("the bake ends %q, expected %q", w.schedules[schedule], want)
 			}
+
 			w.revive()
 			must[string](t)(w.sweep())
+
 			if len(w.writes) > 0 {
 				t.Errorf("the second wrote %v", w.writes)
 			}
@@ -122,6 +152,7 @@ func TestSweep(t *testing.T) {
 		"a schedule that is overdue is wound again": func(t *testing.T) {
 			w, schedule := bakes(t)
 			w.fates[two] = alive
+
 			time.Sleep(time.Hour)
 			must[string](t)(w.sweep())
 			order(t, w.writes, "schedule "+schedule)
@@ -133,6 +164,7 @@ func TestSweep(t *testing.T) {
 			w.revive()
 			time.Sleep(time.Hour)
 			must[string](t)(w.sweep())
+
 			if w.schedules[schedule] != "" || len(w.writes) > 0 {
 				t.Errorf("wrote %v", w.writes)
 			}

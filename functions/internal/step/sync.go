@@ -10,23 +10,27 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Sync makes active carry exactly what fallback carries, so that a release which brings only some layers
-// finds the others as the viewers have them. Nobody is served by active while it runs. Run twice, it
-// finds less to do. It returns SyncFailed.
+// Sync makes active carry exactly what fallback carries, so that a release which brings only some
+// layers finds the others as the viewers have them. Nobody is served by active while it runs. Run
+// twice, it finds less to do. It returns SyncFailed.
 type Sync struct{ environment.Syncer }
 
 func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := s.Ledger.Enter(ctx, doc, sm.Sync); err != nil {
 		return doc, err
 	}
+
 	if err := s.Ledger.Lease(doc).WaitOutPrevious(ctx); err != nil {
 		return doc, err
 	}
+
 	text, err := s.level(ctx, doc)
 	if err != nil {
 		return doc, sm.Wrap(sm.SyncFailed, fmt.Sprintf("sync %s with %s", doc.Active, doc.Fallback), err)
 	}
+
 	_, err = s.Ledger.Append(ctx, doc, sm.Event{State: sm.Sync, Kind: sm.EventSynced, Text: text})
+
 	return doc, err
 }
 
@@ -35,10 +39,12 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	before, err := s.Ledger.Environment(ctx, doc.Active)
 	if err != nil {
 		return "", err
 	}
+
 	if _, err := s.Ledger.MarkOutOfSync(ctx, doc); err != nil {
 		return "", err
 	}
@@ -46,6 +52,7 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if err := s.Follower().Follow(ctx, doc, doc.Fallback); err != nil {
 		return "", err
 	}
+
 	moved, err := s.Functions(ctx, doc)
 	if err != nil {
 		return "", err
@@ -56,11 +63,15 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 			return "", err
 		}
 	}
+
 	if err := s.Stage(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
+
 	if err := s.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(from, doc.Active)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback, release.OrNothing(from.Release), environment.Aliases(moved)), nil
+
+	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback,
+		release.OrNothing(from.Release), environment.Aliases(moved)), nil
 }

@@ -1,5 +1,5 @@
-// Package wire gives each step its adapters: what the mains of the Lambdas start, and what tests run in
-// process over the same clients.
+// Package wire gives each step its adapters: what the mains of the Lambdas start, and what tests
+// run in process over the same clients.
 package wire
 
 import (
@@ -22,7 +22,8 @@ import (
 type Run[In, Out any] func(ctx context.Context, in In) (Out, error)
 
 // Step hands a step its document, which says by which call it came.
-func Step(run Run[statemachine.Document, statemachine.Document]) Run[statemachine.StepInput, statemachine.Document] {
+func Step(run Run[statemachine.Document, statemachine.Document]) Run[statemachine.StepInput,
+	statemachine.Document] {
 	return func(ctx context.Context, in statemachine.StepInput) (statemachine.Document, error) {
 		in.Document.Attempt = in.Attempt
 		return run(ctx, in.Document)
@@ -35,6 +36,7 @@ func Start[In, Out any](build func(*aws.Cloud) Run[In, Out]) {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	entry.Start(build(cloud))
 }
 
@@ -45,7 +47,8 @@ func Ledger(c *aws.Cloud) ledger.Ledger {
 
 // Syncer makes one environment what another is.
 func Syncer(c *aws.Cloud) environment.Syncer {
-	return environment.Syncer{Ledger: Ledger(c), Settings: c.Settings, Bundles: c.Bundles(), Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
+	return environment.Syncer{Ledger: Ledger(c), Settings: c.Settings, Bundles: c.Bundles(),
+		Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
 }
 
 func collector(c *aws.Cloud) evidence.Collector {
@@ -64,12 +67,14 @@ func Deploy(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
 
 // Probe wires step.Probe.
 func Probe(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Probe{Ledger: Ledger(c), Settings: c.Settings, Bundles: c.Bundles(), Sites: c.Sites(), HTTP: c.HTTP(), Lambdas: c.Lambdas()}).Run)
+	return Step((&step.Probe{Ledger: Ledger(c), Settings: c.Settings, Bundles: c.Bundles(),
+		Sites: c.Sites(), HTTP: c.HTTP(), Lambdas: c.Lambdas()}).Run)
 }
 
 // Ramp wires step.Ramp.
 func Ramp(c *aws.Cloud) Run[statemachine.RampInput, statemachine.Document] {
-	return (&step.Ramp{Ledger: Ledger(c), Settings: c.Settings, Routes: c.Routes(), Schedules: c.Schedule(), Freeze: c.Freeze(), Answers: c.Machine(), Traffic: c.Metrics()}).Run
+	return (&step.Ramp{Ledger: Ledger(c), Settings: c.Settings, Routes: c.Routes(),
+		Schedules: c.Schedule(), Freeze: c.Freeze(), Answers: c.Machine(), Traffic: c.Metrics()}).Run
 }
 
 // CheckAlarms wires step.CheckAlarms.
@@ -80,7 +85,9 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
 	follower := environment.Follower{Ledger: Ledger(c), Settings: c.Settings, Versions: c.Functions()}
-	return Step((&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run)
+
+	return Step((&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control(),
+		Schedules: c.Schedule()}).Run)
 }
 
 // Drain wires step.Drain.
@@ -90,17 +97,20 @@ func Drain(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
 
 // Rollback wires step.Rollback.
 func Rollback(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Rollback{Syncer: Syncer(c), Routes: c.Routes(), Roles: c.Control(), Schedules: c.Schedule()}).Run)
+	return Step((&step.Rollback{Syncer: Syncer(c), Routes: c.Routes(), Roles: c.Control(),
+		Schedules: c.Schedule()}).Run)
 }
 
 // Finish wires step.Finish.
 func Finish(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Finish{Ledger: Ledger(c), App: c.Settings.App, Answers: c.Machine(), Schedules: c.Schedule()}).Run)
+	return Step((&step.Finish{Ledger: Ledger(c), App: c.Settings.App, Answers: c.Machine(),
+		Schedules: c.Schedule()}).Run)
 }
 
 // Signal wires step.Signal.
 func Signal(c *aws.Cloud) Run[machine.Event, string] {
-	return (&step.Signal{Ledger: Ledger(c), Settings: c.Settings, Answers: c.Machine(), Schedules: c.Schedule(), Freeze: c.Freeze()}).Run
+	return (&step.Signal{Ledger: Ledger(c), Settings: c.Settings, Answers: c.Machine(),
+		Schedules: c.Schedule(), Freeze: c.Freeze()}).Run
 }
 
 // Recover wires recovery.Recover.
@@ -108,5 +118,6 @@ func Recover(c *aws.Cloud) Run[machine.Event, string] { return Recoverer(c).Run 
 
 // Recoverer is what Recover and Repair do about a dead execution.
 func Recoverer(c *aws.Cloud) *recovery.Recover {
-	return &recovery.Recover{Ledger: Ledger(c), Settings: c.Settings, Executions: c.Machine(), Answers: c.Machine(), Schedules: c.Schedule()}
+	return &recovery.Recover{Ledger: Ledger(c), Settings: c.Settings, Executions: c.Machine(),
+		Answers: c.Machine(), Schedules: c.Schedule()}
 }

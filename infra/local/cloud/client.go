@@ -10,14 +10,15 @@ import (
 	"lockstep/infra/local/inprocess"
 )
 
-// Config is how an SDK client in the same process speaks to this endpoint, without sockets and so under
-// virtual time: sfn.NewFromConfig(e.Config()).
+// Config is how an SDK client in the same process speaks to this endpoint, without sockets and so
+// under virtual time: sfn.NewFromConfig(e.Config()).
 func (e *Endpoint) Config() aws.Config {
 	return aws.Config{
-		Region:       wire.Region,
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-		HTTPClient:   e.Client(),
-		BaseEndpoint: aws.String("http://127.0.0.1"), // an address, so that S3 is asked path-style, as on a real port
+		Region:      wire.Region,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		HTTPClient:  e.Client(),
+		// an address, so that S3 is asked path-style, as on a real port
+		BaseEndpoint: aws.String("http://127.0.0.1"),
 	}
 }
 

@@ -53,20 +53,24 @@ func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
 	c.S3 = s3.New(c.Events.Emit)
 	c.SSM = ssm.New(c.Events.Emit)
 	c.Metrics = metrics.New(c.Events.Emit)
-	c.Lambda = lambda.New(lambda.Options{Code: c.code, Runner: runner, Observe: c.observe, Limits: limits})
+	c.Lambda = lambda.New(lambda.Options{Code: c.code, Runner: runner, Observe: c.observe,
+		Limits: limits})
 	c.States = states.New(c.Lambda.Invoke, c.Events.Emit)
 	c.Endpoint = NewEndpoint(map[string]http.Handler{
 		"s3": c.S3, "lambda": c.Lambda, "apigateway": c.APIGateway, "ssm": c.SSM, "secretsmanager": c.Secrets,
 		"cloudfront-keyvaluestore": c.KeyValue, "events": c.Events, "scheduler": c.Scheduler, "states": c.States, "monitoring": c.Metrics,
 	})
+
 	return c
 }
 
-// Resume sets going again what Load took over: executions, schedules and whatever was not delivered.
+// Resume sets going again what Load took over: executions, schedules and whatever was not
+// delivered.
 func (c *Cloud) Resume() error {
 	c.States.Resume()
 	c.Scheduler.Resume()
 	c.Events.Resume()
+
 	return c.Lambda.Resume()
 }
 
@@ -79,8 +83,8 @@ func (c *Cloud) Close() {
 	c.Events.Close()
 }
 
-// Deliver wraps every delivery from here on: to delay it, to double it, to lose it for hours. It is called before
-// anything happens.
+// Deliver wraps every delivery from here on: to delay it, to double it, to lose it for hours. It
+// is called before anything happens.
 func (c *Cloud) Deliver(wrap func(next Delivery) Delivery) { c.delivery = wrap(c.delivery) }
 
 // deliver is how EventBridge and Scheduler reach what they aim at.
@@ -92,6 +96,7 @@ func (c *Cloud) deliver(_ context.Context, targetARN string, input []byte) error
 		if err := statemachine.DecodeStrict(input, &in); err != nil {
 			return wire.Refuse("ValidationException", "the input of sendTaskSuccess: "+err.Error())
 		}
+
 		return c.States.SendTaskSuccess(in.TaskToken, in.Output)
 	case service == "lambda":
 		return c.Lambda.InvokeAsync(targetARN, input)
@@ -99,6 +104,7 @@ func (c *Cloud) deliver(_ context.Context, targetARN string, input []byte) error
 		_, err := c.States.Start(targetARN, "", string(input))
 		return err
 	}
+
 	return wire.Refuse("ValidationException", "there is no stand-in for the target "+targetARN)
 }
 
@@ -108,6 +114,7 @@ func (c *Cloud) code(bucket, key string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("get s3://%s/%s: there is no such object", bucket, key)
 	}
+
 	return object.Body, nil
 }
 
@@ -115,8 +122,10 @@ func (c *Cloud) code(bucket, key string) ([]byte, error) {
 func (c *Cloud) observe(function, resource string, duration time.Duration, failed, throttled bool) {
 	of := []map[string]string{{"FunctionName": function}}
 	if resource != "" {
-		of = append(of, map[string]string{"FunctionName": function, "Resource": function + ":" + resource})
+		of = append(of, map[string]string{"FunctionName": function, "Resource": function + ":" +
+			resource})
 	}
+
 	for _, dimensions := range of {
 		put := func(metric string, value float64, unit string) {
 			c.Metrics.Put("AWS/Lambda", metric, dimensions, value, unit)
@@ -125,6 +134,7 @@ func (c *Cloud) observe(function, resource string, duration time.Duration, faile
 			put("Throttles", 1, "Count")
 			continue
 		}
+
 		put("Invocations", 1, "Count")
 		put("Errors", map[bool]float64{true: 1}[failed], "Count")
 		put("Duration", float64(duration)/float64(time.Millisecond), "Milliseconds")

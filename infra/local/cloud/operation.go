@@ -7,18 +7,21 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// operationOf names what a request asks of a service: as the service itself says, as its header or path
-// says in the RPC protocols, or as the paths of a REST service say.
+// operationOf names what a request asks of a service: as the service itself says, as its header or
+// path says in the RPC protocols, or as the paths of a REST service say.
 func operationOf(name string, service http.Handler, r *http.Request) string {
 	if named, ok := service.(interface{ Operation(*http.Request) string }); ok {
 		return named.Operation(r)
 	}
+
 	if operation := wire.Operation(r); operation != "" {
 		return operation
 	}
+
 	if _, operation, ok := strings.Cut(r.URL.Path, "/operation/"); ok {
 		return operation
 	}
+
 	if mux, ok := rest[name]; ok {
 		if handler, _ := mux.Handler(r); handler != nil {
 			if operation, ok := handler.(operationName); ok {
@@ -26,6 +29,7 @@ func operationOf(name string, service http.Handler, r *http.Request) string {
 			}
 		}
 	}
+
 	return r.Method + " " + r.URL.Path
 }
 
@@ -64,5 +68,6 @@ func muxOf(names map[string]operationName) *http.ServeMux {
 	for pattern, name := range names {
 		mux.Handle(pattern, name)
 	}
+
 	return mux
 }

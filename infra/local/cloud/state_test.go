@@ -20,17 +20,22 @@ import (
 
 // Whoever gives a service something more to know has to say whether a later process needs it.
 func TestState_EveryFieldIsSpokenFor(t *testing.T) {
-	// What is of one process: how it is wired, its locks and clocks, who listens to it, what is only told.
-	ofOneProcess := []string{"emit", "invoke", "deliver", "options", "mux", "quota", "mu", "ctx", "cancel", "running", "stop", "pending", "calls", "inFlight", "closed",
+	// What is of one process: how it is wired, its locks and clocks, who listens to it, what is only
+	// told.
+	ofOneProcess := []string{"emit", "invoke", "deliver", "options", "mux", "quota", "mu", "ctx",
+		"cancel", "running", "stop", "pending", "calls", "inFlight", "closed",
 		"subscribers", "dead", "lag", "asleep"}
+
 	for kind, keeps := range map[reflect.Type][]string{
 		reflect.TypeFor[s3.Service](): {"buckets", "serial"}, reflect.TypeFor[lambda.Service](): {"functions", "queue"}, reflect.TypeFor[apigateway.Service](): {"apis"}, reflect.TypeFor[ssm.Service](): {"parameters"},
 		reflect.TypeFor[secrets.Service](): {"secrets"}, reflect.TypeFor[keyvalue.Service](): {"stores"}, reflect.TypeFor[events.Service](): {"buses", "undelivered"}, reflect.TypeFor[scheduler.Service](): {"groups", "schedules"},
-		reflect.TypeFor[states.Service](): {"tokens", "machines", "executions"}, reflect.TypeFor[metrics.Service](): {"series", "alarms"},
+		reflect.TypeFor[states.Service](): {"tokens", "machines",
+			"executions"}, reflect.TypeFor[metrics.Service](): {"series", "alarms"},
 	} {
 		for i := range kind.NumField() {
 			name := kind.Field(i).Name
-			if uploads := kind == reflect.TypeFor[s3.Service]() && name == "uploads"; !uploads && !slices.Contains(keeps, name) && !slices.Contains(ofOneProcess, name) {
+			if uploads := kind == reflect.TypeFor[s3.Service]() && name == "uploads"; !uploads &&
+				!slices.Contains(keeps, name) && !slices.Contains(ofOneProcess, name) {
 				t.Errorf("%s: the field %s is neither kept nor said to be of one process", kind, name)
 			}
 		}
@@ -41,7 +46,9 @@ func TestState_EveryFieldIsSpokenFor(t *testing.T) {
 func TestState_IsAllExported(t *testing.T) {
 	compiled := []string{"events.Rule.matches", "scheduler.Schedule.at", "asl.TaskError.heartbeat"}
 	seen := map[reflect.Type]bool{}
+
 	var look func(kind reflect.Type)
+
 	look = func(kind reflect.Type) {
 		switch kind.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Array:
@@ -52,18 +59,22 @@ func TestState_IsAllExported(t *testing.T) {
 			if _, itself := kind.MethodByName("MarshalJSON"); itself || seen[kind] {
 				return
 			}
+
 			seen[kind] = true
 			for i := range kind.NumField() {
 				f := kind.Field(i)
-				if !f.IsExported() && f.Name != "noSmithyDocumentSerde" && !slices.Contains(compiled, kind.String()+"."+f.Name) {
+				if !f.IsExported() && f.Name != "noSmithyDocumentSerde" &&
+					!slices.Contains(compiled, kind.String()+"."+f.Name) {
 					t.Errorf("%s.%s is not exported", kind, f.Name)
 				}
+
 				look(f.Type)
 			}
 		}
 	}
 	look(reflect.TypeFor[cloud.State]())
 	look(reflect.TypeFor[metrics.State]())
+
 	if len(seen) < 25 {
 		t.Errorf("looked at %d kinds only", len(seen))
 	}

@@ -28,26 +28,36 @@ type answer struct {
 // refuse is API Gateway's own answer, word for word.
 func refuse(status int, message, kind string) answer {
 	body, _ := json.Marshal(map[string]string{"message": message})
-	return answer{status, http.Header{"Content-Type": {"application/json"}, "X-Amzn-Errortype": {kind}}, body}
+
+	return answer{status, http.Header{"Content-Type": {"application/json"},
+		"X-Amzn-Errortype": {kind}}, body}
 }
 
 var (
-	forbidden     = refuse(http.StatusForbidden, "Forbidden", "ForbiddenException")
-	noResource    = refuse(http.StatusForbidden, "Missing Authentication Token", "MissingAuthenticationTokenException")
-	tooLong       = refuse(http.StatusRequestEntityTooLarge, "Request Too Long", "RequestTooLargeException")
-	noIntegration = refuse(http.StatusInternalServerError, "Internal server error", "InternalServerErrorException")
-	badGateway    = refuse(http.StatusBadGateway, "Internal server error", "InternalServerErrorException")
-	timedOut      = refuse(http.StatusGatewayTimeout, "Endpoint request timed out", "InternalServerErrorException")
+	forbidden  = refuse(http.StatusForbidden, "Forbidden", "ForbiddenException")
+	noResource = refuse(http.StatusForbidden, "Missing Authentication Token",
+		"MissingAuthenticationTokenException")
+	tooLong = refuse(http.StatusRequestEntityTooLarge, "Request Too Long",
+		"RequestTooLargeException")
+	noIntegration = refuse(http.StatusInternalServerError, "Internal server error",
+		"InternalServerErrorException")
+	badGateway = refuse(http.StatusBadGateway, "Internal server error",
+		"InternalServerErrorException")
+	timedOut = refuse(http.StatusGatewayTimeout, "Endpoint request timed out",
+		"InternalServerErrorException")
 )
 
 // serveAPI is a stage: whichever way a request ends, it is counted.
-func (d *distribution) serveAPI(w http.ResponseWriter, r *http.Request, v visit, e statemachine.Environment, path string) {
+func (d *distribution) serveAPI(w http.ResponseWriter, r *http.Request, v visit,
+	e statemachine.Environment, path string) {
 	start := time.Now()
+
 	variables, ok := d.Stage(e)
 	if !ok {
 		reply(w, forbidden)
 		return
 	}
+
 	a := d.callFunction(r, v, e, path, variables)
 	d.Record("Count", e.Stage(), 1)
 	d.Record("4XXError", e.Stage(), one(a.status/100 == 4))
@@ -60,6 +70,7 @@ func one(is bool) float64 {
 	if is {
 		return 1
 	}
+
 	return 0
 }
 
@@ -67,22 +78,27 @@ func reply(w http.ResponseWriter, a answer) {
 	for name, values := range a.header {
 		w.Header()[name] = values
 	}
+
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the viewer may be gone
 }
 
-func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Environment, path string, variables map[string]string) answer {
+func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Environment,
+	path string, variables map[string]string) answer {
 	resource, function := d.resource(path)
 	if function == "" {
 		return noResource
 	}
+
 	body, err := io.ReadAll(io.LimitReader(r.Body, payloadLimit+1))
 	if err != nil {
 		return badGateway
 	}
+
 	if len(body) > payloadLimit {
 		return tooLong
 	}
+
 	payload, err := json.Marshal(d.proxyRequest(r, v, e, resource, path, variables, body))
 	if err != nil {
 		return noIntegration
@@ -90,7 +106,9 @@ func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Env
 	// A viewer who leaves does not end the call.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), integrationTimeout)
 	defer cancel()
+
 	arn := wire.ARN("lambda", "function:"+function+":"+variables[statemachine.StageVariableAlias])
+
 	result, functionError, err := d.Invoke(ctx, arn, payload)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -100,6 +118,7 @@ func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Env
 	case functionError != "":
 		return badGateway
 	}
+
 	return proxyResponse(result)
 }
 
@@ -110,10 +129,12 @@ func (d *distribution) resource(path string) (resource, function string) {
 		if len(prefix) < len(best) || path != prefix && !strings.HasPrefix(path, prefix+"/") {
 			continue
 		}
+
 		best, resource, function = prefix, prefix, name
 		if path != prefix {
 			resource = prefix + "/{proxy+}"
 		}
 	}
+
 	return resource, function
 }

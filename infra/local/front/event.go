@@ -24,7 +24,8 @@ type EventViewer struct {
 	IP string `json:"ip"`
 }
 
-// Request is the request of an event. Cookies are never among the headers, and names of headers are in lower case.
+// Request is the request of an event. Cookies are never among the headers, and names of headers
+// are in lower case.
 type Request struct {
 	Method      string  `json:"method"`
 	URI         string  `json:"uri"`
@@ -41,7 +42,8 @@ type Response struct {
 	Cookies           Cookies `json:"cookies"`
 }
 
-// Values holds headers or query parameters. Where one is repeated, Value is the first and MultiValue has all.
+// Values holds headers or query parameters. Where one is repeated, Value is the first and
+// MultiValue has all.
 type Values map[string]Value
 
 // Value is a header or a query parameter.
@@ -72,9 +74,11 @@ func (v Values) add(name, value string) {
 		v[name] = Value{Value: value}
 		return
 	}
+
 	if first.MultiValue == nil {
 		first.MultiValue = []Value{{Value: first.Value}}
 	}
+
 	first.MultiValue = append(first.MultiValue, Value{Value: value})
 	v[name] = first
 }
@@ -84,10 +88,12 @@ func (v Value) all() []string {
 	if len(v.MultiValue) == 0 {
 		return []string{v.Value}
 	}
+
 	var values []string
 	for _, one := range v.MultiValue {
 		values = append(values, one.Value)
 	}
+
 	return values
 }
 

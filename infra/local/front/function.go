@@ -14,8 +14,8 @@ import (
 	"github.com/grafana/sobek"
 )
 
-// Function runs the source of a CloudFront Function. It is safe for concurrent use: like CloudFront it
-// has many runtimes, and none of them remembers anything for the function.
+// Function runs the source of a CloudFront Function. It is safe for concurrent use: like
+// CloudFront it has many runtimes, and none of them remembers anything for the function.
 type Function struct {
 	source   string
 	runtimes sync.Pool
@@ -24,11 +24,14 @@ type Function struct {
 // NewFunction loads the source once, so that a mistake in it shows now and not at the first viewer.
 func NewFunction(source string) (*Function, error) {
 	f := &Function{source: source}
+
 	r, err := newRuntime(source)
 	if err != nil {
 		return nil, fmt.Errorf("load CloudFront function: %w", err)
 	}
+
 	f.runtimes.Put(r)
+
 	return f, nil
 }
 
@@ -36,8 +39,8 @@ func NewFunction(source string) (*Function, error) {
 type Result struct {
 	Request  *Request
 	Response *Response
-	// Origins are what the function selected: none, one, or a group of two, of which the second is asked where the
-	// first does not have the object.
+	// Origins are what the function selected: none, one, or a group of two, of which the second is
+	// asked where the first does not have the object.
 	Origins []string
 }
 
@@ -50,11 +53,14 @@ func (f *Function) Run(event Event, read func(key string) (string, bool)) (Resul
 			return Result{}, err
 		}
 	}
+
 	result, err := r.run(event, read)
 	if err != nil {
 		return Result{}, fmt.Errorf("run CloudFront function at %s: %w", event.Context.EventType, err)
 	}
+
 	f.runtimes.Put(r)
+
 	return result, nil
 }
 
@@ -87,65 +93,83 @@ const handOut = "\nglobalThis.__handle = async (event) => JSON.stringify(await h
 
 func newRuntime(source string) (*runtime, error) {
 	r := &runtime{vm: sobek.New()}
-	for name, value := range map[string]any{"__read": r.get, "__select": r.selectOrigin, "__createHash": r.createHash} {
+	for name, value := range map[string]any{"__read": r.get, "__select": r.selectOrigin,
+		"__createHash": r.createHash} {
 		if err := r.vm.Set(name, value); err != nil {
 			return nil, err
 		}
 	}
+
 	module, err := sobek.ParseModule("router.js", source+handOut, resolver())
 	if err != nil {
 		return nil, err
 	}
+
 	if err := module.Link(); err != nil {
 		return nil, err
 	}
+
 	evaluated := module.Evaluate(r.vm)
 	if evaluated.State() != sobek.PromiseStateFulfilled {
 		return nil, fmt.Errorf("evaluate: %s", evaluated.Result())
 	}
+
 	handle, ok := sobek.AssertFunction(r.vm.Get("__handle"))
 	if !ok {
 		return nil, errors.New("it has no function named handler")
 	}
+
 	r.handle = handle
+
 	return r, nil
 }
 
 // resolver finds the modules of one runtime; asked twice it must give the same record.
 func resolver() sobek.HostResolveImportedModuleFunc {
 	records := map[string]sobek.ModuleRecord{}
+
 	var resolve sobek.HostResolveImportedModuleFunc
+
 	resolve = func(_ any, name string) (sobek.ModuleRecord, error) {
 		if record, ok := records[name]; ok {
 			return record, nil
 		}
+
 		source, ok := modules[name]
 		if !ok {
 			return nil, fmt.Errorf("no module %q in CloudFront's runtime", name)
 		}
+
 		record, err := sobek.ParseModule(name, source, resolve)
 		if err == nil {
 			records[name] = record
 		}
+
 		return record, err
 	}
+
 	return resolve
 }
 
 func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, error) {
 	r.read, r.origins = read, nil
+
 	returned, err := r.handle(sobek.Undefined(), r.event(event))
 	if err != nil {
 		return Result{}, err
 	}
+
 	promise, ok := returned.Export().(*sobek.Promise)
 	if !ok {
 		return Result{}, fmt.Errorf("the handler returned %v, expected a promise", returned)
 	}
+
 	if promise.State() != sobek.PromiseStateFulfilled {
 		return Result{}, fmt.Errorf("the handler failed: %v", promise.Result())
 	}
+
 	output := []byte(promise.Result().String())
+
 	var either struct { // what only a response has, what only a request has, and what both have
 		StatusCode        *int
 		StatusDescription string
@@ -157,12 +181,16 @@ func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, er
 	if err := json.Unmarshal(output, &either); err != nil {
 		return Result{}, fmt.Errorf("the handler returned %s: %w", output, err)
 	}
+
 	result := Result{Origins: r.origins}
 	if either.StatusCode != nil {
-		result.Response = &Response{*either.StatusCode, either.StatusDescription, either.Headers, either.Cookies}
+		result.Response = &Response{*either.StatusCode, either.StatusDescription, either.Headers,
+			either.Cookies}
 	} else {
-		result.Request = &Request{either.Method, either.URI, either.QueryString, either.Headers, either.Cookies}
+		result.Request = &Request{either.Method, either.URI, either.QueryString, either.Headers,
+			either.Cookies}
 	}
+
 	return result, nil
 }
 
@@ -172,6 +200,7 @@ func (r *runtime) get(key string) string {
 	if !ok {
 		panic(r.vm.NewGoError(fmt.Errorf("KeyNotFound: %s", key)))
 	}
+
 	return value
 }
 
@@ -180,6 +209,7 @@ func (r *runtime) selectOrigin(ids ...string) { r.origins = ids }
 // createHash is as much of require('crypto') as the router uses.
 func (r *runtime) createHash(algorithm string) *sobek.Object {
 	var hash hash.Hash
+
 	switch algorithm {
 	case "md5":
 		hash = md5.New()
@@ -188,17 +218,23 @@ func (r *runtime) createHash(algorithm string) *sobek.Object {
 	default:
 		panic(r.vm.NewTypeError("no stand-in for the hash %q", algorithm))
 	}
+
 	object := r.vm.NewObject()
 	digest := func(encoding string) any {
 		sum := hash.Sum(nil)
 		if encoding == "hex" {
 			return hex.EncodeToString(sum)
 		}
+
 		buffer := r.vm.NewObject()
-		_ = buffer.Set("readUInt32BE", func(offset int) uint32 { return binary.BigEndian.Uint32(sum[offset:]) })
+		_ = buffer.Set(
+			"readUInt32BE", func(offset int) uint32 { return binary.BigEndian.Uint32(sum[offset:]) })
+
 		return buffer
 	}
-	_ = object.Set("update", func(data string) *sobek.Object { hash.Write([]byte(data)); return object })
+	_ = object.Set(
+		"update", func(data string) *sobek.Object { hash.Write([]byte(data)); return object })
 	_ = object.Set("digest", digest)
+
 	return object
 }

@@ -19,10 +19,12 @@ func (r *runtime) object(members ...member) *sobek.Object {
 	for _, m := range members {
 		_ = object.Set(m.name, m.value) // fails only where an object is frozen or has setters
 	}
+
 	return object
 }
 
-// event is the event as the function's argument. The members have the names and the order of their JSON.
+// event is the event as the function's argument. The members have the names and the order of their
+// JSON.
 func (r *runtime) event(e Event) *sobek.Object {
 	event := r.object(
 		member{"version", e.Version},
@@ -44,13 +46,16 @@ func (r *runtime) event(e Event) *sobek.Object {
 	if e.Response == nil {
 		return event
 	}
+
 	response := r.object(member{"statusCode", e.Response.StatusCode})
 	if e.Response.StatusDescription != "" {
 		_ = response.Set("statusDescription", e.Response.StatusDescription)
 	}
+
 	_ = response.Set("headers", r.values(e.Response.Headers))
 	_ = response.Set("cookies", r.cookies(e.Response.Cookies))
 	_ = event.Set("response", response)
+
 	return event
 }
 
@@ -63,6 +68,7 @@ func (r *runtime) value(v Value) *sobek.Object {
 	if len(v.MultiValue) > 0 {
 		_ = value.Set("multiValue", list(r, v.MultiValue, r.value))
 	}
+
 	return value
 }
 
@@ -75,18 +81,23 @@ func (r *runtime) cookie(c Cookie) *sobek.Object {
 	if c.Attributes != "" {
 		_ = cookie.Set("attributes", c.Attributes)
 	}
+
 	if len(c.MultiValue) > 0 {
 		_ = cookie.Set("multiValue", list(r, c.MultiValue, r.cookie))
 	}
+
 	return cookie
 }
 
-// each gives every name an object of its own, also __proto__, which an assignment would take for something else.
+// each gives every name an object of its own, also __proto__, which an assignment would take for
+// something else.
 func each[M ~map[string]V, V any](r *runtime, of M, make func(V) *sobek.Object) *sobek.Object {
 	object := r.vm.NewObject()
 	for _, name := range slices.Sorted(maps.Keys(of)) {
-		_ = object.DefineDataProperty(name, make(of[name]), sobek.FLAG_TRUE, sobek.FLAG_TRUE, sobek.FLAG_TRUE)
+		_ = object.DefineDataProperty(name, make(of[name]), sobek.FLAG_TRUE, sobek.FLAG_TRUE,
+			sobek.FLAG_TRUE)
 	}
+
 	return object
 }
 
@@ -95,5 +106,6 @@ func list[V any](r *runtime, of []V, make func(V) *sobek.Object) *sobek.Object {
 	for _, one := range of {
 		array = append(array, make(one))
 	}
+
 	return r.vm.NewArray(array...)
 }

@@ -16,7 +16,8 @@ import (
 )
 
 // proxyRequest is the event of a Lambda proxy integration. Its path is without the stage.
-func (d *distribution) proxyRequest(r *http.Request, v visit, e statemachine.Environment, resource, path string,
+func (d *distribution) proxyRequest(r *http.Request, v visit, e statemachine.Environment, resource,
+	path string,
 	variables map[string]string, body []byte) events.APIGatewayProxyRequest {
 	host := d.API + ".execute-api." + wire.Region + ".amazonaws.com"
 	headers := r.Header.Clone()
@@ -24,7 +25,9 @@ func (d *distribution) proxyRequest(r *http.Request, v visit, e statemachine.Env
 	headers.Set("X-Forwarded-For", v.ip)
 	headers.Set("X-Forwarded-Proto", "https")
 	headers.Set("X-Amz-Cf-Id", v.requestID)
+
 	now := time.Now()
+
 	event := events.APIGatewayProxyRequest{
 		Resource:                        resource,
 		Path:                            path,
@@ -54,9 +57,11 @@ func (d *distribution) proxyRequest(r *http.Request, v visit, e statemachine.Env
 	if prefix, ok := strings.CutSuffix(resource, "/{proxy+}"); ok {
 		event.PathParameters = map[string]string{"proxy": strings.TrimPrefix(path, prefix+"/")}
 	}
+
 	if !utf8.Valid(body) {
 		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
+
 	return event
 }
 
@@ -68,6 +73,7 @@ func last(values map[string][]string) map[string]string {
 			single[name] = all[len(all)-1]
 		}
 	}
+
 	return single
 }
 
@@ -75,10 +81,13 @@ func last(values map[string][]string) map[string]string {
 func proxyResponse(result []byte) answer {
 	strict := json.NewDecoder(bytes.NewReader(result))
 	strict.DisallowUnknownFields()
+
 	var response events.APIGatewayProxyResponse
-	if err := strict.Decode(&response); err != nil || response.StatusCode < 200 || response.StatusCode > 599 {
+	if err := strict.Decode(&response); err != nil || response.StatusCode < 200 ||
+		response.StatusCode > 599 {
 		return badGateway
 	}
+
 	body := []byte(response.Body)
 	if response.IsBase64Encoded {
 		var err error
@@ -86,10 +95,12 @@ func proxyResponse(result []byte) answer {
 			return badGateway
 		}
 	}
+
 	header := http.Header{}
 	for name, value := range response.Headers {
 		header.Set(name, value)
 	}
+
 	for name, values := range response.MultiValueHeaders {
 		for i, value := range values {
 			if i == 0 {
@@ -99,8 +110,10 @@ func proxyResponse(result []byte) answer {
 			}
 		}
 	}
+
 	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", "application/json")
 	}
+
 	return answer{response.StatusCode, header, body}
 }

@@ -13,20 +13,26 @@ import (
 // serveSite is the default behaviour: viewer-request, a bucket, viewer-response.
 func (d *distribution) serveSite(w http.ResponseWriter, r *http.Request, v visit) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		http.Error(w, "This distribution is not configured to allow the HTTP request method that was used for this request.", http.StatusForbidden)
+		http.Error(w, "This distribution is not configured to allow the HTTP request method that was "+
+			"used for this request.", http.StatusForbidden)
+
 		return
 	}
+
 	read := func(key string) (string, bool) { return d.Route(v.location, key) }
 	event := newEvent(r, v)
+
 	asked, err := d.function.Run(event, read)
 	if err != nil {
 		functionFailed(w, err)
 		return
 	}
+
 	if asked.Response != nil {
 		write(w, r, *asked.Response, nil)
 		return
 	}
+
 	response, body := d.fetch(*asked.Request, asked.Origins)
 	if response.StatusCode >= http.StatusBadRequest { // CloudFront calls no viewer-response for these
 		write(w, r, response, body)
@@ -34,6 +40,7 @@ func (d *distribution) serveSite(w http.ResponseWriter, r *http.Request, v visit
 	}
 	// The request as it came: the router must not rely on seeing what viewer-request changed.
 	event.Context.EventType, event.Response = viewerResponse, &response
+
 	answered, err := d.function.Run(event, read)
 	switch {
 	case err != nil:
@@ -50,23 +57,28 @@ func newEvent(r *http.Request, v visit) Event {
 		Version: "1.0",
 		Context: EventContext{"lockstep.local", "ELOCKSTEPLOCAL", viewerRequest, v.requestID},
 		Viewer:  EventViewer{v.ip},
-		Request: Request{Method: r.Method, URI: r.URL.EscapedPath(), QueryString: Values{}, Headers: Values{}, Cookies: Cookies{}},
+		Request: Request{Method: r.Method, URI: r.URL.EscapedPath(), QueryString: Values{},
+			Headers: Values{}, Cookies: Cookies{}},
 	}
 	event.Request.Headers.add("host", r.Host)
+
 	for name, values := range r.Header {
 		if name == "Cookie" {
 			event.Request.Cookies.parse(values)
 			continue
 		}
+
 		for _, value := range values {
 			event.Request.Headers.add(strings.ToLower(name), value)
 		}
 	}
+
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		if name, value, _ := strings.Cut(pair, "="); name != "" {
 			event.Request.QueryString.add(name, value)
 		}
 	}
+
 	return event
 }
 
@@ -77,31 +89,36 @@ func (c Cookies) parse(lines []string) {
 		if !ok {
 			continue
 		}
+
 		cookie, repeated := c[name]
 		if !repeated {
 			c[name] = Cookie{Value: value}
 			continue
 		}
+
 		if cookie.MultiValue == nil {
 			cookie.MultiValue = []Cookie{{Value: cookie.Value}}
 		}
+
 		cookie.MultiValue = append(cookie.MultiValue, Cookie{Value: value})
 		c[name] = cookie
 	}
 }
 
-// fetch asks the origins that the router selected one after the other, or the one that the behaviour names.
-// Documents are not cached, so there is always an origin to ask.
+// fetch asks the origins that the router selected one after the other, or the one that the
+// behaviour names. Documents are not cached, so there is always an origin to ask.
 func (d *distribution) fetch(request Request, origins []string) (response Response, body []byte) {
 	if len(origins) == 0 {
 		origins = []string{OriginID(statemachine.A)}
 	}
+
 	for _, origin := range origins {
 		response, body = d.ask(request, origin)
 		if response.StatusCode != http.StatusForbidden {
 			break
 		}
 	}
+
 	return response, body
 }
 
@@ -110,27 +127,36 @@ func (d *distribution) ask(request Request, origin string) (Response, []byte) {
 	if origin == OriginID(statemachine.B) {
 		environment = statemachine.B
 	}
+
 	path, err := url.PathUnescape(request.URI)
 	if err != nil {
 		return refusal(http.StatusBadRequest, "InvalidURI"), nil
 	}
+
 	object, ok := d.Object(environment, strings.TrimPrefix(path, "/"))
 	if !ok { // the distribution may not list the bucket, so S3 does not say that a key is missing
-		return refusal(http.StatusForbidden, "AccessDenied"), []byte(`<?xml version="1.0" encoding="UTF-8"?>` +
-			"\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+		return refusal(
+				http.StatusForbidden, "AccessDenied"), []byte(`<?xml version="1.0" encoding="UTF-8"?>` +
+				"\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
 	}
+
 	headers := Values{"server": {Value: "AmazonS3"}, "etag": {Value: object.ETag}}
 	if object.CacheControl != "" {
 		headers["cache-control"] = Value{Value: object.CacheControl}
 	}
+
 	if matches(request.Headers["if-none-match"], object.ETag) { // a 304 of S3 carries no metadata
-		return Response{StatusCode: http.StatusNotModified, StatusDescription: "Not Modified", Headers: headers, Cookies: Cookies{}}, nil
+		return Response{StatusCode: http.StatusNotModified, StatusDescription: "Not Modified",
+			Headers: headers, Cookies: Cookies{}}, nil
 	}
+
 	headers["content-type"] = Value{Value: object.ContentType}
 	for name, value := range object.Metadata {
 		headers["x-amz-meta-"+strings.ToLower(name)] = Value{Value: value}
 	}
-	return Response{StatusCode: http.StatusOK, StatusDescription: "OK", Headers: headers, Cookies: Cookies{}}, object.Body
+
+	return Response{StatusCode: http.StatusOK, StatusDescription: "OK", Headers: headers,
+		Cookies: Cookies{}}, object.Body
 }
 
 func refusal(status int, code string) Response {
@@ -145,6 +171,7 @@ func matches(condition Value, etag string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -154,17 +181,22 @@ func write(w http.ResponseWriter, r *http.Request, response Response, body []byt
 			w.Header().Add(name, one)
 		}
 	}
+
 	for name, cookie := range response.Cookies {
 		line := name + "=" + cookie.Value
 		if cookie.Attributes != "" {
 			line += "; " + cookie.Attributes
 		}
+
 		w.Header().Add("Set-Cookie", line)
 	}
+
 	if response.StatusCode != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
+
 	w.WriteHeader(response.StatusCode)
+
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the viewer may be gone
 	}
@@ -173,6 +205,7 @@ func write(w http.ResponseWriter, r *http.Request, response Response, body []byt
 // functionFailed is what every viewer gets when a function throws.
 func functionFailed(w http.ResponseWriter, err error) {
 	w.Header().Set("X-Cache", "FunctionExecutionError from cloudfront")
-	http.Error(w, "The CloudFront function associated with the CloudFront distribution is invalid or could not run. "+err.Error(),
+	http.Error(w, "The CloudFront function associated with the CloudFront distribution is invalid or "+
+		"could not run. "+err.Error(),
 		http.StatusServiceUnavailable)
 }

@@ -24,9 +24,12 @@ func site(routes ...string) http.Handler {
 		Object: func(e statemachine.Environment, key string) (front.Object, bool) {
 			switch key {
 			case "index.html", "assets/app.js", "a b/index.html":
-				return front.Object{Body: []byte(key + " of " + string(e)), ContentType: "text/html", CacheControl: "no-cache",
-					ETag: fmt.Sprintf(`"%s"`, e), Metadata: map[string]string{"lockstep-env": string(e)}}, true
+				return front.Object{Body: []byte(key + " of " + string(e)), ContentType: "text/html",
+					CacheControl: "no-cache",
+					ETag: fmt.Sprintf(
+						`"%s"`, e), Metadata: map[string]string{"lockstep-env": string(e)}}, true
 			}
+
 			return front.Object{}, false
 		},
 	})
@@ -41,31 +44,39 @@ func get(h http.Handler, path string, headers ...string) *http.Response {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
+
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+
 	return w.Result()
 }
 
 func body(t *testing.T, r *http.Response) string {
 	t.Helper()
+
 	var b strings.Builder
 	if err := r.Write(&b); err != nil {
 		t.Fatal(err)
 	}
+
 	_, text, _ := strings.Cut(b.String(), "\r\n\r\n")
+
 	return text
 }
 
 func TestSite_WeightDecidesForDocuments(t *testing.T) {
 	for weight, want := range map[int]string{0: "a", 5800: "a", 5801: "b", 10000: "b"} {
-		r := get(site(route(weight)), "/", "Sec-Fetch-Dest", "document", "Cookie", "other=1; lockstep=a."+viewer)
+		r := get(site(route(weight)), "/", "Sec-Fetch-Dest", "document", "Cookie", "other=1; lockstep=a."+
+			viewer)
 		if got := body(t, r); r.StatusCode != 200 || got != "index.html of "+want {
 			t.Errorf("weight %d: %d %q, expected the page of %s", weight, r.StatusCode, got, want)
 		}
+
 		cookie := r.Header.Get("Set-Cookie")
 		if want == "a" && cookie != "" {
 			t.Errorf("weight %d: the cookie was set again: %s", weight, cookie)
 		}
+
 		if want == "b" && !strings.HasPrefix(cookie, "lockstep=b."+viewer+"; Path=/; Max-Age=") {
 			t.Errorf("weight %d: Set-Cookie is %q", weight, cookie)
 		}
@@ -73,24 +84,30 @@ func TestSite_WeightDecidesForDocuments(t *testing.T) {
 }
 
 func TestSite_AssetsFollowTheCookie(t *testing.T) {
-	r := get(site(route(10000)), "/assets/app.js", "Sec-Fetch-Dest", "script", "Cookie", "lockstep=a."+viewer)
+	r := get(site(route(10000)), "/assets/app.js", "Sec-Fetch-Dest", "script", "Cookie", "lockstep=a."+
+		viewer)
 	if got := body(t, r); got != "assets/app.js of a" || r.Header.Get("Set-Cookie") != "" {
-		t.Errorf("%q with cookie %q, expected the asset of a and no cookie", got, r.Header.Get("Set-Cookie"))
+		t.Errorf("%q with cookie %q, expected the asset of a and no cookie", got,
+			r.Header.Get("Set-Cookie"))
 	}
+
 	if got := r.Header.Get("X-Amz-Meta-Lockstep-Env"); got != "a" {
 		t.Errorf("x-amz-meta-lockstep-env is %q, expected a", got)
 	}
 }
 
 func TestSite_ConditionalRequests(t *testing.T) {
-	stays := get(site(route(0)), "/", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer, "If-None-Match", `"x", W/"a"`)
-	if stays.StatusCode != http.StatusNotModified || stays.Header.Get("X-Amz-Meta-Lockstep-Env") != "" || body(t, stays) != "" {
+	stays := get(site(route(0)), "/", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer,
+		"If-None-Match", `"x", W/"a"`)
+	if stays.StatusCode != http.StatusNotModified ||
+		stays.Header.Get("X-Amz-Meta-Lockstep-Env") != "" || body(t, stays) != "" {
 		t.Errorf("%d %v, expected a bare 304", stays.StatusCode, stays.Header)
 	}
 	// Without a cookie there must be an answer that can set one, though the viewer has the page.
 	forgot := get(site(route(0)), "/", "Sec-Fetch-Dest", "document", "If-None-Match", `"a"`)
 	if forgot.StatusCode != 200 || forgot.Header.Get("Set-Cookie") == "" {
-		t.Errorf("%d with cookie %q, expected 200 with one", forgot.StatusCode, forgot.Header.Get("Set-Cookie"))
+		t.Errorf("%d with cookie %q, expected 200 with one", forgot.StatusCode,
+			forgot.Header.Get("Set-Cookie"))
 	}
 }
 
@@ -106,6 +123,7 @@ func TestSite_LocationsSeeTheirOwnRoute(t *testing.T) {
 
 func TestSite_Refusals(t *testing.T) {
 	h := site(route(0))
+
 	for name, test := range map[string]struct {
 		method, path string
 		status       int
@@ -119,9 +137,12 @@ func TestSite_Refusals(t *testing.T) {
 		r := httptest.NewRequest(test.method, test.path, nil)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
+
 		if w.Code != test.status || (w.Header().Get("Set-Cookie") != "") != test.cookie {
-			t.Errorf("%s: %d with cookie %q, expected %d", name, w.Code, w.Header().Get("Set-Cookie"), test.status)
+			t.Errorf("%s: %d with cookie %q, expected %d", name, w.Code, w.Header().Get("Set-Cookie"),
+				test.status)
 		}
+
 		if test.method == "HEAD" && (w.Body.Len() > 0 || w.Header().Get("Content-Length") == "0") {
 			t.Errorf("HEAD: %d bytes, Content-Length %s", w.Body.Len(), w.Header().Get("Content-Length"))
 		}
@@ -137,18 +158,27 @@ func TestSite_MissingRouteServes(t *testing.T) {
 
 func TestSite_Preview(t *testing.T) {
 	h := site(`{"active":"b","fallback":"a","weight":0,"release":"v2","preview":"f00d5ce93e4d3c1b3ac9ed2f1dc5f5cb3e1bbf02c3c0a5c5f4f1bc9bb3e0a3ad"}`)
-	wrong := get(h, "/?lockstep-preview=let-me-see", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer)
+
+	wrong := get(h, "/?lockstep-preview=let-me-see", "Sec-Fetch-Dest", "document", "Cookie",
+		"lockstep=a."+viewer)
 	if got := body(t, wrong); wrong.StatusCode != 200 || got != "index.html of a" {
 		t.Errorf("a wrong secret: %d %q, expected the page of a", wrong.StatusCode, got)
 	}
+
 	secret := fmt.Sprintf("%x", sha256.Sum256([]byte("let-me-see")))
 	h = site(`{"active":"b","fallback":"a","weight":0,"release":"v2","preview":"` + secret + `"}`)
-	right := get(h, "/?lockstep-preview=let-me-see", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer)
+	right := get(h, "/?lockstep-preview=let-me-see", "Sec-Fetch-Dest", "document", "Cookie",
+		"lockstep=a."+viewer)
+
 	cookie, _, _ := strings.Cut(right.Header.Get("Set-Cookie"), ";")
-	if right.StatusCode != http.StatusFound || right.Header.Get("Location") != "?" || cookie != "lockstep=a."+viewer+".let-me-see" {
-		t.Errorf("the right secret: %d to %q with %q, expected the cookie of a tester", right.StatusCode, right.Header.Get("Location"), cookie)
+	if right.StatusCode != http.StatusFound || right.Header.Get("Location") != "?" ||
+		cookie != "lockstep=a."+viewer+".let-me-see" {
+		t.Errorf("the right secret: %d to %q with %q, expected the cookie of a tester", right.StatusCode,
+			right.Header.Get("Location"), cookie)
 	}
-	if got := body(t, get(h, "/", "Sec-Fetch-Dest", "document", "Cookie", cookie)); got != "index.html of b" {
+
+	if got := body(t, get(h, "/", "Sec-Fetch-Dest", "document", "Cookie",
+		cookie)); got != "index.html of b" {
 		t.Errorf("a tester at weight 0: %q, expected the page of b", got)
 	}
 }
@@ -158,14 +188,19 @@ func TestSite_OlderTabs(t *testing.T) {
 		Locations: 1,
 		Route:     func(int, string) (string, bool) { return route(0), true },
 		Object: func(e statemachine.Environment, key string) (front.Object, bool) {
-			return front.Object{Body: []byte(key), Metadata: map[string]string{"lockstep-env": string(e)}}, e == "b"
+			return front.Object{Body: []byte(
+				key), Metadata: map[string]string{"lockstep-env": string(e)}}, e == "b"
 		},
 	})
+
 	asset := get(h, "/assets/late.js", "Sec-Fetch-Dest", "script", "Cookie", "lockstep=a."+viewer)
 	if asset.StatusCode != 200 || asset.Header.Get("X-Lockstep-Outdated") != "true" {
-		t.Errorf("an asset that only b has: %d %v, expected it, and word that the page is out of date", asset.StatusCode, asset.Header)
+		t.Errorf("an asset that only b has: %d %v, expected it, and word that the page is out of date",
+			asset.StatusCode, asset.Header)
 	}
-	if page := get(h, "/", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+viewer); page.StatusCode != 403 {
+
+	if page := get(h, "/", "Sec-Fetch-Dest", "document", "Cookie", "lockstep=a."+
+		viewer); page.StatusCode != 403 {
 		t.Errorf("a page that only b has: %d, expected 403", page.StatusCode)
 	}
 }
@@ -180,6 +215,7 @@ func TestFunction_Mistakes(t *testing.T) {
 		if err == nil {
 			_, err = f.Run(front.Event{}, nil)
 		}
+
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, expected an error with %q", source, err, want)
 		}

@@ -1,5 +1,5 @@
-// Package inprocess is HTTP without a wire: no socket, and so fit for virtual time. The SDK's clients reach the
-// stand-ins through it in tests, and viewers the front.
+// Package inprocess is HTTP without a wire: no socket, and so fit for virtual time. The SDK's
+// clients reach the stand-ins through it in tests, and viewers the front.
 package inprocess
 
 import (
@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Transport calls the handler in the goroutine of the caller: what it sees is what a server would have read.
+// Transport calls the handler in the goroutine of the caller: what it sees is what a server would
+// have read.
 func Transport(h http.Handler) http.RoundTripper { return direct{h} }
 
 type direct struct{ handler http.Handler }
@@ -23,32 +24,42 @@ func (d direct) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	var body []byte
+
 	if request.Body != nil {
 		var err error
+
 		body, err = io.ReadAll(request.Body)
+
 		_ = request.Body.Close()
 		if err != nil {
 			return nil, fmt.Errorf("read the body of %s %s: %w", request.Method, request.URL, err)
 		}
 	}
+
 	target, err := url.ParseRequestURI(request.URL.RequestURI())
 	if err != nil {
 		return nil, err
 	}
+
 	served := request.Clone(ctx)
 	served.URL, served.RequestURI, served.RemoteAddr = target, target.RequestURI(), "127.0.0.1:0"
 	served.Proto, served.ProtoMajor, served.ProtoMinor = "HTTP/1.1", 1, 1
-	served.Body, served.ContentLength, served.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+
+	served.Body, served.ContentLength, served.GetBody = io.NopCloser(
+		bytes.NewReader(body)), int64(len(body)), nil
 	if served.Host == "" {
 		served.Host = request.URL.Host
 	}
 
 	w := &recorder{header: http.Header{}}
 	d.handler.ServeHTTP(w, served)
+
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	return w.response(request), nil
 }
 
@@ -65,6 +76,7 @@ func (w *recorder) WriteHeader(status int) {
 	if w.status != 0 {
 		return
 	}
+
 	w.status, w.sent = status, http.Header{}
 	for name, values := range w.header {
 		w.sent[http.CanonicalHeaderKey(name)] = slices.Clone(values)
@@ -82,6 +94,7 @@ func (w *recorder) Flush() { w.WriteHeader(http.StatusOK) }
 func (w *recorder) response(request *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
 	w.sent.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+
 	length := int64(w.body.Len())
 	if request.Method == http.MethodHead {
 		w.body.Reset()
@@ -89,6 +102,7 @@ func (w *recorder) response(request *http.Request) *http.Response {
 	} else if length > 0 || w.sent.Get("Content-Length") != "" {
 		w.sent.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
+
 	return &http.Response{
 		StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: w.sent,

@@ -6,8 +6,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// shortenCauses leaves a cause whole in the first line of a release that names it, and shortens it in
-// those after it: an alarm's reason has three rows of CloudWatch's arithmetic.
+// shortenCauses leaves a cause whole in the first line of a release that names it, and shortens it
+// in those after it: an alarm's reason has three rows of CloudWatch's arithmetic.
 func shortenCauses(lines []line, r sm.Record) {
 	if r.Cause.Brief() == r.Cause.String() {
 		return

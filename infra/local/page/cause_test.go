@@ -8,20 +8,26 @@ import (
 func TestCause_IsToldOnce(t *testing.T) {
 	v := viewOf(run.at(70))
 	whole := 0
+
 	for _, l := range v.Story {
 		if strings.Contains(l.Text, "Threshold Crossed") {
 			whole++
 		}
 	}
+
 	if whole != 1 {
 		t.Errorf("What happened has the cause whole %d times, want once", whole)
 	}
-	if last := v.Story[0]; last.Text != "v3 is rolled back: alarm shop-a-errors" || !strings.Contains(last.Full, "Threshold") {
+
+	if last := v.Story[0]; last.Text != "v3 is rolled back: alarm shop-a-errors" ||
+		!strings.Contains(last.Full, "Threshold") {
 		t.Errorf("the last line: got %+v", last)
 	}
+
 	if v.Headline.Detail != "alarm shop-a-errors" || v.Headline.Full != ringing {
 		t.Errorf("the headline: got %+v", v.Headline)
 	}
+
 	if p := v.Releases[0]; p.Brief != "alarm shop-a-errors" || p.Cause != ringing {
 		t.Errorf("the release: got %+v", p)
 	}

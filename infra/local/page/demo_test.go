@@ -15,28 +15,36 @@ import (
 )
 
 var (
-	serveDemo = flag.String("demo", "", "serve the page with an invented run at this address, e.g. 127.0.0.1:8099")
-	from      = flag.Float64("from", 0, "second of the invented run to begin with")
-	speed     = flag.Float64("speed", 1, "how fast the invented run goes; 0 stands still")
+	serveDemo = flag.String(
+		"demo", "", "serve the page with an invented run at this address, e.g. 127.0.0.1:8099")
+	from  = flag.Float64("from", 0, "second of the invented run to begin with")
+	speed = flag.Float64("speed", 1, "how fast the invented run goes; 0 stands still")
 )
 
-// TestDemo is for looking at the page: go test ./infra/local/page -run TestDemo -demo 127.0.0.1:8099 -timeout 0
+// TestDemo is for looking at the page: go test ./infra/local/page -run TestDemo -demo
+// 127.0.0.1:8099 -timeout 0
 func TestDemo(t *testing.T) {
 	if *serveDemo == "" {
 		t.Skip("pass -demo ADDRESS to look at the page")
 	}
+
 	began := time.Now()
 	d := demo{zero: began.Add(-time.Duration(*from * float64(time.Second)))}
+
 	t.Logf("http://%s%s", *serveDemo, Prefix)
 	t.Fatal(http.ListenAndServe(*serveDemo, New(Options{
-		Snapshot: func() Snapshot { return d.at(*from + math.Mod(time.Since(began).Seconds()**speed, 75)) },
+		Snapshot: func() Snapshot {
+			return d.at(*from +
+				math.Mod(time.Since(began).Seconds()**speed, 75))
+		},
 		Do: func(_ context.Context, action, release string) error {
 			return fmt.Errorf("%s %s: this run is invented, nothing can be done to it", action, release)
 		},
 	})))
 }
 
-// demo is an invented run: the stack is set up (-from -70), v1 is there, v2 goes up, v3 is rolled back.
+// demo is an invented run: the stack is set up (-from -70), v1 is there, v2 goes up, v3 is rolled
+// back.
 type demo struct{ zero time.Time }
 
 // run is the demo for tests, which need no present.
@@ -103,13 +111,15 @@ var beats = []beat{
 var words = []struct {
 	at   float64
 	kind sm.SignalKind
-}{{15.5, sm.SignalPause}, {16.5, sm.SignalPause}, {18.5, sm.SignalResume}, {21, sm.SignalPause}, {24, sm.SignalResume}, {26, sm.SignalPromote}}
+}{{15.5, sm.SignalPause}, {16.5, sm.SignalPause}, {18.5, sm.SignalResume}, {21,
+	sm.SignalPause}, {24, sm.SignalResume}, {26, sm.SignalPromote}}
 
 // kind is what an event of the step is. Of Rollback the first says why.
 func (b beat) kind() sm.EventKind {
 	if b.state == "Rollback" && strings.HasPrefix(b.text, "rolling back") {
 		return sm.EventRollingBack
 	}
+
 	return map[string]sm.EventKind{
 		"Ramp": sm.EventWeight, "CheckAlarms": sm.EventVerdict, "Promote": sm.EventPromoted, "Contract": sm.EventContracted,
 		"Rollback": sm.EventRolledBack, "Finish": sm.EventEnded,
@@ -121,7 +131,9 @@ func (b beat) verdict() sm.Verdict {
 	if b.state != "CheckAlarms" {
 		return ""
 	}
+
 	verdict, _, _ := strings.Cut(b.text, " ")
+
 	return sm.Verdict(verdict)
 }
 
@@ -131,9 +143,12 @@ func (d demo) at(now float64) Snapshot {
 	if now < beats[0].at {
 		return Snapshot{App: "shop", Now: d.time(now)}
 	}
+
 	s := Snapshot{
 		App: "shop", Now: d.time(now), Offers: []string{"v2", "v3"},
-		Plan:     sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(4 * time.Second)}, {Percent: 25, Bake: sm.Duration(5 * time.Second)}, {Percent: 50, Bake: sm.Duration(5 * time.Second)}, {Percent: 100, Bake: sm.Duration(4 * time.Second)}}},
+		Plan: sm.RampPlan{Steps: []sm.RampStep{{Percent: 5, Bake: sm.Duration(4 * time.Second)},
+			{Percent: 25, Bake: sm.Duration(5 * time.Second)}, {Percent: 50,
+				Bake: sm.Duration(5 * time.Second)}, {Percent: 100, Bake: sm.Duration(4 * time.Second)}}},
 		Control:  sm.Control{Active: sm.B, Fallback: sm.A},
 		Carries:  map[sm.Environment]sm.EnvironmentState{sm.A: carry("v1", "1"), sm.B: {}},
 		Stages:   map[sm.Environment]Stage{sm.A: {"a", "v1"}, sm.B: {"b", ""}},
@@ -144,29 +159,42 @@ func (d demo) at(now float64) Snapshot {
 			d.play(&s, b)
 		}
 	}
+
 	s.Route = sm.Route{Active: s.Control.Active, Fallback: s.Control.Fallback}
 	if r := s.Records[len(s.Records)-1]; s.Control.Active == r.Active {
 		s.Route.Weight = r.Weight
 	}
+
 	rings := now > 58.6 && now < 68
-	s.Alarms = []Alarm{{"shop-a-errors", sm.A, "OK", ""}, {"shop-a-latency", sm.A, "OK", ""}, {"shop-b-errors", sm.B, "OK", ""}, {"shop-b-latency", sm.B, "OK", ""}}
+
+	s.Alarms = []Alarm{{"shop-a-errors", sm.A, "OK", ""}, {"shop-a-latency", sm.A, "OK", ""},
+		{"shop-b-errors", sm.B, "OK", ""}, {"shop-b-latency", sm.B, "OK", ""}}
 	if rings {
 		s.Alarms[0].State = "ALARM"
 	}
+
 	if now < 9 {
 		s.Alarms[2].State, s.Alarms[3].State = "INSUFFICIENT_DATA", "INSUFFICIENT_DATA"
 	}
+
 	if now > 58.6 {
 		r := &s.Records[len(s.Records)-1]
-		r.Signals = append(r.Signals, sm.ReceivedSignal{ID: "1", Kind: sm.SignalAlarm, Alarm: "shop-a-errors", Reason: ringing, At: d.time(58.6)})
+		r.Signals = append(r.Signals, sm.ReceivedSignal{ID: "1", Kind: sm.SignalAlarm,
+			Alarm: "shop-a-errors", Reason: ringing, At: d.time(58.6)})
 		s.Visitors.StraddledRollback, s.Visitors.Failed = 3, 41
 	}
+
 	for _, word := range words {
-		if i := slices.IndexFunc(s.Records, func(r sm.Record) bool { return r.Release == "v2" }); i >= 0 && word.at <= now {
-			s.Records[i].Signals = append(s.Records[i].Signals, sm.ReceivedSignal{Kind: word.kind, Reason: "the operator asked for it: on the page", At: d.time(word.at)})
+		if i := slices.IndexFunc(
+			s.Records, func(r sm.Record) bool { return r.Release == "v2" }); i >= 0 && word.at <= now {
+			s.Records[i].Signals = append(s.Records[i].Signals,
+				sm.ReceivedSignal{Kind: word.kind, Reason: "the operator asked for it: on the page",
+					At: d.time(word.at)})
 		}
 	}
+
 	s.Traffic = d.traffic(now)
+
 	return s
 }
 
@@ -174,25 +202,32 @@ func (d demo) play(s *Snapshot, b beat) {
 	i := slices.IndexFunc(s.Records, func(r sm.Record) bool { return r.Release == b.release })
 	if i < 0 {
 		i = len(s.Records)
+
 		active := sm.Environment("b")
 		if b.release != "v2" {
 			active = sm.A
 		}
-		s.Records = append(s.Records, sm.Record{Release: b.release, Sequence: int64(i + 1), Run: 1, Began: d.time(b.at), Active: active, Fallback: active.Other()})
+
+		s.Records = append(s.Records, sm.Record{Release: b.release, Sequence: int64(i + 1), Run: 1,
+			Began: d.time(b.at), Active: active, Fallback: active.Other()})
 		s.Path = nil
 		s.Control = sm.Control{Active: active, Fallback: active.Other()}
 	}
+
 	r := &s.Records[i]
 	s.Path = append(s.Path, b.state)
 	r.Weight, r.Wait = b.weight, nil
+
 	task := sm.Task(b.state)
 	switch b.state {
 	case "Expand":
 		r.Expanded = true
 	case "Deploy":
-		s.Carries[r.Active], s.Stages[r.Active] = carry(b.release, b.release[1:]), Stage{string(r.Active), b.release}
+		s.Carries[r.Active], s.Stages[r.Active] = carry(b.release, b.release[1:]), Stage{string(r.Active),
+			b.release}
 	case "Ramp":
-		r.Wait = &sm.Wait{Since: d.time(b.at), Until: d.time(b.at + 4), Document: sm.Document{Step: slices.Index([]int{0, 500, 2500, 5000, 10000}, b.weight)}}
+		r.Wait = &sm.Wait{Since: d.time(b.at), Until: d.time(b.at + 4),
+			Document: sm.Document{Step: slices.Index([]int{0, 500, 2500, 5000, 10000}, b.weight)}}
 	case "Promote":
 		s.Control = sm.Control{Active: r.Fallback, Fallback: r.Active}
 	case "Contract":
@@ -204,39 +239,52 @@ func (d demo) play(s *Snapshot, b beat) {
 		s.Stages[r.Active] = Stage{"a", "v2"}
 	case "Finish":
 		ended := d.time(b.at)
+
 		r.Ended, r.Outcome = &ended, sm.Released
 		if !r.Cause.IsZero() {
 			r.Outcome = sm.RolledBack
 		}
-		s.Path = append(s.Path, map[sm.Outcome]string{sm.Released: "Released", sm.RolledBack: "RolledBack"}[r.Outcome])
+
+		s.Path = append(s.Path, map[sm.Outcome]string{sm.Released: "Released",
+			sm.RolledBack: "RolledBack"}[r.Outcome])
 	}
+
 	if slices.Contains(sm.Tasks(), task) {
 		r.State = task
 	}
+
 	if b.text != "" {
-		r.Events = append(r.Events, sm.Event{At: d.time(b.at), State: task, Kind: b.kind(), Verdict: b.verdict(), Text: b.text, Weight: &b.weight})
+		r.Events = append(r.Events, sm.Event{At: d.time(b.at), State: task, Kind: b.kind(),
+			Verdict: b.verdict(), Text: b.text, Weight: &b.weight})
 	}
 }
 
 func carry(release, version string) sm.EnvironmentState {
 	f := sm.FunctionState{Release: release, Version: version}
-	return sm.EnvironmentState{InSync: true, Release: release, Site: &sm.SiteState{Release: release}, Functions: map[string]sm.FunctionState{"catalog": f, "orders": f}}
+
+	return sm.EnvironmentState{InSync: true, Release: release, Site: &sm.SiteState{Release: release},
+		Functions: map[string]sm.FunctionState{"catalog": f, "orders": f}}
 }
 
 // traffic gives each release its share of some hundred requests a second.
 func (d demo) traffic(now float64) []Series {
 	v1, v2, v3 := Series{Release: "v1"}, Series{Release: "v2"}, Series{Release: "v3"}
+
 	for i := range window {
 		t := math.Floor(now) - float64(window-i)
+
 		total := 96 + 9*math.Sin(t/3.1) + 6*math.Sin(t*1.7)
 		if t < -46 {
 			total = 0
 		}
+
 		up, bad := 0.0, 0.0
+
 		for _, b := range beats {
 			if b.at > t {
 				break
 			}
+
 			switch share := float64(b.weight) / 10000; {
 			case b.release == "v2":
 				up = max(up, share)
@@ -244,9 +292,12 @@ func (d demo) traffic(now float64) []Series {
 				bad = share
 			}
 		}
+
 		v1.Requests, v1.Errors = append(v1.Requests, int(total*(1-up))), append(v1.Errors, 0)
 		v2.Requests, v2.Errors = append(v2.Requests, int(total*up*(1-bad))), append(v2.Errors, 0)
 		v3.Requests, v3.Errors = append(v3.Requests, int(total*bad)), append(v3.Errors, int(total*bad*.5))
 	}
-	return slices.DeleteFunc([]Series{v1, v2, v3}, func(s Series) bool { return slices.Max(s.Requests) == 0 })
+
+	return slices.DeleteFunc([]Series{v1, v2, v3},
+		func(s Series) bool { return slices.Max(s.Requests) == 0 })
 }

@@ -35,8 +35,10 @@ type schema struct {
 
 func environmentsOf(s Snapshot, current sm.Record) []environment {
 	list := []environment{}
+
 	for _, name := range sm.Environments() {
 		carries := s.Carries[name]
+
 		e := environment{Name: name, Release: carries.Release, Settled: carries.InSync, Layers: []layer{}}
 		switch name {
 		case s.Control.Active:
@@ -50,12 +52,14 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 		case s.Control.Fallback:
 			e.Role = "fallback"
 		}
+
 		switch name {
 		case s.Route.Active:
 			e.Share = s.Route.Weight
 		case s.Route.Fallback:
 			e.Share = sm.FullWeight - s.Route.Weight
 		}
+
 		if e.Role == "fallback" {
 			switch e.Share {
 			case sm.FullWeight:
@@ -66,21 +70,27 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 				e.Duty = "serves everyone else"
 			}
 		}
+
 		site := layer{Kind: "site", Name: "site"}
 		if carries.Site != nil {
 			site.Release = carries.Site.Release
 		}
+
 		api := layer{Kind: "api", Name: name.Stage()}
 		if stage, ok := s.Stages[name]; ok {
 			api.Release, api.Detail = stage.Release, "alias "+stage.Alias
 		}
+
 		e.Layers = append(e.Layers, site, api)
+
 		for _, function := range sorted(carries.Functions) {
 			c := carries.Functions[function]
 			e.Layers = append(e.Layers, layer{"function", function, c.Release, "version " + c.Version})
 		}
+
 		list = append(list, e)
 	}
+
 	return list
 }
 
@@ -89,7 +99,9 @@ func sorted(functions map[string]sm.FunctionState) []string {
 	for name := range functions {
 		names = append(names, name)
 	}
+
 	slices.Sort(names)
+
 	return names
 }
 
@@ -99,9 +111,11 @@ func schemaOf(records []sm.Record) schema {
 		if r.Contracted {
 			return schema{r.Release, true, true}
 		}
+
 		if r.Expanded && (r.Outcome == "" || r.Outcome == sm.Released) {
 			return schema{r.Release, true, false}
 		}
 	}
+
 	return schema{}
 }

@@ -7,10 +7,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// The states as the page draws them. A test holds these lists to the definition: every state is in one.
+// The states as the page draws them. A test holds these lists to the definition: every state is in
+// one.
 var (
 	// mainLine is a release that goes well.
-	mainLine = []string{"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Promote", "Drain", "Contract", "Finish"}
+	mainLine = []string{"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Promote",
+		"Drain", "Contract", "Finish"}
 	// wayBack is one that does not.
 	wayBack = []string{"Rollback", "CallsInFlight", "UndoExpand"}
 	// ends are where an execution ends; the page writes them at the end of the line.
@@ -26,8 +28,8 @@ type machine struct {
 	Release string    `json:"release"`
 	Main    []station `json:"main"`
 	Back    []station `json:"back"`
-	// Furthest is the index of the last station of the main line that was reached before any failure, -1 for
-	// none; Fork is where the way back left it, -1 for nowhere.
+	// Furthest is the index of the last station of the main line that was reached before any failure,
+	// -1 for none; Fork is where the way back left it, -1 for nowhere.
 	Furthest int    `json:"furthest"`
 	Fork     int    `json:"fork"`
 	End      string `json:"end"`
@@ -49,6 +51,7 @@ func machineOf(r sm.Record, path []string, plan sm.RampPlan) machine {
 		if marks[current] == "current" {
 			marks[current] = "passed"
 		}
+
 		current, marks[state] = state, "current"
 	}
 	fail := func() {
@@ -57,6 +60,7 @@ func machineOf(r sm.Record, path []string, plan sm.RampPlan) machine {
 			marks[current] = "failed"
 		}
 	}
+
 	for _, state := range path {
 		switch {
 		case state == "Rollback":
@@ -71,27 +75,35 @@ func machineOf(r sm.Record, path []string, plan sm.RampPlan) machine {
 			if state == "RollbackFailed" || state == "LostTheLock" {
 				marks[current] = "failed"
 			}
+
 			enter("")
+
 			m.End, m.Good = state, state == "Released" || state == "Superseded"
 		case slices.Contains(mainLine, state), slices.Contains(wayBack, state):
 			enter(state)
+
 			if state != "Finish" && m.Fork < 0 {
 				m.Furthest = max(m.Furthest, slices.Index(mainLine, state))
 			}
 		}
 	}
+
 	if len(path) > 0 && m.Fork < 0 && (current == "Finish" || m.Good) {
 		m.Furthest = len(mainLine) - 1
 	}
+
 	for _, station := range within {
 		if current != station {
 			delete(notes, station)
 		}
 	}
+
 	if current == "Ramp" || current == "CheckAlarms" {
 		notes["Ramp"] = rampNote(r, plan)
 	}
+
 	m.Main, m.Back = stations(mainLine, marks, notes), stations(wayBack, marks, notes)
+
 	return m
 }
 
@@ -100,6 +112,7 @@ func stations(states []string, marks, notes map[string]string) []station {
 	for i, state := range states {
 		list[i] = station{state, marks[state], notes[state]}
 	}
+
 	return list
 }
 
@@ -107,13 +120,16 @@ func rampNote(r sm.Record, plan sm.RampPlan) string {
 	if word := stopped(r); word != "" {
 		return word + " at " + percent(r.Weight)
 	}
+
 	if n := len(plan.Steps); n > 0 && r.Wait != nil {
 		return fmt.Sprintf("step %d of %d", min(max(r.Wait.Document.Step, 1), n), n)
 	}
+
 	return percent(r.Weight)
 }
 
-// pathOf reads a path from the record's story, where no history is at hand: the choices are missing.
+// pathOf reads a path from the record's story, where no history is at hand: the choices are
+// missing.
 func pathOf(r sm.Record) []string {
 	var path []string
 	for _, e := range attempt(r) {
@@ -121,9 +137,11 @@ func pathOf(r sm.Record) []string {
 			path = append(path, state)
 		}
 	}
+
 	if state := string(r.State); r.Outcome == "" && len(path) > 0 && path[len(path)-1] != state {
 		path = append(path, state)
 	}
+
 	switch r.Outcome {
 	case sm.Released:
 		path = append(path, "Released")
@@ -134,6 +152,7 @@ func pathOf(r sm.Record) []string {
 	case sm.Superseded:
 		path = append(path, "Superseded")
 	}
+
 	return path
 }
 
@@ -143,6 +162,7 @@ func attempt(r sm.Record) []sm.Event {
 	if from < 0 {
 		return nil
 	}
+
 	return r.Events[from:]
 }
 

@@ -13,15 +13,18 @@ func TestMachine_DrawsEveryStateOfTheDefinition(t *testing.T) {
 	if err := json.Unmarshal([]byte(sm.Definition), &definition); err != nil {
 		t.Fatal(err)
 	}
+
 	drawn := slices.Concat(mainLine, wayBack, ends, passed)
 	for state := range within {
 		drawn = append(drawn, state)
 	}
+
 	for state := range definition.States {
 		if !slices.Contains(drawn, state) {
 			t.Errorf("%s is in the definition, but the page does not know it", state)
 		}
 	}
+
 	for _, state := range drawn {
 		if _, ok := definition.States[state]; !ok {
 			t.Errorf("%s is on the page, but not in the definition", state)
@@ -31,6 +34,7 @@ func TestMachine_DrawsEveryStateOfTheDefinition(t *testing.T) {
 
 func TestMachine_Path(t *testing.T) {
 	up := []string{"Begin", "Begun", "Sync", "Expand", "Deploy", "Probe", "Probed", "Ramp"}
+
 	tests := []struct {
 		name           string
 		path           []string
@@ -39,22 +43,31 @@ func TestMachine_Path(t *testing.T) {
 		marks          map[string]string
 	}{
 		{"nothing yet", nil, -1, -1, "", map[string]string{"Begin": ""}},
-		{"on the ramp", up, 5, -1, "", map[string]string{"Probe": "passed", "Ramp": "current", "CheckAlarms": ""}},
-		{"old tabs", append(slices.Clone(up), "CheckAlarms", "Judged", "Promote", "Drain", "Drained", "OldTabsOpen"), 8, -1, "", map[string]string{"Drain": "current"}},
-		{"an alarm on the ramp", append(slices.Clone(up), "Rollback"), 5, 5, "", map[string]string{"Ramp": "failed", "Rollback": "current"}},
-		{"rolled back", append(slices.Clone(up), "Rollback", "CallsInFlight", "UndoExpand", "Finish", "Ended", "RolledBack"), 5, 5, "RolledBack",
+		{"on the ramp", up, 5, -1, "", map[string]string{"Probe": "passed", "Ramp": "current",
+			"CheckAlarms": ""}},
+		{"old tabs", append(slices.Clone(up), "CheckAlarms", "Judged", "Promote", "Drain", "Drained",
+			"OldTabsOpen"), 8, -1, "", map[string]string{"Drain": "current"}},
+		{"an alarm on the ramp", append(slices.Clone(up), "Rollback"), 5, 5, "",
+			map[string]string{"Ramp": "failed", "Rollback": "current"}},
+		{"rolled back", append(slices.Clone(up), "Rollback", "CallsInFlight", "UndoExpand", "Finish",
+			"Ended", "RolledBack"), 5, 5, "RolledBack",
 			map[string]string{"Ramp": "failed", "UndoExpand": "passed", "Finish": "passed", "Contract": ""}},
-		{"released", append(slices.Clone(up), "CheckAlarms", "Judged", "Promote", "Drain", "Drained", "Contract", "Finish", "Ended", "Released"), 10, -1, "Released",
+		{"released", append(slices.Clone(up), "CheckAlarms", "Judged", "Promote", "Drain", "Drained",
+			"Contract", "Finish", "Ended", "Released"), 10, -1, "Released",
 			map[string]string{"Ramp": "passed", "Finish": "passed"}},
-		{"refused", []string{"Begin", "Refuse", "Finish", "Ended", "Refused"}, 0, 0, "Refused", map[string]string{"Begin": "failed", "Finish": "passed"}},
-		{"a wreck", append(slices.Clone(up), "Rollback", "RollbackFailed"), 5, 5, "RollbackFailed", map[string]string{"Ramp": "failed", "Rollback": "failed"}},
+		{"refused", []string{"Begin", "Refuse", "Finish", "Ended", "Refused"}, 0, 0, "Refused",
+			map[string]string{"Begin": "failed", "Finish": "passed"}},
+		{"a wreck", append(slices.Clone(up), "Rollback", "RollbackFailed"), 5, 5, "RollbackFailed",
+			map[string]string{"Ramp": "failed", "Rollback": "failed"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := machineOf(sm.Record{}, test.path, sm.RampPlan{})
 			if m.Furthest != test.furthest || m.Fork != test.fork || m.End != test.end {
-				t.Errorf("got furthest %d, fork %d, end %q, want %d, %d, %q", m.Furthest, m.Fork, m.End, test.furthest, test.fork, test.end)
+				t.Errorf("got furthest %d, fork %d, end %q, want %d, %d, %q", m.Furthest, m.Fork, m.End,
+					test.furthest, test.fork, test.end)
 			}
+
 			for _, s := range slices.Concat(m.Main, m.Back) {
 				if want, ok := test.marks[s.State]; ok && s.Mark != want {
 					t.Errorf("%s is marked %q, want %q", s.State, s.Mark, want)
@@ -66,8 +79,10 @@ func TestMachine_Path(t *testing.T) {
 
 func TestMachine_OldTabsAreOpenOnlyWhileItDrains(t *testing.T) {
 	path := []string{"Begin", "Promote", "Drain", "Drained", "OldTabsOpen"}
-	for _, next := range [][]string{nil, {"Drain", "Drained"}, {"Drain", "Drained", "Contract"}, {"Drain", "Drained", "Contract", "Finish", "Ended", "Released"}} {
-		note := machineOf(sm.Record{}, slices.Concat(path, next), sm.RampPlan{}).Main[slices.Index(mainLine, "Drain")].Note
+	for _, next := range [][]string{nil, {"Drain", "Drained"}, {"Drain", "Drained", "Contract"},
+		{"Drain", "Drained", "Contract", "Finish", "Ended", "Released"}} {
+		note := machineOf(sm.Record{}, slices.Concat(path, next),
+			sm.RampPlan{}).Main[slices.Index(mainLine, "Drain")].Note
 		if draining := len(next) < 3; draining != (note != "") {
 			t.Errorf("and then %v: Drain says %q", next, note)
 		}
@@ -77,7 +92,9 @@ func TestMachine_OldTabsAreOpenOnlyWhileItDrains(t *testing.T) {
 func TestMachine_PathFromStory(t *testing.T) {
 	full := run.at(70)
 	story := pathOf(full.Records[2])
-	want := []string{"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Ramp", "Rollback", "UndoExpand", "Finish", "RolledBack"}
+
+	want := []string{"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Ramp",
+		"Rollback", "UndoExpand", "Finish", "RolledBack"}
 	if !slices.Equal(story, want) {
 		t.Errorf("got  %v\nwant %v", story, want)
 	}

@@ -9,8 +9,8 @@ import (
 // window is how many seconds the page shows of the traffic.
 const window = 120
 
-// Meter counts requests and errors by release and second, as far back as the page shows them. The zero
-// Meter is ready for use.
+// Meter counts requests and errors by release and second, as far back as the page shows them. The
+// zero Meter is ready for use.
 type Meter struct {
 	mu     sync.Mutex
 	counts map[string]*[window + 1]count
@@ -25,34 +25,44 @@ type count struct {
 func (m *Meter) Count(release string, failed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	if m.counts == nil {
 		m.counts = map[string]*[window + 1]count{}
 	}
+
 	ring := m.counts[release]
 	if ring == nil {
 		ring = new([window + 1]count)
 		m.counts[release] = ring
 	}
+
 	second := time.Now().Unix()
+
 	slot := &ring[second%int64(len(ring))]
 	if slot.second != second {
 		*slot = count{second: second}
 	}
+
 	slot.requests++
 	if failed {
 		slot.errors++
 	}
 }
 
-// Series tells the whole seconds of the window, the latest last, and forgets releases that nobody asked.
+// Series tells the whole seconds of the window, the latest last, and forgets releases that nobody
+// asked.
 func (m *Meter) Series() []Series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	last := time.Now().Unix() - 1
+
 	var list []Series
+
 	for release, ring := range m.counts {
 		s := Series{release, make([]int, window), make([]int, window)}
 		total := 0
+
 		for i := range window {
 			second := last - window + 1 + int64(i)
 			if slot := ring[second%int64(len(ring))]; slot.second == second {
@@ -60,17 +70,22 @@ func (m *Meter) Series() []Series {
 				total += slot.requests
 			}
 		}
+
 		if current := ring[(last+1)%int64(len(ring))]; total == 0 && current.second != last+1 {
 			delete(m.counts, release)
 			continue
 		}
+
 		list = append(list, s)
 	}
+
 	slices.SortFunc(list, func(a, b Series) int {
 		if a.Release < b.Release {
 			return -1
 		}
+
 		return 1
 	})
+
 	return list
 }

@@ -20,18 +20,24 @@ func handler(do func(ctx context.Context, action, release string) error) http.Ha
 
 func TestPage_Assets(t *testing.T) {
 	h := handler(nil)
+
 	for path, kind := range map[string]string{
 		"": "text/html", "/": "text/html", "/page.js": "text/javascript", "/machine.js": "text/javascript", "/page.css": "text/css", "/mark.svg": "image/svg+xml",
 		"/snapshot": "application/json",
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8080"+Prefix+path, nil))
-		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || w.Body.Len() == 0 {
-			t.Errorf("%s: got %d %s with %d bytes, want 200 %s", path, w.Code, w.Header().Get("Content-Type"), w.Body.Len(), kind)
+
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) ||
+			w.Body.Len() == 0 {
+			t.Errorf("%s: got %d %s with %d bytes, want 200 %s", path, w.Code,
+				w.Header().Get("Content-Type"), w.Body.Len(), kind)
 		}
 	}
+
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8080"+Prefix+"/nothing.js", nil))
+
 	if w.Code != http.StatusNotFound {
 		t.Errorf("a file that is not there: got %d, want 404", w.Code)
 	}
@@ -46,6 +52,7 @@ func TestPage_RefusesOtherHosts(t *testing.T) {
 		r.Host = host
 		w := httptest.NewRecorder()
 		handler(nil).ServeHTTP(w, r)
+
 		if w.Code != want {
 			t.Errorf("Host %q: got %d, want %d", host, w.Code, want)
 		}
@@ -61,15 +68,20 @@ func TestPage_Do(t *testing.T) {
 		done       string
 	}{
 		{"pause", `{"action":"pause"}`, nil, nil, 204, "pause "},
-		{"release again", `{"action":"release","release":"v3"}`, map[string]string{"Sec-Fetch-Site": "same-origin"}, nil, 204, "release v3"},
-		{"refused by the run", `{"action":"resume"}`, nil, errors.New("nothing is paused"), 409, "resume "},
+		{"release again", `{"action":"release","release":"v3"}`,
+			map[string]string{"Sec-Fetch-Site": "same-origin"}, nil, 204, "release v3"},
+		{"refused by the run", `{"action":"resume"}`, nil, errors.New("nothing is paused"), 409,
+			"resume "},
 		{"unknown action", `{"action":"explode"}`, nil, nil, 400, ""},
 		{"unknown field", `{"action":"pause","force":true}`, nil, nil, 400, ""},
 		{"not JSON", `action=pause`, nil, nil, 400, ""},
 		{"a form", `{"action":"pause"}`, map[string]string{"Content-Type": "text/plain"}, nil, 415, ""},
-		{"another site", `{"action":"pause"}`, map[string]string{"Sec-Fetch-Site": "cross-site"}, nil, 403, ""},
-		{"another port", `{"action":"pause"}`, map[string]string{"Sec-Fetch-Site": "same-site"}, nil, 403, ""},
-		{"another origin", `{"action":"pause"}`, map[string]string{"Origin": "http://attacker.example"}, nil, 403, ""},
+		{"another site", `{"action":"pause"}`, map[string]string{"Sec-Fetch-Site": "cross-site"}, nil,
+			403, ""},
+		{"another port", `{"action":"pause"}`, map[string]string{"Sec-Fetch-Site": "same-site"}, nil, 403,
+			""},
+		{"another origin", `{"action":"pause"}`, map[string]string{"Origin": "http://attacker.example"},
+			nil, 403, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -78,13 +90,17 @@ func TestPage_Do(t *testing.T) {
 				done = action + " " + release
 				return test.err
 			})
-			r := httptest.NewRequest("POST", "http://localhost:8080"+Prefix+"/do", strings.NewReader(test.body))
+			r := httptest.NewRequest("POST", "http://localhost:8080"+Prefix+"/do",
+				strings.NewReader(test.body))
 			r.Header.Set("Content-Type", "application/json")
+
 			for name, value := range test.header {
 				r.Header.Set(name, value)
 			}
+
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
+
 			if w.Code != test.status || done != test.done {
 				t.Errorf("got %d and did %q, want %d and %q: %s", w.Code, done, test.status, test.done, w.Body)
 			}
@@ -99,25 +115,31 @@ func TestPage_EventsAtMostTwiceASecond(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		read, write := io.Pipe()
 		events := 0
+
 		go func() {
 			lines := bufio.NewScanner(read)
 			lines.Buffer(nil, 1<<20)
+
 			for lines.Scan() {
 				if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && json.Valid([]byte(data)) {
 					events++
 				}
 			}
 		}()
+
 		for range 2 {
 			go func() {
 				r := httptest.NewRequest("GET", "http://localhost"+Prefix+"/events", nil).WithContext(ctx)
 				h.ServeHTTP(flushing{httptest.NewRecorder(), write}, r)
 			}()
 		}
+
 		time.Sleep(10*time.Second - time.Millisecond)
 		cancel()
 		synctest.Wait()
+
 		_ = write.Close()
+
 		if events != 40 || asked != 20 {
 			t.Errorf("two viewers in 10 s: got %d events of %d snapshots, want 40 of 20", events, asked)
 		}
@@ -140,17 +162,23 @@ func TestMeter_CountsBySecond(t *testing.T) {
 			m.Count("v2", true)
 			time.Sleep(time.Second)
 		}
+
 		series := m.Series()
 		if len(series) != 2 || series[0].Release != "v1" || series[1].Release != "v2" {
 			t.Fatalf("got %+v, want v1 and v2", series)
 		}
+
 		end := len(series[1].Requests) - 3
 		for i := range 3 {
-			if series[1].Requests[end+i] != 1 || series[1].Errors[end+i] != 1 || series[0].Errors[end+i] != 0 {
-				t.Errorf("second %d: got %d requests, %d errors of v2, want 1 and 1", i, series[1].Requests[end+i], series[1].Errors[end+i])
+			if series[1].Requests[end+i] != 1 || series[1].Errors[end+i] != 1 ||
+				series[0].Errors[end+i] != 0 {
+				t.Errorf("second %d: got %d requests, %d errors of v2, want 1 and 1", i,
+					series[1].Requests[end+i], series[1].Errors[end+i])
 			}
 		}
+
 		time.Sleep((window + 3) * time.Second)
+
 		if series := m.Series(); len(series) != 0 {
 			t.Errorf("got %d releases long after the last request, want none", len(series))
 		}

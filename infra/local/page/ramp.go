@@ -53,52 +53,64 @@ func stopped(r sm.Record) string {
 	case r.Held != nil, r.Wait != nil && r.Wait.Paused != nil:
 		return "paused"
 	}
+
 	return ""
 }
 
 func rampOf(r sm.Record, plan sm.RampPlan) ramp {
-	v := ramp{Release: r.Release, Ended: r.Ended, Points: []point{}, Marks: []mark{}, Plan: []int{}, Bakes: []float64{}, Pauses: []span{}}
+	v := ramp{Release: r.Release, Ended: r.Ended, Points: []point{}, Marks: []mark{}, Plan: []int{},
+		Bakes: []float64{}, Pauses: []span{}}
 	for _, step := range plan.Steps {
 		v.Plan = append(v.Plan, int(step.Percent*100))
 		v.Bakes = append(v.Bakes, step.Bake.Std().Seconds())
 	}
+
 	if r.Began.IsZero() {
 		return v
 	}
+
 	v.Began = &r.Began
 	v.Points = append(v.Points, point{r.Began, 0})
 	promoted, back := false, false
+
 	for _, e := range attempt(r) {
 		share := 0
 		if e.Weight != nil {
 			share = *e.Weight
 		}
+
 		switch {
 		case e.State == sm.Rollback && !back:
 			back = true
+
 			v.Marks = append(v.Marks, mark{e.At, "rollback", e.Text})
 		case e.State == sm.Promote && !promoted:
 			promoted = true
+
 			v.Marks = append(v.Marks, mark{e.At, "promote", e.Text})
 		case e.State == sm.Contract:
 			v.Marks = append(v.Marks, mark{e.At, "contract", e.Text})
 		case e.Verdict != "":
 			v.Marks = append(v.Marks, mark{e.At, string(e.Verdict), e.Text})
 		}
+
 		if back {
 			share = 0
 		} else if promoted {
 			// The roles have swapped and the weight is 0 again, which leaves everyone where they are.
 			share = sm.FullWeight
 		}
+
 		if last := v.Points[len(v.Points)-1]; last.Share != share {
 			v.Points = append(v.Points, point{e.At, share})
 		}
 	}
+
 	for _, s := range r.Signals {
 		if s.At.Before(r.Began) {
 			continue
 		}
+
 		switch s.Kind {
 		case sm.SignalPause, sm.SignalResume:
 			continue // drawn as spans
@@ -111,28 +123,36 @@ func rampOf(r sm.Record, plan sm.RampPlan) ramp {
 				continue
 			}
 		}
+
 		v.Marks = append(v.Marks, mark{s.At, string(s.Kind), said(s)})
 	}
+
 	v.Pauses = pausesOf(r, v.Marks)
 	if r.Wait != nil {
 		v.Wait = &bake{r.Wait.Since, r.Wait.Until, stopped(r)}
 	}
+
 	return v
 }
 
-// pausesOf pairs the operator's pauses with what ended them: a resume, a promotion, or the end of the ramp.
+// pausesOf pairs the operator's pauses with what ended them: a resume, a promotion, or the end of
+// the ramp.
 func pausesOf(r sm.Record, marks []mark) []span {
 	ended := r.Ended
 	for _, m := range marks {
-		if (m.Kind == "promote" || m.Kind == "rollback" || m.Kind == "alarm") && (ended == nil || m.At.Before(*ended)) {
+		if (m.Kind == "promote" || m.Kind == "rollback" || m.Kind == "alarm") &&
+			(ended == nil || m.At.Before(*ended)) {
 			ended = &m.At
 		}
 	}
+
 	list := []span{}
+
 	for _, s := range r.Signals {
 		if s.At.Before(r.Began) || ended != nil && s.At.After(*ended) {
 			continue
 		}
+
 		open := len(list) > 0 && list[len(list)-1].To == nil
 		switch {
 		case s.Kind == sm.SignalPause && !open:
@@ -141,8 +161,10 @@ func pausesOf(r sm.Record, marks []mark) []span {
 			list[len(list)-1].To = &s.At
 		}
 	}
+
 	if n := len(list); n > 0 && list[n-1].To == nil {
 		list[n-1].To = ended
 	}
+
 	return list
 }

@@ -6,8 +6,8 @@ import (
 	"lockstep/statemachine"
 )
 
-// Snapshot is how things stand at one moment, in the contract's own types. Whatever is missing is shown as
-// unknown: a snapshot of the first second has next to nothing.
+// Snapshot is how things stand at one moment, in the contract's own types. Whatever is missing is
+// shown as unknown: a snapshot of the first second has next to nothing.
 type Snapshot struct {
 	App     string
 	Now     time.Time
@@ -19,8 +19,8 @@ type Snapshot struct {
 	Stages  map[statemachine.Environment]Stage
 	// Records are the ledger's, in any order.
 	Records []statemachine.Record
-	// Path lists the states that the execution of the newest record entered, from its history; empty: the
-	// record's story is read instead.
+	// Path lists the states that the execution of the newest record entered, from its history; empty:
+	// the record's story is read instead.
 	Path     []string
 	Alarms   []Alarm
 	Traffic  []Series

@@ -8,8 +8,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// view is what the page draws: a snapshot made ready, and without what a browser should not have, such as
-// task tokens.
+// view is what the page draws: a snapshot made ready, and without what a browser should not have,
+// such as task tokens.
 type view struct {
 	App          string         `json:"app"`
 	Now          time.Time      `json:"now"`
@@ -68,22 +68,28 @@ func viewOf(s Snapshot) view {
 	if s.Now.IsZero() {
 		s.Now = time.Now()
 	}
+
 	records := slices.Clone(s.Records)
 	slices.SortStableFunc(records, func(a, b sm.Record) int { return a.Began.Compare(b.Began) })
 	current := currentRecord(records, s.Lock)
+
 	path := s.Path
 	if len(path) == 0 {
 		path = pathOf(current)
 	}
+
 	v := view{
-		App: s.App, Now: s.Now, Headline: headlineOf(s, current), Machine: machineOf(current, path, s.Plan), Ramp: rampOf(current, s.Plan),
+		App: s.App, Now: s.Now, Headline: headlineOf(s, current), Machine: machineOf(current, path,
+			s.Plan), Ramp: rampOf(current, s.Plan),
 		Environments: environmentsOf(s, current), Schema: schemaOf(records), Traffic: some(s.Traffic), Visitors: s.Visitors,
-		Alarms: some(s.Alarms), Story: storyOf(records), Releases: pastOf(records, s.Now), Queue: []string{}, Colours: map[string]int{},
+		Alarms: some(s.Alarms), Story: storyOf(records), Releases: pastOf(records,
+			s.Now), Queue: []string{}, Colours: map[string]int{},
 		Actions: actionsOf(s, current), Offers: some(s.Offers), Frozen: s.Frozen,
 	}
 	for _, parked := range s.Lock.Queue {
 		v.Queue = append(v.Queue, parked.Release)
 	}
+
 	return v
 }
 
@@ -96,34 +102,43 @@ func currentRecord(records []sm.Record, lock sm.Lock) sm.Record {
 			}
 		}
 	}
+
 	if len(records) == 0 {
 		return sm.Record{}
 	}
+
 	return records[len(records)-1]
 }
 
 func storyOf(records []sm.Record) []line {
 	lines := []line{}
+
 	for _, r := range records {
 		var own []line
 		for _, e := range r.Events {
-			own = append(own, line{At: e.At, Release: r.Release, State: e.State, Text: e.Text, Tone: toneOf(e, r),
+			own = append(own, line{At: e.At, Release: r.Release, State: e.State, Text: e.Text,
+				Tone: toneOf(e, r),
 				kind: e.Kind, verdict: e.Verdict})
 		}
+
 		for _, s := range r.Signals {
 			tone := "plain"
 			if s.Kind == sm.SignalAlarm || s.Kind == sm.SignalRollback {
 				tone = "bad"
 			}
+
 			own = append(own, line{At: s.At, Release: r.Release, State: sm.Signal, Text: said(s), Tone: tone,
 				kind: signalled, alarm: s.Alarm})
 		}
+
 		slices.SortStableFunc(own, byTime)
 		shortenCauses(own, r)
 		lines = append(lines, own...)
 	}
+
 	slices.SortStableFunc(lines, byTime)
 	slices.Reverse(lines)
+
 	return lines[:min(len(lines), storyLines)]
 }
 
@@ -134,6 +149,7 @@ func said(s sm.ReceivedSignal) string {
 	if s.Kind == sm.SignalAlarm {
 		return s.Reason
 	}
+
 	return fmt.Sprintf("%s: %s", s.Kind, s.Reason)
 }
 
@@ -153,25 +169,31 @@ func toneOf(e sm.Event, r sm.Record) string {
 
 func pastOf(records []sm.Record, now time.Time) []past {
 	list := []past{}
+
 	for _, r := range slices.Backward(records) {
 		end := now
 		if r.Ended != nil {
 			end = *r.Ended
 		}
-		p := past{Release: r.Release, Attempt: r.Run, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(), Outcome: r.Outcome, Cause: r.Cause.String(), Brief: r.Cause.Brief()}
+
+		p := past{Release: r.Release, Attempt: r.Run, Began: r.Began, Seconds: end.Sub(r.Began).Seconds(),
+			Outcome: r.Outcome, Cause: r.Cause.String(), Brief: r.Cause.Brief()}
 		if r.Began.IsZero() {
 			p.Seconds = 0
 		}
+
 		for _, e := range r.Events {
 			if e.Weight != nil {
 				p.Peak = max(p.Peak, *e.Weight)
 			}
 		}
+
 		list = append(list, p)
 		if len(list) == pastReleases {
 			break
 		}
 	}
+
 	return list
 }
 
@@ -180,5 +202,6 @@ func some[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}
+
 	return list
 }

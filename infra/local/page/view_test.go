@@ -31,9 +31,11 @@ func TestView_Headline(t *testing.T) {
 }
 
 func TestView_HeadlineBeforeTheFirstRelease(t *testing.T) {
-	if got := viewOf(Snapshot{App: "shop"}).Headline; !strings.Contains(got.Detail, "Postgres is starting") {
+	if got := viewOf(Snapshot{App: "shop"}).Headline; !strings.Contains(got.Detail,
+		"Postgres is starting") {
 		t.Errorf("no stack yet: got %+v, want that it is being set up", got)
 	}
+
 	s := Snapshot{App: "shop", Control: sm.Control{Active: sm.A, Fallback: sm.B}}
 	if got := viewOf(s).Headline.Text; got != "Nothing has been released yet" {
 		t.Errorf("a stack without a release: got %q", got)
@@ -58,7 +60,9 @@ func TestView_OfNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(strings.NewReplacer(`"began":null`, "", `"ended":null`, "", `"wait":null`, "").Replace(string(data)), "null") {
+
+	if strings.Contains(strings.NewReplacer(`"began":null`, "", `"ended":null`, "", `"wait":null`,
+		"").Replace(string(data)), "null") {
 		t.Errorf("got %s, want empty lists where there is nothing", data)
 	}
 }
@@ -67,13 +71,16 @@ func TestView_KeepsTaskTokensToItself(t *testing.T) {
 	s := run.at(16)
 	s.Records[1].Wait.TaskToken = "secret-token"
 	s.Lock.Queue = []sm.QueueEntry{{Release: "v4", TaskToken: "secret-token"}}
+
 	data, err := json.Marshal(viewOf(s))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if strings.Contains(string(data), "secret-token") {
 		t.Error("the page is told a task token, by which anyone could decide the ramp")
 	}
+
 	if !strings.Contains(string(data), `"queue":["v4"]`) {
 		t.Errorf("got %s, want v4 in the queue", data)
 	}
@@ -84,19 +91,23 @@ func TestView_Ramp(t *testing.T) {
 		for _, p := range viewOf(run.at(at)).Ramp.Points {
 			list = append(list, p.Share)
 		}
+
 		return list
 	}
 	// The weight is 0 again after the promotion, but nobody moves: the curve stays where it is.
 	if got, want := shares(40), []int{0, 500, 2500, 5000, 10000}; !slices.Equal(got, want) {
 		t.Errorf("v2: got %v, want %v", got, want)
 	}
+
 	if got, want := shares(70), []int{0, 500, 2500, 0}; !slices.Equal(got, want) {
 		t.Errorf("v3: got %v, want %v", got, want)
 	}
+
 	var kinds []string
 	for _, m := range viewOf(run.at(70)).Ramp.Marks {
 		kinds = append(kinds, m.Kind)
 	}
+
 	if want := []string{"healthy", "rollback", "alarm"}; !slices.Equal(kinds, want) {
 		t.Errorf("v3's marks: got %v, want %v", kinds, want)
 	}
@@ -107,6 +118,7 @@ func TestView_Environments(t *testing.T) {
 	if e[0].Role != "fallback" || e[0].Share != 7500 || e[1].Role != "active" || e[1].Share != 2500 {
 		t.Errorf("got %+v, want a as fallback with 75 %% and b as active with 25 %%", e)
 	}
+
 	for _, l := range e[1].Layers {
 		if l.Release != "v2" {
 			t.Errorf("b's %s carries %q, want v2", l.Name, l.Release)
@@ -123,16 +135,23 @@ func TestView_Actions(t *testing.T) {
 		given func(*Snapshot)
 		want  []string
 	}{
-		"nothing is set up":       {-70, nil, []string{}},
-		"deploying":               {5, nil, []string{"freeze", "rollback"}},
-		"in a bake":               {16, nil, []string{"freeze", "pause", "advance", "promote", "rollback"}},
-		"paused":                  {16, func(s *Snapshot) { s.Records[1].Wait.Paused = &s.Now }, []string{"freeze", "resume", "advance", "promote", "rollback"}},
-		"paused before a step":    {16, held(sm.HeldByOperator), []string{"freeze", "resume", "advance", "promote", "rollback"}},
-		"without a verdict":       {16, held(sm.HeldByVerdict), []string{"freeze", "resume", "advance", "promote", "rollback"}},
-		"outside of its windows":  {16, held(sm.HeldByWindow), []string{"freeze", "pause", "advance", "promote", "rollback"}},
-		"an approval is asked":    {16, held(sm.HeldByApproval), []string{"freeze", "approve", "rollback"}},
-		"frozen, and held by it":  {16, func(s *Snapshot) { held(sm.HeldByFreeze)(s); s.Frozen = "Friday" }, []string{"unfreeze", "rollback"}},
-		"frozen in a bake":        {16, func(s *Snapshot) { s.Frozen = "Friday" }, []string{"unfreeze", "pause", "advance", "promote", "rollback"}},
+		"nothing is set up": {-70, nil, []string{}},
+		"deploying":         {5, nil, []string{"freeze", "rollback"}},
+		"in a bake": {16, nil, []string{"freeze", "pause", "advance", "promote",
+			"rollback"}},
+		"paused": {16, func(s *Snapshot) { s.Records[1].Wait.Paused = &s.Now },
+			[]string{"freeze", "resume", "advance", "promote", "rollback"}},
+		"paused before a step": {16, held(sm.HeldByOperator),
+			[]string{"freeze", "resume", "advance", "promote", "rollback"}},
+		"without a verdict": {16, held(sm.HeldByVerdict),
+			[]string{"freeze", "resume", "advance", "promote", "rollback"}},
+		"outside of its windows": {16, held(sm.HeldByWindow),
+			[]string{"freeze", "pause", "advance", "promote", "rollback"}},
+		"an approval is asked": {16, held(sm.HeldByApproval),
+			[]string{"freeze", "approve", "rollback"}},
+		"frozen, and held by it": {16, func(s *Snapshot) { held(sm.HeldByFreeze)(s); s.Frozen = "Friday" }, []string{"unfreeze", "rollback"}},
+		"frozen in a bake": {16, func(s *Snapshot) { s.Frozen = "Friday" },
+			[]string{"unfreeze", "pause", "advance", "promote", "rollback"}},
 		"draining":                {33, nil, []string{"freeze", "rollback"}},
 		"drained, and held":       {33, held(sm.HeldByDrain), []string{"freeze", "contract", "rollback"}},
 		"contracting":             {36, nil, []string{"freeze"}},
@@ -144,6 +163,7 @@ func TestView_Actions(t *testing.T) {
 		if test.given != nil {
 			test.given(&s)
 		}
+
 		if got := viewOf(s).Actions; !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %v, want %v", name, got, test.want)
 		}
@@ -156,16 +176,22 @@ func TestView_HeadlineOfAHold(t *testing.T) {
 	} {
 		s := run.at(16)
 		s.Records[1].Held = &sm.Held{By: by, Why: "it must wait"}
+
 		v := viewOf(s)
-		if got := v.Headline; got.Tone != "held" || !strings.HasPrefix(got.Detail, "Held: it must wait. ") || !strings.Contains(got.Detail, ends) {
+		if got := v.Headline; got.Tone != "held" ||
+			!strings.HasPrefix(got.Detail, "Held: it must wait. ") || !strings.Contains(got.Detail, ends) {
 			t.Errorf("%s: got %+v", by, got)
 		}
+
 		i := slices.IndexFunc(v.Machine.Main, func(s station) bool { return s.State == "Ramp" })
-		if note := v.Machine.Main[i].Note; note != "held at "+percent(2500) || v.Ramp.Wait.Stopped != "held" {
+		if note := v.Machine.Main[i].Note; note != "held at "+percent(2500) ||
+			v.Ramp.Wait.Stopped != "held" {
 			t.Errorf("%s: got the note %q and %q of the ramp", by, note, v.Ramp.Wait.Stopped)
 		}
 	}
+
 	s := run.at(16)
+
 	s.Records[1].Hotfix = "the till is broken"
 	if got := viewOf(s).Headline.Detail; got != "A hotfix, without a ramp: the till is broken" {
 		t.Errorf("a hotfix: got %q", got)

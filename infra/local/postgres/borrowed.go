@@ -20,13 +20,16 @@ func borrow(ctx context.Context, given string) (*Server, error) {
 		// The parser's own error would print the password.
 		return nil, errors.New("DATABASE_URL: expected postgres://user:password@host:port/database")
 	}
+
 	name := "lockstep_" + strings.ToLower(rand.Text()[:10])
 	if err := onServer(ctx, given, "CREATE DATABASE "+name); err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: make a database of our own at %s: %w", u.Host, err)
 	}
+
 	own := *u
 	own.Path = "/" + name
 	place := Place{URL: own.String(), Given: given}
+
 	return &Server{url: &own, place: place, stop: func() error { return nil }}, nil
 }
 
@@ -36,9 +39,11 @@ func (p Place) borrowed(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, errors.New("read the address of the database that was kept: it is none")
 	}
+
 	if err := onServer(ctx, p.URL, "SELECT 1"); err != nil {
 		return nil, fmt.Errorf("find the database%s at %s again: %w", u.Path, u.Host, err)
 	}
+
 	return &Server{url: u, place: p, stop: func() error { return nil }}, nil
 }
 
@@ -46,8 +51,10 @@ func (p Place) borrowed(ctx context.Context) (*Server, error) {
 func (p Place) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+
 	name := p.URL[strings.LastIndex(p.URL, "/lockstep_")+1:]
 	name, _, _ = strings.Cut(name, "?")
+
 	return onServer(ctx, p.Given, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 }
 
@@ -57,6 +64,8 @@ func onServer(ctx context.Context, url, statement string) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+
 	_, err = conn.Exec(ctx, statement)
+
 	return err
 }

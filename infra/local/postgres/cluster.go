@@ -26,9 +26,11 @@ const superuser = "lockstep"
 // start makes a cluster in a folder of its own and runs the server on a free port of loopback.
 func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 	base := reachable(b.as, absolute(o.Dir), os.TempDir())
+
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return nil, fmt.Errorf("make a folder for Postgres: %w", err)
 	}
+
 	dir, err := os.MkdirTemp(base, "lockstep-postgres-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for Postgres: %w", err)
@@ -38,6 +40,7 @@ func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
+
 	password := rand.Text()
 	if err := b.initialize(ctx, dir, password, o.Log); err != nil {
 		return nil, err
@@ -48,10 +51,12 @@ func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 		if err != nil {
 			return nil, err
 		}
+
 		u := &url.URL{
 			Scheme: "postgres", User: url.UserPassword(superuser, password),
 			Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
 		}
+
 		s, err := b.serve(ctx, dir, u, o.Log)
 		if err == nil || attempt == 2 || ctx.Err() != nil {
 			return s, err
@@ -63,9 +68,11 @@ func absolute(dir string) string {
 	if dir == "" {
 		return os.TempDir()
 	}
+
 	if abs, err := filepath.Abs(dir); err == nil {
 		return abs
 	}
+
 	return dir
 }
 
@@ -76,6 +83,7 @@ func (b binaries) initialize(ctx context.Context, dir, password string, log io.W
 		return err
 	}
 	defer os.Remove(pwfile)
+
 	if b.as != nil {
 		for _, path := range []string{dir, pwfile} {
 			if err := os.Chown(path, int(b.as.Uid), int(b.as.Gid)); err != nil {
@@ -83,29 +91,41 @@ func (b binaries) initialize(ctx context.Context, dir, password string, log io.W
 			}
 		}
 	}
-	out, err := command(ctx, b.as, filepath.Join(b.dir, "initdb"), "--pgdata", filepath.Join(dir, "data"),
+
+	out, err := command(ctx, b.as, filepath.Join(b.dir, "initdb"), "--pgdata",
+		filepath.Join(dir, "data"),
 		"--username", superuser, "--pwfile", pwfile, "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync").CombinedOutput()
 	log.Write(out)
+
 	if err != nil {
 		return fmt.Errorf("initdb in %s: %w: %s", dir, err, firstLine(out))
 	}
+
 	return nil
 }
 
-// serve starts the server and waits until it answers. Whoever kills it finds it started again, as RDS would have it.
-func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writer) (*Server, error) {
+// serve starts the server and waits until it answers. Whoever kills it finds it started again, as
+// RDS would have it.
+func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writer) (*Server,
+	error) {
 	port, tail := u.Port(), &tail{log: log}
+
 	cmd, ended, err := b.launch(ctx, dir, port, tail)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := answer(ctx, u.String(), ended); err != nil {
-		return nil, errors.Join(fmt.Errorf("wait for Postgres on port %s: %w: %s", port, err, tail.last()), end(cmd, ended))
+		return nil, errors.Join(fmt.Errorf("wait for Postgres on port %s: %w: %s", port, err,
+			tail.last()), end(cmd, ended))
 	}
+
 	s := &Server{url: u, place: Place{Folder: dir, URL: u.String()}}
 	s.pid.Store(int64(cmd.Process.Pid))
+
 	stopping, stopped := make(chan struct{}), make(chan error, 1)
+
 	go func() {
 		for {
 			select {
@@ -114,37 +134,47 @@ func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writ
 				return
 			case <-ended:
 			}
+
 			select {
 			case <-stopping:
 				stopped <- nil
 				return
-			case <-time.After(100 * time.Millisecond): // its children notice, and let go of the shared memory
+			case <-time.After(
+				100 * time.Millisecond): // its children notice, and let go of the shared memory
 			}
+
 			if again, over, err := b.launch(ctx, dir, port, tail); err == nil {
 				cmd, ended = again, over
 				s.pid.Store(int64(cmd.Process.Pid))
 			}
 		}
 	}()
+
 	s.stop = func() error {
 		close(stopping)
 		return <-stopped
 	}
+
 	return s, nil
 }
 
-func (b binaries) launch(ctx context.Context, dir, port string, log io.Writer) (*exec.Cmd, <-chan error, error) {
-	// Nothing here outlives the machine, so nothing is synced to disk; what was committed outlives the process.
-	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"), "-D", filepath.Join(dir, "data"),
+func (b binaries) launch(ctx context.Context, dir, port string, log io.Writer) (*exec.Cmd,
+	<-chan error, error) {
+	// Nothing here outlives the machine, so nothing is synced to disk; what was committed outlives the
+	// process.
+	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"), "-D",
+		filepath.Join(dir, "data"),
 		"-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=300")
 	dieWithUs(cmd.SysProcAttr)
 	cmd.Stdout, cmd.Stderr = log, log
+
 	ended := make(chan error, 1)
 	if err := run(cmd, ended); err != nil {
 		return nil, nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
+
 	return cmd, ended, nil
 }
 
@@ -152,22 +182,29 @@ func (b binaries) launch(ctx context.Context, dir, port string, log io.Writer) (
 // signal when the thread dies, not the process.
 func run(cmd *exec.Cmd, ended chan<- error) error {
 	started := make(chan error)
+
 	go func() {
 		runtime.LockOSThread()
+
 		defer runtime.UnlockOSThread()
+
 		err := cmd.Start()
 		started <- err
+
 		if err == nil {
 			ended <- cmd.Wait()
+
 			close(ended)
 		}
 	}()
+
 	return <-started
 }
 
 // end stops the server at once: who goes on with its data is used to that.
 func end(cmd *exec.Cmd, ended <-chan error) error {
 	_ = cmd.Process.Signal(syscall.SIGQUIT)
+
 	select {
 	case <-ended:
 		return nil
@@ -179,11 +216,13 @@ func end(cmd *exec.Cmd, ended <-chan error) error {
 func answer(ctx context.Context, url string, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+
 	for {
 		conn, err := pgx.Connect(ctx, url)
 		if err == nil {
 			return conn.Close(ctx)
 		}
+
 		select {
 		case <-ended:
 			return errors.New("it ended")
@@ -200,6 +239,7 @@ func freePort() (int, error) {
 		return 0, fmt.Errorf("find a free port for Postgres: %w", err)
 	}
 	defer l.Close()
+
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
@@ -213,15 +253,18 @@ type tail struct {
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	if line := lastLine(p); line != "" {
 		t.end = []byte(line)
 	}
+
 	return t.log.Write(p)
 }
 
 func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	return string(t.end)
 }
 

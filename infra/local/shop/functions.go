@@ -17,6 +17,7 @@ func buildFunctions(ctx context.Context, release, into string, env []string) err
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
 	}
+
 	compiled, err := os.MkdirTemp(into, "compiled-")
 	if err != nil {
 		return err
@@ -27,25 +28,34 @@ func buildFunctions(ctx context.Context, release, into string, env []string) err
 		"-buildvcs=false", "-tags", "lambda.norpc",
 		"-ldflags", "-s -w -buildid= -X "+module+"/api.mark=lockstep-build:"+release+";",
 		"-o", compiled+string(filepath.Separator), module+"/"+release+"/...")
+
 	build.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if output, err := build.CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			return errors.New("compile the functions: there is no `go` on the PATH, install Go from https://go.dev/dl")
+			return errors.New("compile the functions: there is no `go` on the PATH, install Go from " +
+				"https://go.dev/dl")
 		}
-		return fmt.Errorf("compile the functions (run inside the checkout, where go.mod is): %w\n%s", err, strings.TrimSpace(string(output)))
+
+		return fmt.Errorf("compile the functions (run inside the checkout, where go.mod is): %w\n%s", err,
+			strings.TrimSpace(string(output)))
 	}
+
 	binaries, err := os.ReadDir(compiled)
 	if err != nil {
 		return err
 	}
+
 	for _, binary := range binaries {
 		dir := filepath.Join(into, binary.Name())
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := os.Rename(filepath.Join(compiled, binary.Name()), filepath.Join(dir, "bootstrap")); err != nil {
+
+		if err := os.Rename(filepath.Join(compiled, binary.Name()),
+			filepath.Join(dir, "bootstrap")); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -20,15 +20,16 @@ import (
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
-// TestFunctions_EveryReleaseOnTheSchemaItMeets walks through what happens to the database while v2 goes up
-// and v3 fails, and calls the functions of both sides at each stage of it.
+// TestFunctions_EveryReleaseOnTheSchemaItMeets walks through what happens to the database while v2
+// goes up and v3 fails, and calls the functions of both sides at each stage of it.
 func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	s := newStage(t)
 
 	s.migrate("v1", "expand", 1)
 	s.expect("v1", "catalog", "GET", "", 200, `"slug":"kettle"`)
 	s.expect("v1", "orders", "GET", "", 200, `"name":"Ada Lovelace"`)
-	s.expect("v1", "orders", "POST", `{"product":2,"name":"Mary Somerville"}`, 200, "Thank you, Mary Somerville")
+	s.expect("v1", "orders", "POST", `{"product":2,"name":"Mary Somerville"}`, 200,
+		"Thank you, Mary Somerville")
 	s.expect("v1", "orders", "POST", `{"product":99,"name":"Mary Somerville"}`, 404, "no such product")
 	s.expect("v1", "orders", "POST", `product=2`, 400, "not JSON")
 	s.expect("v1", "orders", "POST", `{"name":"Mary Somerville"}`, 400, "product")
@@ -41,10 +42,12 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Mary","lastName":"Somerville"`)
 	s.expect("v1", "orders", "POST", `{"product":3,"name":"Maria Sibylla Merian"}`, 200, "")
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Maria","lastName":"Sibylla Merian"`)
-	s.expect("v2", "orders", "POST", `{"product":3,"firstName":"Sofia","lastName":"Kovalevskaya"}`, 200, "Thank you, Sofia")
+	s.expect("v2", "orders", "POST", `{"product":3,"firstName":"Sofia","lastName":"Kovalevskaya"}`,
+		200, "Thank you, Sofia")
 	s.expect("v1", "orders", "GET", "", 200, `"name":"Sofia Kovalevskaya"`)
 	// A page that was open during a rollback speaks the other release's form.
-	s.expect("v1", "orders", "POST", `{"product":3,"firstName":"Lise","lastName":"Meitner"}`, 200, "Thank you, Lise Meitner")
+	s.expect("v1", "orders", "POST", `{"product":3,"firstName":"Lise","lastName":"Meitner"}`, 200,
+		"Thank you, Lise Meitner")
 	s.expect("v2", "orders", "POST", `{"product":3,"name":"Aspasia"}`, 200, "")
 	s.expect("v1", "orders", "GET", "", 200, `"name":"Aspasia"`)
 
@@ -56,7 +59,9 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	s.migrate("v3", "expand", 3)
 	s.expect("v3", "catalog", "GET", "", 200, `"slug":"kettle"`)
 	s.expect("v3", "orders", "POST", `{"product":1,"firstName":"Lise","lastName":"Meitner","gift":true}`, 200, "")
+
 	failed := 0
+
 	for range 40 {
 		switch status := s.call("v3", "orders", "GET", "").StatusCode; status {
 		case 500:
@@ -66,9 +71,11 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 			t.Fatalf("v3's orders answer %d, want 200 or 500", status)
 		}
 	}
+
 	if failed < 8 || failed == 40 {
 		t.Errorf("%d of 40 calls of v3's orders failed, want a good part but not all", failed)
 	}
+
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Lise"`)
 	s.migrate("v3", "expand", 2)
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Lise"`)
@@ -78,10 +85,12 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	}
 }
 
-// counted holds what a release's function for orders wrote into its log against the orders that it took.
+// counted holds what a release's function for orders wrote into its log against the orders that it
+// took.
 func (s *stage) counted(release string, orders int) {
 	s.t.Helper()
 	log := s.processes[filepath.Join(s.dirs[release], "functions", "orders", "bootstrap")].metrics
+
 	for range orders {
 		select {
 		case got := <-log:
@@ -92,6 +101,7 @@ func (s *stage) counted(release string, orders int) {
 			s.t.Fatalf("%s did not count all of its %d orders", release, orders)
 		}
 	}
+
 	if len(log) > 0 {
 		s.t.Errorf("%s counted more than its %d orders: %s", release, orders, <-log)
 	}
@@ -108,36 +118,46 @@ type stage struct {
 }
 
 func newStage(t *testing.T) *stage {
-	s := &stage{t: t, url: postgrestest.Database(t), dirs: map[string]string{}, processes: map[string]*process{}}
+	s := &stage{t: t, url: postgrestest.Database(t), dirs: map[string]string{},
+		processes: map[string]*process{}}
 	s.secret = secretOf(t, s.url)
+
 	var err error
 	if s.db, err = sql.Open("pgx", s.url); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = s.db.Close() })
+
 	for _, release := range Releases() {
 		if s.dirs[release], err = Build(t.Context(), release, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	return s
 }
 
 // migrate takes a phase of a release's migrations to a version, up or down.
 func (s *stage) migrate(release, phase string, version int64) {
 	s.t.Helper()
+
 	store, err := database.NewStore(database.DialectPostgres, "lockstep_"+phase)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	files, err := fs.Sub(os.DirFS(s.dirs[release]), "migrations/"+phase)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	provider, err := goose.NewProvider("", s.db, files, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
+
+	provider, err := goose.NewProvider("", s.db, files, goose.WithStore(store),
+		goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	if now, err := provider.GetDBVersion(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	} else if now > version {
@@ -152,32 +172,42 @@ func (s *stage) migrate(release, phase string, version int64) {
 
 func (s *stage) backfill(release string) {
 	s.t.Helper()
+
 	data, err := os.ReadFile(filepath.Join(s.dirs[release], "migrations/backfill/customers.json"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	var b struct{ Table, Key, Where, Statement string }
 	if err := json.Unmarshal(data, &b); err != nil {
 		s.t.Fatal(err)
 	}
+
 	keys, left := "", 0
-	if err := s.db.QueryRow(fmt.Sprintf("SELECT array_agg(%s)::text FROM %s WHERE %s", b.Key, b.Table, b.Where)).Scan(&keys); err != nil {
+	if err := s.db.QueryRow(fmt.Sprintf("SELECT array_agg(%s)::text FROM %s WHERE %s", b.Key, b.Table,
+		b.Where)).Scan(&keys); err != nil {
 		s.t.Fatal(err)
 	}
+
 	if _, err := s.db.Exec(b.Statement, keys); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.db.QueryRow(fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", b.Table, b.Where)).Scan(&left); err != nil || left > 0 {
+
+	if err := s.db.QueryRow(fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", b.Table,
+		b.Where)).Scan(&left); err != nil || left > 0 {
 		s.t.Fatalf("the backfill left %d rows: %v", left, err)
 	}
 }
 
 func (s *stage) expect(release, function, method, body string, status int, contains string) {
 	s.t.Helper()
+
 	answer := s.call(release, function, method, body)
 	if answer.StatusCode != status || !strings.Contains(answer.Body, contains) {
-		s.t.Fatalf("%s %s of %s %s: got %d %s, want %d with %s", method, function, release, body, answer.StatusCode, answer.Body, status, contains)
+		s.t.Fatalf("%s %s of %s %s: got %d %s, want %d with %s", method, function, release, body,
+			answer.StatusCode, answer.Body, status, contains)
 	}
+
 	if stamp := answer.Headers["x-lockstep-release"]; stamp != release {
 		s.t.Errorf("%s of %s stamps %q", function, release, stamp)
 	}

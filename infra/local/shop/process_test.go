@@ -20,7 +20,8 @@ import (
 	"lockstep/infra/local/cloud/secrets"
 )
 
-// process is a function as Lambda would run it: its own process, which fetches calls and sends answers.
+// process is a function as Lambda would run it: its own process, which fetches calls and sends
+// answers.
 type process struct {
 	calls   chan []byte
 	answers chan []byte
@@ -29,23 +30,30 @@ type process struct {
 
 func (s *stage) call(release, function, method, body string) events.APIGatewayProxyResponse {
 	s.t.Helper()
+
 	bootstrap := filepath.Join(s.dirs[release], "functions", function, "bootstrap")
 	if s.processes[bootstrap] == nil {
 		s.processes[bootstrap] = start(s.t, bootstrap, s.secret)
 	}
+
 	p := s.processes[bootstrap]
-	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function, Body: body,
+
+	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function,
+		Body:           body,
 		RequestContext: events.APIGatewayProxyRequestContext{Stage: "api-b"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	var answer events.APIGatewayProxyResponse
+
 	late := time.After(20 * time.Second)
 	select {
 	case p.calls <- call:
 	case <-late:
 		s.t.Fatalf("%s asks for no call", bootstrap)
 	}
+
 	select {
 	case data := <-p.answers:
 		if err := json.Unmarshal(data, &answer); err != nil {
@@ -54,50 +62,67 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 	case <-late:
 		s.t.Fatalf("%s does not answer", bootstrap)
 	}
+
 	return answer
 }
 
 func start(t *testing.T, bootstrap string, secret map[string]string) *process {
 	t.Helper()
-	p := &process{calls: make(chan []byte), answers: make(chan []byte), metrics: make(chan string, 100)}
+
+	p := &process{calls: make(chan []byte), answers: make(chan []byte),
+		metrics: make(chan string, 100)}
 	server := httptest.NewServer(p)
 	command := exec.CommandContext(t.Context(), bootstrap)
+
 	command.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}
 	for name, value := range secret {
 		command.Env = append(command.Env, name+"="+value)
 	}
-	command.Stdout = metrics.Embedded(io.Discard, func(namespace, metric string, dimensions map[string]string, value float64, unit string) {
-		p.metrics <- fmt.Sprint(namespace, " ", metric, " ", dimensions, " ", value, " ", unit)
-	})
+
+	command.Stdout = metrics.Embedded(io.Discard,
+		func(namespace, metric string, dimensions map[string]string, value float64, unit string) {
+			p.metrics <- fmt.Sprint(namespace, " ", metric, " ", dimensions, " ", value, " ", unit)
+		})
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		_ = command.Wait() // the test's context has killed it
+
 		server.CloseClientConnections()
 		server.Close()
 	})
+
 	return p
 }
 
-// secretOf puts the connection into Secrets Manager, as Lockstep finds it there, and gives the variables of who reads it.
+// secretOf puts the connection into Secrets Manager, as Lockstep finds it there, and gives the
+// variables of who reads it.
 func secretOf(t *testing.T, databaseURL string) map[string]string {
 	t.Helper()
+
 	u, err := url.Parse(databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	password, _ := u.User.Password()
-	value, err := json.Marshal(map[string]any{"engine": "postgres", "host": u.Hostname(), "port": json.Number(u.Port()), "dbname": u.Path[1:],
+
+	value, err := json.Marshal(map[string]any{"engine": "postgres", "host": u.Hostname(),
+		"port": json.Number(u.Port()), "dbname": u.Path[1:],
 		"username": u.User.Username(), "password": password, "sslmode": u.Query().Get("sslmode")})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	store := secrets.New()
 	server := httptest.NewServer(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": store}))
 	t.Cleanup(server.Close)
-	return map[string]string{"DATABASE_SECRET": store.Put("shop", string(value)), "AWS_ENDPOINT_URL": server.URL,
-		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+	return map[string]string{"DATABASE_SECRET": store.Put("shop", string(value)),
+		"AWS_ENDPOINT_URL": server.URL,
+		"AWS_REGION":       "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 }
 
 // ServeHTTP is the Lambda Runtime API.
@@ -110,9 +135,13 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write(call)
 		case <-r.Context().Done():
 		}
+
 		return
 	}
+
 	answer, _ := io.ReadAll(r.Body)
+
 	w.WriteHeader(http.StatusAccepted)
+
 	p.answers <- answer
 }

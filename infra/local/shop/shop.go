@@ -1,8 +1,10 @@
-// Package shop is the application that the local run releases: a small shop with a site, two functions
-// and a database. It exists because a release is only worth watching when there is something to break:
-// v1 is what everybody has, v2 splits a customer's name into two columns, and v3 has a bug.
+// Package shop is the application that the local run releases: a small shop with a site, two
+// functions and a database. It exists because a release is only worth watching when there is
+// something to break: v1 is what everybody has, v2 splits a customer's name into two columns, and
+// v3 has a bug.
 //
-// A folder per release (v1, v2, v3) holds what that release changes; site and api hold what all share.
+// A folder per release (v1, v2, v3) holds what that release changes; site and api hold what all
+// share.
 package shop
 
 import (
@@ -31,51 +33,63 @@ type declaration struct {
 	Probes   []statemachine.HTTPProbe `json:"probes,omitempty"`
 }
 
-// Build makes a release's folder below into, as `lockstep release DIR` packs it, and returns its path:
+// Build makes a release's folder below into, as `lockstep release DIR` packs it, and returns its
+// path:
 //
 //	lockstep.json  site/  functions/<name>/bootstrap  migrations/{expand,contract,backfill}/
 //
-// The same source gives the same bytes, and releases may be built side by side. The functions are for this machine, or for
-// the one that GOOS and GOARCH in env say.
+// The same source gives the same bytes, and releases may be built side by side. The functions are
+// for this machine, or for the one that GOOS and GOARCH in env say.
 func Build(ctx context.Context, release, into string, env ...string) (string, error) {
 	index := slices.Index(Releases(), release)
 	if index < 0 {
 		return "", fmt.Errorf("build release %q: there is no such release of the shop, expected one of %s", release, strings.Join(Releases(), ", "))
 	}
+
 	dir := filepath.Join(into, release)
 	if err := build(ctx, index, dir, env); err != nil {
 		return "", fmt.Errorf("build release %s of the shop in %s: %w", release, dir, err)
 	}
+
 	return dir, nil
 }
 
 func build(ctx context.Context, index int, dir string, env []string) error {
 	release := Releases()[index]
+
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
+
 	site, err := Site(release)
 	if err != nil {
 		return err
 	}
+
 	migrations, err := migrations(index)
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(declaration{release, int64(index + 1), []statemachine.HTTPProbe{{Path: "/catalog"}}}, "", "  ")
+
+	data, err := json.MarshalIndent(declaration{release, int64(index + 1),
+		[]statemachine.HTTPProbe{{Path: "/catalog"}}}, "", "  ")
 	if err != nil {
 		return err
 	}
+
 	files := map[string][]byte{"lockstep.json": append(data, '\n')}
 	for name, content := range site {
 		files["site/"+name] = content
 	}
+
 	for name, content := range migrations {
 		files["migrations/"+name] = content
 	}
+
 	if err := write(dir, files); err != nil {
 		return err
 	}
+
 	return buildFunctions(ctx, release, filepath.Join(dir, "functions"), env)
 }
 
@@ -85,10 +99,12 @@ func write(dir string, files map[string][]byte) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
+
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 

@@ -20,10 +20,13 @@ var (
 func Site(release string) (map[string][]byte, error) {
 	read := reader{release: release}
 	theme, customer := read.own("theme.css"), read.own("customer.js")
+
 	colour := accent.FindStringSubmatch(theme)
 	if read.err == nil && colour == nil {
-		return nil, fmt.Errorf("%s/site/theme.css: found no --accent, expected a colour of six digits", release)
+		return nil, fmt.Errorf("%s/site/theme.css: found no --accent, expected a colour of six digits",
+			release)
 	}
+
 	stamp := "lockstep-release: " + release
 	assets := map[string]string{
 		"app.js":    "// " + stamp + "\n" + customer + "\n" + read.shared("app.js"),
@@ -31,26 +34,32 @@ func Site(release string) (map[string][]byte, error) {
 		"goods.svg": "<!-- " + stamp + " -->\n" + read.shared("goods.svg"),
 		"mark.svg":  "<!-- " + stamp + " -->\n" + read.shared("mark.svg"),
 	}
+
 	page, hero := read.shared("index.html"), read.own("hero.html")
 	if read.err != nil {
 		return nil, read.err
 	}
+
 	assets["mark.svg"] = fill(assets["mark.svg"], map[string]string{"accent": colour[1]})
 
 	files := map[string][]byte{}
 	values := map[string]string{"hero": hero}
+
 	for name, content := range assets {
 		sum := sha256.Sum256([]byte(content))
 		ext := path.Ext(name)
 		values[name] = strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:5]) + ext
 		files["assets/"+values[name]] = []byte(content)
 	}
+
 	files["index.html"] = []byte(fill(page, values))
+
 	return files, nil
 }
 
 func fill(text string, values map[string]string) string {
-	return hole.ReplaceAllStringFunc(text, func(found string) string { return values[hole.FindStringSubmatch(found)[1]] })
+	return hole.ReplaceAllStringFunc(
+		text, func(found string) string { return values[hole.FindStringSubmatch(found)[1]] })
 }
 
 // reader reads the site's sources and keeps the first error.
@@ -67,25 +76,31 @@ func (r *reader) read(name string) string {
 	if r.err == nil {
 		r.err = err
 	}
+
 	return string(data)
 }
 
-// migrations are those of the release and of all before it, as a repository would hold them: what the
-// database has already is not run again.
+// migrations are those of the release and of all before it, as a repository would hold them: what
+// the database has already is not run again.
 func migrations(index int) (map[string][]byte, error) {
 	files := map[string][]byte{}
+
 	for _, release := range Releases()[:index+1] {
 		root := release + "/migrations"
+
 		err := fs.WalkDir(sources, root, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
 			}
+
 			files[strings.TrimPrefix(name, root+"/")], err = sources.ReadFile(name)
+
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
+
 	return files, nil
 }

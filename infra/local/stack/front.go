@@ -9,17 +9,20 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// locations is how many edge locations there are; the last hears of a new route after EdgeConvergence.
+// locations is how many edge locations there are; the last hears of a new route after
+// EdgeConvergence.
 const locations = 3
 
 // front is the distribution and the API in front of the buckets and the functions.
 func (s *Stack) front(o Options) http.Handler {
 	functions := map[string]string{}
+
 	for _, f := range o.Functions {
 		for _, route := range f.Routes {
 			functions[route] = o.Lambda(f)
 		}
 	}
+
 	return front.New(front.Options{
 		SinglePage: o.Site.Pages == config.Single,
 		Locations:  locations,
@@ -33,8 +36,10 @@ func (s *Stack) front(o Options) http.Handler {
 			requests := map[string]string{"BucketName": bucket, "FilterId": config.SiteMetrics}
 			s.Cloud.Metrics.Put("AWS/S3", "AllRequests", requests, 1, "Count")
 			s.Cloud.Metrics.Put("AWS/S3", "5xxErrors", requests, 0, "Count") // memory does not fail
-			return front.Object{Body: object.Body, ContentType: object.ContentType, CacheControl: object.CacheControl,
-				ETag: object.ETag, Metadata: object.Metadata}, ok
+
+			return front.Object{Body: object.Body, ContentType: object.ContentType,
+				CacheControl: object.CacheControl,
+				ETag:         object.ETag, Metadata: object.Metadata}, ok
 		},
 		API: API, Functions: functions,
 		Stage: func(e sm.Environment) (map[string]string, bool) {
@@ -43,7 +48,8 @@ func (s *Stack) front(o Options) http.Handler {
 		},
 		Invoke: s.Cloud.Lambda.Invoke,
 		Record: func(metric, stage string, value float64) {
-			s.Cloud.Metrics.Put("AWS/ApiGateway", metric, map[string]string{"ApiName": o.App, "Stage": stage}, value, unit(metric))
+			s.Cloud.Metrics.Put("AWS/ApiGateway", metric,
+				map[string]string{"ApiName": o.App, "Stage": stage}, value, unit(metric))
 		},
 	})
 }
@@ -52,5 +58,6 @@ func unit(metric string) string {
 	if metric == "Latency" {
 		return "Milliseconds"
 	}
+
 	return "Count"
 }

@@ -1,6 +1,6 @@
-// Package stack stands Lockstep and an application up on the stand-ins, as infra does on AWS: the same
-// resources under the same names, so that a Lambda can't tell the difference. The local run and the
-// tests use it.
+// Package stack stands Lockstep and an application up on the stand-ins, as infra does on AWS: the
+// same resources under the same names, so that a Lambda can't tell the difference. The local run
+// and the tests use it.
 package stack
 
 import (
@@ -19,7 +19,8 @@ import (
 // API is the id of the REST API.
 const API = "shopapi001"
 
-// Options say what is stood up: the application as cdk.json describes it, and what is not for a file to say.
+// Options say what is stood up: the application as cdk.json describes it, and what is not for a
+// file to say.
 type Options struct {
 	config.Config
 
@@ -32,7 +33,8 @@ type Options struct {
 	Secret string
 	Runner lambda.Runner
 	Limits lambda.Limits
-	// Load fills the account with what an earlier process kept; nil for a new one. Cloud.Resume sets it going.
+	// Load fills the account with what an earlier process kept; nil for a new one. Cloud.Resume sets
+	// it going.
 	Load func(*cloud.Cloud) error
 
 	Sweep           time.Duration // how often Recover looks; as on AWS where it is not said
@@ -53,6 +55,7 @@ func Up(o Options) (_ *Stack, err error) {
 	if o.Ramp, err = o.Ramp.Expanded(); err != nil {
 		return nil, err
 	}
+
 	s := &Stack{Cloud: cloud.New(o.Runner, o.Limits), Settings: settings(o)}
 	if o.Load != nil {
 		if err := o.Load(s.Cloud); err != nil {
@@ -60,11 +63,14 @@ func Up(o Options) (_ *Stack, err error) {
 			return nil, fmt.Errorf("take over what was kept of %s: %w", o.App, err)
 		}
 	}
+
 	if err := s.provision(o); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("stand up %s: %w", o.App, err)
 	}
+
 	s.Front = s.front(o)
+
 	return s, nil
 }
 
@@ -75,7 +81,9 @@ func (s *Stack) Close() { s.Cloud.Close() }
 func Definition(app string) string {
 	var pairs []string
 	for _, task := range sm.Tasks() {
-		pairs = append(pairs, "${"+string(task)+"}", wire.ARN("lambda", "function:"+config.LambdaName(app, task)))
+		pairs = append(pairs, "${"+string(task)+"}",
+			wire.ARN("lambda", "function:"+config.LambdaName(app, task)))
 	}
+
 	return strings.NewReplacer(pairs...).Replace(sm.Definition)
 }

@@ -6,7 +6,8 @@ import (
 )
 
 var (
-	metaTag   = regexp.MustCompile(`<meta\s+name="lockstep-(release|environment|api)"\s+content="([^"]*)"`)
+	metaTag = regexp.MustCompile(
+		`<meta\s+name="lockstep-(release|environment|api)"\s+content="([^"]*)"`)
 	assetPath = regexp.MustCompile(`="(/assets/[^"]+)"`)
 	bodyStamp = regexp.MustCompile(`lockstep-release: ([\w.-]+)`)
 )
@@ -19,6 +20,7 @@ type page struct {
 
 func readPage(html []byte) page {
 	var p page
+
 	for _, tag := range metaTag.FindAllSubmatch(html, -1) {
 		switch value := string(tag[2]); string(tag[1]) {
 		case "release":
@@ -29,10 +31,12 @@ func readPage(html []byte) page {
 			p.api = value
 		}
 	}
+
 	for _, found := range assetPath.FindAllSubmatch(html, -1) {
 		if path := string(found[1]); !slices.Contains(p.assets, path) {
 			p.assets = append(p.assets, path)
 		}
 	}
+
 	return p
 }

@@ -25,8 +25,8 @@ type Counters struct {
 	Requests  int64 `json:"requests"`
 	// Mixed views had layers of different releases.
 	Mixed int64 `json:"mixed"`
-	// StraddledRollback are views that were open while their page's release was rolled back, so that the
-	// API answered as another: the one exception there is, and not among Mixed.
+	// StraddledRollback are views that were open while their page's release was rolled back, so that
+	// the API answered as another: the one exception there is, and not among Mixed.
 	StraddledRollback int64 `json:"straddledRollback"`
 	// Failed are requests without an answer of use; outside of a bad release nothing may fail.
 	Failed                  int64 `json:"failed"`
@@ -68,7 +68,8 @@ type Failure struct {
 }
 
 func (f Failure) String() string {
-	return fmt.Sprintf("%s, viewer %d, %s of %s: %s", f.Time.Format(time.TimeOnly), f.Viewer, f.Request, f.Release, f.Problem)
+	return fmt.Sprintf("%s, viewer %d, %s of %s: %s", f.Time.Format(time.TimeOnly), f.Viewer,
+		f.Request, f.Release, f.Problem)
 }
 
 const (
@@ -83,22 +84,27 @@ func (c *Crowd) Report() Report {
 	report.Releases = maps.Clone(report.Releases)
 	report.Failures = slices.Clone(report.Failures)
 	c.mu.Unlock()
+
 	for _, view := range odd {
-		if view.apiDiffers && !view.siteDiffers && c.options.RolledBack(view.Release, view.Opened, view.Closed) {
+		if view.apiDiffers && !view.siteDiffers && c.options.RolledBack(view.Release, view.Opened,
+			view.Closed) {
 			report.StraddledRollback++
 			continue
 		}
+
 		report.Mixed++
 		if len(report.MixedViews) < listed {
 			report.MixedViews = append(report.MixedViews, view)
 		}
 	}
+
 	return report
 }
 
 func (c *Crowd) opened(release string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	c.report.PageViews++
 	counts := c.report.Releases[release]
 	counts.PageViews++
@@ -110,40 +116,51 @@ func (c *Crowd) closed(view View) {
 	if !view.siteDiffers && !view.apiDiffers {
 		return
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	if len(c.odd) == kept {
 		c.report.Mixed++ // so many are no rollback's doing
 		return
 	}
+
 	c.odd = append(c.odd, view)
 }
 
-// asked counts a request. A status from 400 on is a failure too: viewers ask for nothing that is not there.
+// asked counts a request. A status from 400 on is a failure too: viewers ask for nothing that is
+// not there.
 func (c *Crowd) asked(view View, a answer, status int, err error) {
 	release := cmp.Or(a.header.Get(apiStamp), a.header.Get(siteStamp), view.Release)
 	if err == nil && status >= http.StatusBadRequest {
 		err = fmt.Errorf("%d %s: %.200s", status, http.StatusText(status), a.body)
 	}
+
 	excused := err != nil && a.api && c.options.Bad(release)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	counts := c.report.Releases[release]
 	c.report.Requests++
 	counts.Requests++
+
 	if err != nil {
 		c.report.Failed++
 		counts.Failed++
 	}
+
 	if release != "" { // a page that failed has none
 		c.report.Releases[release] = counts
 	}
+
 	if err == nil || excused {
 		return
 	}
+
 	c.report.FailedOutsideBadRelease++
 	if len(c.report.Failures) < listed {
-		c.report.Failures = append(c.report.Failures, Failure{time.Now(), view.Viewer, release, a.request, err.Error()})
+		c.report.Failures = append(c.report.Failures,
+			Failure{time.Now(), view.Viewer, release, a.request, err.Error()})
 	}
 }

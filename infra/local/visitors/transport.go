@@ -2,8 +2,8 @@ package visitors
 
 import "net/http"
 
-// Loopback is a transport that sends https requests to an address on this machine without encryption, as
-// if what ends TLS were in front of it.
+// Loopback is a transport that sends https requests to an address on this machine without
+// encryption, as if what ends TLS were in front of it.
 func Loopback(address string) http.RoundTripper {
 	wire := &http.Transport{MaxIdleConnsPerHost: 64}
 	return loopback{wire, address}
@@ -17,5 +17,6 @@ type loopback struct {
 func (t loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent := r.Clone(r.Context())
 	sent.URL.Scheme, sent.URL.Host, sent.Host = "http", t.address, r.URL.Host
+
 	return t.wire.RoundTrip(sent)
 }

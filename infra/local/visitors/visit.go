@@ -26,15 +26,19 @@ const (
 	siteStamp = "X-Amz-Meta-" + statemachine.MetadataRelease
 )
 
-var names = []string{"Ada Lovelace", "Alan Turing", "Hypatia", "Grace Hopper", "Emmy Noether", "Katherine Johnson", "Sappho", "Niels Bohr"}
+var names = []string{"Ada Lovelace", "Alan Turing", "Hypatia", "Grace Hopper", "Emmy Noether",
+	"Katherine Johnson", "Sappho", "Niels Bohr"}
 
-// visit opens the page and does what the page does: loads its assets, calls the API, sometimes orders.
+// visit opens the page and does what the page does: loads its assets, calls the API, sometimes
+// orders.
 func (v *viewer) visit(ctx context.Context) {
 	view := View{Viewer: v.number, Opened: time.Now()}
+
 	answered, ok := v.ask(ctx, &view, http.MethodGet, "/", "document", nil)
 	if !ok {
 		return
 	}
+
 	entry := readPage(answered.body)
 	view.Release, view.Environment = entry.release, entry.environment
 	view.site(v.crowd.options.Built, answered)
@@ -45,12 +49,15 @@ func (v *viewer) visit(ctx context.Context) {
 			view.site(v.crowd.options.Built, answered)
 		}
 	}
+
 	products := v.call(ctx, &view, http.MethodGet, entry.api, "catalog", nil)
 	v.call(ctx, &view, http.MethodGet, entry.api, "orders", nil)
+
 	if v.dice.Float64() < v.crowd.options.Orders {
 		order := fmt.Sprintf(`{"product":%d,"name":%q}`, v.pick(products), names[v.dice.IntN(len(names))])
 		v.call(ctx, &view, http.MethodPost, entry.api, "orders", []byte(order))
 	}
+
 	if ctx.Err() == nil {
 		view.Closed = time.Now()
 		v.crowd.closed(view)
@@ -63,14 +70,17 @@ func (v *viewer) pick(catalog []byte) int64 {
 	if json.Unmarshal(catalog, &list) != nil || len(list.Products) == 0 {
 		return 1
 	}
+
 	return list.Products[v.dice.IntN(len(list.Products))].ID
 }
 
-func (v *viewer) call(ctx context.Context, view *View, method, api, function string, body []byte) []byte {
+func (v *viewer) call(ctx context.Context, view *View, method, api, function string,
+	body []byte) []byte {
 	answered, ok := v.ask(ctx, view, method, api+"/"+function, "empty", body)
 	if stamp := answered.header.Get(apiStamp); ok || stamp != "" {
 		view.api(v.crowd.options.Built, function, answered)
 	}
+
 	return answered.body
 }
 
@@ -82,40 +92,53 @@ type answer struct {
 	body    []byte
 }
 
-// ask sends one request as a browser would, and counts it. It is not ok if the viewer got nothing of use.
-func (v *viewer) ask(ctx context.Context, view *View, method, path, destination string, body []byte) (answer, bool) {
+// ask sends one request as a browser would, and counts it. It is not ok if the viewer got nothing
+// of use.
+func (v *viewer) ask(ctx context.Context, view *View, method, path, destination string,
+	body []byte) (answer, bool) {
 	a := answer{request: method + " " + path, api: destination == "empty"}
 	if destination != "document" && !sleep(ctx, v.upTo(v.crowd.options.Pause)) {
 		return a, false
 	}
+
 	waiting, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(waiting, method, v.crowd.options.Origin+path, bytes.NewReader(body))
+
+	request, err := http.NewRequestWithContext(waiting, method, v.crowd.options.Origin+path,
+		bytes.NewReader(body))
 	if err != nil {
 		v.crowd.asked(*view, a, 0, err)
 		return a, false
 	}
+
 	request.Header.Set("User-Agent", "Mozilla/5.0 (Lockstep visitor)")
 	request.Header.Set("Sec-Fetch-Dest", destination)
 	request.Header.Set("Accept", "*/*")
 	request.Header.Set(front.LocationHeader, fmt.Sprint(v.number))
+
 	if destination == "document" {
 		request.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	}
+
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+
 	status := 0
+
 	response, err := v.client.Do(request)
 	if err == nil {
 		status, a.header = response.StatusCode, response.Header
 		a.body, err = io.ReadAll(response.Body)
 		_ = response.Body.Close()
 	}
+
 	if ctx.Err() != nil { // everyone is sent home: what is cut short tells nothing
 		return a, false
 	}
+
 	v.crowd.asked(*view, a, status, err)
+
 	return a, err == nil && status < http.StatusBadRequest
 }
 
@@ -127,11 +150,12 @@ func destination(path string) string {
 	case "css":
 		return "style"
 	}
+
 	return "image"
 }
 
-// site notes what an object of the site says of itself: in its metadata, which the deployment wrote, and in its
-// body, which the build wrote.
+// site notes what an object of the site says of itself: in its metadata, which the deployment
+// wrote, and in its body, which the build wrote.
 func (view *View) site(built func(release, layer string) string, a answer) {
 	stamp, want := a.header.Get(siteStamp), view.Release
 	if !strings.HasSuffix(a.request, " /") {
@@ -141,6 +165,7 @@ func (view *View) site(built func(release, layer string) string, a answer) {
 			view.siteDiffers = view.siteDiffers || string(found[1]) != built(view.Release, "assets")
 		}
 	}
+
 	view.saw(a.request, stamp)
 	view.siteDiffers = view.siteDiffers || stamp != want
 }
@@ -150,8 +175,10 @@ func (view *View) api(built func(release, layer string) string, function string,
 	if build == "" {
 		stamp, build = view.Release, stamp
 	}
+
 	view.saw(a.request, build)
-	view.apiDiffers = view.apiDiffers || stamp != view.Release || build != built(view.Release, function)
+	view.apiDiffers = view.apiDiffers || stamp != view.Release ||
+		build != built(view.Release, function)
 }
 
 func (view *View) saw(request, release string) {

@@ -1,6 +1,6 @@
-// Package visitors is the shop's public: simulated viewers with cookies who open a page, load its assets
-// and call the API it names, again and again, and compare the release that each layer stamped. What they
-// see is the proof that nobody gets layers of two releases.
+// Package visitors is the shop's public: simulated viewers with cookies who open a page, load its
+// assets and call the API it names, again and again, and compare the release that each layer
+// stamped. What they see is the proof that nobody gets layers of two releases.
 package visitors
 
 import (
@@ -28,12 +28,14 @@ type Options struct {
 	Pause time.Duration
 	Seed  uint64
 
-	// RolledBack tells whether a rollback of the release was under way at any time from opened to closed.
+	// RolledBack tells whether a rollback of the release was under way at any time from opened to
+	// closed.
 	RolledBack func(release string, opened, closed time.Time) bool
 	// Bad tells whether a release is known to have an API that fails.
 	Bad func(release string) bool
-	// Built is the release whose build a layer of a release is: "site", the "assets" in it, or the function's path below the
-	// API, as "catalog". Where not given each layer is the release's own, as in one that changes them all.
+	// Built is the release whose build a layer of a release is: "site", the "assets" in it, or the
+	// function's path below the API, as "catalog". Where not given each layer is the release's own, as
+	// in one that changes them all.
 	Built func(release, layer string) string
 }
 
@@ -41,27 +43,35 @@ func (o Options) withDefaults() Options {
 	if o.Viewers == 0 {
 		o.Viewers = 300
 	}
+
 	if o.PageViewsPerSecond == 0 {
 		o.PageViewsPerSecond = 60
 	}
+
 	if o.Newcomers == 0 {
 		o.Newcomers = 0.02
 	}
+
 	if o.Orders == 0 {
 		o.Orders = 0.2
 	}
+
 	if o.Pause == 0 {
 		o.Pause = 50 * time.Millisecond
 	}
+
 	if o.RolledBack == nil {
 		o.RolledBack = func(string, time.Time, time.Time) bool { return false }
 	}
+
 	if o.Bad == nil {
 		o.Bad = func(string) bool { return false }
 	}
+
 	if o.Built == nil {
 		o.Built = func(release, _ string) string { return release }
 	}
+
 	return o
 }
 
@@ -71,8 +81,8 @@ type Crowd struct {
 
 	mu     sync.Mutex
 	report Report
-	// odd are the views whose layers differ: what became of them is known only when the report is asked
-	// for, since the news of a rollback may come after them.
+	// odd are the views whose layers differ: what became of them is known only when the report is
+	// asked for, since the news of a rollback may come after them.
 	odd []View
 }
 
@@ -87,6 +97,7 @@ func (c *Crowd) Run(ctx context.Context) {
 	for n := range c.options.Viewers {
 		all.Go(func() { c.live(ctx, n) })
 	}
+
 	all.Wait()
 }
 
@@ -102,13 +113,18 @@ type viewer struct {
 func (c *Crowd) live(ctx context.Context, number int) {
 	v := &viewer{crowd: c, number: number, dice: rand.New(rand.NewPCG(c.options.Seed, uint64(number)))}
 	v.forget()
-	between := time.Duration(float64(c.options.Viewers) / c.options.PageViewsPerSecond * float64(time.Second))
+
+	between := time.Duration(
+		float64(c.options.Viewers) / c.options.PageViewsPerSecond * float64(time.Second))
+
 	next := time.Now().Add(v.upTo(between))
 	for sleep(ctx, time.Until(next)) {
 		if v.dice.Float64() < c.options.Newcomers {
 			v.forget()
 		}
+
 		v.visit(ctx)
+
 		next = next.Add(between/2 + v.upTo(between))
 		if now := time.Now(); next.Before(now) {
 			next = now // whoever had to wait for a slow page does not make up for it
@@ -131,6 +147,7 @@ func (v *viewer) upTo(longest time.Duration) time.Duration {
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+
 	select {
 	case <-ctx.Done():
 		return false

@@ -5,19 +5,24 @@ import (
 	"strings"
 )
 
-// defaults refuses a new column whose value differs from row to row, for which Postgres rewrites the table.
+// defaults refuses a new column whose value differs from row to row, for which Postgres rewrites
+// the table.
 func (f *file) defaults(s located) {
 	a := s.node.AlterTableStmt
 	if a == nil || f.makes(a.Relation) {
 		return
 	}
+
 	for _, cmd := range a.Cmds {
 		if cmd.AlterTableCmd == nil || cmd.AlterTableCmd.Subtype != "AT_AddColumn" {
 			continue
 		}
+
 		if d := cmd.AlterTableCmd.Def.ColumnDef; d != nil {
 			if what := d.differs(); what != "" {
-				f.found(s, d.Location, VolatileDefault, "found ADD COLUMN %s with %s, for which Postgres rewrites all of %s while everybody waits; add the column without, ALTER COLUMN %s SET DEFAULT in a statement of its own, and fill the rows that are there with a backfill",
+				f.found(s, d.Location, VolatileDefault, "found ADD COLUMN %s with %s, for which Postgres "+
+					"rewrites all of %s while everybody waits; add the column without, ALTER COLUMN %s SET "+
+					"DEFAULT in a statement of its own, and fill the rows that are there with a backfill",
 					d.Colname, what, a.Relation.Relname, d.Colname)
 			}
 		}
@@ -31,7 +36,8 @@ func (d *columnDef) has(kinds ...string) bool {
 }
 
 func (d *columnDef) serial() bool {
-	return slices.Contains([]string{"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}, last(d.TypeName.Names))
+	return slices.Contains([]string{"serial", "bigserial", "smallserial", "serial2", "serial4",
+		"serial8"}, last(d.TypeName.Names))
 }
 
 // differs says what of a new column makes its value another one in each row, if anything does.
@@ -39,6 +45,7 @@ func (d *columnDef) differs() string {
 	if d.serial() {
 		return "the type " + last(d.TypeName.Names)
 	}
+
 	for _, n := range d.Constraints {
 		c := n.Constraint
 		switch {
@@ -51,11 +58,13 @@ func (d *columnDef) differs() string {
 			return "a default that is another one in each row, as far as can be seen"
 		}
 	}
+
 	return ""
 }
 
-// steady tells whether a default is the same for all rows: constants, and functions known not to be volatile.
-// What it does not know counts as volatile, since a function's own word on it is in the database.
+// steady tells whether a default is the same for all rows: constants, and functions known not to
+// be volatile. What it does not know counts as volatile, since a function's own word on it is in
+// the database.
 func steady(n *node) bool {
 	switch {
 	case n == nil, n.A_Const != nil, n.SQLValueFunction != nil:
@@ -75,6 +84,7 @@ func steady(n *node) bool {
 	case n.FuncCall != nil:
 		return slices.Contains(notVolatile, last(n.FuncCall.Funcname)) && all(n.FuncCall.Args)
 	}
+
 	return false
 }
 
@@ -82,8 +92,8 @@ func all(nodes []node) bool {
 	return !slices.ContainsFunc(nodes, func(n node) bool { return !steady(&n) })
 }
 
-// notVolatile are the functions of Postgres that one meets in defaults and that give every row of a statement
-// the same.
+// notVolatile are the functions of Postgres that one meets in defaults and that give every row of
+// a statement the same.
 var notVolatile = strings.Fields(`
 	now transaction_timestamp statement_timestamp timezone date_trunc date_part extract age make_date make_time
 	make_timestamp make_timestamptz make_interval to_timestamp to_date to_char to_number

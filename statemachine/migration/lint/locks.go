@@ -15,15 +15,21 @@ func (f *file) locks(s located) {
 		f.indexed(s, *n.IndexStmt)
 	case n.DropStmt != nil && n.DropStmt.Concurrent && f.Transaction,
 		n.ReindexStmt != nil && has(n.ReindexStmt.Params, "concurrently") && f.Transaction:
-		f.found(s, s.word("concurrently"), Index, "found CONCURRENTLY in a file that runs in a transaction, where Postgres refuses it; write \"-- +goose NO TRANSACTION\" above \"-- +goose Up\"")
+		f.found(s, s.word("concurrently"), Index, "found CONCURRENTLY in a file that runs in a "+
+			"transaction, where Postgres refuses it; write \"-- +goose NO TRANSACTION\" above \"-- +goose "+
+			"Up\"")
 	case n.ReindexStmt != nil && !has(n.ReindexStmt.Params, "concurrently"):
-		f.found(s, s.word("reindex"), Index, "found REINDEX without CONCURRENTLY, during which nobody can write; write REINDEX ... CONCURRENTLY, in a file with \"-- +goose NO TRANSACTION\"")
+		f.found(s, s.word("reindex"), Index, "found REINDEX without CONCURRENTLY, during which nobody "+
+			"can write; write REINDEX ... CONCURRENTLY, in a file with \"-- +goose NO TRANSACTION\"")
 	case n.VacuumStmt != nil && has(n.VacuumStmt.Options, "full"):
-		f.found(s, s.word("vacuum"), Rewrite, "found VACUUM FULL, which rewrites the table while everybody waits; leave it out")
+		f.found(s, s.word("vacuum"), Rewrite, "found VACUUM FULL, which rewrites the table while "+
+			"everybody waits; leave it out")
 	case n.ClusterStmt != nil:
-		f.found(s, s.word("cluster"), Rewrite, "found CLUSTER, which rewrites the table while everybody waits; leave it out")
+		f.found(s, s.word("cluster"), Rewrite, "found CLUSTER, which rewrites the table while everybody "+
+			"waits; leave it out")
 	case n.RefreshMatViewStmt != nil && !n.RefreshMatViewStmt.Concurrent:
-		f.found(s, s.word("refresh"), Rewrite, "found REFRESH MATERIALIZED VIEW without CONCURRENTLY, during which nobody can read it; write CONCURRENTLY")
+		f.found(s, s.word("refresh"), Rewrite, "found REFRESH MATERIALIZED VIEW without CONCURRENTLY, "+
+			"during which nobody can read it; write CONCURRENTLY")
 	case n.UpdateStmt != nil && !f.makes(n.UpdateStmt.Relation):
 		f.bulk(s, "UPDATE", n.UpdateStmt.Relation)
 	case n.DeleteStmt != nil && !f.makes(n.DeleteStmt.Relation):
@@ -34,15 +40,20 @@ func (f *file) locks(s located) {
 }
 
 func (f *file) bulk(s located, what string, r relation) {
-	f.found(s, s.word(what), BulkWrite, "found %s of rows of %s, which the application cannot change until the whole file is done; declare a backfill, which goes in batches: backfill/*.json", what, r.Relname)
+	f.found(s, s.word(what), BulkWrite, "found %s of rows of %s, which the application cannot change "+
+		"until the whole file is done; declare a backfill, which goes in batches: backfill/*.json", what, r.Relname)
 }
 
 func (f *file) altered(s located, table string, c alterTableCmd) {
 	switch c.Subtype {
 	case "AT_AlterColumnType":
-		f.found(s, s.word(c.Name), TypeChange, "found a new type for %s, which rewrites %s while everybody waits, and under queries that know the old type; add a column of the new type in expand, keep both in step with a trigger, fill it with a backfill, and drop the old one in contract", c.Name, table)
+		f.found(s, s.word(c.Name), TypeChange, "found a new type for %s, which rewrites %s while "+
+			"everybody waits, and under queries that know the old type; add a column of the new type in "+
+			"expand, keep both in step with a trigger, fill it with a backfill, and drop the old one in "+
+			"contract", c.Name, table)
 	case "AT_SetLogged", "AT_SetUnLogged", "AT_SetAccessMethod", "AT_SetTableSpace", "AT_SetExpression":
-		f.found(s, s.word(table), Rewrite, "found a change that rewrites %s while everybody waits; copy it into a new table with a backfill instead", table)
+		f.found(s, s.word(table), Rewrite, "found a change that rewrites %s while everybody waits; copy "+
+			"it into a new table with a backfill instead", table)
 	case "AT_AddConstraint":
 		f.constrained(s, table, *c.Def.Constraint)
 	case "AT_AddColumn":
@@ -53,7 +64,9 @@ func (f *file) altered(s located, table string, c alterTableCmd) {
 		}
 	case "AT_ValidateConstraint":
 		if f.Transaction && f.adds(c.Name) {
-			f.found(s, s.word("validate"), Constraint, "found VALIDATE CONSTRAINT %s in the transaction that adds it, whose lock stays until all rows are read; put it into a file of its own, with a higher number", c.Name)
+			f.found(s, s.word("validate"), Constraint,
+				"found VALIDATE CONSTRAINT %s in the transaction that adds it, whose lock stays until all "+
+					"rows are read; put it into a file of its own, with a higher number", c.Name)
 		}
 	}
 }
@@ -63,22 +76,30 @@ func (f *file) constrained(s located, table string, c constraint) {
 	if name == "" {
 		name = "name"
 	}
+
 	switch c.Contype {
 	case "CONSTR_UNIQUE", "CONSTR_PRIMARY":
 		kind := map[string]string{"CONSTR_UNIQUE": "UNIQUE", "CONSTR_PRIMARY": "PRIMARY KEY"}[c.Contype]
 		if c.Indexname == "" {
-			f.found(s, c.Location, Constraint, "found a %s constraint, which builds its index while everybody waits for %s; first CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS %s ... in a file with \"-- +goose NO TRANSACTION\", then ADD CONSTRAINT %s %s USING INDEX %s in another", kind, table, name, name, kind, name)
+			f.found(s, c.Location, Constraint, "found a %s constraint, which builds its index while "+
+				"everybody waits for %s; first CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS %s ... in a "+
+				"file with \"-- +goose NO TRANSACTION\", then ADD CONSTRAINT %s %s USING INDEX %s in another", kind, table, name, name, kind, name)
 		}
 	case "CONSTR_FOREIGN":
 		if !c.SkipValidation {
-			f.found(s, c.Location, Constraint, "found a foreign key without NOT VALID, which reads all of %s while nobody can write to either table; ADD CONSTRAINT %s FOREIGN KEY ... NOT VALID, and VALIDATE CONSTRAINT %s in a file of its own", table, name, name)
+			f.found(s, c.Location, Constraint, "found a foreign key without NOT VALID, which reads all of "+
+				"%s while nobody can write to either table; ADD CONSTRAINT %s FOREIGN KEY ... NOT VALID, and "+
+				"VALIDATE CONSTRAINT %s in a file of its own", table, name, name)
 		}
 	case "CONSTR_CHECK":
 		if !c.SkipValidation {
-			f.found(s, c.Location, Constraint, "found a check without NOT VALID, which reads all of %s while everybody waits; ADD CONSTRAINT %s CHECK ... NOT VALID, and VALIDATE CONSTRAINT %s in a file of its own", table, name, name)
+			f.found(s, c.Location, Constraint, "found a check without NOT VALID, which reads all of %s "+
+				"while everybody waits; ADD CONSTRAINT %s CHECK ... NOT VALID, and VALIDATE CONSTRAINT %s in "+
+				"a file of its own", table, name, name)
 		}
 	case "CONSTR_EXCLUSION":
-		f.found(s, c.Location, Constraint, "found an EXCLUDE constraint, which builds its index while everybody waits for %s; put it on a new table and fill that with a backfill", table)
+		f.found(s, c.Location, Constraint, "found an EXCLUDE constraint, which builds its index while "+
+			"everybody waits for %s; put it on a new table and fill that with a backfill", table)
 	}
 }
 
@@ -88,13 +109,16 @@ func (f *file) adds(name string) bool {
 		if s.down || s.node.AlterTableStmt == nil {
 			continue
 		}
+
 		for _, cmd := range s.node.AlterTableStmt.Cmds {
 			c := cmd.AlterTableCmd
-			if c != nil && c.Subtype == "AT_AddConstraint" && c.Def.Constraint != nil && c.Def.Constraint.Conname == name {
+			if c != nil && c.Subtype == "AT_AddConstraint" && c.Def.Constraint != nil &&
+				c.Def.Constraint.Conname == name {
 				return true
 			}
 		}
 	}
+
 	return false
 }
 
@@ -102,16 +126,22 @@ func (f *file) indexed(s located, i createIndex) {
 	if f.makes(i.Relation) {
 		return
 	}
+
 	unique := ""
 	if i.Unique {
 		unique = "UNIQUE "
 	}
+
 	switch {
 	case !i.Concurrent:
-		f.found(s, s.word("index"), Index, "found CREATE INDEX on %s without CONCURRENTLY, during which nobody can write to it; write CREATE %sINDEX CONCURRENTLY IF NOT EXISTS %s ..., in a file with \"-- +goose NO TRANSACTION\"",
+		f.found(s, s.word("index"), Index, "found CREATE INDEX on %s without CONCURRENTLY, during which "+
+			"nobody can write to it; write CREATE %sINDEX CONCURRENTLY IF NOT EXISTS %s ..., in a file "+
+			"with \"-- +goose NO TRANSACTION\"",
 			i.Relation.Relname, unique, orName(i.Idxname))
 	case f.Transaction:
-		f.found(s, s.word("concurrently"), Index, "found CONCURRENTLY in a file that runs in a transaction, where Postgres refuses it; write \"-- +goose NO TRANSACTION\" above \"-- +goose Up\"")
+		f.found(s, s.word("concurrently"), Index, "found CONCURRENTLY in a file that runs in a "+
+			"transaction, where Postgres refuses it; write \"-- +goose NO TRANSACTION\" above \"-- +goose "+
+			"Up\"")
 	}
 }
 
@@ -119,6 +149,7 @@ func orName(name string) string {
 	if name == "" {
 		return "name"
 	}
+
 	return name
 }
 
@@ -129,5 +160,6 @@ func has(options []node, name string) bool {
 			return true
 		}
 	}
+
 	return false
 }

@@ -8,18 +8,21 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// stillNeeded refuses a contract that drops a column or a table while a function of the bundle that goes on
-// running reads it. Postgres looks at no function's body: it would drop the column and fail every write from
-// then on. (Views and foreign keys it does see: for them there is no CASCADE, and the rehearsal of the contract.)
+// stillNeeded refuses a contract that drops a column or a table while a function of the bundle
+// that goes on running reads it. Postgres looks at no function's body: it would drop the column
+// and fail every write from then on. (Views and foreign keys it does see: for them there is no
+// CASCADE, and the rehearsal of the contract.)
 func stillNeeded(files []*file) {
 	functions := map[string]string{}           // bodies by name, as they are after the contract
 	triggers := map[string]map[string]string{} // functions by table and trigger
 	gone := map[string]bool{}
+
 	for _, f := range files {
 		for _, s := range f.statements {
 			if s.down {
 				continue
 			}
+
 			switch n := s.node; {
 			case n.CreateFunctionStmt != nil:
 				functions[last(n.CreateFunctionStmt.Funcname)] = n.CreateFunctionStmt.body()
@@ -29,6 +32,7 @@ func stillNeeded(files []*file) {
 				if triggers[table] == nil {
 					triggers[table] = map[string]string{}
 				}
+
 				triggers[table][n.CreateTrigStmt.Trigname] = last(n.CreateTrigStmt.Funcname)
 			case n.DropStmt != nil:
 				for _, o := range n.DropStmt.Objects {
@@ -44,13 +48,16 @@ func stillNeeded(files []*file) {
 			}
 		}
 	}
+
 	for name := range gone {
 		delete(functions, name)
 	}
+
 	for _, f := range files {
 		if f.Phase != migration.Contract {
 			continue
 		}
+
 		for _, s := range f.statements {
 			if !s.down {
 				f.needed(s, functions, triggers)
@@ -59,8 +66,11 @@ func stillNeeded(files []*file) {
 	}
 }
 
-func (f *file) needed(s located, functions map[string]string, triggers map[string]map[string]string) {
-	const text = "found DROP of %s, but %s, which stays, reads it: every statement that calls it would fail; drop or replace it first, here in contract"
+func (f *file) needed(s located, functions map[string]string,
+	triggers map[string]map[string]string) {
+	const text = "found DROP of %s, but %s, which stays, reads it: every statement that calls it " +
+		"would fail; drop or replace it first, here in contract"
+
 	switch n := s.node; {
 	case n.AlterTableStmt != nil:
 		table := n.AlterTableStmt.Relation.Relname
@@ -69,12 +79,15 @@ func (f *file) needed(s located, functions map[string]string, triggers map[strin
 			if c == nil || c.Subtype != "AT_DropColumn" {
 				continue
 			}
+
 			column := s.word(c.Name)
 			for trigger, function := range triggers[table] {
 				if mentions(functions[function], c.Name) {
-					f.found(s, column, StillNeeded, text, table+"."+c.Name, "the function "+function+" of the trigger "+trigger)
+					f.found(s, column, StillNeeded, text, table+"."+c.Name, "the function "+function+
+						" of the trigger "+trigger)
 				}
 			}
+
 			for function, body := range functions {
 				trigger := slices.Contains(slices.Collect(maps.Values(triggers[table])), function)
 				if !trigger && mentions(body, table) && mentions(body, c.Name) {
@@ -86,7 +99,8 @@ func (f *file) needed(s located, functions map[string]string, triggers map[strin
 		for _, o := range n.DropStmt.Objects {
 			for function, body := range functions {
 				if mentions(body, dropped(o)) {
-					f.found(s, s.word(dropped(o)), StillNeeded, text, "table "+dropped(o), "the function "+function)
+					f.found(s, s.word(dropped(o)), StillNeeded, text, "table "+dropped(o), "the function "+
+						function)
 				}
 			}
 		}
@@ -95,10 +109,13 @@ func (f *file) needed(s located, functions map[string]string, triggers map[strin
 
 func (c *createFunction) body() string {
 	var parts []string
+
 	for _, o := range c.Options {
-		if o.DefElem != nil && o.DefElem.Defname == "as" && o.DefElem.Arg != nil && o.DefElem.Arg.List != nil {
+		if o.DefElem != nil && o.DefElem.Defname == "as" && o.DefElem.Arg != nil &&
+			o.DefElem.Arg.List != nil {
 			parts = append(parts, names(o.DefElem.Arg.List.Items)...)
 		}
 	}
+
 	return strings.Join(parts, "\n")
 }

@@ -8,9 +8,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// node is a node of Postgres's parse tree: one of its fields is set, or none where it is of no interest. The
-// names are Postgres's. (The Go types of pg_query_go would be the natural ones; their package compiles
-// Postgres's parser a second time, in C, wherever there is a C compiler.)
+// node is a node of Postgres's parse tree: one of its fields is set, or none where it is of no
+// interest. The names are Postgres's. (The Go types of pg_query_go would be the natural ones;
+// their package compiles Postgres's parser a second time, in C, wherever there is a C compiler.)
 type node struct {
 	AlterTableStmt        *alterTable
 	AlterTableCmd         *alterTableCmd
@@ -192,10 +192,12 @@ func parse(sql string) ([]statement, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var result struct{ Stmts []statement }
 	if err := json.Unmarshal([]byte(tree), &result); err != nil {
 		return nil, err
 	}
+
 	return result.Stmts, nil
 }
 
@@ -216,12 +218,16 @@ func scan(sql string) ([]token, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var tokens []token
+
 	err = fields(data, func(number protowire.Number, _ uint64, inner []byte) error {
 		if number != fieldTokens {
 			return nil
 		}
+
 		var t token
+
 		err := fields(inner, func(number protowire.Number, value uint64, _ []byte) error {
 			switch number {
 			case fieldStart:
@@ -231,24 +237,34 @@ func scan(sql string) ([]token, error) {
 			case fieldToken:
 				t.comment = value == sqlComment || value == cComment
 			}
+
 			return nil
 		})
+
 		tokens = append(tokens, t)
+
 		return err
 	})
+
 	return tokens, err
 }
 
 // fields reads a message of numbers and of messages.
-func fields(data []byte, each func(number protowire.Number, value uint64, inner []byte) error) error {
+func fields(data []byte, each func(number protowire.Number, value uint64,
+	inner []byte) error) error {
 	for len(data) > 0 {
 		number, kind, n := protowire.ConsumeTag(data)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
+
 		data = data[n:]
-		var value uint64
-		var inner []byte
+
+		var (
+			value uint64
+			inner []byte
+		)
+
 		switch kind {
 		case protowire.VarintType:
 			value, n = protowire.ConsumeVarint(data)
@@ -257,25 +273,31 @@ func fields(data []byte, each func(number protowire.Number, value uint64, inner 
 		default:
 			n = protowire.ConsumeFieldValue(number, kind, data)
 		}
+
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
+
 		data = data[n:]
+
 		if err := each(number, value, inner); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
 // names are the parts of a qualified name.
 func names(parts []node) []string {
 	var all []string
+
 	for _, p := range parts {
 		if p.String != nil {
 			all = append(all, p.String.Sval)
 		}
 	}
+
 	return all
 }
 
@@ -285,5 +307,6 @@ func last(parts []node) string {
 	if len(all) == 0 {
 		return ""
 	}
+
 	return strings.ToLower(all[len(all)-1])
 }

@@ -29,5 +29,6 @@ const (
 )
 
 // rules are those that a comment can allow.
-var rules = []Rule{Drop, Rename, NotNull, Down, Exists, StillNeeded, TypeChange, VolatileDefault, Constraint, Index, Rewrite, BulkWrite,
+var rules = []Rule{Drop, Rename, NotNull, Down, Exists, StillNeeded, TypeChange, VolatileDefault,
+	Constraint, Index, Rewrite, BulkWrite,
 	Timeout, Cascade, RunTwice, Hidden}

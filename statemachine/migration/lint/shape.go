@@ -6,8 +6,8 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// shape refuses, in expand, what takes something away from the old version, and in contract what takes it
-// from the new one under its hands.
+// shape refuses, in expand, what takes something away from the old version, and in contract what
+// takes it from the new one under its hands.
 func (f *file) shape(s located) {
 	n := s.node
 	switch {
@@ -19,16 +19,21 @@ func (f *file) shape(s located) {
 	case n.AlterEnumStmt != nil && n.AlterEnumStmt.OldVal != "":
 		f.renamed(s, s.word("rename"), "RENAME VALUE")
 	}
+
 	if f.Phase != migration.Expand {
 		return
 	}
+
 	switch {
 	case n.DropStmt != nil && !f.replaces(n.DropStmt):
-		f.found(s, s.word("drop"), Drop, "found DROP %s in expand, where the old version may still need it; put it into contract", object(n.DropStmt.RemoveType))
+		f.found(s, s.word("drop"), Drop, "found DROP %s in expand, where the old version may still need "+
+			"it; put it into contract", object(n.DropStmt.RemoveType))
 	case n.DropdbStmt != nil, n.DropRoleStmt != nil, n.DropOwnedStmt != nil:
-		f.found(s, s.word("drop"), Drop, "found DROP in expand, where the old version may still need it; put it into contract")
+		f.found(s, s.word("drop"), Drop, "found DROP in expand, where the old version may still need "+
+			"it; put it into contract")
 	case n.TruncateStmt != nil:
-		f.found(s, s.word("truncate"), Drop, "found TRUNCATE in expand, where the old version may still need the rows; put it into contract")
+		f.found(s, s.word("truncate"), Drop, "found TRUNCATE in expand, where the old version may still "+
+			"need the rows; put it into contract")
 	case n.AlterTableStmt != nil && !f.makes(n.AlterTableStmt.Relation):
 		for _, cmd := range n.AlterTableStmt.Cmds {
 			if cmd.AlterTableCmd != nil {
@@ -40,29 +45,43 @@ func (f *file) shape(s located) {
 
 func (f *file) renamed(s located, at int, what string) {
 	if f.Phase == migration.Expand {
-		f.found(s, at, Rename, "found %s in expand, after which the old version no longer finds it; add the new name beside the old one, keep both in step with a trigger, fill it with a backfill, and drop the old one in contract", what)
+		f.found(s, at, Rename, "found %s in expand, after which the old version no longer finds it; add "+
+			"the new name beside the old one, keep both in step with a trigger, fill it with a backfill, "+
+			"and drop the old one in contract", what)
+
 		return
 	}
-	f.found(s, at, StillNeeded, "found %s in contract, but the version that is live knows only one of the two names; add the new name in the expand of a release whose code uses it, and drop the old one in contract", what)
+
+	f.found(s, at, StillNeeded, "found %s in contract, but the version that is live knows only one "+
+		"of the two names; add the new name in the expand of a release whose code uses it, and drop the "+
+		"old one in contract", what)
 }
 
 func (f *file) narrowed(s located, c alterTableCmd) {
 	switch c.Subtype {
 	case "AT_DropColumn":
-		f.found(s, s.word(c.Name), Drop, "found DROP COLUMN %s in expand, where the old version still needs it; put it into contract", c.Name)
+		f.found(s, s.word(c.Name), Drop, "found DROP COLUMN %s in expand, where the old version still "+
+			"needs it; put it into contract", c.Name)
 	case "AT_DropConstraint":
-		f.found(s, s.word(c.Name), Drop, "found DROP CONSTRAINT %s in expand, on which the old version may rely; put it into contract", c.Name)
+		f.found(s, s.word(c.Name), Drop, "found DROP CONSTRAINT %s in expand, on which the old version "+
+			"may rely; put it into contract", c.Name)
 	case "AT_ColumnDefault":
 		if c.Def == nil {
-			f.found(s, s.word(c.Name), Drop, "found DROP DEFAULT of %s in expand, on which the old version's inserts may rely; put it into contract", c.Name)
+			f.found(s, s.word(c.Name), Drop, "found DROP DEFAULT of %s in expand, on which the old "+
+				"version's inserts may rely; put it into contract", c.Name)
 		}
 	case "AT_DropIdentity", "AT_DropExpression":
-		f.found(s, s.word(c.Name), Drop, "found DROP of how %s gets its values in expand, on which the old version's inserts rely; put it into contract", c.Name)
+		f.found(s, s.word(c.Name), Drop, "found DROP of how %s gets its values in expand, on which the "+
+			"old version's inserts rely; put it into contract", c.Name)
 	case "AT_SetNotNull":
-		f.found(s, s.word(c.Name), NotNull, "found SET NOT NULL of %s in expand, where the old version may still write nulls; put it into contract", c.Name)
+		f.found(s, s.word(c.Name), NotNull, "found SET NOT NULL of %s in expand, where the old version "+
+			"may still write nulls; put it into contract", c.Name)
 	case "AT_AddColumn":
-		if d := c.Def.ColumnDef; d.has("CONSTR_NOTNULL") && !d.has("CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED") && !d.serial() {
-			f.found(s, d.Location, NotNull, "found ADD COLUMN %s NOT NULL without a default, which rows that are there and the old version's inserts cannot fulfil; add it without NOT NULL, or with a constant default, and SET NOT NULL in contract", d.Colname)
+		if d := c.Def.ColumnDef; d.has("CONSTR_NOTNULL") &&
+			!d.has("CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED") && !d.serial() {
+			f.found(s, d.Location, NotNull, "found ADD COLUMN %s NOT NULL without a default, which rows "+
+				"that are there and the old version's inserts cannot fulfil; add it without NOT NULL, or with "+
+				"a constant default, and SET NOT NULL in contract", d.Colname)
 		}
 	}
 }
@@ -71,14 +90,17 @@ func (f *file) narrowed(s located, c alterTableCmd) {
 func (f *file) replaces(d *drop) bool {
 	for _, o := range d.Objects {
 		name := dropped(o)
+
 		made := false
 		for _, s := range f.statements {
 			made = made || !s.down && s.creates(name)
 		}
+
 		if !made {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -94,6 +116,7 @@ func dropped(o node) string {
 	case o.String != nil:
 		return strings.ToLower(o.String.Sval)
 	}
+
 	return ""
 }
 
@@ -112,22 +135,27 @@ func (s located) creates(name string) bool {
 	case n.IndexStmt != nil:
 		return strings.EqualFold(n.IndexStmt.Idxname, name)
 	}
+
 	return false
 }
 
-// makes tells whether a table is the file's own: nobody can wait for it, and it has no rows but the file's.
+// makes tells whether a table is the file's own: nobody can wait for it, and it has no rows but
+// the file's.
 func (f *file) makes(r relation) bool {
 	for _, s := range f.statements {
 		if s.down {
 			continue
 		}
+
 		if c := s.node.CreateStmt; c != nil && same(c.Relation, r) {
 			return true
 		}
+
 		if c := s.node.CreateTableAsStmt; c != nil && same(c.Into.Rel, r) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -144,5 +172,6 @@ func object(kind string) string {
 	case "ATTRIBUTE":
 		return "ATTRIBUTE"
 	}
+
 	return words
 }

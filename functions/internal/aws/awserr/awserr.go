@@ -1,5 +1,5 @@
-// Package awserr says what an AWS call attempted when it failed, and gives the failures that pass by
-// themselves the names under which the machine retries them.
+// Package awserr says what an AWS call attempted when it failed, and gives the failures that pass
+// by themselves the names under which the machine retries them.
 package awserr
 
 import (
@@ -21,11 +21,14 @@ func Wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
+
 	op := fmt.Sprintf(format, args...)
+
 	err = &failure{err}
 	if name := nameOf(err); name != "" {
 		return statemachine.Wrap(name, op, err)
 	}
+
 	return fmt.Errorf("%s: %w", op, err)
 }
 
@@ -35,6 +38,7 @@ func Code(err error) string {
 	if errors.As(err, &api) {
 		return api.ErrorCode()
 	}
+
 	return ""
 }
 
@@ -46,15 +50,19 @@ func Is(err error, codes ...string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
 // Stale tells whether a condition that the call set was not met.
 func Stale(err error) bool {
-	if Is(err, "PreconditionFailed", "PreconditionFailedException", "ConditionalRequestConflict", "ConflictException") {
+	if Is(err, "PreconditionFailed", "PreconditionFailedException", "ConditionalRequestConflict",
+		"ConflictException") {
 		return true
 	}
+
 	var api smithy.APIError // the key-value store words its refusal so
+
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException" &&
 		strings.Contains(strings.ToLower(api.ErrorMessage()), "pre-condition")
 }
@@ -66,6 +74,7 @@ func nameOf(err error) string {
 	case throttled(Code(err)), errors.Is(err, io.ErrUnexpectedEOF), retryable.IsErrorRetryable(err) == aws.TrueTernary:
 		return statemachine.Throttled
 	}
+
 	return ""
 }
 
@@ -79,11 +88,12 @@ func throttled(code string) bool {
 		"ConcurrentModificationException", "OperationAborted", "ResourceConflictException", "RequestTimeout":
 		return true
 	}
+
 	return strings.Contains(code, "Throttl")
 }
 
-// failure shows an error of AWS as its code and message: the SDK's own wording repeats the operation
-// and the status. The whole chain stays reachable.
+// failure shows an error of AWS as its code and message: the SDK's own wording repeats the
+// operation and the status. The whole chain stays reachable.
 type failure struct{ err error }
 
 func (f *failure) Error() string {
@@ -91,6 +101,7 @@ func (f *failure) Error() string {
 	if errors.As(f.err, &api) {
 		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
 	}
+
 	return f.err.Error()
 }
 

@@ -30,7 +30,8 @@ func TestWrap_NamesWhatTheMachineRetries(t *testing.T) {
 		{api("RequestLimitExceeded", ""), statemachine.Throttled},
 		{api("ServiceUnavailable", ""), statemachine.Throttled},
 		{api("ResourceConflictException", "an update is in progress"), statemachine.Throttled},
-		{&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}, statemachine.Throttled},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")},
+			statemachine.Throttled},
 		{io.ErrUnexpectedEOF, statemachine.Throttled},
 		{api("PreconditionFailed", ""), statemachine.StaleWrite},
 		{api("ConditionalRequestConflict", ""), statemachine.StaleWrite},
@@ -46,6 +47,7 @@ func TestWrap_NamesWhatTheMachineRetries(t *testing.T) {
 		if got := statemachine.Name(err); got != c.want {
 			t.Errorf("%v: named %q, want %q", c.err, got, c.want)
 		}
+
 		if !errors.Is(err, c.err) {
 			t.Errorf("%v: not reachable through %v", c.err, err)
 		}
@@ -54,10 +56,12 @@ func TestWrap_NamesWhatTheMachineRetries(t *testing.T) {
 
 func TestWrap_SaysWhatWasAttempted(t *testing.T) {
 	err := Wrap(fmt.Errorf("operation error S3: PutObject, https response error StatusCode: 403, RequestID: 1: %w",
-		&smithy.GenericAPIError{Code: "AccessDenied", Message: "no s3:PutObject"}), "write s3://%s/%s", "state", "ledger/lock.json")
+		&smithy.GenericAPIError{Code: "AccessDenied",
+			Message: "no s3:PutObject"}), "write s3://%s/%s", "state", "ledger/lock.json")
 	if got, want := err.Error(), "write s3://state/ledger/lock.json: AccessDenied: no s3:PutObject"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+
 	if Wrap(nil, "write") != nil {
 		t.Error("no error became one")
 	}

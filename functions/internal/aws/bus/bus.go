@@ -1,5 +1,5 @@
-// Package bus announces every transition of a release on the event bus, so that Slack, e-mail or a pager
-// need only a rule.
+// Package bus announces every transition of a release on the event bus, so that Slack, e-mail or a
+// pager need only a rule.
 package bus
 
 import (
@@ -17,11 +17,13 @@ import (
 	"lockstep/statemachine"
 )
 
-// textLimit bounds the free texts: even with every byte escaped as six, all fit into the 256 KB of an event.
+// textLimit bounds the free texts: even with every byte escaped as six, all fit into the 256 KB of
+// an event.
 const textLimit = 8 << 10
 
 type api interface {
-	PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
+	PutEvents(context.Context, *eventbridge.PutEventsInput,
+		...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
 }
 
 // Bus is the event bus.
@@ -35,13 +37,16 @@ func New(client *eventbridge.Client, bus string) *Bus { return &Bus{client, bus}
 
 // Announce puts a transition on the bus. Twice is fine: EventBridge itself delivers at least once.
 func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) error {
-	for _, text := range []*string{&change.Text, &change.Cause.Text, &change.Hotfix, &change.Notice.Why, &change.Notice.Done} {
+	for _, text := range []*string{&change.Text, &change.Cause.Text, &change.Hotfix,
+		&change.Notice.Why, &change.Notice.Done} {
 		*text = shorten(*text)
 	}
+
 	detail, err := json.Marshal(change)
 	if err != nil {
 		return fmt.Errorf("announce %s of %s: %w", change.State, change.Release, err)
 	}
+
 	entry := types.PutEventsRequestEntry{
 		EventBusName: &b.name, Source: aws.String(statemachine.Source), DetailType: aws.String(statemachine.DetailStateChange),
 		Detail: aws.String(string(detail)),
@@ -49,10 +54,13 @@ func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) err
 	if change.Execution != "" {
 		entry.Resources = []string{change.Execution}
 	}
-	out, err := b.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}})
+
+	out, err := b.client.PutEvents(
+		ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}})
 	if err == nil && out.FailedEntryCount > 0 { // a call that succeeds can still refuse its entries
 		err = refusal(out.Entries)
 	}
+
 	return awserr.Wrap(err, "announce %s of %s on bus %s", change.State, change.Release, b.name)
 }
 
@@ -62,6 +70,7 @@ func refusal(entries []types.PutEventsResultEntry) error {
 			return &smithy.GenericAPIError{Code: *e.ErrorCode, Message: aws.ToString(e.ErrorMessage)}
 		}
 	}
+
 	return fmt.Errorf("refused without a reason")
 }
 
@@ -69,5 +78,6 @@ func shorten(text string) string {
 	if len(text) <= textLimit {
 		return text
 	}
+
 	return strings.ToValidUTF8(text[:textLimit], "") + " ..."
 }

@@ -1,6 +1,6 @@
-// Package control reads and writes the parameter that says which environment is active and which is the
-// fallback: the single source of truth. SSM has no conditional write, so only the holder of the lock writes, and Begin
-// holds what it reads against the route.
+// Package control reads and writes the parameter that says which environment is active and which
+// is the fallback: the single source of truth. SSM has no conditional write, so only the holder of
+// the lock writes, and Begin holds what it reads against the route.
 package control
 
 import (
@@ -17,8 +17,10 @@ import (
 )
 
 type api interface {
-	GetParameter(context.Context, *ssm.GetParameterInput, ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
-	PutParameter(context.Context, *ssm.PutParameterInput, ...func(*ssm.Options)) (*ssm.PutParameterOutput, error)
+	GetParameter(context.Context, *ssm.GetParameterInput,
+		...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
+	PutParameter(context.Context, *ssm.PutParameterInput,
+		...func(*ssm.Options)) (*ssm.PutParameterOutput, error)
 }
 
 // Parameter is the control parameter of one application.
@@ -38,13 +40,16 @@ func (p *Parameter) Get(ctx context.Context) (statemachine.Control, error) {
 	if err != nil {
 		return statemachine.Control{}, awserr.Wrap(err, "read parameter %s", p.name)
 	}
+
 	var c statemachine.Control
 	if err := statemachine.DecodeStrict([]byte(aws.ToString(out.Parameter.Value)), &c); err != nil {
 		return statemachine.Control{}, fmt.Errorf("read parameter %s: %w", p.name, err)
 	}
+
 	if err := check(c); err != nil {
 		return statemachine.Control{}, fmt.Errorf("read parameter %s: %w", p.name, err)
 	}
+
 	return c, nil
 }
 
@@ -53,13 +58,16 @@ func (p *Parameter) Put(ctx context.Context, c statemachine.Control) error {
 	if err := check(c); err != nil {
 		return fmt.Errorf("write parameter %s: %w", p.name, err)
 	}
+
 	value, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write parameter %s: %w", p.name, err)
 	}
+
 	_, err = p.client.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: &p.name, Value: aws.String(string(value)), Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
 	})
+
 	return awserr.Wrap(err, "write parameter %s", p.name)
 }
 
@@ -72,8 +80,10 @@ func check(c statemachine.Control) error {
 			return fmt.Errorf(`%s: found %q, expected "a" or "b"`, role.field, role.env)
 		}
 	}
+
 	if c.Active == c.Fallback {
 		return fmt.Errorf("active, fallback: found %q for both, expected one of each", c.Active)
 	}
+
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package freeze reads the switch that stops every ramp: an SSM parameter whose value is the reason. Lockstep
-// never writes it; people do.
+// Package freeze reads the switch that stops every ramp: an SSM parameter whose value is the
+// reason. Lockstep never writes it; people do.
 package freeze
 
 import (
@@ -15,7 +15,8 @@ import (
 )
 
 type api interface {
-	GetParameter(context.Context, *ssm.GetParameterInput, ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
+	GetParameter(context.Context, *ssm.GetParameterInput,
+		...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
 }
 
 // Parameter is the switch of one application.
@@ -29,15 +30,19 @@ func New(client *ssm.Client, app string) *Parameter {
 	return &Parameter{client, statemachine.FreezeParameter(app)}
 }
 
-// Reason is why nothing may grow, "" where it may. A parameter that somebody deleted freezes nothing.
+// Reason is why nothing may grow, "" where it may. A parameter that somebody deleted freezes
+// nothing.
 func (p *Parameter) Reason(ctx context.Context) (string, error) {
 	out, err := p.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &p.name})
+
 	var missing *types.ParameterNotFound
 	if errors.As(err, &missing) {
 		return "", nil
 	}
+
 	if err != nil {
 		return "", awserr.Wrap(err, "read parameter %s", p.name)
 	}
+
 	return statemachine.FreezeReason(aws.ToString(out.Parameter.Value)), nil
 }

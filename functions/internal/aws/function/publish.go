@@ -18,56 +18,72 @@ const (
 	updateLimit = 5 * time.Minute // how long one code update may take
 )
 
-// Publish makes the zip at s3://bucket/key a version, waits until it can be called and checks its digest.
-// Lambda publishes nothing where the code is what was published last, so a second call, also after one
-// that was killed half way, returns the same version.
-func (f *Functions) Publish(ctx context.Context, name, bucket, key, sha256hex string) (version string, err error) {
+// Publish makes the zip at s3://bucket/key a version, waits until it can be called and checks its
+// digest. Lambda publishes nothing where the code is what was published last, so a second call,
+// also after one that was killed half way, returns the same version.
+func (f *Functions) Publish(ctx context.Context, name, bucket, key,
+	sha256hex string) (version string, err error) {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, updateLimit, fmt.Errorf("not done after %s", updateLimit))
+
+	ctx, cancel := context.WithTimeoutCause(ctx, updateLimit,
+		fmt.Errorf("not done after %s", updateLimit))
 	defer cancel()
+
 	published, err := f.update(ctx, fn, bucket, key)
 	if err != nil {
 		return "", err
 	}
+
 	version = aws.ToString(published.Version)
-	// Until the update is over, $LATEST refuses the next one; until the version is active, nobody can call it.
+	// Until the update is over, $LATEST refuses the next one; until the version is active, nobody can
+	// call it.
 	if _, err := f.settled(ctx, fn, latest); err != nil {
 		return "", err
 	}
+
 	c, err := f.settled(ctx, fn, version)
 	if err != nil {
 		return "", err
 	}
+
 	got, err := digest(c)
 	if err != nil {
 		return "", fmt.Errorf("look at %s:%s: %w", fn, version, err)
 	}
+
 	if got != sha256hex {
-		return "", fmt.Errorf("publish %s from s3://%s/%s: found code with SHA-256 %s in version %s, expected %s; upload the release again",
+		return "", fmt.Errorf("publish %s from s3://%s/%s: found code with SHA-256 %s in version %s, "+
+			"expected %s; upload the release again",
 			fn, bucket, key, got, version, sha256hex)
 	}
+
 	return version, nil
 }
 
 // update replaces the code, once an update that somebody else (or a killed attempt) began is over.
-func (f *Functions) update(ctx context.Context, fn, bucket, key string) (*lambda.UpdateFunctionCodeOutput, error) {
+func (f *Functions) update(ctx context.Context, fn, bucket,
+	key string) (*lambda.UpdateFunctionCodeOutput, error) {
 	for {
 		if err := f.control.Wait(ctx); err != nil {
 			return nil, fmt.Errorf("publish %s from s3://%s/%s: %w", fn, bucket, key, err)
 		}
+
 		out, err := f.client.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{
 			FunctionName: &fn, S3Bucket: &bucket, S3Key: &key, Publish: true,
 		})
+
 		var busy *types.ResourceConflictException
 		if !errors.As(err, &busy) {
 			return out, awserr.Wrap(err, "publish %s from s3://%s/%s", fn, bucket, key)
 		}
+
 		if err := pause(ctx, time.Second); err != nil {
 			return nil, fmt.Errorf("publish %s: wait for the update that is under way: %w", fn, err)
 		}
+
 		if _, err := f.settled(ctx, fn, latest); err != nil {
 			return nil, err
 		}
@@ -75,20 +91,24 @@ func (f *Functions) update(ctx context.Context, fn, bucket, key string) (*lambda
 }
 
 // settled waits until the version is neither pending nor being updated.
-func (f *Functions) settled(ctx context.Context, fn, qualifier string) (*types.FunctionConfiguration, error) {
+func (f *Functions) settled(ctx context.Context, fn,
+	qualifier string) (*types.FunctionConfiguration, error) {
 	for delay := 250 * time.Millisecond; ; delay = min(2*delay, 2*time.Second) {
 		c, err := f.configuration(ctx, fn, qualifier)
 		switch {
 		case err != nil:
 			return nil, err
 		case qualifier == latest && c.LastUpdateStatus == types.LastUpdateStatusFailed:
-			return nil, fmt.Errorf("update %s: Lambda failed: %s: %s", fn, c.LastUpdateStatusReasonCode, aws.ToString(c.LastUpdateStatusReason))
+			return nil, fmt.Errorf("update %s: Lambda failed: %s: %s", fn, c.LastUpdateStatusReasonCode,
+				aws.ToString(c.LastUpdateStatusReason))
 		case c.State == types.StateFailed:
-			return nil, fmt.Errorf("publish %s:%s: Lambda failed: %s: %s", fn, qualifier, c.StateReasonCode, aws.ToString(c.StateReason))
+			return nil, fmt.Errorf("publish %s:%s: Lambda failed: %s: %s", fn, qualifier, c.StateReasonCode,
+				aws.ToString(c.StateReason))
 		case qualifier == latest && c.LastUpdateStatus != types.LastUpdateStatusInProgress,
 			qualifier != latest && c.State != types.StatePending:
 			return c, nil
 		}
+
 		if err := pause(ctx, delay); err != nil {
 			return nil, fmt.Errorf("wait for %s:%s to be updated: %w", fn, qualifier, err)
 		}
@@ -98,6 +118,7 @@ func (f *Functions) settled(ctx context.Context, fn, qualifier string) (*types.F
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+
 	select {
 	case <-timer.C:
 		return nil

@@ -13,7 +13,8 @@ import (
 )
 
 type api interface {
-	Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
+	Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput,
+		error)
 }
 
 // Lambdas are those of the account.
@@ -23,15 +24,18 @@ type Lambdas struct{ client api }
 func New(client *lambda.Client) *Lambdas { return &Lambdas{client} }
 
 // Invoke asks a function, by name or ARN. What the function itself answers with an error is one.
-func (l *Lambdas) Invoke(ctx context.Context, function string, question any) (answer []byte, err error) {
+func (l *Lambdas) Invoke(ctx context.Context, function string, question any) (answer []byte,
+	err error) {
 	payload, err := json.Marshal(question)
 	if err != nil {
 		return nil, fmt.Errorf("invoke %s: %w", function, err)
 	}
+
 	out, err := l.client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
 	if err != nil {
 		return nil, awserr.Wrap(err, "invoke %s", function)
 	}
+
 	if failed := aws.ToString(out.FunctionError); failed != "" {
 		var said struct {
 			Message string `json:"errorMessage"`
@@ -39,7 +43,9 @@ func (l *Lambdas) Invoke(ctx context.Context, function string, question any) (an
 		if json.Unmarshal(out.Payload, &said) != nil || said.Message == "" {
 			said.Message = fmt.Sprintf("%.200s", out.Payload)
 		}
+
 		return nil, fmt.Errorf("invoke %s: it failed (%s): %s", function, failed, said.Message)
 	}
+
 	return out.Payload, nil
 }

@@ -21,7 +21,8 @@ import (
 type api interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
-	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input,
+		...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
 // Store is the ledger in one bucket.
@@ -40,9 +41,11 @@ func (s *Store) Get(ctx context.Context, key string, into any) (etag string, err
 	if err != nil || etag == "" {
 		return "", err
 	}
+
 	if err := statemachine.Decode(data, into); err != nil {
 		return "", fmt.Errorf("read s3://%s/%s: not what the ledger writes: %w", s.bucket, key, err)
 	}
+
 	return etag, nil
 }
 
@@ -53,6 +56,7 @@ func (s *Store) Put(ctx context.Context, key string, value any, etag string) (st
 	if err != nil {
 		return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
 	}
+
 	input := &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(data), ContentType: aws.String("application/json"),
 	}
@@ -61,10 +65,12 @@ func (s *Store) Put(ctx context.Context, key string, value any, etag string) (st
 	} else {
 		input.IfMatch = &etag
 	}
+
 	out, err := s.client.PutObject(ctx, input)
 	if err == nil {
 		return aws.ToString(out.ETag), nil
 	}
+
 	gone := etag != "" && missing(err) // somebody deleted what If-Match named
 	if !awserr.Stale(err) && !gone {
 		return "", awserr.Wrap(err, "write s3://%s/%s", s.bucket, key)
@@ -73,23 +79,29 @@ func (s *Store) Put(ctx context.Context, key string, value any, etag string) (st
 	if now, tag, readErr := s.read(ctx, key); readErr == nil && tag != "" && bytes.Equal(now, data) {
 		return tag, nil
 	}
-	return "", statemachine.Errorf(statemachine.StaleWrite, "write s3://%s/%s: somebody else wrote it first (%s)",
+
+	return "", statemachine.Errorf(statemachine.StaleWrite,
+		"write s3://%s/%s: somebody else wrote it first (%s)",
 		s.bucket, key, awserr.Code(err))
 }
 
 // List names the objects whose keys begin with prefix.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+
+	pages := s3.NewListObjectsV2Paginator(s.client,
+		&s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, awserr.Wrap(err, "list s3://%s/%s", s.bucket, prefix)
 		}
+
 		for _, object := range page.Contents {
 			keys = append(keys, aws.ToString(object.Key))
 		}
 	}
+
 	return keys, nil
 }
 
@@ -103,14 +115,18 @@ func (s *Store) read(ctx context.Context, key string) (data []byte, etag string,
 	if missing(err) {
 		return nil, "", nil
 	}
+
 	if err != nil {
 		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
 	}
+
 	defer out.Body.Close()
+
 	data, err = io.ReadAll(out.Body)
 	if err != nil {
 		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
 	}
+
 	return data, aws.ToString(out.ETag), nil
 }
 

@@ -1,4 +1,5 @@
-// Package metrics asks CloudWatch how an environment fares: which alarms ring, and what was counted in it.
+// Package metrics asks CloudWatch how an environment fares: which alarms ring, and what was
+// counted in it.
 package metrics
 
 import (
@@ -19,8 +20,10 @@ import (
 )
 
 type api interface {
-	DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error)
-	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
+	DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput,
+		...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error)
+	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput,
+		...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
 }
 
 // Metrics are the application's metrics and alarms.
@@ -34,27 +37,34 @@ func New(client *cloudwatch.Client, s statemachine.Settings) *Metrics {
 	return &Metrics{client, s}
 }
 
-// Ringing tells which of the alarms are in ALARM. One that does not exist is an error: it would never ring.
+// Ringing tells which of the alarms are in ALARM. One that does not exist is an error: it would
+// never ring.
 func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error) {
 	states := map[string]types.StateValue{}
+
 	for some := range slices.Chunk(names, 100) { // as many as one call takes
 		pages := cloudwatch.NewDescribeAlarmsPaginator(m.client, &cloudwatch.DescribeAlarmsInput{
-			AlarmNames: some, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+			AlarmNames: some, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm,
+				types.AlarmTypeCompositeAlarm},
 		})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return nil, awserr.Wrap(err, "look at the alarms %s", strings.Join(some, ", "))
 			}
+
 			for _, a := range page.MetricAlarms {
 				states[aws.ToString(a.AlarmName)] = a.StateValue
 			}
+
 			for _, a := range page.CompositeAlarms {
 				states[aws.ToString(a.AlarmName)] = a.StateValue
 			}
 		}
 	}
+
 	var ringing, missing []string
+
 	for _, name := range names {
 		state, found := states[name]
 		if !found {
@@ -63,110 +73,141 @@ func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error)
 			ringing = append(ringing, name)
 		}
 	}
+
 	if missing != nil {
 		return nil, fmt.Errorf("%s: alarms: found no alarm %s in CloudWatch; create it or take it out",
 			statemachine.SettingsKey, strings.Join(missing, ", "))
 	}
+
 	return ringing, nil
 }
 
-// Breached asks an alarm's own queries for its datapoints, from the one that since lies in on. What DescribeAlarms knows of
-// them is as old as the state.
+// Breached asks an alarm's own queries for its datapoints, from the one that since lies in on.
+// What DescribeAlarms knows of them is as old as the state.
 func (m *Metrics) Breached(ctx context.Context, name string, since time.Time) (bool, error) {
-	out, err := m.client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
+	out, err := m.client.DescribeAlarms(
+		ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
 	if err != nil {
 		return false, awserr.Wrap(err, "look at the alarm %s", name)
 	}
-	if len(out.MetricAlarms) != 1 || out.MetricAlarms[0].Metrics == nil || out.MetricAlarms[0].ComparisonOperator != types.ComparisonOperatorGreaterThanThreshold {
-		return false, fmt.Errorf("look at the alarm %s: found none on an expression that must not exceed a threshold; deploy again, which makes it", name)
+
+	if len(out.MetricAlarms) != 1 || out.MetricAlarms[0].Metrics == nil ||
+		out.MetricAlarms[0].ComparisonOperator != types.ComparisonOperatorGreaterThanThreshold {
+		return false, fmt.Errorf("look at the alarm %s: found none on an expression that must not "+
+			"exceed a threshold; deploy again, which makes it", name)
 	}
+
 	a, until := out.MetricAlarms[0], time.Now()
 	for _, q := range a.Metrics {
 		if q.MetricStat != nil {
 			since = since.Truncate(time.Duration(*q.MetricStat.Period) * time.Second)
 		}
 	}
-	pages := cloudwatch.NewGetMetricDataPaginator(m.client, &cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: a.Metrics})
+
+	pages := cloudwatch.NewGetMetricDataPaginator(m.client,
+		&cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: a.Metrics})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return false, awserr.Wrap(err, "read the datapoints of %s", name)
 		}
+
 		for _, result := range page.MetricDataResults {
 			if err := answered(result, "the datapoints of "+name); err != nil {
 				return false, err
 			}
+
 			if slices.ContainsFunc(result.Values, func(x float64) bool { return x > *a.Threshold }) {
 				return true, nil
 			}
 		}
 	}
+
 	return false, nil
 }
 
-// Calls counts the calls of the environment's stage, and those that the API failed, in the periods that begin from since on, rounded down to
-// a period as CloudWatch does, and before until.
-func (m *Metrics) Calls(ctx context.Context, env statemachine.Environment, since, until time.Time) (requests, errors float64, err error) {
-	counts, err := m.Counts(ctx, []statemachine.Series{m.settings.Calls("Count", "Sum").In(env), m.settings.Calls("5XXError", "Sum").In(env)},
+// Calls counts the calls of the environment's stage, and those that the API failed, in the periods
+// that begin from since on, rounded down to a period as CloudWatch does, and before until.
+func (m *Metrics) Calls(ctx context.Context, env statemachine.Environment, since,
+	until time.Time) (requests, errors float64, err error) {
+	counts, err := m.Counts(ctx, []statemachine.Series{m.settings.Calls("Count", "Sum").In(env),
+		m.settings.Calls("5XXError", "Sum").In(env)},
 		m.settings.MetricPeriod.Std(), since, until)
 	if err != nil {
 		return 0, 0, err
 	}
+
 	for at, n := range counts[0] {
 		requests += n
 		errors += counts[1][at]
 	}
+
 	return requests, errors, nil
 }
 
-// Counts gives each series' values by the Unix time at which their period starts, from since, rounded down to a period,
-// until before until. A period without data has no value.
-func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, period time.Duration, since, until time.Time) ([]map[int64]float64, error) {
+// Counts gives each series' values by the Unix time at which their period starts, from since,
+// rounded down to a period, until before until. A period without data has no value.
+func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, period time.Duration,
+	since, until time.Time) ([]map[int64]float64, error) {
 	if period < time.Second {
-		return nil, fmt.Errorf("%s: metricPeriod: found %s, expected 1m or, for metrics of high resolution, seconds",
+		return nil, fmt.Errorf("%s: metricPeriod: found %s, expected 1m or, for metrics of high "+
+			"resolution, seconds",
 			statemachine.SettingsKey, period)
 	}
+
 	counts := make([]map[int64]float64, len(series))
 	for i := range counts {
 		counts[i] = map[int64]float64{}
 	}
+
 	since = since.Truncate(period)
 	if !since.Before(until) {
 		return counts, nil
 	}
+
 	queries := make([]types.MetricDataQuery, len(series))
 	for i, one := range series {
 		queries[i] = query(i, one, period)
 	}
+
 	for from := range slices.Chunk(queries, maxQueries) {
-		pages := cloudwatch.NewGetMetricDataPaginator(m.client, &cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: from})
+		pages := cloudwatch.NewGetMetricDataPaginator(m.client,
+			&cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: from})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return nil, awserr.Wrap(err, "read metrics of %s", series[0].Namespace)
 			}
+
 			for _, result := range page.MetricDataResults {
 				i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(result.Id), "m"))
 				if err != nil || i >= len(series) {
-					return nil, fmt.Errorf("read metrics: CloudWatch answered %q, which was not asked", aws.ToString(result.Id))
+					return nil, fmt.Errorf("read metrics: CloudWatch answered %q, which was not asked",
+						aws.ToString(result.Id))
 				}
+
 				if err := answered(result, series[i].Metric+" of "+series[i].Namespace); err != nil {
 					return nil, err
 				}
+
 				for j, value := range result.Values {
 					counts[i][result.Timestamps[j].Unix()] += value
 				}
 			}
 		}
 	}
+
 	return counts, nil
 }
 
 // answered: no answer is not silence.
 func answered(result types.MetricDataResult, what string) error {
-	if result.StatusCode == types.StatusCodeInternalError || result.StatusCode == types.StatusCodeForbidden {
-		return statemachine.Errorf(statemachine.Throttled, "read %s: CloudWatch answered %s", what, result.StatusCode)
+	if result.StatusCode == types.StatusCodeInternalError ||
+		result.StatusCode == types.StatusCodeForbidden {
+		return statemachine.Errorf(statemachine.Throttled, "read %s: CloudWatch answered %s", what,
+			result.StatusCode)
 	}
+
 	return nil
 }
 
@@ -176,10 +217,13 @@ const maxQueries = 500
 func query(i int, s statemachine.Series, period time.Duration) types.MetricDataQuery {
 	var dimensions []types.Dimension
 	for _, name := range slices.Sorted(maps.Keys(s.Dimensions)) {
-		dimensions = append(dimensions, types.Dimension{Name: aws.String(name), Value: aws.String(s.Dimensions[name])})
+		dimensions = append(dimensions, types.Dimension{Name: aws.String(name),
+			Value: aws.String(s.Dimensions[name])})
 	}
-	return types.MetricDataQuery{Id: aws.String("m" + strconv.Itoa(i)), ReturnData: aws.Bool(true), MetricStat: &types.MetricStat{
-		Stat: &s.Stat, Period: aws.Int32(int32(period / time.Second)),
-		Metric: &types.Metric{Namespace: &s.Namespace, MetricName: &s.Metric, Dimensions: dimensions},
-	}}
+
+	return types.MetricDataQuery{Id: aws.String("m" + strconv.Itoa(i)), ReturnData: aws.Bool(true),
+		MetricStat: &types.MetricStat{
+			Stat: &s.Stat, Period: aws.Int32(int32(period / time.Second)),
+			Metric: &types.Metric{Namespace: &s.Namespace, MetricName: &s.Metric, Dimensions: dimensions},
+		}}
 }

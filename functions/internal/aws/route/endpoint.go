@@ -10,16 +10,18 @@ import (
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 )
 
-// Endpoint makes AWS_ENDPOINT_URL usable for the key-value store: the SDK puts the account in front of
-// the host that it names, and 123456789012.127.0.0.1 is no host.
+// Endpoint makes AWS_ENDPOINT_URL usable for the key-value store: the SDK puts the account in
+// front of the host that it names, and 123456789012.127.0.0.1 is no host.
 func Endpoint(o *kvs.Options) {
 	if o.BaseEndpoint == nil {
 		return
 	}
+
 	base, err := url.Parse(*o.BaseEndpoint)
 	if err != nil || (net.ParseIP(base.Hostname()) == nil && base.Hostname() != "localhost") {
 		return
 	}
+
 	o.EndpointResolverV2 = bareHost{o.EndpointResolverV2, base}
 }
 
@@ -28,13 +30,16 @@ type bareHost struct {
 	base  *url.URL
 }
 
-// ResolveEndpoint resolves as the SDK does, which also checks the ARN and chooses SigV4A, and takes the
-// account off the host again.
-func (b bareHost) ResolveEndpoint(ctx context.Context, p kvs.EndpointParameters) (smithyendpoints.Endpoint, error) {
+// ResolveEndpoint resolves as the SDK does, which also checks the ARN and chooses SigV4A, and
+// takes the account off the host again.
+func (b bareHost) ResolveEndpoint(ctx context.Context,
+	p kvs.EndpointParameters) (smithyendpoints.Endpoint, error) {
 	p.Endpoint = aws.String(b.base.Scheme + "://localhost")
+
 	endpoint, err := b.inner.ResolveEndpoint(ctx, p)
 	if err == nil {
 		endpoint.URI = *b.base
 	}
+
 	return endpoint, err
 }

@@ -13,14 +13,17 @@ func FuzzStore(f *testing.F) {
 	} {
 		f.Add(value)
 	}
+
 	f.Fuzz(func(t *testing.T, value string) {
 		store, service, _ := open(nil)
 		if err := service.Put(store.arn, statemachine.RouteKey, value); err != nil {
 			t.Skip("the store does not take it")
 		}
+
 		if err := store.Put(t.Context(), tenPercent, mine); err != nil {
 			t.Fatalf("%q: %v", value, err)
 		}
+
 		got, found, err := store.Get(t.Context())
 		if err != nil || !found || got != tenPercent {
 			t.Errorf("%q: got %+v, %v, %v", value, got, found, err)

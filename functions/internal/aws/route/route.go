@@ -1,4 +1,5 @@
-// Package route reads and writes the one value that the edge reads, in a CloudFront key-value store.
+// Package route reads and writes the one value that the edge reads, in a CloudFront key-value
+// store.
 package route
 
 import (
@@ -16,7 +17,8 @@ import (
 )
 
 type api interface {
-	DescribeKeyValueStore(context.Context, *kvs.DescribeKeyValueStoreInput, ...func(*kvs.Options)) (*kvs.DescribeKeyValueStoreOutput, error)
+	DescribeKeyValueStore(context.Context, *kvs.DescribeKeyValueStoreInput,
+		...func(*kvs.Options)) (*kvs.DescribeKeyValueStoreOutput, error)
 	GetKey(context.Context, *kvs.GetKeyInput, ...func(*kvs.Options)) (*kvs.GetKeyOutput, error)
 	PutKey(context.Context, *kvs.PutKeyInput, ...func(*kvs.Options)) (*kvs.PutKeyOutput, error)
 }
@@ -36,35 +38,44 @@ func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 	if err != nil || value == "" {
 		return statemachine.Route{}, false, err
 	}
+
 	var r statemachine.Route
 	if err := json.Unmarshal([]byte(value), &r); err != nil {
-		return statemachine.Route{}, false, fmt.Errorf("read key %q of %s: not a route: %w", statemachine.RouteKey, s.arn, err)
+		return statemachine.Route{}, false, fmt.Errorf("read key %q of %s: not a route: %w",
+			statemachine.RouteKey, s.arn, err)
 	}
+
 	return r, true, nil
 }
 
-// Put writes the route, unless it is there already. The ETag is taken before the comparison, so a write that
-// somebody makes in between loses neither: ours gets StaleWrite.
-func (s *Store) Put(ctx context.Context, r statemachine.Route, mine func(context.Context) error) error {
+// Put writes the route, unless it is there already. The ETag is taken before the comparison, so a
+// write that somebody makes in between loses neither: ours gets StaleWrite.
+func (s *Store) Put(ctx context.Context, r statemachine.Route,
+	mine func(context.Context) error) error {
 	store, err := s.client.DescribeKeyValueStore(ctx, &kvs.DescribeKeyValueStoreInput{KvsARN: &s.arn})
 	if err != nil {
 		return awserr.Wrap(err, "look at %s", s.arn)
 	}
+
 	old, err := s.value(ctx)
 	if err != nil {
 		return err
 	}
+
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write key %q of %s: %w", statemachine.RouteKey, s.arn, err)
 	}
+
 	value := string(data)
 	if old == value {
 		return nil
 	}
+
 	if err := mine(ctx); err != nil {
 		return err
 	}
+
 	_, err = s.client.PutKey(ctx, &kvs.PutKeyInput{
 		KvsARN: &s.arn, IfMatch: store.ETag, Key: aws.String(statemachine.RouteKey), Value: &value,
 	})
@@ -74,17 +85,22 @@ func (s *Store) Put(ctx context.Context, r statemachine.Route, mine func(context
 			return nil
 		}
 	}
+
 	return awserr.Wrap(err, "write key %q of %s", statemachine.RouteKey, s.arn)
 }
 
 func (s *Store) value(ctx context.Context) (string, error) {
-	out, err := s.client.GetKey(ctx, &kvs.GetKeyInput{KvsARN: &s.arn, Key: aws.String(statemachine.RouteKey)})
+	out, err := s.client.GetKey(ctx, &kvs.GetKeyInput{KvsARN: &s.arn,
+		Key: aws.String(statemachine.RouteKey)})
+
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
 		return "", nil
 	}
+
 	if err != nil {
 		return "", awserr.Wrap(err, "read key %q of %s", statemachine.RouteKey, s.arn)
 	}
+
 	return aws.ToString(out.Value), nil
 }

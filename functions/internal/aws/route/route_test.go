@@ -16,10 +16,12 @@ import (
 	"lockstep/statemachine"
 )
 
-var tenPercent = statemachine.Route{Active: statemachine.B, Fallback: statemachine.A, Weight: 1000, Release: "v2"}
+var tenPercent = statemachine.Route{Active: statemachine.B, Fallback: statemachine.A, Weight: 1000,
+	Release: "v2"}
 
 // open counts PutKey and lets a test step in before each.
-func open(before func(service *keyvalue.Service, arn string)) (store *Store, service *keyvalue.Service, puts *int) {
+func open(before func(service *keyvalue.Service, arn string)) (store *Store,
+	service *keyvalue.Service, puts *int) {
 	service, puts = keyvalue.New(), new(int)
 	arn := service.Create("shop")
 	endpoint := cloud.NewEndpoint(map[string]http.Handler{"cloudfront-keyvaluestore": service})
@@ -27,13 +29,16 @@ func open(before func(service *keyvalue.Service, arn string)) (store *Store, ser
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut {
 				*puts++
+
 				if before != nil {
 					before(service, arn)
 				}
 			}
+
 			next.ServeHTTP(w, r)
 		})
 	})
+
 	return New(kvs.NewFromConfig(endpoint.Config(), Endpoint), arn), service, puts
 }
 
@@ -42,8 +47,10 @@ func mine(context.Context) error { return nil }
 
 func TestStore_OfWhoLostTheLock(t *testing.T) {
 	store, _, puts := open(nil)
+
 	lost := errors.New("it is somebody else's")
-	if err := store.Put(t.Context(), tenPercent, func(context.Context) error { return lost }); !errors.Is(err, lost) || *puts != 0 {
+	if err := store.Put(t.Context(), tenPercent,
+		func(context.Context) error { return lost }); !errors.Is(err, lost) || *puts != 0 {
 		t.Errorf("got %v after %d writes, want none", err, *puts)
 	}
 }
@@ -53,22 +60,28 @@ func TestStore(t *testing.T) {
 	if _, found, err := store.Get(t.Context()); found || err != nil {
 		t.Errorf("an empty store: found %v, %v", found, err)
 	}
+
 	for range 2 {
 		if err := store.Put(t.Context(), tenPercent, mine); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if *puts != 1 {
 		t.Errorf("wrote the same route %d times, want 1", *puts)
 	}
+
 	if got, found, err := store.Get(t.Context()); got != tenPercent || !found || err != nil {
 		t.Errorf("got %v, %v, %v", got, found, err)
 	}
+
 	full := tenPercent
+
 	full.Weight = 10000
 	if err := store.Put(t.Context(), full, mine); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, _, err := store.Get(t.Context()); got != full || err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -80,20 +93,25 @@ func TestPut_StaleWrite(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	err := store.Put(t.Context(), tenPercent, mine)
 	if !errors.Is(err, &statemachine.Error{Name: statemachine.StaleWrite}) {
 		t.Errorf("got %v, want StaleWrite", err)
 	}
-	if value, _ := service.Read(store.arn, statemachine.RouteKey, time.Now()); value != `{"weight":5}` {
+
+	if value, _ := service.Read(store.arn, statemachine.RouteKey,
+		time.Now()); value != `{"weight":5}` {
 		t.Errorf("overwrote it with %s", value)
 	}
 }
 
-// The write took effect but its answer was lost: the SDK repeats it with an ETag that is old by then.
+// The write took effect but its answer was lost: the SDK repeats it with an ETag that is old by
+// then.
 func TestPut_AnswerLost_IsOurs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _, puts := open(func(s *keyvalue.Service, arn string) {
-			if err := s.Put(arn, statemachine.RouteKey, `{"active":"b","fallback":"a","weight":1000,"release":"v2"}`); err != nil {
+			if err := s.Put(arn, statemachine.RouteKey,
+				`{"active":"b","fallback":"a","weight":1000,"release":"v2"}`); err != nil {
 				t.Error(err)
 			}
 		})
@@ -105,6 +123,7 @@ func TestPut_AnswerLost_IsOurs(t *testing.T) {
 
 func TestEndpoint(t *testing.T) {
 	const arn = "arn:aws:cloudfront::123456789012:key-value-store/x"
+
 	for base, want := range map[string]string{
 		"":                                 "https://123456789012.cloudfront-kvs.global.api.aws",
 		"http://127.0.0.1:4566":            "http://127.0.0.1:4566",
@@ -118,6 +137,7 @@ func TestEndpoint(t *testing.T) {
 			}
 		}, Endpoint)
 		o := client.Options()
+
 		got, err := o.EndpointResolverV2.ResolveEndpoint(t.Context(), kvs.EndpointParameters{
 			KvsARN: aws.String(arn), Region: &o.Region, Endpoint: o.BaseEndpoint, UseFIPS: aws.Bool(false),
 		})

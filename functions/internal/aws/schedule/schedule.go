@@ -1,5 +1,5 @@
-// Package schedule sets the alarm clock of a bake: a one-time EventBridge schedule that sends the task's
-// success by itself, so that no Lambda waits and nothing polls.
+// Package schedule sets the alarm clock of a bake: a one-time EventBridge schedule that sends the
+// task's success by itself, so that no Lambda waits and nothing polls.
 package schedule
 
 import (
@@ -20,10 +20,14 @@ import (
 const sendTaskSuccess = "arn:aws:scheduler:::aws-sdk:sfn:sendTaskSuccess"
 
 type api interface {
-	CreateSchedule(context.Context, *scheduler.CreateScheduleInput, ...func(*scheduler.Options)) (*scheduler.CreateScheduleOutput, error)
-	UpdateSchedule(context.Context, *scheduler.UpdateScheduleInput, ...func(*scheduler.Options)) (*scheduler.UpdateScheduleOutput, error)
-	ListSchedules(context.Context, *scheduler.ListSchedulesInput, ...func(*scheduler.Options)) (*scheduler.ListSchedulesOutput, error)
-	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput, ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
+	CreateSchedule(context.Context, *scheduler.CreateScheduleInput,
+		...func(*scheduler.Options)) (*scheduler.CreateScheduleOutput, error)
+	UpdateSchedule(context.Context, *scheduler.UpdateScheduleInput,
+		...func(*scheduler.Options)) (*scheduler.UpdateScheduleOutput, error)
+	ListSchedules(context.Context, *scheduler.ListSchedulesInput,
+		...func(*scheduler.Options)) (*scheduler.ListSchedulesOutput, error)
+	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput,
+		...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
 }
 
 // Scheduler makes schedules in one group, which run as one role.
@@ -35,16 +39,19 @@ type Scheduler struct {
 
 // New opens the schedules.
 func New(client *scheduler.Client, s statemachine.Schedules) *Scheduler {
-	return &Scheduler{client, s.Group, types.Target{Arn: aws.String(sendTaskSuccess), RoleArn: aws.String(s.Role)}}
+	return &Scheduler{client, s.Group, types.Target{Arn: aws.String(sendTaskSuccess),
+		RoleArn: aws.String(s.Role)}}
 }
 
-// At sends output as the success of the task at the given time, or as soon as can be if that has passed.
-// A schedule of this name that exists already is replaced. AWS may be up to a minute late.
-func (s *Scheduler) At(ctx context.Context, name string, at time.Time, taskToken string, output any) error {
+// At sends output as the success of the task at the given time, or as soon as can be if that has
+// passed. A schedule of this name that exists already is replaced. AWS may be up to a minute late.
+func (s *Scheduler) At(ctx context.Context, name string, at time.Time, taskToken string,
+	output any) error {
 	target, err := s.targetFor(taskToken, output)
 	if err != nil {
 		return fmt.Errorf("schedule %s/%s: %w", s.group, name, err)
 	}
+
 	once := aws.String(expression(at))
 	utc := aws.String("UTC")
 	window := &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}
@@ -52,44 +59,56 @@ func (s *Scheduler) At(ctx context.Context, name string, at time.Time, taskToken
 		Name: &name, GroupName: &s.group, ScheduleExpression: once, ScheduleExpressionTimezone: utc,
 		FlexibleTimeWindow: window, Target: target, ActionAfterCompletion: types.ActionAfterCompletionDelete,
 	})
+
 	var exists *types.ConflictException
 	if !errors.As(err, &exists) {
 		return awserr.Wrap(err, "schedule %s/%s", s.group, name)
 	}
+
 	_, err = s.client.UpdateSchedule(ctx, &scheduler.UpdateScheduleInput{
 		Name: &name, GroupName: &s.group, ScheduleExpression: once, ScheduleExpressionTimezone: utc,
 		FlexibleTimeWindow: window, Target: target, ActionAfterCompletion: types.ActionAfterCompletionDelete,
 	})
+
 	var gone *types.ResourceNotFoundException
 	if errors.As(err, &gone) { // it fired between the two calls: the machine tries again
-		return statemachine.Errorf(statemachine.StaleWrite, "schedule %s/%s: the old one fired meanwhile", s.group, name)
+		return statemachine.Errorf(statemachine.StaleWrite, "schedule %s/%s: the old one fired meanwhile",
+			s.group, name)
 	}
+
 	return awserr.Wrap(err, "reschedule %s/%s", s.group, name)
 }
 
 // Cancel deletes a schedule; one that fired already, or never was, is fine.
 func (s *Scheduler) Cancel(ctx context.Context, name string) error {
-	_, err := s.client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{Name: &name, GroupName: &s.group})
+	_, err := s.client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{Name: &name,
+		GroupName: &s.group})
+
 	var gone *types.ResourceNotFoundException
 	if errors.As(err, &gone) {
 		return nil
 	}
+
 	return awserr.Wrap(err, "cancel schedule %s/%s", s.group, name)
 }
 
 // List names the schedules that are still to come.
 func (s *Scheduler) List(ctx context.Context) ([]string, error) {
 	var names []string
-	pages := scheduler.NewListSchedulesPaginator(s.client, &scheduler.ListSchedulesInput{GroupName: &s.group})
+
+	pages := scheduler.NewListSchedulesPaginator(s.client,
+		&scheduler.ListSchedulesInput{GroupName: &s.group})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, awserr.Wrap(err, "list the schedules of %s", s.group)
 		}
+
 		for _, one := range page.Schedules {
 			names = append(names, aws.ToString(one.Name))
 		}
 	}
+
 	return names, nil
 }
 
@@ -99,20 +118,26 @@ func (s *Scheduler) targetFor(taskToken string, output any) (*types.Target, erro
 	if err != nil {
 		return nil, err
 	}
+
 	input, err := json.Marshal(map[string]string{"TaskToken": taskToken, "Output": string(out)})
 	if err != nil {
 		return nil, err
 	}
+
 	target := s.target
 	target.Input = aws.String(string(input))
+
 	return &target, nil
 }
 
-// expression rounds up to a second, so that nothing fires early, and never names a time that has passed.
+// expression rounds up to a second, so that nothing fires early, and never names a time that has
+// passed.
 func expression(at time.Time) string {
 	if soon := time.Now().Add(time.Second); at.Before(soon) {
 		at = soon
 	}
+
 	at = at.UTC().Add(time.Second - time.Nanosecond).Truncate(time.Second)
+
 	return at.Format("at(2006-01-02T15:04:05)")
 }

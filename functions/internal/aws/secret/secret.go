@@ -1,4 +1,5 @@
-// Package secret turns the database's secret into a connection string. What it reads is in no error and no log.
+// Package secret turns the database's secret into a connection string. What it reads is in no
+// error and no log.
 package secret
 
 import (
@@ -20,14 +21,15 @@ import (
 )
 
 type api interface {
-	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput,
+		...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
 // Secrets reads secrets.
 type Secrets struct {
 	client api
-	// SSLMode holds where the secret has no sslmode of its own. New takes PGSSLMODE, which every Postgres client
-	// reads, and else verify-full.
+	// SSLMode holds where the secret has no sslmode of its own. New takes PGSSLMODE, which every
+	// Postgres client reads, and else verify-full.
 	SSLMode string
 }
 
@@ -56,22 +58,29 @@ func (p *port) UnmarshalJSON(data []byte) error {
 	if _, err := strconv.ParseUint(text, 10, 16); err != nil {
 		return errors.New("no port")
 	}
+
 	*p = port(text)
+
 	return nil
 }
 
-// Connection reads the secret {host, port, dbname, username, password, sslmode, sslrootcert}, of which port
-// and the last two may be left out, as a postgres:// URL. An sslrootcert that is no path but PEM comes apart: a
-// Lambda has no file to put it in.
-func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorities string, err error) {
+// Connection reads the secret {host, port, dbname, username, password, sslmode, sslrootcert}, of
+// which port and the last two may be left out, as a postgres:// URL. An sslrootcert that is no
+// path but PEM comes apart: a Lambda has no file to put it in.
+func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorities string,
+	err error) {
 	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
 	if err != nil {
 		return "", "", awserr.Wrap(err, "read secret %s", arn)
 	}
+
 	c := connection{Port: "5432", SSLMode: s.SSLMode}
-	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &c) != nil { // its error would quote the secret
-		return "", "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, username and password and the number port", arn)
+	// its error would quote the secret
+	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &c) != nil {
+		return "", "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, "+
+			"username and password and the number port", arn)
 	}
+
 	for _, field := range []struct{ name, value string }{
 		{"host", c.Host}, {"dbname", c.DBName}, {"username", c.Username}, {"password", c.Password},
 	} {
@@ -79,15 +88,19 @@ func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorit
 			return "", "", fmt.Errorf("read secret %s: %s: found nothing, expected a text", arn, field.name)
 		}
 	}
+
 	query := url.Values{"sslmode": {c.SSLMode}}
 	if strings.Contains(c.SSLRootCert, "-----BEGIN") {
 		authorities = c.SSLRootCert
 	} else if c.SSLRootCert != "" {
 		query.Set("sslrootcert", c.SSLRootCert)
 	}
+
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(c.Username, c.Password), Host: net.JoinHostPort(c.Host, string(c.Port)),
+		Scheme: "postgres", User: url.UserPassword(c.Username, c.Password), Host: net.JoinHostPort(c.Host,
+			string(c.Port)),
 		Path: "/" + c.DBName, RawQuery: query.Encode(),
 	}
+
 	return u.String(), authorities, nil
 }

@@ -1,5 +1,5 @@
-// Package site writes the site buckets, one per environment, and stamps each object with the environment
-// and the release, so that a response tells where it came from.
+// Package site writes the site buckets, one per environment, and stamps each object with the
+// environment and the release, so that a response tells where it came from.
 package site
 
 import (
@@ -19,10 +19,13 @@ import (
 )
 
 type api interface {
-	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
+	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput,
+		error)
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
-	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
-	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput,
+		error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input,
+		...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
 // Sites are the two site buckets.
@@ -42,6 +45,7 @@ func (s *Sites) Put(ctx context.Context, env statemachine.Environment, page rele
 	if err != nil {
 		return err
 	}
+
 	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: bucket, Key: &page.Path, Body: bytes.NewReader(page.Body),
 		ContentType: optional(page.ContentType), CacheControl: optional(page.CacheControl),
@@ -50,41 +54,53 @@ func (s *Sites) Put(ctx context.Context, env statemachine.Environment, page rele
 			statemachine.MetadataRelease:     page.Release,
 		},
 	})
+
 	return awserr.Wrap(err, "write s3://%s/%s", *bucket, page.Path)
 }
 
 // Stamp is the release that a file was stamped with; found is false for a missing one.
-func (s *Sites) Stamp(ctx context.Context, env statemachine.Environment, path string) (release string, found bool, err error) {
+func (s *Sites) Stamp(ctx context.Context, env statemachine.Environment,
+	path string) (release string, found bool, err error) {
 	bucket, err := s.bucket(env)
 	if err != nil {
 		return "", false, err
 	}
+
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: &path})
 	if awserr.Is(err, "NotFound", "NoSuchKey") {
 		return "", false, nil
 	}
+
 	if err != nil {
 		return "", false, awserr.Wrap(err, "look at s3://%s/%s", *bucket, path)
 	}
+
 	return out.Metadata[statemachine.MetadataRelease], true, nil
 }
 
-// Same tells whether the site has this very page, with its stamps. The ETag of what Put writes is its MD5.
-func (s *Sites) Same(ctx context.Context, env statemachine.Environment, page release.Page) (bool, error) {
+// Same tells whether the site has this very page, with its stamps. The ETag of what Put writes is
+// its MD5.
+func (s *Sites) Same(ctx context.Context, env statemachine.Environment, page release.Page) (bool,
+	error) {
 	bucket, err := s.bucket(env)
 	if err != nil {
 		return false, err
 	}
+
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: &page.Path})
 	if awserr.Is(err, "NotFound", "NoSuchKey") {
 		return false, nil
 	}
+
 	if err != nil {
 		return false, awserr.Wrap(err, "look at s3://%s/%s", *bucket, page.Path)
 	}
+
 	sum := md5.Sum(page.Body)
+
 	return strings.Trim(aws.ToString(out.ETag), `"`) == hex.EncodeToString(sum[:]) &&
-		out.Metadata[statemachine.MetadataEnvironment] == string(env) && out.Metadata[statemachine.MetadataRelease] == page.Release, nil
+		out.Metadata[statemachine.MetadataEnvironment] == string(env) &&
+		out.Metadata[statemachine.MetadataRelease] == page.Release, nil
 }
 
 // Delete removes an object; one that is not there is fine.
@@ -93,7 +109,9 @@ func (s *Sites) Delete(ctx context.Context, env statemachine.Environment, path s
 	if err != nil {
 		return err
 	}
+
 	_, err = s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: &path})
+
 	return awserr.Wrap(err, "delete s3://%s/%s", *bucket, path)
 }
 
@@ -103,17 +121,21 @@ func (s *Sites) List(ctx context.Context, env statemachine.Environment) ([]strin
 	if err != nil {
 		return nil, err
 	}
+
 	var paths []string
+
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, awserr.Wrap(err, "list s3://%s", *bucket)
 		}
+
 		for _, object := range page.Contents {
 			paths = append(paths, aws.ToString(object.Key))
 		}
 	}
+
 	return paths, nil
 }
 
@@ -121,12 +143,15 @@ func (s *Sites) bucket(env statemachine.Environment) (*string, error) {
 	if name := s.buckets[env]; name != "" {
 		return &name, nil
 	}
-	return nil, fmt.Errorf("%s: siteBuckets.%s: found no bucket, expected the one of environment %q", statemachine.SettingsKey, env, env)
+
+	return nil, fmt.Errorf("%s: siteBuckets.%s: found no bucket, expected the one of environment %q",
+		statemachine.SettingsKey, env, env)
 }
 
 func optional(s string) *string {
 	if s == "" {
 		return nil
 	}
+
 	return &s
 }

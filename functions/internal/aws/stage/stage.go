@@ -1,5 +1,5 @@
-// Package stage sets the variables of an API stage: one call decides for every function at once whose
-// aliases the stage calls, which is what makes a rollback fast.
+// Package stage sets the variables of an API stage: one call decides for every function at once
+// whose aliases the stage calls, which is what makes a rollback fast.
 package stage
 
 import (
@@ -13,12 +13,15 @@ import (
 	"lockstep/statemachine"
 )
 
-// noRelease stands for "none yet": a stage variable cannot be empty, and no release can be called so.
+// noRelease stands for "none yet": a stage variable cannot be empty, and no release can be called
+// so.
 const noRelease = "-"
 
 type api interface {
-	GetStage(context.Context, *apigateway.GetStageInput, ...func(*apigateway.Options)) (*apigateway.GetStageOutput, error)
-	UpdateStage(context.Context, *apigateway.UpdateStageInput, ...func(*apigateway.Options)) (*apigateway.UpdateStageOutput, error)
+	GetStage(context.Context, *apigateway.GetStageInput,
+		...func(*apigateway.Options)) (*apigateway.GetStageOutput, error)
+	UpdateStage(context.Context, *apigateway.UpdateStageInput,
+		...func(*apigateway.Options)) (*apigateway.UpdateStageOutput, error)
 }
 
 // Stages are the two stages of one REST API.
@@ -31,10 +34,12 @@ type Stages struct {
 func New(client *apigateway.Client, api string) *Stages { return &Stages{client, api} }
 
 // Set makes the environment's stage call the functions by alias and stamp release, in one call.
-func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment, release string) error {
+func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment,
+	release string) error {
 	if release == "" {
 		release = noRelease
 	}
+
 	_, err := s.client.UpdateStage(ctx, &apigateway.UpdateStageInput{
 		RestApiId: &s.id, StageName: aws.String(env.Stage()),
 		PatchOperations: []types.PatchOperation{
@@ -42,21 +47,27 @@ func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment, r
 			replace(statemachine.StageVariableRelease, release),
 		},
 	})
-	return awserr.Wrap(err, "point stage %s of API %s at the aliases %s of release %s", env.Stage(), s.id, alias, release)
+
+	return awserr.Wrap(err, "point stage %s of API %s at the aliases %s of release %s", env.Stage(),
+		s.id, alias, release)
 }
 
 // Get tells which aliases the environment's stage calls and which release it stamps.
 func (s *Stages) Get(ctx context.Context, env statemachine.Environment) (alias statemachine.Environment, release string, err error) {
-	out, err := s.client.GetStage(ctx, &apigateway.GetStageInput{RestApiId: &s.id, StageName: aws.String(env.Stage())})
+	out, err := s.client.GetStage(ctx, &apigateway.GetStageInput{RestApiId: &s.id,
+		StageName: aws.String(env.Stage())})
 	if err != nil {
 		return "", "", awserr.Wrap(err, "look at stage %s of API %s", env.Stage(), s.id)
 	}
+
 	if release = out.Variables[statemachine.StageVariableRelease]; release == noRelease {
 		release = ""
 	}
+
 	return statemachine.Environment(out.Variables[statemachine.StageVariableAlias]), release, nil
 }
 
 func replace(variable, value string) types.PatchOperation {
-	return types.PatchOperation{Op: types.OpReplace, Path: aws.String("/variables/" + variable), Value: &value}
+	return types.PatchOperation{Op: types.OpReplace, Path: aws.String("/variables/" + variable),
+		Value: &value}
 }

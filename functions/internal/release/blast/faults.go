@@ -7,7 +7,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// What calls are like whatever the release: the share that fails, and latencies of a log-normal distribution.
+// What calls are like whatever the release: the share that fails, and latencies of a log-normal
+// distribution.
 const (
 	baseline = 0.001
 	median   = 80 * time.Millisecond
@@ -18,38 +19,47 @@ const (
 // slowLimit is the latency beyond which a call is slow.
 var slowLimit = time.Duration(float64(median) * math.Exp(spread*distuv.UnitNormal.Quantile(1-slow)))
 
-// beyond is the share of calls that take longer than a limit, where calls take so many times as long as usual.
+// beyond is the share of calls that take longer than a limit, where calls take so many times as
+// long as usual.
 func beyond(limit time.Duration, times float64) float64 {
-	return distuv.UnitNormal.Survival((math.Log(float64(limit)/float64(median)) - math.Log(times)) / spread)
+	return distuv.UnitNormal.Survival(
+		(math.Log(float64(limit)/float64(median)) - math.Log(times)) / spread)
 }
 
 // fault is what is wrong with a release.
 type fault struct {
 	name string
-	// errors is the share of active's calls that fail because of the release, so long after it began and at a share of
-	// the traffic; nil for none.
+	// errors is the share of active's calls that fail because of the release, so long after it began
+	// and at a share of the traffic; nil for none.
 	errors func(at time.Duration, share float64) float64
-	times  float64                        // how many times as long active's calls take; 0 for once
-	outage func(at time.Duration) float64 // the share of all calls that fail in both environments; nil for none
-	worst  float64                        // the largest share of failed calls that errors gives
-	share  float64                        // of the traffic, below which nothing is wrong
+	times  float64 // how many times as long active's calls take; 0 for once
+	// the share of all calls that fail in both environments; nil for none
+	outage func(at time.Duration) float64
+	worst  float64 // the largest share of failed calls that errors gives
+	share  float64 // of the traffic, below which nothing is wrong
 }
 
-// harm is the share of active's calls that are harmed: that fail or are slow because of the release.
+// harm is the share of active's calls that are harmed: that fail or are slow because of the
+// release.
 func (f fault) harm(at time.Duration, share float64) (failing, slower float64) {
 	if f.errors != nil {
 		failing = f.errors(at, share)
 	}
+
 	if f.times > 0 {
 		slower = beyond(slowLimit, f.times) - slow
 	}
+
 	return failing, slower
 }
 
 func (f fault) harmless() bool { return f.errors == nil && f.times == 0 }
 
 func failing(name string, share float64) fault {
-	return fault{name: name, worst: share, errors: func(time.Duration, float64) float64 { return share }}
+	return fault{name: name, worst: share, errors: func(time.Duration,
+		float64) float64 {
+		return share
+	}}
 }
 
 const (
@@ -67,25 +77,30 @@ var faults = []fault{
 	failing("errors +0.2 points", 0.002),
 	{name: "latency +20 %", times: 1.2},
 	{name: "latency x3", times: 3},
-	{name: "+10 points above 25 % of traffic", worst: 0.1, share: quarter, errors: func(_ time.Duration, share float64) float64 {
-		if share > quarter {
-			return 0.1
-		}
-		return 0
-	}},
+	{name: "+10 points above 25 % of traffic", worst: 0.1, share: quarter,
+		errors: func(_ time.Duration, share float64) float64 {
+			if share > quarter {
+				return 0.1
+			}
+
+			return 0
+		}},
 	{name: anHour, worst: 0.1, share: 1, errors: func(at time.Duration, _ float64) float64 {
 		if at >= time.Hour {
 			return 0.1
 		}
+
 		return 0
 	}},
-	{name: "leak, +10 points within an hour", worst: 0.1, errors: func(at time.Duration, _ float64) float64 {
-		return 0.1 * min(1, at.Hours())
-	}},
+	{name: "leak, +10 points within an hour", worst: 0.1,
+		errors: func(at time.Duration, _ float64) float64 {
+			return 0.1 * min(1, at.Hours())
+		}},
 	{name: outage, outage: func(at time.Duration) float64 {
 		if at >= 3*time.Minute && at < 13*time.Minute {
 			return 0.5
 		}
+
 		return 0
 	}},
 }

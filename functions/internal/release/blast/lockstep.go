@@ -9,9 +9,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// lockstep goes by the rules that ship, with the defaults of cdk.json: release.Budget says the share, release.Judge the
-// verdict at every look, and an alarm rolls back between looks. All that is here is time: edges take 46 to 83 s to go by
-// a new weight, a schedule comes within a minute of its time, a rollback is one call.
+// lockstep goes by the rules that ship, with the defaults of cdk.json: release.Budget says the
+// share, release.Judge the verdict at every look, and an alarm rolls back between looks. All that
+// is here is time: edges take 46 to 83 s to go by a new weight, a schedule comes within a minute
+// of its time, a rollback is one call.
 type lockstep struct {
 	settings sm.Settings
 	alarms   config.Alarms
@@ -31,12 +32,14 @@ var defaults = sync.OnceValue(func() config.Config {
 	if err != nil {
 		panic(err) // the defaults are good
 	}
+
 	return c
 })
 
 func newLockstep(rate float64) policy {
 	c := defaults()
 	s := c.Settings()
+
 	return &lockstep{settings: s, alarms: c.Alarms, budget: release.Budget{
 		Harm: s.Ramp.HarmBudget, Within: s.Ramp.Within.Std(), Minimum: s.Ramp.MinimumRequests, Traffic: rate,
 		Period: s.MetricPeriod.Std(), Converges: s.EdgeConvergence.Std(),
@@ -52,6 +55,7 @@ func (p *lockstep) act(w *world) state {
 	if p.rings(w, published) {
 		return rolledBack
 	}
+
 	switch {
 	case p.ended > 0 && w.now >= p.ended+p.settings.Drain.Quiet.Std():
 		return left
@@ -68,12 +72,15 @@ func (p *lockstep) act(w *world) state {
 				p.ended = w.now
 				return watched
 			}
+
 			p.grow(w, published)
 		}
 	default:
 		p.grow(w, published)
 	}
+
 	p.look = w.now + p.budget.Look(p.weight) + w.upTo(time.Minute)
+
 	return going
 }
 
@@ -82,17 +89,20 @@ func (p *lockstep) grow(w *world, published []minute) {
 	for _, m := range published {
 		seen += m.active.requests
 	}
+
 	weight := p.budget.Weight(seen)
 	if weight <= p.weight {
 		return
 	}
+
 	p.weight, p.full = weight, w.now+p.settings.EdgeConvergence.Std()
 	w.move(float64(weight)/sm.FullWeight, 46*time.Second+w.upTo(37*time.Second))
 }
 
 func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
 	errors := release.Errors(p.settings.Verdict)
-	latency := release.Latency(p.settings.Verdict, float64(slowLimit.Milliseconds()), functions, p.budget.Period)
+	latency := release.Latency(p.settings.Verdict, float64(slowLimit.Milliseconds()), functions,
+		p.budget.Period)
 	add := func(m minute) {
 		period := func(active, fallback float64) release.Period {
 			return release.Period{
@@ -103,31 +113,38 @@ func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
 		errors.Periods = append(errors.Periods, period(m.active.errors, m.fallback.errors))
 		latency.Periods = append(latency.Periods, period(m.active.slow, m.fallback.slow))
 	}
+
 	for at := -time.Hour; at < 0; at += time.Minute {
 		n := w.rate * 60
 		add(minute{began: at, fallback: calls{requests: n, errors: n * baseline, slow: n * slow}})
 	}
+
 	for _, m := range published {
 		add(m)
 	}
-	e := release.Evidence{Criteria: []release.Criterion{errors, latency}, Ramp: began, Bake: began, Minimum: p.budget.Minimum, Level: p.settings.Verdict.FalseAlarms / 100}
+
+	e := release.Evidence{Criteria: []release.Criterion{errors, latency}, Ramp: began, Bake: began,
+		Minimum: p.budget.Minimum, Level: p.settings.Verdict.FalseAlarms / 100}
 	if p.weight == sm.FullWeight {
 		e.Bake = began.Add(p.full)
 	}
+
 	return e
 }
 
-// rings tells whether the alarm of active's errors rings: config.AlarmsOf has it in CloudWatch's words. The others are
-// left out, which could only ring earlier.
+// rings tells whether the alarm of active's errors rings: config.AlarmsOf has it in CloudWatch's
+// words. The others are left out, which could only ring earlier.
 func (p *lockstep) rings(w *world, published []minute) bool {
 	for _, m := range published {
 		if m.published <= w.now-tick {
 			continue
 		}
+
 		if p.ill(m.active) && m.fallback.errors <= p.alarms.Errors/100*m.fallback.requests {
 			return true
 		}
 	}
+
 	return false
 }
 

@@ -22,22 +22,28 @@ type outcome struct {
 // play plays one release.
 func play(p policy, w *world) outcome {
 	var o outcome
+
 	for w.now < horizon {
 		state := p.act(w)
 		if state == rolledBack {
 			o.rolledBack, o.early, o.safe = true, !w.begun, w.now-w.since
 			break
 		}
+
 		if state != going && o.took == 0 {
 			o.took = w.now
 		}
+
 		if state == left {
 			w.unwatched()
 			break
 		}
+
 		w.pass()
 	}
+
 	o.harmed = w.harmed
+
 	return o
 }
 
@@ -57,6 +63,7 @@ func (m measured) mean() float64 {
 	for _, h := range m.harmed {
 		sum += h
 	}
+
 	return sum / float64(max(1, len(m.harmed)))
 }
 
@@ -73,12 +80,14 @@ func quantile[T any](list []T, q float64) (t T) {
 	if len(list) == 0 {
 		return t
 	}
+
 	return list[min(len(list)-1, int(q*float64(len(list))))]
 }
 
 // measure plays every fault at every rate under every policy, each with the same seeds.
 func measure(policies []newPolicy, seeds int) []measured {
 	var all []measured
+
 	for _, rate := range rates {
 		for _, f := range faults {
 			for _, p := range policies {
@@ -86,15 +95,19 @@ func measure(policies []newPolicy, seeds int) []measured {
 			}
 		}
 	}
+
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+
 	for i := range all {
 		group.Go(func() error {
 			all[i].play(policies[i%len(policies)], seeds)
 			return nil
 		})
 	}
+
 	_ = group.Wait() // none fails
+
 	return all
 }
 
@@ -104,6 +117,7 @@ func (m *measured) play(p newPolicy, seeds int) {
 		if o.rolledBack {
 			m.rolledBack++
 		}
+
 		switch {
 		case o.early:
 			m.early++
@@ -113,8 +127,10 @@ func (m *measured) play(p newPolicy, seeds int) {
 		default:
 			m.took = append(m.took, o.took)
 		}
+
 		m.harmed = append(m.harmed, o.harmed)
 	}
+
 	slices.Sort(m.harmed)
 	slices.Sort(m.safe)
 	slices.Sort(m.took)

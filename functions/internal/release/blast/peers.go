@@ -29,10 +29,12 @@ var peers = []newPolicy{
 		return &codeDeploy{"CodeDeploy Linear10PercentEvery1Minute, 1 %", 0.1, time.Minute, onePercent}
 	},
 	func(float64) policy {
-		return &codeDeploy{"CodeDeploy Canary10Percent5Minutes, any error", 0.9, 5 * time.Minute, anyError}
+		return &codeDeploy{"CodeDeploy Canary10Percent5Minutes, any error", 0.9, 5 * time.Minute,
+			anyError}
 	},
 	func(float64) policy {
-		return &codeDeploy{"CodeDeploy Linear10PercentEvery1Minute, any error", 0.1, time.Minute, anyError}
+		return &codeDeploy{"CodeDeploy Linear10PercentEvery1Minute, any error", 0.1, time.Minute,
+			anyError}
 	},
 	func(float64) policy { return &flagger{} },
 	func(float64) policy { return &argo{} },
@@ -50,10 +52,12 @@ func (a alarm) rings(w *world) bool {
 		if row++; !a.unfit(m.active) {
 			row = 0
 		}
+
 		if row == a.minutes {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -61,7 +65,8 @@ var (
 	// anyError is the alarm of SAM's documentation: Errors above 0 in two periods of 60 s.
 	// https://github.com/aws/serverless-application-model/blob/master/docs/safe_lambda_deployments.rst
 	anyError = alarm{2, func(c calls) bool { return c.errors > 0 }}
-	// onePercent is what a careful team would set instead: the limits of Flagger's documentation, over one minute.
+	// onePercent is what a careful team would set instead: the limits of Flagger's documentation, over
+	// one minute.
 	onePercent = alarm{1, beyondLimits}
 )
 
@@ -73,8 +78,8 @@ func beyondLimits(c calls) bool {
 	return c.requests > 0 && (c.errors > 0.01*c.requests || c.over > 0.01*c.requests)
 }
 
-// codeDeploy begins with 10 % and moves an alias, which takes effect at once, while no alarm rings. When all is moved
-// the deployment has succeeded, and alarms stop nothing any more.
+// codeDeploy begins with 10 % and moves an alias, which takes effect at once, while no alarm
+// rings. When all is moved the deployment has succeeded, and alarms stop nothing any more.
 // https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
 type codeDeploy struct {
 	title string
@@ -89,19 +94,22 @@ func (p *codeDeploy) act(w *world) state {
 	if p.alarm.rings(w) {
 		return rolledBack
 	}
+
 	if share := min(1, 0.1+p.step*float64(w.now/p.every)); share != w.after {
 		w.move(share, 0)
 	}
+
 	if w.after == 1 {
 		return left
 	}
+
 	return going
 }
 
-// flagger checks the last minute each minute, and adds 2 points where it is fit, up to 50 %, then promotes; at 10 failed
-// checks it rolls back: interval 1m, threshold 10, maxWeight 50, stepWeight 2. Of the three examples in its
-// documentation this one harms the fewest. Prometheus scrapes within seconds: none of CloudWatch's delay.
-// https://docs.flagger.app/usage/deployment-strategies
+// flagger checks the last minute each minute, and adds 2 points where it is fit, up to 50 %, then
+// promotes; at 10 failed checks it rolls back: interval 1m, threshold 10, maxWeight 50, stepWeight
+// 2. Of the three examples in its documentation this one harms the fewest. Prometheus scrapes
+// within seconds: none of CloudWatch's delay. https://docs.flagger.app/usage/deployment-strategies
 type flagger struct{ failed int }
 
 func (p *flagger) name() string { return "Flagger" }
@@ -121,11 +129,12 @@ func (p *flagger) act(w *world) state {
 	default:
 		w.move(w.after+0.02, 0)
 	}
+
 	return going
 }
 
-// argo adds 20 points every 10 minutes, and from 40 % on measures the success rate of the last 5 minutes every 5: the
-// third below 0.95 aborts.
+// argo adds 20 points every 10 minutes, and from 40 % on measures the success rate of the last 5
+// minutes every 5: the third below 0.95 aborts.
 // https://argo-rollouts.readthedocs.io/en/stable/features/analysis/#background-analysis
 type argo struct{ failed int }
 
@@ -136,19 +145,23 @@ func (p *argo) act(w *world) state {
 	if w.now%step == 0 {
 		w.move(min(1, 0.2*float64(1+w.now/step)), 0)
 	}
+
 	if w.now >= step && w.now%interval == 0 {
 		var c calls
 		for _, m := range w.minutes[len(w.minutes)-5:] {
 			c.add(m.active)
 		}
+
 		if c.errors > 0.05*c.requests {
 			if p.failed++; p.failed == 3 {
 				return rolledBack
 			}
 		}
 	}
+
 	if w.after == 1 {
 		return left
 	}
+
 	return going
 }

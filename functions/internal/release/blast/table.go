@@ -9,20 +9,24 @@ import (
 	"time"
 )
 
-// tooMany is the share of good releases from which on a policy that rolls them back is none to be compared with: what
-// never releases anything harms nobody.
+// tooMany is the share of good releases from which on a policy that rolls them back is none to be
+// compared with: what never releases anything harms nobody.
 const tooMany = 0.05
 
-// best is the peer that harms the fewest on the average, of those that release most good releases at that rate.
+// best is the peer that harms the fewest on the average, of those that release most good releases
+// at that rate.
 func best(all []measured, f fault, rate float64) (peer measured, found bool) {
 	for _, m := range all {
-		if m.fault.name != f.name || m.rate != rate || m.policy == "Lockstep" || find(all, m.policy, good, rate).falsely() > tooMany {
+		if m.fault.name != f.name || m.rate != rate || m.policy == "Lockstep" ||
+			find(all, m.policy, good, rate).falsely() > tooMany {
 			continue
 		}
+
 		if !found || m.mean() < peer.mean() {
 			peer, found = m, true
 		}
 	}
+
 	return peer, found
 }
 
@@ -32,6 +36,7 @@ func find(all []measured, policy, fault string, rate float64) measured {
 			return m
 		}
 	}
+
 	return measured{}
 }
 
@@ -39,22 +44,33 @@ func find(all []measured, policy, fault string, rate float64) measured {
 func headline(w io.Writer, all []measured) {
 	for _, rate := range rates {
 		fmt.Fprintf(w, "\n**%g requests a second**\n\n", rate)
-		fmt.Fprintln(w, "| failure | Lockstep harms | bound | best peer harms | Lockstep/peer | the peer |")
+		fmt.Fprintln(w, "| failure | Lockstep harms | bound | best peer harms | Lockstep/peer | the "+
+			"peer |")
 		fmt.Fprintln(w, "| --- | --: | --: | --: | --: | --- |")
+
 		for _, f := range faults {
 			if f.harmless() {
 				continue
 			}
+
 			ours := find(all, "Lockstep", f.name, rate)
+
 			peer, found := best(all, f, rate)
 			if !found {
 				continue
 			}
-			fmt.Fprintf(w, "| %s | %s | %s | %s | %.2g | %s |\n", f.name, number(ours.mean()), number(bound(f, rate)), number(peer.mean()), ours.mean()/peer.mean(), peer.policy)
+
+			fmt.Fprintf(w, "| %s | %s | %s | %s | %.2g | %s |\n", f.name, number(ours.mean()),
+				number(bound(f, rate)), number(peer.mean()), ours.mean()/peer.mean(), peer.policy)
 		}
 	}
-	fmt.Fprintln(w, "\n**Good releases**\n\n| policy | rolled back at "+each(func(r float64) string { return fmt.Sprintf("%g/s", r) })+" | in an outage of both | takes at "+
-		each(func(r float64) string { return fmt.Sprintf("%g/s", r) })+" (median, longest) |\n| --- | --: | --: | --: |")
+
+	fmt.Fprintln(w, "\n**Good releases**\n\n| policy | rolled back at "+
+		each(func(r float64) string { return fmt.Sprintf("%g/s", r) })+
+		" | in an outage of both | takes at "+
+		each(func(r float64) string { return fmt.Sprintf("%g/s", r) })+
+		" (median, longest) |\n| --- | --: | --: | --: |")
+
 	for _, m := range all[:len(all)/len(rates)/len(faults)] {
 		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", m.policy,
 			each(func(r float64) string { return percent(find(all, m.policy, good, r).falsely()) }),
@@ -71,23 +87,30 @@ func each(f func(rate float64) string) string {
 	for _, r := range rates {
 		list = append(list, f(r))
 	}
+
 	return strings.Join(list, ", ")
 }
 
 // details is everything, one line for each policy.
 func details(w io.Writer, all []measured) {
-	fmt.Fprintln(w, "| requests/s | failure | policy | harmed: mean | median | 95 % | safe after | missed | rolled back before anything was wrong |")
+	fmt.Fprintln(w, "| requests/s | failure | policy | harmed: mean | median | 95 % | safe after | "+
+		"missed | rolled back before anything was wrong |")
 	fmt.Fprintln(w, "| --: | --- | --- | --: | --: | --: | --: | --: | --: |")
+
 	for _, m := range all {
 		if m.fault.harmless() {
 			continue
 		}
+
 		safe := "never"
 		if len(m.safe) > 0 {
 			safe = minutes(quantile(m.safe, 0.5))
 		}
-		fmt.Fprintf(w, "| %g | %s | %s | %s | %s | %s | %s | %s | %s |\n", m.rate, m.fault.name, m.policy, number(m.mean()),
-			number(quantile(m.harmed, 0.5)), number(quantile(m.harmed, 0.95)), safe, percent(m.missed()), percent(m.falsely()))
+
+		fmt.Fprintf(w, "| %g | %s | %s | %s | %s | %s | %s | %s | %s |\n", m.rate, m.fault.name, m.policy,
+			number(m.mean()),
+			number(quantile(m.harmed, 0.5)), number(quantile(m.harmed,
+				0.95)), safe, percent(m.missed()), percent(m.falsely()))
 	}
 }
 
@@ -95,6 +118,7 @@ func minutes(d time.Duration) string {
 	if d == 0 {
 		return "–"
 	}
+
 	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }
 
@@ -105,10 +129,13 @@ func number(x float64) string {
 	if x < 100 {
 		return strconv.FormatFloat(x, 'f', 1, 64)
 	}
+
 	scale := math.Pow(10, math.Max(0, math.Floor(math.Log10(x))-2))
+
 	text := strconv.FormatFloat(math.Round(x/scale)*scale, 'f', 0, 64)
 	for i := len(text) - 3; i > 0; i -= 3 {
 		text = text[:i] + "," + text[i:]
 	}
+
 	return text
 }

@@ -10,7 +10,8 @@ import (
 const (
 	tick    = 10 * time.Second
 	horizon = 3 * time.Hour // by then somebody has noticed what no policy did
-	// A minute is counted when it is over, and its counts can be read up to two minutes later: an alarm lags one to three.
+	// A minute is counted when it is over, and its counts can be read up to two minutes later: an
+	// alarm lags one to three.
 	latest = 2 * time.Minute
 )
 
@@ -59,6 +60,7 @@ func (w *world) share() float64 {
 	if passed := w.now - w.moved; passed < w.takes {
 		return w.before + (w.after-w.before)*float64(passed)/float64(w.takes)
 	}
+
 	return w.after
 }
 
@@ -80,50 +82,63 @@ func (w *world) published() []minute {
 			list = append(list, m)
 		}
 	}
+
 	return list
 }
 
 // pass lets a tick go by.
 func (w *world) pass() {
 	if w.now%time.Minute == 0 {
-		w.minutes = append(w.minutes, minute{began: w.now, published: w.now + time.Minute + w.upTo(latest), from: w.share()})
+		w.minutes = append(w.minutes, minute{began: w.now, published: w.now + time.Minute +
+			w.upTo(latest), from: w.share()})
 	}
+
 	m, share, all := &w.minutes[len(w.minutes)-1], w.share(), w.rate*tick.Seconds()
+
 	failing, slower := w.fault.harm(w.now, share)
 	if !w.begun && share > 0 && failing+slower > 0 {
 		w.begun, w.since = true, w.now
 	}
+
 	active, harmed := w.serve(all*share, failing, max(1, w.fault.times))
 	fallback, _ := w.serve(all*(1-share), 0, 1)
+
 	m.active.add(active)
 	m.fallback.add(fallback)
+
 	w.harmed += harmed
 	w.now += tick
 	m.to = w.share()
 }
 
-// serve draws the calls of an environment: arrivals at random, so that each kind of call is a Poisson process of its own.
+// serve draws the calls of an environment: arrivals at random, so that each kind of call is a
+// Poisson process of its own.
 func (w *world) serve(requests, failing, times float64) (c calls, harmed float64) {
 	usual := baseline
 	if w.fault.outage != nil {
 		usual += w.fault.outage(w.now)
 	}
+
 	failed, bad := w.poisson(requests*usual), w.poisson(requests*failing)
 	answered := requests * max(0, 1-usual-failing)
 	fast := w.poisson(answered * (1 - beyond(slowLimit, times)))
 	slowAnyway, slower := w.poisson(answered*slow), w.poisson(answered*(beyond(slowLimit, times)-slow))
 	over := w.poisson(answered * beyond(p99Limit, times))
-	return calls{failed + bad + fast + slowAnyway + slower, failed + bad, slowAnyway + slower, over}, bad + slower
+
+	return calls{failed + bad + fast + slowAnyway + slower, failed + bad, slowAnyway + slower,
+		over}, bad + slower
 }
 
 func (w *world) poisson(mean float64) float64 {
 	if mean <= 0 {
 		return 0
 	}
+
 	return distuv.Poisson{Lambda: mean, Src: w.random}.Rand()
 }
 
-// unwatched adds what is harmed until somebody notices, once no policy watches: the mean, since nothing depends on it.
+// unwatched adds what is harmed until somebody notices, once no policy watches: the mean, since
+// nothing depends on it.
 func (w *world) unwatched() {
 	for ; w.now < horizon; w.now += time.Minute {
 		failing, slower := w.fault.harm(w.now, w.share())

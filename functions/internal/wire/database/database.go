@@ -1,5 +1,6 @@
-// Package database wires the steps that know migrations: those that change the schema, and Begin, which
-// refuses what could not run. It stands apart so that only their Lambdas carry goose and a Postgres client.
+// Package database wires the steps that know migrations: those that change the schema, and Begin,
+// which refuses what could not run. It stands apart so that only their Lambdas carry goose and a
+// Postgres client.
 package database
 
 import (
@@ -33,7 +34,8 @@ func Expand(c *aws.Cloud) wire.Run[sm.StepInput, sm.Document] {
 
 // Contract wires step.Contract.
 func Contract(c *aws.Cloud) wire.Run[sm.StepInput, sm.Document] {
-	return wire.Step((&step.Contract{Ledger: wire.Ledger(c), Settings: c.Settings, Bundles: c.Bundles(), Open: open(c)}).Run)
+	return wire.Step((&step.Contract{Ledger: wire.Ledger(c), Settings: c.Settings,
+		Bundles: c.Bundles(), Open: open(c)}).Run)
 }
 
 // Repair wires doctor.Repair.
@@ -49,17 +51,22 @@ func open(c *aws.Cloud) schema.Open {
 	if c.Settings.Database == nil {
 		return nil
 	}
+
 	return func(ctx context.Context, fence int64) (schema.Database, error) {
 		d := c.Settings.Database
+
 		url, authorities, err := c.Secrets().Connection(ctx, d.Secret)
 		if err != nil {
 			return nil, err
 		}
+
 		database, err := postgres.Open(ctx, postgres.Connection{URL: url, Authorities: authorities},
-			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std(), Fence: fence, Ledger: c.Settings.StateBucket})
+			postgres.Options{LockTimeout: d.LockTimeout.Std(), Patience: d.Patience.Std(), Fence: fence,
+				Ledger: c.Settings.StateBucket})
 		if err != nil {
 			return nil, byName(err)
 		}
+
 		return named{database}, nil
 	}
 }
@@ -79,12 +86,16 @@ func (s named) Contract(ctx context.Context, release string, migrations fs.FS) (
 	return words(s.Database.Contract(ctx, release, migrations))
 }
 
-func (s named) OldClients(ctx context.Context, release string, quiet time.Duration) (bool, string, error) {
+func (s named) OldClients(ctx context.Context, release string, quiet time.Duration) (bool, string,
+	error) {
 	clients, err := s.Clients(ctx, release)
 	return clients.Busy(quiet), clients.String(), byName(err)
 }
 
-func words(report postgres.Report, err error) (string, error) { return report.String(), byName(err) }
+func words(report postgres.Report, err error) (string, error) {
+	return report.String(),
+		byName(err)
+}
 
 func byName(err error) error {
 	switch {
@@ -95,5 +106,6 @@ func byName(err error) error {
 	case errors.Is(err, postgres.ErrUnreachable):
 		return sm.Errorf(sm.Unreachable, "%w", err)
 	}
+
 	return err
 }

@@ -9,8 +9,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// What the machine retries, or ends an execution by, has the machine's name, however deep it was wrapped; the rest has none, and
-// gets that of the step.
+// What the machine retries, or ends an execution by, has the machine's name, however deep it was
+// wrapped; the rest has none, and gets that of the step.
 func TestNamed(t *testing.T) {
 	for err, name := range map[error]string{
 		postgres.ErrFenced:      sm.LockLost,
@@ -24,7 +24,9 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%v is named %q, expected %q", got, sm.Name(got), name)
 		}
 	}
-	if said, err := words(postgres.Report{From: 1, To: 2}, nil); err != nil || said != "version 1 to 2" {
+
+	if said, err := words(postgres.Report{From: 1, To: 2}, nil); err != nil ||
+		said != "version 1 to 2" {
 		t.Errorf("said %q, %v", said, err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package apigateway stands in for API Gateway's control plane: stages and their variables, by which a stage
-// finds the aliases of all functions at once. The requests of viewers go through the API front instead.
+// Package apigateway stands in for API Gateway's control plane: stages and their variables, by
+// which a stage finds the aliases of all functions at once. The requests of viewers go through the
+// API front instead.
 package apigateway
 
 import (
@@ -31,8 +32,8 @@ type Stage struct {
 	Created, Updated time.Time
 }
 
-// New makes a service without APIs. Its quota is the one that AWS fixes for an account: 10 control-plane requests a
-// second with a burst of 40, over all operations.
+// New makes a service without APIs. Its quota is the one that AWS fixes for an account: 10
+// control-plane requests a second with a burst of 40, over all operations.
 func New() *Service {
 	return &Service{quota: rate.NewLimiter(10, 40), apis: map[string]map[string]Stage{}}
 }
@@ -41,9 +42,11 @@ func New() *Service {
 func (s *Service) CreateStage(api, stage string, variables map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.apis[api] == nil {
 		s.apis[api] = map[string]Stage{}
 	}
+
 	now := time.Now()
 	s.apis[api][stage] = Stage{Variables: maps.Clone(variables), Created: now, Updated: now}
 }
@@ -57,6 +60,7 @@ func (s *Service) Stage(api, stage string) (Stage, bool) {
 func (s *Service) stage(api, stage string) (Stage, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	return s.find(api, stage)
 }
 
@@ -66,21 +70,29 @@ func (s *Service) find(api, stage string) (Stage, error) {
 	if !ok {
 		return Stage{}, notFound("Invalid API identifier specified " + wire.Account + ":" + api)
 	}
+
 	st, ok := stages[stage]
 	if !ok {
 		return Stage{}, notFound("Invalid stage identifier specified: " + stage)
 	}
+
 	return st, nil
 }
 
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation, api, stage := parse(r)
 	if !s.quota.Allow() {
-		wire.Answer(w, r, nil, &wire.Error{Status: http.StatusTooManyRequests, Code: "TooManyRequestsException", Message: "Too Many Requests"})
+		wire.Answer(w, r, nil, &wire.Error{Status: http.StatusTooManyRequests,
+			Code: "TooManyRequestsException", Message: "Too Many Requests"})
+
 		return
 	}
-	var result any
-	var err error
+
+	var (
+		result any
+		err    error
+	)
+
 	switch operation {
 	case "GetStages":
 		result, err = s.stages(api)
@@ -92,8 +104,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "UpdateStage":
 		result, err = s.updateStage(r, api, stage)
 	default:
-		err = badRequest("this stand-in for API Gateway does not implement " + r.Method + " " + r.URL.Path)
+		err = badRequest("this stand-in for API Gateway does not implement " + r.Method + " " +
+			r.URL.Path)
 	}
+
 	wire.Answer(w, r, result, err)
 }
 
@@ -109,6 +123,7 @@ func parse(r *http.Request) (operation, api, stage string) {
 	if len(parts) < 3 || len(parts) > 4 || parts[0] != "restapis" || parts[2] != "stages" {
 		return "", "", ""
 	}
+
 	switch {
 	case r.Method == http.MethodGet && len(parts) == 3:
 		return "GetStages", parts[1], ""
@@ -117,19 +132,23 @@ func parse(r *http.Request) (operation, api, stage string) {
 	case r.Method == http.MethodPatch && len(parts) == 4:
 		return "UpdateStage", parts[1], parts[3]
 	}
+
 	return "", "", ""
 }
 
 func (s *Service) stages(api string) (any, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	if s.apis[api] == nil {
 		return nil, notFound("Invalid API identifier specified " + wire.Account + ":" + api)
 	}
+
 	list := []any{}
 	for _, name := range slices.Sorted(maps.Keys(s.apis[api])) {
 		list = append(list, described(name, s.apis[api][name]))
 	}
+
 	return map[string]any{"item": list}, nil
 }
 
@@ -148,26 +167,33 @@ func (s *Service) updateStage(r *http.Request, api, stage string) (any, error) {
 	if err := wire.Read(r, &in); err != nil {
 		return nil, err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	st, err := s.find(api, stage)
 	if err != nil {
 		return nil, err
 	}
+
 	variables := maps.Clone(st.Variables)
 	if variables == nil {
 		variables = map[string]string{}
 	}
+
 	for _, p := range in.PatchOperations {
 		if err := p.apply(variables); err != nil {
 			return nil, err
 		}
 	}
+
 	if len(variables) > 100 {
 		return nil, badRequest("Stage variables per stage: found more than 100")
 	}
+
 	st.Variables, st.Updated = variables, time.Now()
 	s.apis[api][stage] = st
+
 	return described(stage, st), nil
 }
 
@@ -179,23 +205,29 @@ var (
 func (p patch) apply(variables map[string]string) error {
 	name, ok := strings.CutPrefix(p.Path, "/variables/")
 	if !ok {
-		return badRequest(fmt.Sprintf("Invalid patch path %s: this stand-in knows /variables/{name}", p.Path))
+		return badRequest(fmt.Sprintf("Invalid patch path %s: this stand-in knows /variables/{name}",
+			p.Path))
 	}
+
 	switch p.Op {
 	case "add", "replace":
 		if !namePattern.MatchString(name) || !valuePattern.MatchString(p.Value) {
-			return badRequest(fmt.Sprintf("Stage variable %q = %q: a name has letters, digits and _, a value matches [A-Za-z0-9-._~:/?#&=,]+",
+			return badRequest(fmt.Sprintf("Stage variable %q = %q: a name has letters, digits and _, a "+
+				"value matches [A-Za-z0-9-._~:/?#&=,]+",
 				name, p.Value))
 		}
+
 		variables[name] = p.Value
 	case "remove":
 		if _, ok := variables[name]; !ok {
 			return badRequest("Invalid patch path " + p.Path + ": there is no such variable")
 		}
+
 		delete(variables, name)
 	default:
 		return badRequest("Invalid patch operation " + p.Op + ": expected add, replace or remove")
 	}
+
 	return nil
 }
 

@@ -14,6 +14,7 @@ func (s *Service) Save() State {
 	for api, stages := range s.apis {
 		state.APIs[api] = maps.Clone(stages)
 	}
+
 	return state
 }
 
@@ -21,5 +22,6 @@ func (s *Service) Save() State {
 func (s *Service) Load(state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	maps.Copy(s.apis, state.APIs)
 }

@@ -28,15 +28,19 @@ func compileTest(choice any) (test, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		if operator == "exists" {
 			return compileExists(operand)
 		}
+
 		c, err := compileOperator(operator, operand)
 		if err != nil {
 			return nil, err
 		}
+
 		return anyOf(c), nil
 	}
+
 	return anyOf(func(value any) bool { return value == choice }), nil
 }
 
@@ -44,8 +48,10 @@ func only(object map[string]any) (key string, value any, err error) {
 	if len(object) != 1 {
 		return "", nil, errors.New("only one key allowed in match expression")
 	}
+
 	for key, value = range object {
 	}
+
 	return key, value, nil
 }
 
@@ -54,6 +60,7 @@ func compileExists(operand any) (test, error) {
 	if !ok {
 		return nil, errors.New("exists match pattern must be either true or false")
 	}
+
 	return func(values []any) bool { return (len(values) > 0) == want }, nil
 }
 
@@ -68,23 +75,29 @@ func compileOperator(operator string, operand any) (comparison, error) {
 	case "cidr":
 		return compileCIDR(operand)
 	}
+
 	return nil, fmt.Errorf("unrecognized match type %s", operator)
 }
 
 func compileText(operator string, operand any) (comparison, error) {
 	fold := func(s string) string { return s }
+
 	if object, ok := operand.(map[string]any); ok && (operator == "prefix" || operator == "suffix") {
 		key, inner, err := only(object)
 		if err != nil || key != "equals-ignore-case" {
 			return nil, fmt.Errorf("%s takes a string or {\"equals-ignore-case\": string}", operator)
 		}
+
 		operand, fold = inner, strings.ToLower
 	}
+
 	want, ok := operand.(string)
 	if !ok {
 		return nil, fmt.Errorf("%s match pattern must be a string", operator)
 	}
+
 	var holds func(string) bool
+
 	switch operator {
 	case "prefix":
 		holds = func(s string) bool { return strings.HasPrefix(fold(s), fold(want)) }
@@ -97,42 +110,52 @@ func compileText(operator string, operand any) (comparison, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		holds = glob
 	}
+
 	return func(value any) bool {
 		s, ok := value.(string)
 		return ok && holds(s)
 	}, nil
 }
 
-// compileAnythingBut takes a value, a list of values of one kind, or one text operator with a string or
-// a list of them.
+// compileAnythingBut takes a value, a list of values of one kind, or one text operator with a
+// string or a list of them.
 func compileAnythingBut(operand any) (comparison, error) {
 	operator := ""
+
 	if object, ok := operand.(map[string]any); ok {
 		var err error
 		if operator, operand, err = only(object); err != nil {
 			return nil, err
 		}
+
 		if !slices.Contains([]string{"prefix", "suffix", "equals-ignore-case", "wildcard"}, operator) {
 			return nil, fmt.Errorf("unsupported anything-but pattern: %s", operator)
 		}
 	}
+
 	list, ok := operand.([]any)
 	if !ok {
 		list = []any{operand}
 	}
+
 	if len(list) == 0 {
 		return nil, errors.New("anything-but: empty arrays are not allowed")
 	}
+
 	var refused []comparison
+
 	for _, one := range list {
 		c, err := compileRefused(operator, one)
 		if err != nil {
 			return nil, err
 		}
+
 		refused = append(refused, c)
 	}
+
 	return func(value any) bool {
 		return !slices.ContainsFunc(refused, func(c comparison) bool { return c(value) })
 	}, nil
@@ -143,12 +166,15 @@ func compileRefused(operator string, one any) (comparison, error) {
 		if one == "" {
 			return nil, fmt.Errorf("anything-but: null %s not allowed", operator)
 		}
+
 		return compileText(operator, one)
 	}
+
 	switch one.(type) {
 	case string, json.Number:
 		return func(value any) bool { return value == one }, nil
 	}
+
 	return nil, errors.New("anything-but takes strings or numbers")
 }
 
@@ -157,13 +183,16 @@ func compileCIDR(operand any) (comparison, error) {
 	if !ok {
 		return nil, errors.New("cidr match pattern must be a string")
 	}
+
 	block, err := netip.ParsePrefix(source)
 	if err != nil {
 		return nil, fmt.Errorf("malformed CIDR: %w", err)
 	}
+
 	return func(value any) bool {
 		s, _ := value.(string)
 		address, err := netip.ParseAddr(s)
+
 		return err == nil && block.Contains(address)
 	}, nil
 }
@@ -182,11 +211,13 @@ func compileWildcard(source string) (func(string) bool, error) {
 			if i++; i == len(source) || (source[i] != '*' && source[i] != '\\') {
 				return nil, fmt.Errorf("invalid escape character at pos %d", i-1)
 			}
+
 			parts[last] += source[i : i+1]
 		default:
 			parts[last] += source[i : i+1]
 		}
 	}
+
 	return func(s string) bool { return matchParts(s, parts) }, nil
 }
 
@@ -195,16 +226,20 @@ func matchParts(s string, parts []string) bool {
 	if last == 0 {
 		return s == parts[0]
 	}
+
 	rest, ok := strings.CutPrefix(s, parts[0])
 	if !ok {
 		return false
 	}
+
 	for _, part := range parts[1:last] {
 		at := strings.Index(rest, part)
 		if at < 0 {
 			return false
 		}
+
 		rest = rest[at+len(part):]
 	}
+
 	return strings.HasSuffix(rest, parts[last])
 }

@@ -1,5 +1,6 @@
-// Package events stands in for Amazon EventBridge: buses, rules with real patterns, and delivery that is
-// asynchronous and at least once, so that whoever listens meets here what it will meet on AWS.
+// Package events stands in for Amazon EventBridge: buses, rules with real patterns, and delivery
+// that is asynchronous and at least once, so that whoever listens meets here what it will meet on
+// AWS.
 package events
 
 import (
@@ -40,9 +41,10 @@ type Rule struct {
 	Bus         string // "" is the default bus
 	Description string
 	Pattern     string
-	Every       time.Duration // instead of a pattern: a schedule like rate(5 minutes), here to the second
-	Targets     []Target
-	Disabled    bool
+	// instead of a pattern: a schedule like rate(5 minutes), here to the second
+	Every    time.Duration
+	Targets  []Target
+	Disabled bool
 
 	matches pattern // compiled of Pattern
 }
@@ -52,6 +54,7 @@ func (r *Rule) ARN() string {
 	if r.Bus == DefaultBus {
 		return wire.ARN("events", "rule/"+r.Name)
 	}
+
 	return wire.ARN("events", "rule/"+r.Bus+"/"+r.Name)
 }
 
@@ -84,9 +87,12 @@ type subscriber struct {
 	listen func(Event)
 }
 
-// New makes a service with the default bus. deliver calls a target; an error makes it be called again.
-func New(deliver func(ctx context.Context, targetARN, roleARN string, input []byte) error) *Service {
+// New makes a service with the default bus. deliver calls a target; an error makes it be called
+// again.
+func New(deliver func(ctx context.Context, targetARN, roleARN string,
+	input []byte) error) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
+
 	return &Service{
 		deliver: deliver, ctx: ctx, cancel: cancel,
 		buses:       map[string]map[string]*Rule{DefaultBus: {}},
@@ -108,6 +114,7 @@ func (s *Service) Close() {
 func (s *Service) CreateBus(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.buses[name] == nil {
 		s.buses[name] = map[string]*Rule{}
 	}
@@ -121,19 +128,24 @@ func (s *Service) PutRule(rule Rule) error {
 			return fmt.Errorf("put rule %s: %w", rule.Name, err)
 		}
 	}
+
 	if err := rule.prepare(); err != nil {
 		return fmt.Errorf("put rule %s: %w", rule.Name, err)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	rules, err := s.rulesOf(rule.Bus)
 	if err != nil {
 		return fmt.Errorf("put rule %s: %w", rule.Name, err)
 	}
+
 	rules[rule.Name] = &rule
 	if rule.Every > 0 && !s.closed {
 		s.pending.Go(func() { s.tick(&rule) })
 	}
+
 	return nil
 }
 
@@ -141,11 +153,14 @@ func (s *Service) PutRule(rule Rule) error {
 func (s *Service) Enable(name string, enabled bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	rule := s.buses[DefaultBus][name]
 	if rule == nil {
 		return wire.Refuse("ResourceNotFoundException", "Rule "+name+" does not exist.")
 	}
+
 	rule.Disabled = !enabled
+
 	return nil
 }
 
@@ -153,24 +168,31 @@ func (s *Service) Enable(name string, enabled bool) error {
 func (s *Service) tick(rule *Rule) {
 	ticker := time.NewTicker(rule.Every)
 	defer ticker.Stop()
+
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-ticker.C:
 		}
+
 		s.mu.Lock()
 		current := !s.closed && s.buses[rule.Bus][rule.Name] == rule
 		s.mu.Unlock()
+
 		if !current {
 			return
 		}
-		event := Event{Version: "0", ID: uuid.NewString(), Account: wire.Account, Region: wire.Region, Time: time.Now().UTC().Truncate(time.Second),
+
+		event := Event{Version: "0", ID: uuid.NewString(), Account: wire.Account, Region: wire.Region,
+			Time:   time.Now().UTC().Truncate(time.Second),
 			Source: "aws.events", DetailType: "Scheduled Event", Resources: []string{rule.ARN()}, Detail: json.RawMessage("{}")}
+
 		data, err := json.Marshal(event)
 		if err != nil {
 			panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
 		}
+
 		for _, target := range rule.Targets {
 			s.mu.Lock()
 			s.bring(undelivered{rule.Name, target, event, data})
@@ -185,18 +207,25 @@ func (s *Service) Emit(source, detailType string, resources []string, detail any
 	if err != nil {
 		panic(fmt.Sprintf("events: detail of %s %q is not JSON: %v", source, detailType, err))
 	}
-	s.publish(DefaultBus, Event{Source: source, DetailType: detailType, Resources: resources, Detail: data})
+
+	s.publish(DefaultBus, Event{Source: source, DetailType: detailType, Resources: resources,
+		Detail: data})
 }
 
-// Subscribe lets listen see every event of a bus, in the call that publishes it, until cancel is called.
+// Subscribe lets listen see every event of a bus, in the call that publishes it, until cancel is
+// called.
 func (s *Service) Subscribe(bus string, listen func(Event)) (cancel func()) {
 	entry := &subscriber{busName(bus), listen}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.subscribers[entry] = true
+
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		delete(s.subscribers, entry)
 	}
 }
@@ -205,23 +234,28 @@ func (s *Service) Subscribe(bus string, listen func(Event)) (cancel func()) {
 func (s *Service) DeadLetters() []DeadLetter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return slices.Clone(s.dead)
 }
 
-// publish completes the event, shows it to who listens and starts its deliveries; it returns the event's id.
+// publish completes the event, shows it to who listens and starts its deliveries; it returns the
+// event's id.
 func (s *Service) publish(bus string, event Event) string {
 	event.Version, event.ID, event.Account, event.Region = "0", uuid.NewString(), wire.Account, wire.Region
 	if event.Time.IsZero() {
 		event.Time = time.Now()
 	}
+
 	event.Time = event.Time.UTC().Truncate(time.Second)
 	if event.Resources == nil {
 		event.Resources = []string{}
 	}
+
 	data, err := json.Marshal(event)
 	if err != nil {
 		panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
 	}
+
 	tree, _ := decode(data)
 	object, _ := tree.(map[string]any)
 
@@ -230,16 +264,20 @@ func (s *Service) publish(bus string, event Event) string {
 		s.mu.Unlock()
 		return event.ID
 	}
+
 	var listeners []func(Event)
+
 	for entry := range s.subscribers {
 		if entry.bus == bus {
 			listeners = append(listeners, entry.listen)
 		}
 	}
+
 	for _, rule := range s.buses[bus] {
 		if rule.matches == nil || rule.Disabled || !rule.matches(object) {
 			continue
 		}
+
 		for _, target := range rule.Targets {
 			s.bring(undelivered{rule.Name, target, event, target.input(rule, data, object)})
 		}
@@ -249,6 +287,7 @@ func (s *Service) publish(bus string, event Event) string {
 	for _, listen := range listeners {
 		listen(event)
 	}
+
 	return event.ID
 }
 
@@ -273,7 +312,9 @@ func (s *Service) send(id string, u undelivered) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	delete(s.undelivered, id)
+
 	if err != nil && s.ctx.Err() == nil {
 		s.dead = append(s.dead, DeadLetter{u.Rule, u.Target, u.Event, calls, err})
 	}
@@ -284,10 +325,12 @@ func (s *Service) rulesOf(bus string) (map[string]*Rule, error) {
 	if rules == nil {
 		return nil, wire.Refuse("ResourceNotFoundException", "Event bus "+bus+" does not exist.")
 	}
+
 	return rules, nil
 }
 
 // sortedRules is in the order in which ListRules answers.
 func sortedRules(rules map[string]*Rule) []*Rule {
-	return slices.SortedFunc(maps.Values(rules), func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(maps.Values(rules),
+		func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -20,14 +20,17 @@ func compile(source string) (pattern, error) {
 	if len(source) > maxPattern {
 		return nil, fmt.Errorf("it is %d characters long, expected at most %d", len(source), maxPattern)
 	}
+
 	value, err := decode([]byte(source))
 	if err != nil {
 		return nil, fmt.Errorf("invalid JSON: %w", err)
 	}
+
 	object, ok := value.(map[string]any)
 	if !ok {
 		return nil, errors.New("filter is not an object")
 	}
+
 	return compileObject("", object)
 }
 
@@ -35,13 +38,16 @@ func compile(source string) (pattern, error) {
 func decode(data []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
+
 	var value any
 	if err := d.Decode(&value); err != nil {
 		return nil, err
 	}
+
 	if d.More() {
 		return nil, errors.New("found more after the JSON value")
 	}
+
 	return value, nil
 }
 
@@ -49,18 +55,23 @@ func compileObject(path string, object map[string]any) (pattern, error) {
 	if len(object) == 0 {
 		return nil, fmt.Errorf("%q: empty objects are not allowed", path)
 	}
+
 	var all []pattern
+
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		at := key
 		if path != "" {
 			at = path + "." + key
 		}
+
 		p, err := compileField(at, key, object[key])
 		if err != nil {
 			return nil, err
 		}
+
 		all = append(all, p)
 	}
+
 	return func(o map[string]any) bool {
 		return !slices.ContainsFunc(all, func(p pattern) bool { return !p(o) })
 	}, nil
@@ -73,13 +84,16 @@ func compileField(at, key string, value any) (pattern, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		return func(o map[string]any) bool { return matchNested(o[key], inner) }, nil
 	case []any:
 		if key == "$or" {
 			return compileOr(at, value)
 		}
+
 		return compileLeaf(at, key, value)
 	}
+
 	return nil, fmt.Errorf("%q must be an object or an array", at)
 }
 
@@ -93,6 +107,7 @@ func matchNested(value any, p pattern) bool {
 			return slices.ContainsFunc(value, func(element any) bool { return matchNested(element, p) })
 		}
 	}
+
 	return p(nil)
 }
 
@@ -100,47 +115,60 @@ func compileOr(at string, alternatives []any) (pattern, error) {
 	if len(alternatives) < 2 {
 		return nil, fmt.Errorf("%q must have at least two alternatives", at)
 	}
+
 	var some []pattern
+
 	for _, alternative := range alternatives {
 		object, ok := alternative.(map[string]any)
 		if !ok {
 			return nil, fmt.Errorf("%q must be an array of objects", at)
 		}
+
 		p, err := compileObject(at, object)
 		if err != nil {
 			return nil, err
 		}
+
 		some = append(some, p)
 	}
+
 	return func(o map[string]any) bool {
 		return slices.ContainsFunc(some, func(p pattern) bool { return p(o) })
 	}, nil
 }
 
-// compileLeaf reads a field's array of values and comparisons: one of them must match one of the field's values.
+// compileLeaf reads a field's array of values and comparisons: one of them must match one of the
+// field's values.
 func compileLeaf(at, key string, choices []any) (pattern, error) {
 	if len(choices) == 0 {
 		return nil, fmt.Errorf("%q: empty arrays are not allowed", at)
 	}
+
 	var tests []test
+
 	for _, choice := range choices {
 		t, err := compileTest(choice)
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", at, err)
 		}
+
 		tests = append(tests, t)
 	}
+
 	return func(o map[string]any) bool {
 		value, there := o[key]
+
 		var values []any
 		if there {
 			values = leaves(value)
 		}
+
 		return slices.ContainsFunc(tests, func(t test) bool { return t(values) })
 	}, nil
 }
 
-// leaves are the values that a field's comparisons see: an object is none, an array is its elements.
+// leaves are the values that a field's comparisons see: an object is none, an array is its
+// elements.
 func leaves(value any) []any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -150,7 +178,9 @@ func leaves(value any) []any {
 		for _, element := range value {
 			all = append(all, leaves(element)...)
 		}
+
 		return all
 	}
+
 	return []any{value}
 }

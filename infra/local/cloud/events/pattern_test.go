@@ -24,6 +24,7 @@ func TestPattern_Matches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct {
 		name, pattern string
 		want          bool
@@ -40,18 +41,23 @@ func TestPattern_Matches(t *testing.T) {
 		{"suffix, any case", `{"detail":{"fileName":[{"suffix":{"equals-ignore-case":".PNG"}}]}}`, true},
 		{"equals, any case", `{"detail":{"state":[{"equals-ignore-case":"TERMINATED"}]}}`, true},
 		{"wildcard", `{"detail":{"fileName":[{"wildcard":"dir/*.png"}]}}`, true},
-		{"wildcard in the middle of nothing", `{"detail":{"fileName":[{"wildcard":"dir/*o*o*o.png"}]}}`, false},
+		{"wildcard in the middle of nothing", `{"detail":{"fileName":[{"wildcard":"dir/*o*o*o.png"}]}}`,
+			false},
 		{"wildcard with a literal star", `{"detail":{"fileName":[{"wildcard":"dir/\\*.png"}]}}`, false},
 		{"anything but", `{"detail":{"state":[{"anything-but":"initializing"}]}}`, true},
 		{"anything but that", `{"detail":{"state":[{"anything-but":"terminated"}]}}`, false},
-		{"anything but a list", `{"detail":{"state":[{"anything-but":["stopped","terminated"]}]}}`, false},
+		{"anything but a list", `{"detail":{"state":[{"anything-but":["stopped","terminated"]}]}}`,
+			false},
 		{"anything but numbers", `{"detail":{"x-limit":[{"anything-but":[100,200,300]}]}}`, true},
 		{"anything but a prefix", `{"detail":{"state":[{"anything-but":{"prefix":"init"}}]}}`, true},
 		{"anything but its prefix", `{"detail":{"state":[{"anything-but":{"prefix":"term"}}]}}`, false},
-		{"anything but prefixes", `{"detail":{"state":[{"anything-but":{"prefix":["init","term"]}}]}}`, false},
-		{"anything but a suffix", `{"detail":{"fileName":[{"anything-but":{"suffix":[".txt",".rtf"]}}]}}`, true},
+		{"anything but prefixes", `{"detail":{"state":[{"anything-but":{"prefix":["init","term"]}}]}}`,
+			false},
+		{"anything but a suffix", `{"detail":{"fileName":[{"anything-but":{"suffix":[".txt",".rtf"]}}]}}`,
+			true},
 		{"anything but, any case", `{"detail":{"state":[{"anything-but":{"equals-ignore-case":["Terminated"]}}]}}`, false},
-		{"anything but a wildcard", `{"detail":{"fileName":[{"anything-but":{"wildcard":"*/lib/*"}}]}}`, true},
+		{"anything but a wildcard", `{"detail":{"fileName":[{"anything-but":{"wildcard":"*/lib/*"}}]}}`,
+			true},
 		{"anything but, of a missing field", `{"detail":{"absent":[{"anything-but":"x"}]}}`, false},
 		{"anything but, of an array", `{"detail":{"tags":[{"anything-but":"blue"}]}}`, true},
 		{"numeric range", `{"detail":{"c-count":[{"numeric":[">",0,"<=",5]}],"d-count":[{"numeric":["<",310]}],"x-limit":[{"numeric":["=",3.018e2]}]}}`, true},
@@ -72,7 +78,8 @@ func TestPattern_Matches(t *testing.T) {
 		{"empty string", `{"detail":{"empty":[""]}}`, true},
 		{"boolean", `{"detail":{"on":[true]}}`, true},
 		{"objects in an array", `{"detail":{"metrics":{"name":["disk"],"value":[9]}}}`, true},
-		{"fields of different objects in an array", `{"detail":{"metrics":{"name":["cpu"],"value":[9]}}}`, false},
+		{"fields of different objects in an array", `{"detail":{"metrics":{"name":["cpu"],"value":[9]}}}`,
+			false},
 		{"or, second", `{"detail":{"$or":[{"c-count":[{"numeric":[">",5]}]},{"d-count":[{"numeric":["<",310]}]}]}}`, true},
 		{"or, none", `{"detail":{"$or":[{"c-count":[7]},{"d-count":[7]}]}}`, false},
 		{"or across the top level", `{"source":["aws.ec2"],"$or":[{"detail":{"state":["running"]}},{"region":["us-west-1"]}]}`, true},
@@ -82,6 +89,7 @@ func TestPattern_Matches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if got := p(object.(map[string]any)); got != c.want {
 				t.Errorf("matches = %v, want %v", got, c.want)
 			}

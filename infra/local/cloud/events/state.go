@@ -23,6 +23,7 @@ func (s *Service) Save() State {
 			state.Buses[bus][name] = *rule
 		}
 	}
+
 	return state
 }
 
@@ -30,15 +31,19 @@ func (s *Service) Save() State {
 func (s *Service) Load(state State) error {
 	for bus, rules := range state.Buses {
 		s.CreateBus(bus)
+
 		for _, rule := range rules {
 			if err := s.PutRule(rule); err != nil {
 				return fmt.Errorf("bus %s: %w", bus, err)
 			}
 		}
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	maps.Copy(s.undelivered, state.Undelivered)
+
 	return nil
 }
 
@@ -46,6 +51,7 @@ func (s *Service) Load(state State) error {
 func (s *Service) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for id, u := range s.undelivered {
 		s.pending.Go(func() { s.send(id, u) })
 	}

@@ -39,14 +39,17 @@ type DeadLetterConfig struct {
 
 func (t *Target) check() error {
 	refuse := func(format string, args ...any) error {
-		return wire.Refuse("ValidationException", fmt.Sprintf("Target %s: ", t.ID)+fmt.Sprintf(format, args...))
+		return wire.Refuse("ValidationException", fmt.Sprintf("Target %s: ", t.ID)+
+			fmt.Sprintf(format, args...))
 	}
 	inputs := 0
+
 	for _, given := range []bool{t.Input != "", t.InputPath != "", t.InputTransformer != nil} {
 		if given {
 			inputs++
 		}
 	}
+
 	switch {
 	case t.ID == "" || t.ARN == "":
 		return refuse("Id and Arn are required.")
@@ -57,18 +60,22 @@ func (t *Target) check() error {
 	case t.Input != "" && !json.Valid([]byte(t.Input)):
 		return refuse("JSON syntax error in input.")
 	}
+
 	if err := t.RetryPolicy.Check(); err != nil {
 		return refuse("RetryPolicy: %v", err)
 	}
+
 	paths := map[string]string{"InputPath": t.InputPath}
 	if t.InputTransformer != nil {
 		paths = t.InputTransformer.InputPathsMap
 	}
+
 	for name, path := range paths {
 		if _, err := jsonPath(path); err != nil {
 			return refuse("Invalid JSON path %q of %s: %v", path, name, err)
 		}
 	}
+
 	if t.InputTransformer != nil {
 		for _, name := range placeholder.FindAllStringSubmatch(t.InputTransformer.InputTemplate, -1) {
 			if _, ok := paths[name[1]]; !ok && !strings.HasPrefix(name[1], "aws.events.") {
@@ -76,6 +83,7 @@ func (t *Target) check() error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -86,9 +94,11 @@ func jsonPath(path string) (jp.Expr, error) {
 	if path == "" {
 		path = "$"
 	}
+
 	if !strings.HasPrefix(path, "$") {
 		return nil, fmt.Errorf("expected it to begin with '$'")
 	}
+
 	return jp.ParseString(unquoted.ReplaceAllString(path, "['$1']"))
 }
 
@@ -103,6 +113,7 @@ func (t *Target) input(rule *Rule, data []byte, event map[string]any) []byte {
 	case t.InputTransformer != nil:
 		return t.InputTransformer.apply(rule, data, event)
 	}
+
 	return data
 }
 
@@ -111,14 +122,17 @@ func lookUp(event map[string]any, path string) (any, bool) {
 	if err != nil {
 		return nil, false
 	}
+
 	return expression.FirstFound(event)
 }
 
 func encode(value any) []byte {
 	var b bytes.Buffer
+
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(value)
+
 	return bytes.TrimSpace(b.Bytes())
 }
 
@@ -128,23 +142,29 @@ var placeholder = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
 // event does not have is empty.
 func (t *InputTransformer) apply(rule *Rule, data []byte, event map[string]any) []byte {
 	template, out := t.InputTemplate, strings.Builder{}
+
 	end := 0
 	for _, at := range placeholder.FindAllStringSubmatchIndex(template, -1) {
 		out.WriteString(template[end:at[0]])
+
 		value := t.value(template[at[2]:at[3]], rule, data, event)
 		if quoted(template[:at[0]]) {
 			text, isText := value.(string)
 			if !isText {
 				text = string(encode(value))
 			}
+
 			inner := encode(text)
 			out.Write(inner[1 : len(inner)-1])
 		} else {
 			out.Write(encode(value))
 		}
+
 		end = at[1]
 	}
+
 	out.WriteString(template[end:])
+
 	return []byte(out.String())
 }
 
@@ -159,15 +179,18 @@ func (t *InputTransformer) value(name string, rule *Rule, data []byte, event map
 	case "aws.events.event", "aws.events.event.json":
 		return json.RawMessage(data)
 	}
+
 	if value, ok := lookUp(event, t.InputPathsMap[name]); ok {
 		return value
 	}
+
 	return ""
 }
 
 // quoted tells whether a position in a template is inside a JSON string.
 func quoted(before string) bool {
 	inside := false
+
 	for i := 0; i < len(before); i++ {
 		switch before[i] {
 		case '\\':
@@ -176,5 +199,6 @@ func quoted(before string) bool {
 			inside = !inside
 		}
 	}
+
 	return inside
 }

@@ -1,5 +1,5 @@
-// Package kept is what the services have in common where they hand over what they know, so that a later process goes
-// on with it: as though the power had failed for a moment.
+// Package kept is what the services have in common where they hand over what they know, so that a
+// later process goes on with it: as though the power had failed for a moment.
 package kept
 
 import (

@@ -20,17 +20,23 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if operation == "" {
 		wire.Answer(w, r, nil, wire.Refuse("UnknownOperationException",
 			"this stand-in for CloudFront KeyValueStore does not implement "+r.Method+" "+r.URL.Path))
+
 		return
 	}
+
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		wire.Answer(w, r, nil, err)
 		return
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	st, err := s.store(arn)
+
 	var result any
+
 	if err == nil {
 		switch operation {
 		case "DescribeKeyValueStore":
@@ -43,9 +49,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			result, err = st.write(operation, key, r.Header.Get("If-Match"), body)
 		}
 	}
+
 	if err == nil && operation != "GetKey" && operation != "ListKeys" {
 		w.Header().Set("ETag", st.etag())
 	}
+
 	wire.Answer(w, r, result, err)
 }
 
@@ -69,14 +77,17 @@ var operations = map[shape]string{
 	{http.MethodDelete, 4}: "DeleteKey",
 }
 
-// parse reads /key-value-stores/{arn}[/keys[/{key}]]. ARN and key travel escaped: both may contain slashes.
+// parse reads /key-value-stores/{arn}[/keys[/{key}]]. ARN and key travel escaped: both may contain
+// slashes.
 func parse(r *http.Request) (operation, arn, key string) {
 	parts := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 	if len(parts) < 2 || parts[0] != "key-value-stores" || len(parts) > 2 && parts[2] != "keys" {
 		return "", "", ""
 	}
+
 	arn, _ = url.PathUnescape(parts[1])
 	key, _ = url.PathUnescape(parts[len(parts)-1])
+
 	return operations[shape{r.Method, len(parts)}], arn, key
 }
 
@@ -90,46 +101,57 @@ func (st *store) describe(arn string) any {
 func (st *store) get(key string) (any, error) {
 	value, ok := st.Values[key]
 	if !ok {
-		return nil, &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: "Key not found: " + key}
+		return nil, &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException",
+			Message: "Key not found: " + key}
 	}
-	return map[string]any{"Key": key, "Value": value, "ItemCount": len(st.Values), "TotalSizeInBytes": st.Size}, nil
+
+	return map[string]any{"Key": key, "Value": value, "ItemCount": len(st.Values),
+		"TotalSizeInBytes": st.Size}, nil
 }
 
 // list answers a page; its token is the last key of the page before.
 func (st *store) list(query url.Values) (any, error) {
 	limit := 10
+
 	if value := query.Get("MaxResults"); value != "" {
 		var err error
 		if limit, err = strconv.Atoi(value); err != nil || limit < 1 || limit > 50 {
 			return nil, invalid("MaxResults: found " + value + ", expected 1 to 50")
 		}
 	}
+
 	page := struct {
 		Items     []pair
 		NextToken string `json:",omitempty"`
 	}{Items: []pair{}}
+
 	for _, key := range slices.Sorted(maps.Keys(st.Values)) {
 		if key <= query.Get("NextToken") {
 			continue
 		}
+
 		if len(page.Items) == limit {
 			page.NextToken = page.Items[limit-1].Key
 			break
 		}
+
 		page.Items = append(page.Items, pair{key, st.Values[key]})
 	}
+
 	return page, nil
 }
 
-// write holds every write to the version of the whole store. The message is the one that the real service
-// was seen to answer a stale ETag with.
+// write holds every write to the version of the whole store. The message is the one that the real
+// service was seen to answer a stale ETag with.
 func (st *store) write(operation, key, ifMatch string, body []byte) (any, error) {
 	if ifMatch == "" {
 		return nil, invalid("If-Match: expected the store's ETag, which DescribeKeyValueStore tells")
 	}
+
 	if ifMatch != st.etag() {
 		return nil, invalid("Pre-Condition failed during update of Key-Value-Store")
 	}
+
 	var in struct {
 		Value   *string
 		Puts    []pair
@@ -140,7 +162,9 @@ func (st *store) write(operation, key, ifMatch string, body []byte) (any, error)
 			return nil, wire.Refuse("SerializationException", err.Error())
 		}
 	}
+
 	var deletes []string
+
 	switch {
 	case operation == "DeleteKey":
 		deletes = []string{key}
@@ -151,12 +175,15 @@ func (st *store) write(operation, key, ifMatch string, body []byte) (any, error)
 	case len(in.Puts)+len(in.Deletes) == 0 || len(in.Puts)+len(in.Deletes) > maxRequest:
 		return nil, invalid("Puts, Deletes: expected 1 to 50 keys in all")
 	}
+
 	for _, d := range in.Deletes {
 		deletes = append(deletes, d.Key)
 	}
+
 	if err := st.change(in.Puts, deletes, time.Now()); err != nil {
 		return nil, err
 	}
+
 	return map[string]any{"ItemCount": len(st.Values), "TotalSizeInBytes": st.Size}, nil
 }
 

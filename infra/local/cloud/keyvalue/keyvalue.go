@@ -1,6 +1,6 @@
-// Package keyvalue stands in for the data plane of CloudFront KeyValueStore, through which the edge learns the
-// route. It remembers what every key was and when, because the real edge converges slowly: an edge
-// location here reads the store as it was some time ago.
+// Package keyvalue stands in for the data plane of CloudFront KeyValueStore, through which the
+// edge learns the route. It remembers what every key was and when, because the real edge converges
+// slowly: an edge location here reads the store as it was some time ago.
 package keyvalue
 
 import (
@@ -45,16 +45,21 @@ const (
 // New makes a service without stores.
 func New() *Service { return &Service{stores: map[string]*store{}} }
 
-// Create makes a store, or finds the one of that name, and returns its ARN: a global one, without a region.
+// Create makes a store, or finds the one of that name, and returns its ARN: a global one, without
+// a region.
 func (s *Service) Create(name string) (arn string) {
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(name))
 	arn = "arn:aws:cloudfront::" + wire.Account + ":key-value-store/" + id.String()
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.stores[arn] == nil {
 		now := time.Now()
-		s.stores[arn] = &store{Created: now, Modified: now, Values: map[string]string{}, History: map[string][]entry{}}
+		s.stores[arn] = &store{Created: now, Modified: now, Values: map[string]string{},
+			History: map[string][]entry{}}
 	}
+
 	return arn
 }
 
@@ -62,13 +67,16 @@ func (s *Service) Create(name string) (arn string) {
 func (s *Service) Put(arn, key, value string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	st, err := s.store(arn)
 	if err == nil {
 		err = st.change([]pair{{key, value}}, nil, time.Time{})
 	}
+
 	if err != nil {
 		return fmt.Errorf("put key %q into %s: %w", key, arn, err)
 	}
+
 	return nil
 }
 
@@ -76,16 +84,19 @@ func (s *Service) Put(arn, key, value string) error {
 func (s *Service) Read(arn, key string, asOf time.Time) (value string, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	st := s.stores[arn]
 	if st == nil {
 		return "", false
 	}
+
 	history := st.History[key]
 	for i := len(history) - 1; i >= 0; i-- {
 		if !history[i].From.After(asOf) {
 			return history[i].Value, history[i].Exists
 		}
 	}
+
 	return "", false
 }
 
@@ -94,7 +105,9 @@ func (s *Service) store(arn string) (*store, error) {
 	if st := s.stores[arn]; st != nil {
 		return st, nil
 	}
-	return nil, &wire.Error{Status: 404, Code: "ResourceNotFoundException", Message: "The key value store was not found: " + arn}
+
+	return nil, &wire.Error{Status: 404, Code: "ResourceNotFoundException",
+		Message: "The key value store was not found: " + arn}
 }
 
 type pair struct{ Key, Value string }
@@ -103,43 +116,57 @@ type pair struct{ Key, Value string }
 func (st *store) change(puts []pair, deletes []string, from time.Time) error {
 	seen := map[string]bool{}
 	size := st.Size
+
 	for _, p := range puts {
 		if err := once(seen, p.Key); err != nil {
 			return err
 		}
+
 		if len(p.Value) > maxValue {
-			return invalid(fmt.Sprintf("value of key %q: %d bytes, expected at most %d", p.Key, len(p.Value), maxValue))
+			return invalid(fmt.Sprintf("value of key %q: %d bytes, expected at most %d", p.Key, len(p.Value),
+				maxValue))
 		}
+
 		size += int64(len(p.Key)+len(p.Value)) - st.sizeOf(p.Key)
 	}
+
 	for _, key := range deletes {
 		if err := once(seen, key); err != nil {
 			return err
 		}
+
 		size -= st.sizeOf(key)
 	}
+
 	if size > maxStore {
-		return &wire.Error{Status: 402, Code: "ServiceQuotaExceededException", Message: "The key value store would exceed 5 MB"}
+		return &wire.Error{Status: 402, Code: "ServiceQuotaExceededException",
+			Message: "The key value store would exceed 5 MB"}
 	}
+
 	changed := len(puts) > 0
 	for _, p := range puts {
 		st.Values[p.Key] = p.Value
 		st.History[p.Key] = append(st.History[p.Key], entry{from, p.Value, true})
 	}
+
 	for _, key := range deletes {
 		if _, ok := st.Values[key]; !ok {
 			continue
 		}
+
 		changed = true
+
 		delete(st.Values, key)
 		st.History[key] = append(st.History[key], entry{from, "", false})
 	}
+
 	st.Size = size
 	// A write that changes nothing, such as deleting a key that is not there, leaves the ETag.
 	if changed {
 		st.Version++
 		st.Modified = time.Now()
 	}
+
 	return nil
 }
 
@@ -148,6 +175,7 @@ func (st *store) sizeOf(key string) int64 {
 	if !ok {
 		return 0
 	}
+
 	return int64(len(key) + len(value))
 }
 
@@ -157,10 +185,13 @@ func once(seen map[string]bool, key string) error {
 	if key == "" || len(key) > maxKey {
 		return invalid(fmt.Sprintf("key %q: %d bytes, expected 1 to %d", key, len(key), maxKey))
 	}
+
 	if seen[key] {
 		return invalid(fmt.Sprintf("key %q is named twice", key))
 	}
+
 	seen[key] = true
+
 	return nil
 }
 

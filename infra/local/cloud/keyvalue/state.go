@@ -11,11 +11,13 @@ func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 // Save is for who holds the service.
 func (s *Service) Save() State {
 	state := State{map[string]store{}}
+
 	for arn, st := range s.stores {
 		copied := *st
 		copied.Values, copied.History = maps.Clone(st.Values), maps.Clone(st.History)
 		state.Stores[arn] = copied
 	}
+
 	return state
 }
 
@@ -23,6 +25,7 @@ func (s *Service) Save() State {
 func (s *Service) Load(state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for arn, st := range state.Stores {
 		s.stores[arn] = &st
 	}

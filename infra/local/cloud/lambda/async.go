@@ -13,8 +13,8 @@ const (
 	lastThrottle  = 5 * time.Minute
 )
 
-// InvokeAsync queues an event for a function, as invocation type Event does: it returns at once, and an
-// invocation that fails is tried twice more.
+// InvokeAsync queues an event for a function, as invocation type Event does: it returns at once,
+// and an invocation that fails is tried twice more.
 func (s *Service) InvokeAsync(functionNameOrARN string, payload []byte) error {
 	return s.invokeAsync(functionNameOrARN, "", payload)
 }
@@ -24,15 +24,20 @@ func (s *Service) invokeAsync(text, qualifier string, payload []byte) error {
 	if err != nil {
 		return err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.closed {
 		return errClosed
 	}
+
 	q := queued{Call{uuid.NewString(), n.arn(), payload}, time.Now()}
 	s.queue[q.Call.RequestID] = q
+
 	s.calls.Add(1)
 	go s.deliver(n, q)
+
 	return nil
 }
 
@@ -40,6 +45,7 @@ func (s *Service) invokeAsync(text, qualifier string, payload []byte) error {
 func (s *Service) Queued() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return len(s.queue)
 }
 
@@ -51,9 +57,12 @@ func (s *Service) deliver(n name, q queued) {
 		delete(s.queue, q.Call.RequestID)
 		s.mu.Unlock()
 	}()
+
 	throttle := firstThrottle
+
 	for retries := 0; time.Since(q.Since) < maxEventAge; {
 		var delay time.Duration
+
 		v, err := s.admit(n)
 		if err == nil {
 			out := s.run(n, v, q.Call)
@@ -61,6 +70,7 @@ func (s *Service) deliver(n name, q queued) {
 				return
 			}
 		}
+
 		switch {
 		case isThrottled(err):
 			delay, throttle = throttle, min(2*throttle, lastThrottle)
@@ -70,6 +80,7 @@ func (s *Service) deliver(n name, q queued) {
 			delay = s.options.RetryDelays[retries]
 			retries++
 		}
+
 		if !s.pause(delay) {
 			return
 		}
@@ -80,6 +91,7 @@ func (s *Service) deliver(n name, q queued) {
 func (s *Service) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+
 	select {
 	case <-timer.C:
 		return true

@@ -29,15 +29,19 @@ func checkZip(data []byte) error {
 	if err != nil {
 		return invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
 	}
+
 	var size uint64
+
 	for _, file := range archive.File {
 		if !filepath.IsLocal(file.Name) {
 			return invalid("Could not unzip uploaded file: %q is not a path inside the package.", file.Name)
 		}
+
 		if size += file.UncompressedSize64; size > maxUnzipped {
 			return invalid("Unzipped size must be smaller than %d bytes", maxUnzipped)
 		}
 	}
+
 	return nil
 }
 
@@ -50,41 +54,53 @@ type codeUpdate struct {
 	RevisionId string
 }
 
-// updateFunctionCode fetches and checks the package before it takes the lock: Code may call another stand-in.
+// updateFunctionCode fetches and checks the package before it takes the lock: Code may call
+// another stand-in.
 func (s *Service) updateFunctionCode(r *http.Request) (any, error) {
 	var update codeUpdate
 	if err := wire.Read(r, &update); err != nil {
 		return nil, err
 	}
+
 	zip, err := s.fetch(update)
 	if err != nil {
 		return nil, err
 	}
+
 	if err := checkZip(zip); err != nil {
 		return nil, err
 	}
+
 	return s.withFunction(func(r *http.Request, f *function, n name) (any, error) {
 		if n.qualifier != "" && n.qualifier != latest {
-			return nil, invalid("qualifier: found %q, but only the code of $LATEST can be updated", n.qualifier)
+			return nil, invalid("qualifier: found %q, but only the code of $LATEST can be updated",
+				n.qualifier)
 		}
+
 		if err := f.ready(n); err != nil {
 			return nil, err
 		}
+
 		if err := checkRevision(update.RevisionId, f.Latest.Status.revisionID()); err != nil {
 			return nil, err
 		}
+
 		changed := f.Latest
+
 		changed.Zip, changed.CodeSHA256 = zip, Digest(zip)
 		if update.DryRun {
 			return changed.configuration(n), nil
 		}
+
 		changed.Modified = time.Now()
 		changed.Status = status{uuid.NewString(), uuid.NewString(), time.Now().Add(s.options.UpdateTime)}
+
 		f.Before, f.Latest = f.Latest, changed
 		if update.Publish {
 			v := f.publish("")
 			return v.configuration(name{n.function, v.Version}), nil
 		}
+
 		return changed.configuration(n), nil
 	})(r)
 }
@@ -92,7 +108,8 @@ func (s *Service) updateFunctionCode(r *http.Request) (any, error) {
 func (s *Service) fetch(update codeUpdate) ([]byte, error) {
 	switch fromS3 := update.S3Bucket != "" || update.S3Key != ""; {
 	case fromS3 && update.ZipFile != nil:
-		return nil, invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+		return nil, invalid("Please do not provide other FunctionCode parameters when providing a " +
+			"ZipFile.")
 	case update.ZipFile != nil:
 		return update.ZipFile, nil
 	case !fromS3:
@@ -100,17 +117,22 @@ func (s *Service) fetch(update codeUpdate) ([]byte, error) {
 	case s.options.Code == nil:
 		return nil, invalid("S3Bucket: there is no S3 beside this Lambda, send ZipFile")
 	}
+
 	zip, err := s.options.Code(update.S3Bucket, update.S3Key)
 	if err != nil {
-		return nil, invalid("Error occurred while GetObject. s3://%s/%s: %v", update.S3Bucket, update.S3Key, err)
+		return nil, invalid("Error occurred while GetObject. s3://%s/%s: %v", update.S3Bucket,
+			update.S3Key, err)
 	}
+
 	return zip, nil
 }
 
 // ready refuses a change while another one is under way.
 func (f *function) ready(n name) error {
 	if f.Latest.Status.inProgress() {
-		return conflict("The operation cannot be performed at this time. An update is in progress for resource: %s", name{function: n.function}.arn())
+		return conflict("The operation cannot be performed at this time. An update is in progress for "+
+			"resource: %s", name{function: n.function}.arn())
 	}
+
 	return nil
 }

@@ -34,7 +34,8 @@ type Version struct {
 	Status      status
 }
 
-// status is the revision of a version or $LATEST; where an update is under way, the one it will settle on too.
+// status is the revision of a version or $LATEST; where an update is under way, the one it will
+// settle on too.
 type status struct {
 	Revision string
 	Settled  string    // AWS gives a new RevisionId when the update is over
@@ -47,6 +48,7 @@ func (s status) revisionID() string {
 	if s.inProgress() || s.Settled == "" {
 		return s.Revision
 	}
+
 	return s.Settled
 }
 
@@ -62,31 +64,38 @@ type alias struct {
 	Name, Version, Description, Revision string
 }
 
-// Create provisions a function with its code in $LATEST, or gives the one there is this code, and returns its ARN.
+// Create provisions a function with its code in $LATEST, or gives the one there is this code, and
+// returns its ARN.
 func (s *Service) Create(f Function) (string, error) {
 	n, err := parseName(f.Name, "")
 	if err != nil {
 		return "", err
 	}
+
 	if err := checkZip(f.Zip); err != nil {
 		return "", err
 	}
+
 	if f.Timeout < 0 || f.Timeout > 15*time.Minute {
 		return "", invalid("timeout of %s: found %s, expected at most 15m", n.function, f.Timeout)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	there := s.functions[n.function]
 	if there == nil {
 		there = &function{Aliases: map[string]*alias{}}
 		s.functions[n.function] = there
 	}
+
 	there.Latest = Version{
 		Function: n.function, Version: latest, CodeSHA256: Digest(f.Zip), Zip: f.Zip,
 		Handler: orDefault(f.Handler, "bootstrap"), Timeout: orDefault(f.Timeout, 3*time.Second),
 		MemoryMB: orDefault(f.MemoryMB, 128), Environment: f.Environment,
 		Modified: time.Now(), Status: status{Revision: uuid.NewString()},
 	}
+
 	return name{function: n.function}.arn(), nil
 }
 
@@ -94,10 +103,12 @@ func (s *Service) Create(f Function) (string, error) {
 func (s *Service) Publish(functionName string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	f, _, err := s.find(functionName, "")
 	if err != nil {
 		return "", err
 	}
+
 	return f.publish("").Version, nil
 }
 
@@ -105,14 +116,18 @@ func (s *Service) Publish(functionName string) (string, error) {
 func (s *Service) Alias(functionName, aliasName, version string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	f, n, err := s.find(functionName, "")
 	if err != nil {
 		return err
 	}
+
 	if a := f.Aliases[aliasName]; a != nil {
 		return f.update(n, a, aliasChange{FunctionVersion: version})
 	}
+
 	_, err = f.createAlias(n, aliasChange{Name: aliasName, FunctionVersion: version})
+
 	return err
 }
 
@@ -121,6 +136,7 @@ func orDefault[T comparable](value, otherwise T) T {
 	if value == zero {
 		return otherwise
 	}
+
 	return value
 }
 
@@ -130,10 +146,12 @@ func (s *Service) find(text, qualifier string) (*function, name, error) {
 	if err != nil {
 		return nil, n, err
 	}
+
 	f := s.functions[n.function]
 	if f == nil {
 		return nil, n, notFound(n.arn())
 	}
+
 	return f, n, nil
 }
 
@@ -143,16 +161,20 @@ func (f *function) resolve(n name) (*Version, error) {
 	if number == "" || number == latest {
 		return &f.Latest, nil
 	}
+
 	if a := f.Aliases[number]; a != nil {
 		number = a.Version
 	}
+
 	if number == latest {
 		return &f.Latest, nil
 	}
+
 	i := slices.IndexFunc(f.Versions, func(v Version) bool { return v.Version == number })
 	if i < 0 {
 		return nil, notFound(n.arn())
 	}
+
 	return &f.Versions[i], nil
 }
 
@@ -161,12 +183,14 @@ func (f *function) publish(description string) *Version {
 	if last := len(f.Versions) - 1; last >= 0 && f.Versions[last].CodeSHA256 == f.Latest.CodeSHA256 {
 		return &f.Versions[last]
 	}
+
 	f.Counter++
 	version := f.Latest
 	version.Version = strconv.Itoa(f.Counter)
 	version.Description = orDefault(description, version.Description)
 	version.Status = status{Revision: uuid.NewString(), Until: f.Latest.Status.Until}
 	f.Versions = append(f.Versions, version)
+
 	return &f.Versions[len(f.Versions)-1]
 }
 
@@ -174,24 +198,34 @@ func (f *function) unpublish(n name) error {
 	if n.qualifier == latest {
 		return invalid("$LATEST version cannot be deleted without deleting the function.")
 	}
+
 	if !versionPattern.MatchString(n.qualifier) {
 		return invalid("qualifier: found %q, expected a version", n.qualifier)
 	}
+
 	var naming []string
+
 	for _, a := range f.Aliases {
 		if a.Version == n.qualifier {
 			naming = append(naming, a.Name)
 		}
 	}
+
 	if len(naming) > 0 {
 		slices.Sort(naming)
-		return conflict("Unable to delete version because the following aliases reference it: [%s]", strings.Join(naming, ", "))
+
+		return conflict("Unable to delete version because the following aliases reference it: [%s]",
+			strings.Join(naming, ", "))
 	}
-	kept := slices.DeleteFunc(slices.Clone(f.Versions), func(v Version) bool { return v.Version == n.qualifier })
+
+	kept := slices.DeleteFunc(slices.Clone(f.Versions),
+		func(v Version) bool { return v.Version == n.qualifier })
 	if len(kept) == len(f.Versions) {
 		return notFound(n.arn())
 	}
+
 	f.Versions = kept
+
 	return nil
 }
 
@@ -199,12 +233,15 @@ func (f *function) unpublish(n name) error {
 func (s *Service) Published(functionName string) (versions []Version, aliases map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	aliases = map[string]string{}
+
 	if f := s.functions[functionName]; f != nil {
 		versions = slices.Clone(f.Versions)
 		for _, a := range f.Aliases {
 			aliases[a.Name] = a.Version
 		}
 	}
+
 	return versions, aliases
 }

@@ -26,18 +26,22 @@ func (s *Service) routes() *http.ServeMux {
 				wire.Answer(w, r, nil, tooMany())
 				return
 			}
+
 			result, err := answer(r)
 			if err != nil {
 				wire.Answer(w, r, nil, err)
 				return
 			}
+
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
+
 			if status != http.StatusNoContent {
 				_ = json.NewEncoder(w).Encode(result)
 			}
 		})
 	}
+
 	const all, one = "/2015-03-31/functions/", "/2015-03-31/functions/{name}"
 	handle(own, "GET "+one, http.StatusOK, s.withFunction(s.getFunction))
 	handle(shared, "GET "+one+"/configuration", http.StatusOK, s.withFunction(s.getConfiguration))
@@ -56,6 +60,7 @@ func (s *Service) routes() *http.ServeMux {
 		wire.Answer(w, r, nil, refuse(http.StatusNotFound, "UnknownOperationException",
 			"Lambda on this machine does not stand in for %s %s", r.Method, r.URL.Path))
 	})
+
 	return mux
 }
 
@@ -67,10 +72,12 @@ func (s *Service) withFunction(do func(*http.Request, *function, name) (any, err
 	return func(r *http.Request) (any, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		f, n, err := s.find(r.PathValue("name"), r.URL.Query().Get("Qualifier"))
 		if err != nil {
 			return nil, err
 		}
+
 		return do(r, f, n)
 	}
 }
@@ -78,22 +85,28 @@ func (s *Service) withFunction(do func(*http.Request, *function, name) (any, err
 // paginate cuts the page that Marker and MaxItems ask for; a marker is the index it begins at.
 func paginate[T any](r *http.Request, list []T) (page []T, next string, err error) {
 	query := r.URL.Query()
+
 	start, size := 0, 50
 	if marker := query.Get("Marker"); marker != "" {
 		if start, err = strconv.Atoi(marker); err != nil || start < 0 {
 			return nil, "", invalid("Marker: found %q, expected the NextMarker of an earlier answer", marker)
 		}
 	}
+
 	if items := query.Get("MaxItems"); items != "" {
 		if size, err = strconv.Atoi(items); err != nil || size < 1 || size > 10000 {
 			return nil, "", invalid("MaxItems: found %q, expected 1 to 10000", items)
 		}
+
 		size = min(size, 50)
 	}
+
 	start = min(start, len(list))
+
 	end := min(start+size, len(list))
 	if end < len(list) {
 		next = strconv.Itoa(end)
 	}
+
 	return list[start:end], next, nil
 }

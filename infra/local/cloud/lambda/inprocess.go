@@ -24,12 +24,14 @@ type InProcess struct {
 	handlers map[string]Handler
 }
 
-// NewInProcess makes a Runner of handlers by function name or by Digest of the code; the digest goes first.
+// NewInProcess makes a Runner of handlers by function name or by Digest of the code; the digest
+// goes first.
 func NewInProcess(handlers map[string]Handler) *InProcess {
 	p := &InProcess{handlers: map[string]Handler{}}
 	for key, h := range handlers {
 		p.Handle(key, h)
 	}
+
 	return p
 }
 
@@ -37,15 +39,18 @@ func NewInProcess(handlers map[string]Handler) *InProcess {
 func (p *InProcess) Handle(nameOrDigest string, h Handler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	p.handlers[nameOrDigest] = h
 }
 
 func (p *InProcess) handler(v Version) Handler {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+
 	if h := p.handlers[v.CodeSHA256]; h != nil {
 		return h
 	}
+
 	return p.handlers[v.Function]
 }
 
@@ -53,32 +58,41 @@ func (p *InProcess) handler(v Version) Handler {
 func (p *InProcess) Run(ctx context.Context, v Version, call Call) ([]byte, string, error) {
 	handle := p.handler(v)
 	if handle == nil {
-		return nil, "", fmt.Errorf("invoke %s: no handler for function %s nor for code %s", call.ARN, v.Function, v.CodeSHA256)
+		return nil, "", fmt.Errorf("invoke %s: no handler for function %s nor for code %s", call.ARN,
+			v.Function, v.CodeSHA256)
 	}
+
 	limited, cancel := context.WithTimeout(ctx, v.Timeout)
 	defer cancel()
-	limited = lambdacontext.NewContext(limited, &lambdacontext.LambdaContext{AwsRequestID: call.RequestID, InvokedFunctionArn: call.ARN})
+
+	limited = lambdacontext.NewContext(
+		limited, &lambdacontext.LambdaContext{AwsRequestID: call.RequestID, InvokedFunctionArn: call.ARN})
 
 	type answer struct {
 		payload       []byte
 		functionError string
 	}
+
 	answered := make(chan answer, 1)
+
 	go func() {
 		payload, functionError := perform(limited, handle, call)
 		answered <- answer{payload, functionError}
 	}()
+
 	var a answer
 	select {
 	case a = <-answered:
 	case <-limited.Done():
 	}
+
 	switch {
 	case ctx.Err() != nil:
 		return nil, "", fmt.Errorf("invoke %s: %w", call.ARN, ctx.Err())
 	case limited.Err() != nil:
 		a.payload, a.functionError = timedOut(call, v.Timeout)
 	}
+
 	return a.payload, a.functionError, nil
 }
 
@@ -86,12 +100,14 @@ func (p *InProcess) Run(ctx context.Context, v Version, call Call) ([]byte, stri
 func (p *InProcess) Close() {}
 
 // perform renders errors and panics as aws-lambda-go does: by the outermost type alone.
-func perform(ctx context.Context, handle Handler, call Call) (payload []byte, functionError string) {
+func perform(ctx context.Context, handle Handler, call Call) (payload []byte,
+	functionError string) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			payload, functionError = render(thrown, fmt.Sprint(thrown))
 		}
 	}()
+
 	payload, err := handle(ctx, call.Payload)
 	switch {
 	case errors.Is(err, ErrExit):
@@ -99,6 +115,7 @@ func perform(ctx context.Context, handle Handler, call Call) (payload []byte, fu
 	case err != nil:
 		return render(err, err.Error())
 	}
+
 	return payload, ""
 }
 
@@ -107,9 +124,11 @@ func render(wrong any, message string) ([]byte, string) {
 		payload, _ := json.Marshal(response)
 		return payload, unhandled
 	}
+
 	kind := reflect.TypeOf(wrong)
 	if kind.Kind() == reflect.Pointer {
 		kind = kind.Elem()
 	}
+
 	return failure(kind.Name(), message)
 }

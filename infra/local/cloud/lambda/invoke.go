@@ -29,10 +29,11 @@ type result struct {
 	err           error
 }
 
-// Invoke runs a function and waits for its answer. The name may be an ARN and may carry a qualifier.
-// functionError is what X-Amz-Function-Error would say, err a refusal. A caller that leaves early does
-// not end the function, which then runs to its end as it does on AWS.
-func (s *Service) Invoke(ctx context.Context, functionNameOrARN string, payload []byte) ([]byte, string, error) {
+// Invoke runs a function and waits for its answer. The name may be an ARN and may carry a
+// qualifier. functionError is what X-Amz-Function-Error would say, err a refusal. A caller that
+// leaves early does not end the function, which then runs to its end as it does on AWS.
+func (s *Service) Invoke(ctx context.Context, functionNameOrARN string, payload []byte) ([]byte,
+	string, error) {
 	r := s.invoke(ctx, functionNameOrARN, "", payload)
 	return r.payload, r.functionError, r.err
 }
@@ -42,12 +43,15 @@ func (s *Service) invoke(ctx context.Context, text, qualifier string, payload []
 	if err != nil {
 		return result{err: err}
 	}
+
 	v, err := s.admit(n)
 	if err != nil {
 		return result{err: err}
 	}
+
 	done := make(chan result, 1)
 	go func() { done <- s.run(n, v, Call{uuid.NewString(), n.arn(), payload}) }()
+
 	select {
 	case r := <-done:
 		return r
@@ -62,45 +66,58 @@ func (s *Service) admit(n name) (Version, error) {
 	if isThrottled(err) {
 		s.observe(n, 0, false, true)
 	}
+
 	return v, err
 }
 
 func (s *Service) place(n name) (Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	f := s.functions[n.function]
 	if f == nil {
 		return Version{}, notFound(n.arn())
 	}
+
 	v, err := f.invocable(n)
 	if err != nil {
 		return Version{}, err
 	}
+
 	if s.closed {
 		return Version{}, errClosed
 	}
+
 	if s.inFlight >= s.options.Concurrency {
 		return Version{}, tooMany()
 	}
+
 	s.inFlight++
 	s.calls.Add(1)
+
 	return v, nil
 }
 
-var errClosed = &wire.Error{Status: http.StatusInternalServerError, Code: "ServiceException", Message: "Lambda is being shut down"}
+var errClosed = &wire.Error{Status: http.StatusInternalServerError, Code: "ServiceException",
+	Message: "Lambda is being shut down"}
 
 func (s *Service) run(n name, v Version, call Call) result {
 	defer s.calls.Done()
+
 	start := time.Now()
+
 	payload, functionError, err := s.options.Runner.Run(s.running, v, call)
 	if len(payload) > maxResponse {
 		payload, functionError = failure("Function.ResponseSizeTooLarge",
-			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse))
+			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).",
+				maxResponse))
 	}
+
 	s.mu.Lock()
 	s.inFlight--
 	s.mu.Unlock()
 	s.observe(n, time.Since(start), err != nil || functionError != "", false)
+
 	return result{v.Version, payload, functionError, err}
 }
 
@@ -114,13 +131,17 @@ func (s *Service) observe(n name, duration time.Duration, failed, throttled bool
 func (s *Service) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	text, qualifier := r.PathValue("name"), r.URL.Query().Get("Qualifier")
 	kind := orDefault(r.Header.Get("X-Amz-Invocation-Type"), "RequestResponse")
+
 	payload, err := readPayload(r, kind)
 	if err != nil {
 		wire.Answer(w, r, nil, err)
 		return
 	}
+
 	status := http.StatusOK
+
 	var out result
+
 	switch kind {
 	case "RequestResponse":
 		out = s.invoke(r.Context(), text, qualifier, payload)
@@ -133,17 +154,22 @@ func (s *Service) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	default:
 		out.err = invalid("InvocationType: found %q, expected RequestResponse, Event or DryRun", kind)
 	}
+
 	if out.err != nil {
 		wire.Answer(w, r, nil, out.err)
 		return
 	}
+
 	w.Header().Set("Content-Type", "application/json")
+
 	if out.version != "" {
 		w.Header().Set("X-Amz-Executed-Version", out.version)
 	}
+
 	if out.functionError != "" {
 		w.Header().Set("X-Amz-Function-Error", out.functionError)
 	}
+
 	w.WriteHeader(status)
 	_, _ = w.Write(out.payload)
 }
@@ -153,17 +179,21 @@ func readPayload(r *http.Request, kind string) ([]byte, error) {
 	if kind == "Event" {
 		limit = maxEvent
 	}
+
 	payload, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the payload: %w", err)
 	case len(payload) > limit:
-		return nil, refuse(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "%s payload must be smaller than %d bytes", kind, limit)
+		return nil, refuse(http.StatusRequestEntityTooLarge, "RequestTooLargeException",
+			"%s payload must be smaller than %d bytes", kind, limit)
 	case len(payload) == 0:
 		return []byte("{}"), nil
 	case !json.Valid(payload):
-		return nil, refuse(http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json")
+		return nil, refuse(http.StatusBadRequest, "InvalidRequestContentException",
+			"Could not parse request body into json")
 	}
+
 	return payload, nil
 }
 
@@ -171,11 +201,14 @@ func readPayload(r *http.Request, kind string) ([]byte, error) {
 func (s *Service) exists(text, qualifier string) (name, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	f, n, err := s.find(text, qualifier)
 	if err != nil {
 		return n, err
 	}
+
 	_, err = f.resolve(n)
+
 	return n, err
 }
 

@@ -1,6 +1,7 @@
-// Package lambda stands in for AWS Lambda: functions, versions and aliases over the wire as the SDK and
-// the CLI speak it, and invocations that a Runner carries out. It exists so that a release can be played
-// through on one machine, or in a test under virtual time, against something as strict as the real one.
+// Package lambda stands in for AWS Lambda: functions, versions and aliases over the wire as the
+// SDK and the CLI speak it, and invocations that a Runner carries out. It exists so that a release
+// can be played through on one machine, or in a test under virtual time, against something as
+// strict as the real one.
 package lambda
 
 import (
@@ -26,7 +27,8 @@ type Options struct {
 
 // Limits are the quotas and delays of the real service; zero values stand for its own numbers.
 type Limits struct {
-	// ControlPlane is how many requests a second all operations share, but for Invoke and GetFunction: 15.
+	// ControlPlane is how many requests a second all operations share, but for Invoke and GetFunction:
+	// 15.
 	ControlPlane rate.Limit
 	// GetFunction has a quota of its own: 100.
 	GetFunction rate.Limit
@@ -34,7 +36,8 @@ type Limits struct {
 	Concurrency int
 	// UpdateTime is how long LastUpdateStatus stays InProgress: a second.
 	UpdateTime time.Duration
-	// RetryDelays come before the second and third attempt of an asynchronous invocation: 1 and 2 minutes.
+	// RetryDelays come before the second and third attempt of an asynchronous invocation: 1 and 2
+	// minutes.
 	RetryDelays []time.Duration
 }
 
@@ -42,18 +45,23 @@ func (l Limits) withDefaults() Limits {
 	if l.ControlPlane == 0 {
 		l.ControlPlane = 15
 	}
+
 	if l.GetFunction == 0 {
 		l.GetFunction = 100
 	}
+
 	if l.Concurrency == 0 {
 		l.Concurrency = 1000
 	}
+
 	if l.UpdateTime == 0 {
 		l.UpdateTime = time.Second
 	}
+
 	if l.RetryDelays == nil {
 		l.RetryDelays = []time.Duration{time.Minute, 2 * time.Minute}
 	}
+
 	return l
 }
 
@@ -79,6 +87,7 @@ func New(options Options) *Service {
 	s := &Service{options: options, functions: map[string]*function{}, queue: map[string]queued{}}
 	s.running, s.stop = context.WithCancel(context.Background())
 	s.mux = s.routes()
+
 	return s
 }
 

@@ -25,21 +25,26 @@ type name struct{ function, qualifier string }
 func parseName(text, qualifier string) (name, error) {
 	rest := strings.TrimPrefix(text, "arn:aws:lambda:"+wire.Region+":")
 	rest = strings.TrimPrefix(rest, wire.Account+":")
+
 	rest = strings.TrimPrefix(rest, "function:")
 	if strings.HasPrefix(text, "arn:") && rest == text {
 		return name{}, notFound(text)
 	}
+
 	function, inName, qualified := strings.Cut(rest, ":")
 	switch {
 	case !namePattern.MatchString(function) || qualified && !qualifierPattern.MatchString(inName):
-		return name{}, invalid("function name: found %q, expected a name, a partial ARN or an ARN of %s in %s", text, wire.Account, wire.Region)
+		return name{}, invalid("function name: found %q, expected a name, a partial ARN or an ARN of %s "+
+			"in %s", text, wire.Account, wire.Region)
 	case qualifier != "" && !qualifierPattern.MatchString(qualifier):
 		return name{}, invalid("qualifier: found %q, expected a version or an alias", qualifier)
 	case qualified && qualifier != "" && inName != qualifier:
-		return name{}, invalid("The derived qualifier from the function name does not match the specified qualifier.")
+		return name{}, invalid("The derived qualifier from the function name does not match the " +
+			"specified qualifier.")
 	case qualified:
 		qualifier = inName
 	}
+
 	return name{function, qualifier}, nil
 }
 
@@ -48,6 +53,7 @@ func (n name) arn() string {
 	if n.qualifier != "" {
 		arn += ":" + n.qualifier
 	}
+
 	return arn
 }
 
@@ -75,6 +81,8 @@ func checkRevision(given, current string) error {
 	if given == "" || given == current {
 		return nil
 	}
+
 	return refuse(http.StatusPreconditionFailed, "PreconditionFailedException",
-		"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
+		"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias "+
+			"API to retrieve the latest Revision Id")
 }

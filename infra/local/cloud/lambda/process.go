@@ -49,6 +49,7 @@ func newProcess(s *set, folder string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the runtime of %s: %w", s.version.Function, err)
 	}
+
 	alive, kill := context.WithCancel(context.Background())
 	p := &process{
 		set: s, kill: kill, ready: make(chan struct{}), initFailed: make(chan []byte, 1),
@@ -67,9 +68,11 @@ func newProcess(s *set, folder string) (*process, error) {
 	if err := s.processes.start(p.cmd); err != nil {
 		kill()
 		listener.Close()
+
 		return nil, &initError{entrypoint: err}
 	}
 	go func() { _ = p.api.Serve(listener) }()
+
 	return p, nil
 }
 
@@ -83,24 +86,29 @@ func (p *process) wait() {
 	p.set.forget(p)
 }
 
-// await is the invoke phase. Like AWS's it lasts until the process asks for more, not just until it has
-// answered: a caller who comes back at once then finds it idle, and a panic has ended it.
+// await is the invoke phase. Like AWS's it lasts until the process asks for more, not just until
+// it has answered: a caller who comes back at once then finds it idle, and a panic has ended it.
 func (p *process) await(ctx context.Context, w *work, timeout time.Duration) (answer, error) {
 	timer := time.NewTimer(time.Until(w.deadline))
 	defer timer.Stop()
+
 	late := false
+
 	select {
 	case <-w.over:
 	case <-p.dead:
 	case <-timer.C:
 		late = true
+
 		p.kill()
 		<-p.dead
 	case <-ctx.Done():
 		p.kill()
 		<-p.dead
+
 		return answer{}, fmt.Errorf("invoke %s: %w", w.call.ARN, ctx.Err())
 	}
+
 	var a answer
 	select {
 	case a = <-w.answer:
@@ -111,6 +119,7 @@ func (p *process) await(ctx context.Context, w *work, timeout time.Duration) (an
 			a.payload, a.functionError = exited(w.call, p.exit)
 		}
 	}
+
 	return a, nil
 }
 
@@ -130,17 +139,21 @@ func (e *initError) Error() string {
 func (e *initError) answer(call Call) ([]byte, string) {
 	switch {
 	case e.entrypoint != nil:
-		return failure("Runtime.InvalidEntrypoint", fmt.Sprintf("RequestId: %s Error: Couldn't start bootstrap: %v", call.RequestID, e.entrypoint))
+		return failure("Runtime.InvalidEntrypoint",
+			fmt.Sprintf("RequestId: %s Error: Couldn't start bootstrap: %v", call.RequestID, e.entrypoint))
 	case e.body != nil:
 		return e.body, unhandled
 	case e.slow != 0:
 		return timedOut(call, e.slow)
 	}
+
 	return exited(call, e.exit)
 }
 
 func asInitError(err error) (*initError, bool) {
 	var failed *initError
+
 	ok := errors.As(err, &failed)
+
 	return failed, ok
 }

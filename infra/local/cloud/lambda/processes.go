@@ -17,16 +17,19 @@ type ProcessOptions struct {
 	Root string
 	// Environment goes to every process: AWS_ENDPOINT_URL, HTTP_PROXY and the like.
 	Environment map[string]string
-	// Concurrency is how many processes a version may have; more calls wait for one to fall free, since
-	// one machine has no thousand execution environments. Default 10.
+	// Concurrency is how many processes a version may have; more calls wait for one to fall free,
+	// since one machine has no thousand execution environments. Default 10.
 	Concurrency int
-	// Idle is how long a version is not called before its processes and its folder go. Default a minute.
+	// Idle is how long a version is not called before its processes and its folder go. Default a
+	// minute.
 	Idle time.Duration
-	// Log gives the writer of a function's standard output and error; it must be safe for concurrent use.
+	// Log gives the writer of a function's standard output and error; it must be safe for concurrent
+	// use.
 	Log func(function string) io.Writer
 }
 
-// Processes runs a version's bootstrap as processes of this machine, each under a Runtime API of its own.
+// Processes runs a version's bootstrap as processes of this machine, each under a Runtime API of
+// its own.
 type Processes struct {
 	options ProcessOptions
 	forks   chan func()
@@ -41,20 +44,26 @@ func NewProcesses(options ProcessOptions) (*Processes, error) {
 	if err := os.MkdirAll(options.Root, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for the functions' code: %w", err)
 	}
+
 	options.Concurrency = orDefault(options.Concurrency, 10)
+
 	options.Idle = orDefault(options.Idle, time.Minute)
 	if options.Log == nil {
 		options.Log = func(string) io.Writer { return io.Discard }
 	}
-	p := &Processes{options: options, forks: make(chan func()), closed: make(chan struct{}), sets: map[string]*set{}}
+
+	p := &Processes{options: options, forks: make(chan func()), closed: make(chan struct{}),
+		sets: map[string]*set{}}
 	go p.fork()
+
 	return p, nil
 }
 
-// fork starts every process from one thread that lives as long as p: on Linux a child is told to die with
-// the thread that made it, which is not always the whole parent.
+// fork starts every process from one thread that lives as long as p: on Linux a child is told to
+// die with the thread that made it, which is not always the whole parent.
 func (p *Processes) fork() {
 	runtime.LockOSThread()
+
 	for {
 		select {
 		case start := <-p.forks:
@@ -67,6 +76,7 @@ func (p *Processes) fork() {
 
 func (p *Processes) start(cmd *exec.Cmd) error {
 	started := make(chan error, 1)
+
 	select {
 	case p.forks <- func() { started <- cmd.Start() }:
 		return <-started
@@ -82,6 +92,7 @@ func (p *Processes) Run(ctx context.Context, v Version, call Call) ([]byte, stri
 		return nil, "", fmt.Errorf("invoke %s: %w", call.ARN, err)
 	}
 	defer p.leave(s)
+
 	return s.run(ctx, call)
 }
 
@@ -89,24 +100,30 @@ func (p *Processes) Run(ctx context.Context, v Version, call Call) ([]byte, stri
 func (p *Processes) enter(v Version) (*set, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if p.sets == nil {
 		return nil, os.ErrClosed
 	}
+
 	key := v.Function + ":" + v.Version + ":" + v.CodeSHA256
+
 	s := p.sets[key]
 	if s == nil {
 		s = newSet(p, v)
 		s.reap = time.AfterFunc(p.options.Idle, func() { p.reap(key) })
 		p.sets[key] = s
 	}
+
 	s.reap.Stop()
 	s.calls++
+
 	return s, nil
 }
 
 func (p *Processes) leave(s *set) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if s.calls--; s.calls == 0 {
 		s.reap.Reset(p.options.Idle)
 	}
@@ -114,11 +131,13 @@ func (p *Processes) leave(s *set) {
 
 func (p *Processes) reap(key string) {
 	p.mu.Lock()
+
 	s := p.sets[key]
 	if s == nil || s.calls > 0 {
 		p.mu.Unlock()
 		return
 	}
+
 	delete(p.sets, key)
 	p.mu.Unlock()
 	s.close()
@@ -130,12 +149,15 @@ func (p *Processes) Close() {
 	sets := p.sets
 	p.sets = nil
 	p.mu.Unlock()
+
 	if sets == nil {
 		return
 	}
+
 	for _, s := range sets {
 		s.reap.Stop()
 		s.close()
 	}
+
 	close(p.closed)
 }

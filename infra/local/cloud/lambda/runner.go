@@ -9,8 +9,9 @@ import (
 
 // Runner runs the code of versions.
 type Runner interface {
-	// Run carries out one call within the version's timeout. What the function did wrong is an answer with
-	// a functionError, as Invoke reports it; err says that nothing could be run, or that ctx ended first.
+	// Run carries out one call within the version's timeout. What the function did wrong is an answer
+	// with a functionError, as Invoke reports it; err says that nothing could be run, or that ctx
+	// ended first.
 	Run(ctx context.Context, v Version, call Call) (payload []byte, functionError string, err error)
 	// Close ends whatever still runs.
 	Close()
@@ -32,7 +33,8 @@ func failure(errorType, message string) (payload []byte, functionError string) {
 }
 
 func timedOut(call Call, after time.Duration) ([]byte, string) {
-	return failure("Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", call.RequestID, after.Seconds()))
+	return failure("Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f "+
+		"seconds", call.RequestID, after.Seconds()))
 }
 
 func exited(call Call, how error) ([]byte, string) {
@@ -40,5 +42,6 @@ func exited(call Call, how error) ([]byte, string) {
 	if how != nil {
 		reason = "Runtime exited with error: " + how.Error()
 	}
+
 	return failure("Runtime.ExitError", "RequestId: "+call.RequestID+" Error: "+reason)
 }

@@ -17,10 +17,13 @@ import (
 // runtimeAPI is what a custom runtime talks to, version 2018-06-01.
 func (p *process) runtimeAPI() http.Handler {
 	const runtime = "/2018-06-01/runtime/"
+
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+runtime+"invocation/next", p.next)
-	mux.HandleFunc("POST "+runtime+"invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) { p.answered(w, r, "") })
-	mux.HandleFunc("POST "+runtime+"invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) { p.answered(w, r, unhandled) })
+	mux.HandleFunc("POST "+runtime+"invocation/{id}/response",
+		func(w http.ResponseWriter, r *http.Request) { p.answered(w, r, "") })
+	mux.HandleFunc("POST "+runtime+"invocation/{id}/error",
+		func(w http.ResponseWriter, r *http.Request) { p.answered(w, r, unhandled) })
 	mux.HandleFunc("POST "+runtime+"init/error", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
 		if err == nil {
@@ -29,24 +32,33 @@ func (p *process) runtimeAPI() http.Handler {
 			default:
 			}
 		}
+
 		w.WriteHeader(http.StatusAccepted)
 	})
+
 	return loopback.Only(mux)
 }
 
-// next ends the call that was answered, says that the process is idle, and blocks until it is given work.
+// next ends the call that was answered, says that the process is idle, and blocks until it is
+// given work.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
+
 	before := p.current
 	if before == nil || len(before.answer) > 0 {
 		p.current = nil
 	}
 	p.mu.Unlock()
+
 	first := false
+
 	p.firstNext.Do(func() { first = true; close(p.ready) })
+
 	switch {
 	case before != nil && len(before.answer) == 0:
-		refuseRuntime(w, "InvalidStateTransition", "asked for more before it answered "+before.call.RequestID)
+		refuseRuntime(w, "InvalidStateTransition", "asked for more before it answered "+
+			before.call.RequestID)
+
 		return
 	case !first && p.listed.CompareAndSwap(false, true):
 		select {
@@ -55,24 +67,29 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+
 	if before != nil {
 		close(before.over)
 	}
+
 	var next *work
 	select {
 	case next = <-p.work:
 	case <-r.Context().Done():
 		return
 	}
+
 	p.mu.Lock()
 	p.current = next
 	p.mu.Unlock()
+
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Lambda-Runtime-Aws-Request-Id", next.call.RequestID)
 	header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(next.deadline.UnixMilli(), 10))
 	header.Set("Lambda-Runtime-Invoked-Function-Arn", next.call.ARN)
 	header.Set("Lambda-Runtime-Trace-Id", traceID())
+
 	_, _ = w.Write(next.call.Payload)
 }
 
@@ -82,29 +99,35 @@ func (p *process) answered(w http.ResponseWriter, r *http.Request, functionError
 	if err != nil {
 		return // the process died while it answered
 	}
+
 	p.mu.Lock()
 	current := p.current
 	p.mu.Unlock()
+
 	if current == nil || current.call.RequestID != r.PathValue("id") {
 		refuseRuntime(w, "InvalidRequestID", "Invalid request ID")
 		return
 	}
+
 	select {
 	case current.answer <- answer{body, functionError}:
 	default:
 		refuseRuntime(w, "InvalidStateTransition", "answered twice")
 		return
 	}
+
 	status := http.StatusAccepted
 	if len(body) > maxResponse {
 		status = http.StatusRequestEntityTooLarge
 	}
+
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, `{"status":"OK"}`)
 }
 
 func refuseRuntime(w http.ResponseWriter, errorType, message string) {
 	payload, _ := failure(errorType, message)
+
 	w.WriteHeader(http.StatusBadRequest)
 	_, _ = w.Write(payload)
 }
@@ -114,8 +137,8 @@ func traceID() string {
 	return "Root=1-" + strconv.FormatInt(time.Now().Unix(), 16) + "-" + id[:24] + ";Sampled=0"
 }
 
-// environ is the environment of a process: what Lambda sets wins over what the function is configured
-// with, and that over what every process gets.
+// environ is the environment of a process: what Lambda sets wins over what the function is
+// configured with, and that over what every process gets.
 func environ(v Version, every map[string]string, folder, api string) []string {
 	set := map[string]string{
 		"PATH": os.Getenv("PATH"), "LANG": "en_US.UTF-8", "TZ": ":UTC", "TMPDIR": os.TempDir(),
@@ -137,9 +160,11 @@ func environ(v Version, every map[string]string, folder, api string) []string {
 			set[key] = value
 		}
 	}
+
 	list := make([]string, 0, len(set))
 	for key, value := range set {
 		list = append(list, key+"="+value)
 	}
+
 	return list
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// AWS gives a process this long to ask for its first invocation, and the function's timeout on top when it doesn't.
+// AWS gives a process this long to ask for its first invocation, and the function's timeout on top
+// when it doesn't.
 const initTime = 10 * time.Second
 
 // set is the processes of one version.
@@ -45,8 +46,11 @@ func (s *set) run(ctx context.Context, call Call) ([]byte, string, error) {
 		if err != nil {
 			return answerOf(call, err)
 		}
+
 		p.listed.Store(false)
-		w := &work{call: call, deadline: time.Now().Add(s.version.Timeout), answer: make(chan answer, 1), over: make(chan struct{})}
+
+		w := &work{call: call, deadline: time.Now().Add(s.version.Timeout), answer: make(chan answer, 1),
+			over: make(chan struct{})}
 		select {
 		case p.work <- w:
 			a, err := p.await(ctx, w, s.version.Timeout)
@@ -66,6 +70,7 @@ func (s *set) acquire(ctx context.Context) (*process, error) {
 		return p, nil
 	default:
 	}
+
 	select {
 	case p := <-s.idle:
 		return p, nil
@@ -83,17 +88,21 @@ func (s *set) start(ctx context.Context) (*process, error) {
 		<-s.places
 		return nil, err
 	}
+
 	p, err := newProcess(s, folder)
 	if err != nil {
 		<-s.places
 		return nil, err
 	}
+
 	if !s.keep(p) {
 		p.kill()
 	}
 	go p.wait()
+
 	limit := time.NewTimer(initTime + s.version.Timeout)
 	defer limit.Stop()
+
 	select {
 	case <-p.ready:
 		return p, nil
@@ -106,8 +115,10 @@ func (s *set) start(ctx context.Context) (*process, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+
 	p.kill()
 	<-p.dead
+
 	return nil, err
 }
 
@@ -115,7 +126,9 @@ func (s *set) start(ctx context.Context) (*process, error) {
 func (s *set) keep(p *process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.live[p] = struct{}{}
+
 	return !s.closed
 }
 
@@ -130,27 +143,33 @@ func (s *set) forget(p *process) {
 func (s *set) close() {
 	s.mu.Lock()
 	s.closed = true
+
 	var live []*process
 	for p := range s.live {
 		live = append(live, p)
 	}
 	s.mu.Unlock()
+
 	for _, p := range live {
 		p.kill()
 	}
+
 	for _, p := range live {
 		<-p.dead
 	}
+
 	if folder, err := s.unpack(); err == nil {
 		_ = os.RemoveAll(folder)
 	}
 }
 
-// answerOf tells a function that could not start, which is its caller's answer, from a machine that could not try.
+// answerOf tells a function that could not start, which is its caller's answer, from a machine
+// that could not try.
 func answerOf(call Call, err error) ([]byte, string, error) {
 	if failed, ok := asInitError(err); ok {
 		payload, functionError := failed.answer(call)
 		return payload, functionError, nil
 	}
+
 	return nil, "", fmt.Errorf("invoke %s: %w", call.ARN, err)
 }

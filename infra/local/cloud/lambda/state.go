@@ -10,7 +10,8 @@ import (
 	"lockstep/infra/local/cloud/kept"
 )
 
-// State is what a later process goes on with. Invocations that somebody waits for are not: their callers are gone.
+// State is what a later process goes on with. Invocations that somebody waits for are not: their
+// callers are gone.
 type State struct {
 	Functions map[string]function
 	Queue     map[string]queued
@@ -30,17 +31,21 @@ func (s *Service) Save(bodies kept.Bodies) State {
 	state := State{map[string]function{}, maps.Clone(s.queue)}
 	for name, f := range s.functions {
 		copied := *f
+
 		copied.Aliases = map[string]*alias{}
 		for name, a := range f.Aliases {
 			copied.Aliases[name] = new(*a)
 		}
+
 		for _, v := range append(f.Versions[:len(f.Versions):len(f.Versions)], f.Latest, f.Before) {
 			if v.CodeSHA256 != "" {
 				bodies[digest(v.CodeSHA256)] = v.Zip
 			}
 		}
+
 		state.Functions[name] = copied
 	}
+
 	return state
 }
 
@@ -48,22 +53,28 @@ func (s *Service) Save(bodies kept.Bodies) State {
 func (s *Service) Load(state State, read kept.Read) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	maps.Copy(s.queue, state.Queue)
+
 	for name, f := range state.Functions {
 		versions := []*Version{&f.Latest, &f.Before}
 		for i := range f.Versions {
 			versions = append(versions, &f.Versions[i])
 		}
+
 		for _, v := range versions {
 			if v.CodeSHA256 == "" {
 				continue
 			}
+
 			if v.Zip, err = read(digest(v.CodeSHA256)); err != nil {
 				return fmt.Errorf("version %s of %s: %w", v.Version, name, err)
 			}
 		}
+
 		s.functions[name] = &f
 	}
+
 	return nil
 }
 
@@ -71,14 +82,17 @@ func (s *Service) Load(state State, read kept.Read) (err error) {
 func (s *Service) Resume() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, q := range s.queue {
 		n, err := parseName(q.Call.ARN, "")
 		if err != nil {
 			return err
 		}
+
 		s.calls.Add(1)
 		go s.deliver(n, q)
 	}
+
 	return nil
 }
 

@@ -18,26 +18,33 @@ func unzip(root string, v Version) (folder string, err error) {
 			_ = os.RemoveAll(folder)
 		}
 	}()
+
 	if err := checkZip(v.Zip); err != nil {
 		return "", err
 	}
+
 	archive, err := zip.NewReader(bytes.NewReader(v.Zip), int64(len(v.Zip)))
 	if err != nil {
 		return "", err
 	}
+
 	folder, err = os.MkdirTemp(root, v.Function+"-"+v.Version+"-")
 	if err != nil {
 		return "", err
 	}
+
 	if folder, err = filepath.Abs(folder); err != nil {
 		return folder, err
 	}
+
 	inside, err := os.OpenRoot(folder) // nothing below can leave the folder
 	if err != nil {
 		return folder, err
 	}
 	defer inside.Close()
+
 	left := int64(maxUnzipped)
+
 	for _, file := range archive.File {
 		mode := file.Mode()
 		if mode.IsDir() {
@@ -47,10 +54,12 @@ func unzip(root string, v Version) (folder string, err error) {
 		} else {
 			err = unpack(inside, file, &left)
 		}
+
 		if err != nil {
 			return folder, err
 		}
 	}
+
 	return folder, nil
 }
 
@@ -58,27 +67,34 @@ func unpack(inside *os.Root, file *zip.File, left *int64) error {
 	if err := inside.MkdirAll(filepath.Dir(file.Name), 0o755); err != nil {
 		return err
 	}
+
 	from, err := file.Open()
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Name, err)
 	}
 	defer from.Close()
-	// A process forked meanwhile would hold the file open for writing, and then it could not be executed.
+	// A process forked meanwhile would hold the file open for writing, and then it could not be
+	// executed.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
+
 	to, err := inside.OpenFile(file.Name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, file.Mode().Perm()|0o400)
 	if err != nil {
 		return err
 	}
+
 	n, err := io.Copy(to, io.LimitReader(from, *left+1))
 	if *left -= n; err == nil && *left < 0 {
 		err = fmt.Errorf("unzipped size must be smaller than %d bytes", maxUnzipped)
 	}
+
 	if closeErr := to.Close(); err == nil {
 		err = closeErr
 	}
+
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Name, err)
 	}
+
 	return nil
 }

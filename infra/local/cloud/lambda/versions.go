@@ -46,9 +46,11 @@ func (v *Version) configuration(n name) configuration {
 	if v.Status.inProgress() {
 		c.LastUpdateStatus = "InProgress"
 	}
+
 	if len(v.Environment) > 0 {
 		c.Environment = &environment{v.Environment}
 	}
+
 	return c
 }
 
@@ -57,6 +59,7 @@ func architecture() string {
 	if runtime.GOARCH == "amd64" {
 		return "x86_64"
 	}
+
 	return runtime.GOARCH
 }
 
@@ -65,6 +68,7 @@ func (s *Service) getFunction(_ *http.Request, f *function, n name) (any, error)
 	if err != nil {
 		return nil, err
 	}
+
 	return struct {
 		Configuration configuration
 		Code          map[string]string
@@ -76,6 +80,7 @@ func (s *Service) getConfiguration(_ *http.Request, f *function, n name) (any, e
 	if err != nil {
 		return nil, err
 	}
+
 	return v.configuration(n), nil
 }
 
@@ -84,17 +89,23 @@ func (s *Service) publishVersion(r *http.Request, f *function, n name) (any, err
 	if err := wire.Read(r, &in); err != nil {
 		return nil, err
 	}
+
 	if err := f.ready(n); err != nil {
 		return nil, err
 	}
+
 	if err := checkRevision(in.RevisionId, f.Latest.Status.revisionID()); err != nil {
 		return nil, err
 	}
+
 	if in.CodeSha256 != "" && in.CodeSha256 != f.Latest.CodeSHA256 {
-		return nil, invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.",
+		return nil, invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). "+
+			"Please try again with the CodeSHA256 in $LATEST.",
 			in.CodeSha256, f.Latest.CodeSHA256)
 	}
+
 	v := f.publish(in.Description)
+
 	return v.configuration(name{n.function, v.Version}), nil
 }
 
@@ -103,7 +114,9 @@ func (s *Service) listVersions(r *http.Request, f *function, n name) (any, error
 	for i := range f.Versions {
 		list = append(list, f.Versions[i].configuration(name{n.function, f.Versions[i].Version}))
 	}
+
 	page, next, err := paginate(r, list)
+
 	return struct {
 		NextMarker string `json:",omitempty"`
 		Versions   []configuration
@@ -113,23 +126,31 @@ func (s *Service) listVersions(r *http.Request, f *function, n name) (any, error
 func (s *Service) listFunctions(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	names := make([]string, 0, len(s.functions))
 	for n := range s.functions {
 		names = append(names, n)
 	}
+
 	slices.Sort(names)
+
 	list := []configuration{}
+
 	for _, n := range names {
 		f := s.functions[n]
 		list = append(list, f.Latest.configuration(name{function: n}))
+
 		if r.URL.Query().Get("FunctionVersion") != "ALL" {
 			continue
 		}
+
 		for i := range f.Versions {
 			list = append(list, f.Versions[i].configuration(name{n, f.Versions[i].Version}))
 		}
 	}
+
 	page, next, err := paginate(r, list)
+
 	return struct {
 		NextMarker string `json:",omitempty"`
 		Functions  []configuration
@@ -140,18 +161,23 @@ func (s *Service) deleteFunction(_ *http.Request, f *function, n name) (any, err
 	if n.qualifier != "" {
 		return nil, f.unpublish(n)
 	}
+
 	delete(s.functions, n.function)
+
 	return nil, nil
 }
 
-// invocable is the version that an invocation under this name runs: the code before, while an update is in progress.
+// invocable is the version that an invocation under this name runs: the code before, while an
+// update is in progress.
 func (f *function) invocable(n name) (Version, error) {
 	v, err := f.resolve(n)
 	if err != nil {
 		return Version{}, err
 	}
+
 	if v == &f.Latest && v.Status.inProgress() {
 		return f.Before, nil
 	}
+
 	return *v, nil
 }

@@ -28,23 +28,29 @@ func (s *Service) PutAlarm(in *cloudwatch.PutMetricAlarmInput) error {
 	if err != nil {
 		return err
 	}
+
 	now := time.Now().UTC()
 	a.AlarmArn = new(wire.ARN("cloudwatch", "alarm:"+*in.AlarmName))
 	a.AlarmConfigurationUpdatedTimestamp = &now
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if old := s.alarms[*in.AlarmName]; old != nil {
 		old.timer.Stop()
 		a.StateValue, a.StateReason, a.StateReasonData = old.StateValue, old.StateReason, old.StateReasonData
 		a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = old.StateUpdatedTimestamp, old.StateTransitionedTimestamp
 	} else {
-		a.StateValue, a.StateReason = types.StateValueInsufficientData, new("Unchecked: Initial alarm creation")
+		a.StateValue, a.StateReason = types.StateValueInsufficientData, new("Unchecked: Initial alarm "+
+			"creation")
 		a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = &now, &now
 	}
+
 	s.alarms[*in.AlarmName] = a
 	if !s.closed {
 		s.schedule(a)
 	}
+
 	return nil
 }
 
@@ -52,6 +58,7 @@ func newAlarm(in *cloudwatch.PutMetricAlarmInput) (*alarm, error) {
 	if err := checkAlarm(in); err != nil {
 		return nil, err
 	}
+
 	return watching(types.MetricAlarm{
 		ActionsEnabled: in.ActionsEnabled, AlarmActions: in.AlarmActions, AlarmDescription: in.AlarmDescription, AlarmName: in.AlarmName,
 		ComparisonOperator: in.ComparisonOperator, DatapointsToAlarm: in.DatapointsToAlarm, Dimensions: in.Dimensions,
@@ -67,34 +74,45 @@ func watching(described types.MetricAlarm) (*alarm, error) {
 	if a.ActionsEnabled == nil {
 		a.ActionsEnabled = new(true)
 	}
+
 	list := a.Metrics
 	if len(list) == 0 {
 		list = []types.MetricDataQuery{a.singleQuery()}
 	}
+
 	set, err := newQuerySet(list)
 	if err != nil {
 		return nil, err
 	}
+
 	a.queries = set
+
 	for _, one := range list {
 		if one.ReturnData == nil || *one.ReturnData {
 			if a.watched != "" {
 				return nil, invalid("Exactly one element of the metrics list should return data.")
 			}
+
 			a.watched = *one.Id
 		}
 	}
+
 	if a.watched == "" {
 		return nil, invalid("Exactly one element of the metrics list should return data.")
 	}
+
 	a.period = set[a.watched].period
+
 	total := a.period * int64(*a.EvaluationPeriods)
 	if !slices.Contains([]int64{10, 20, 30}, a.period) && a.period%60 != 0 {
 		return nil, invalid("Period must be 10, 20, 30 or a multiple of 60, found %d.", a.period)
 	}
+
 	if total > 7*86400 || a.period < 3600 && total > 86400 {
-		return nil, invalid("Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400), or a week for periods of an hour and more.")
+		return nil, invalid("Metrics cannot be checked across more than a day (EvaluationPeriods * " +
+			"Period must be <= 86400), or a week for periods of an hour and more.")
 	}
+
 	return a, nil
 }
 
@@ -104,6 +122,7 @@ func (a *alarm) singleQuery() types.MetricDataQuery {
 	if a.ExtendedStatistic != nil {
 		stat = *a.ExtendedStatistic
 	}
+
 	return types.MetricDataQuery{Id: new("m" + uuid.NewString()[1:8]), MetricStat: &types.MetricStat{
 		Metric: &types.Metric{Namespace: a.Namespace, MetricName: a.MetricName, Dimensions: a.Dimensions},
 		Period: a.Period, Stat: &stat, Unit: a.Unit,
@@ -124,22 +143,27 @@ func checkAlarm(in *cloudwatch.PutMetricAlarmInput) error {
 	case deref(in.AlarmName) == "" || len(*in.AlarmName) > 255:
 		return invalid("AlarmName must have 1 to 255 characters.")
 	case !slices.Contains(comparisons, in.ComparisonOperator):
-		return invalid("ComparisonOperator is %q, expected one of %v.", in.ComparisonOperator, comparisons)
+		return invalid("ComparisonOperator is %q, expected one of %v.", in.ComparisonOperator,
+			comparisons)
 	case periods < 1:
 		return invalid("EvaluationPeriods must be at least 1.")
 	case in.Threshold == nil || math.IsNaN(*in.Threshold):
 		return invalid("Threshold is required: this stand-in has no anomaly detection.")
 	case in.DatapointsToAlarm != nil && (*in.DatapointsToAlarm < 1 || *in.DatapointsToAlarm > periods):
-		return invalid("DatapointsToAlarm is %d, expected 1 to EvaluationPeriods, which is %d.", *in.DatapointsToAlarm, periods)
+		return invalid("DatapointsToAlarm is %d, expected 1 to EvaluationPeriods, which is %d.",
+			*in.DatapointsToAlarm, periods)
 	case in.TreatMissingData != nil && !slices.Contains(treatments, *in.TreatMissingData):
 		return invalid("TreatMissingData is %q, expected one of %v.", *in.TreatMissingData, treatments)
 	case (in.MetricName == nil) == (len(in.Metrics) == 0):
 		return invalid("Exactly one of MetricName and Metrics is required.")
-	case len(in.Metrics) > 0 && (in.Namespace != nil || len(in.Dimensions) > 0 || in.Period != nil || in.Statistic != "" || in.ExtendedStatistic != nil):
-		return invalid("With Metrics, leave out Namespace, Dimensions, Period, Statistic and ExtendedStatistic.")
+	case len(in.Metrics) > 0 && (in.Namespace != nil || len(in.Dimensions) > 0 || in.Period != nil ||
+		in.Statistic != "" || in.ExtendedStatistic != nil):
+		return invalid("With Metrics, leave out Namespace, Dimensions, Period, Statistic and " +
+			"ExtendedStatistic.")
 	case in.MetricName != nil && (in.Statistic == "") == (in.ExtendedStatistic == nil):
 		return invalid("Exactly one of Statistic and ExtendedStatistic is required.")
 	}
+
 	return nil
 }
 
@@ -159,16 +183,20 @@ func (s *Service) evaluate(a *alarm) {
 		s.mu.Unlock()
 		return
 	}
+
 	s.pending.Add(1)
 	defer s.pending.Done()
+
 	now := time.Now()
 	end := now.Unix() - now.Unix()%a.tick()
+
 	var changed *stateChange
 	if data, err := s.datapoints(a, end); err != nil {
 		changed = a.change(types.StateValueInsufficientData, "Evaluation error: "+err.Error(), "", now)
 	} else if decided, keep := a.decide(data); !keep && decided != a.StateValue {
 		changed = a.change(decided, a.reason(decided, data, end), a.reasonData(data, end, now), now)
 	}
+
 	if changed == nil && s.silent(a, end) {
 		s.sleep(a)
 	} else {
@@ -178,8 +206,9 @@ func (s *Service) evaluate(a *alarm) {
 	s.announce(changed)
 }
 
-// silent tells whether nothing that an alarm looks at has data, nor will have unless it is put: each evaluation would say
-// what the last one did. In a month that nobody calls there are 40,000 of an alarm.
+// silent tells whether nothing that an alarm looks at has data, nor will have unless it is put:
+// each evaluation would say what the last one did. In a month that nobody calls there are 40,000
+// of an alarm.
 func (s *Service) silent(a *alarm, end int64) bool {
 	from := end - (int64(*a.EvaluationPeriods)+lookBack)*a.period
 	for _, q := range a.queries {
@@ -187,10 +216,12 @@ func (s *Service) silent(a *alarm, end int64) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
-// sleep leaves an alarm alone until there is data, or somebody sets its state; the caller holds the lock.
+// sleep leaves an alarm alone until there is data, or somebody sets its state; the caller holds
+// the lock.
 func (s *Service) sleep(a *alarm) {
 	a.sleeps = true
 	for _, q := range a.queries {
@@ -205,33 +236,41 @@ func (s *Service) wake(a *alarm) {
 	if !a.sleeps {
 		return
 	}
+
 	a.sleeps = false
 	for _, q := range a.queries {
-		s.asleep[q.key] = slices.DeleteFunc(s.asleep[q.key], func(other *alarm) bool { return other == a })
+		s.asleep[q.key] = slices.DeleteFunc(s.asleep[q.key],
+			func(other *alarm) bool { return other == a })
 	}
+
 	if !s.closed && s.alarms[*a.AlarmName] == a {
 		s.schedule(a)
 	}
 }
 
-// datapoints are the evaluation range, oldest first, NaN where there is no data. CloudWatch looks a little further
-// back than it needs, so that data that comes late still counts.
+// datapoints are the evaluation range, oldest first, NaN where there is no data. CloudWatch looks
+// a little further back than it needs, so that data that comes late still counts.
 func (s *Service) datapoints(a *alarm, end int64) ([]float64, error) {
 	n := int64(*a.EvaluationPeriods) + lookBack
 	w := window{end - n*a.period, end, a.period}
+
 	result, err := s.run(a.queries, a.watched, w)
 	if err != nil {
 		return nil, err
 	}
+
 	data := make([]float64, n)
 	for i := range data {
 		data[i] = math.NaN()
+
 		if len(result.lines) != 1 {
 			continue
 		}
+
 		if x, ok := result.lines[0][w.from+int64(i)*a.period]; ok {
 			data[i] = x
 		}
 	}
+
 	return data, nil
 }

@@ -19,10 +19,12 @@ import (
 func (s *Service) Alarms() []types.MetricAlarm {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	var all []types.MetricAlarm
 	for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
 		all = append(all, s.alarms[name].MetricAlarm)
 	}
+
 	return all
 }
 
@@ -45,7 +47,10 @@ func (s *Service) describeAlarms(in *cloudwatch.DescribeAlarmsInput) (*cloudwatc
 	case len(in.AlarmNames) > 0 && in.AlarmNamePrefix != nil:
 		return nil, invalid("AlarmNames and AlarmNamePrefix exclude each other.")
 	}
-	out := &cloudwatch.DescribeAlarmsOutput{MetricAlarms: []types.MetricAlarm{}, CompositeAlarms: []types.CompositeAlarm{}}
+
+	out := &cloudwatch.DescribeAlarmsOutput{MetricAlarms: []types.MetricAlarm{},
+		CompositeAlarms: []types.CompositeAlarm{}}
+
 	for _, a := range s.Alarms() {
 		name := *a.AlarmName
 		if name <= deref(in.NextToken) || !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) ||
@@ -54,57 +59,71 @@ func (s *Service) describeAlarms(in *cloudwatch.DescribeAlarmsInput) (*cloudwatc
 			len(in.AlarmTypes) > 0 && !slices.Contains(in.AlarmTypes, types.AlarmTypeMetricAlarm) {
 			continue
 		}
+
 		if len(out.MetricAlarms) == size {
 			out.NextToken = out.MetricAlarms[size-1].AlarmName
 			break
 		}
+
 		out.MetricAlarms = append(out.MetricAlarms, a)
 	}
+
 	return out, nil
 }
 
 // setAlarmState holds until the next evaluation decides otherwise.
-func (s *Service) setAlarmState(in *cloudwatch.SetAlarmStateInput) (*cloudwatch.SetAlarmStateOutput, error) {
+func (s *Service) setAlarmState(in *cloudwatch.SetAlarmStateInput) (*cloudwatch.SetAlarmStateOutput,
+	error) {
 	name, data := deref(in.AlarmName), deref(in.StateReasonData)
 	switch {
 	case !slices.Contains(in.StateValue.Values(), in.StateValue):
-		return nil, invalid("StateValue is %q, expected one of %v.", in.StateValue, in.StateValue.Values())
+		return nil, invalid("StateValue is %q, expected one of %v.", in.StateValue,
+			in.StateValue.Values())
 	case in.StateReason == nil || len(*in.StateReason) > 1023:
 		return nil, invalid("StateReason is required and has at most 1023 characters.")
 	case data != "" && !json.Valid([]byte(data)):
 		return nil, refuse("InvalidFormat", "StateReasonData is not JSON.")
 	}
+
 	s.mu.Lock()
+
 	a := s.alarms[name]
 	if a == nil {
 		s.mu.Unlock()
 		return nil, unknownAlarm(name)
 	}
+
 	changed := a.change(in.StateValue, *in.StateReason, data, time.Now())
 	s.wake(a)
 	s.mu.Unlock()
 	s.announce(changed)
+
 	return &cloudwatch.SetAlarmStateOutput{}, nil
 }
 
 func unknownAlarm(name string) error {
-	return &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFound", Message: "Unknown alarm " + name + "."}
+	return &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFound",
+		Message: "Unknown alarm " + name + "."}
 }
 
 // deleteAlarms deletes all or, where one is unknown, none.
-func (s *Service) deleteAlarms(in *cloudwatch.DeleteAlarmsInput) (*cloudwatch.DeleteAlarmsOutput, error) {
+func (s *Service) deleteAlarms(in *cloudwatch.DeleteAlarmsInput) (*cloudwatch.DeleteAlarmsOutput,
+	error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, name := range in.AlarmNames {
 		if s.alarms[name] == nil {
 			return nil, unknownAlarm(name)
 		}
 	}
+
 	for _, name := range in.AlarmNames {
 		if a := s.alarms[name]; a != nil {
 			a.timer.Stop()
 			delete(s.alarms, name)
 		}
 	}
+
 	return &cloudwatch.DeleteAlarmsOutput{}, nil
 }

@@ -15,15 +15,18 @@ var cborProtocol = protocol{
 		if len(body) == 0 {
 			return map[string]any{}, nil
 		}
+
 		value, err := cbor.Decode(body)
 		if err != nil {
 			return nil, err
 		}
+
 		return fromCBOR(value)
 	},
 	write: func(_ string, result any) []byte { return cbor.Encode(toCBOR(result)) },
 	refuse: func(refusal *wire.Error) []byte {
-		return cbor.Encode(cbor.Map{"__type": cbor.String(shapeOf(refusal.Code)), "message": cbor.String(refusal.Message), "Message": cbor.String(refusal.Message)})
+		return cbor.Encode(cbor.Map{"__type": cbor.String(shapeOf(refusal.Code)),
+			"message": cbor.String(refusal.Message), "Message": cbor.String(refusal.Message)})
 	},
 }
 
@@ -36,8 +39,10 @@ func fromCBOR(value cbor.Value) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
+
 			members[name] = one
 		}
+
 		return members, nil
 	case cbor.List:
 		list := make([]any, len(value))
@@ -46,8 +51,10 @@ func fromCBOR(value cbor.Value) (any, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			list[i] = one
 		}
+
 		return list, nil
 	case cbor.String:
 		return string(value), nil
@@ -62,6 +69,7 @@ func fromCBOR(value cbor.Value) (any, error) {
 	case *cbor.Nil, *cbor.Undefined:
 		return nil, nil
 	}
+
 	return nil, fmt.Errorf("found a CBOR %T", value)
 }
 
@@ -72,12 +80,14 @@ func toCBOR(value any) cbor.Value {
 		for name, member := range value {
 			members[name] = toCBOR(member)
 		}
+
 		return members
 	case []any:
 		list := make(cbor.List, len(value))
 		for i, element := range value {
 			list[i] = toCBOR(element)
 		}
+
 		return list
 	case string:
 		return cbor.String(value)
@@ -87,11 +97,13 @@ func toCBOR(value any) cbor.Value {
 		if value < 0 {
 			return cbor.NegInt(-value)
 		}
+
 		return cbor.Uint(value)
 	case float64:
 		return cbor.Float64(value)
 	case time.Time:
 		return &cbor.Tag{ID: 1, Value: cbor.Float64(epoch(value))}
 	}
+
 	return &cbor.Nil{}
 }

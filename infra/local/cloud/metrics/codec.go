@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// CloudWatch speaks three protocols, and all mean the same shapes. Each is read into, and written from,
-// one neutral tree of map[string]any, []any, string, bool, int64, float64 and time.Time, which this file turns
-// into the SDK's input types and makes of its output types: their fields have the names of the members.
+// CloudWatch speaks three protocols, and all mean the same shapes. Each is read into, and written
+// from, one neutral tree of map[string]any, []any, string, bool, int64, float64 and time.Time,
+// which this file turns into the SDK's input types and makes of its output types: their fields
+// have the names of the members.
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -20,6 +21,7 @@ func bind(path string, from any, into reflect.Value) error {
 	if from == nil {
 		return nil
 	}
+
 	switch {
 	case into.Kind() == reflect.Pointer:
 		into.Set(reflect.New(into.Type().Elem()))
@@ -31,15 +33,20 @@ func bind(path string, from any, into reflect.Value) error {
 	case into.Kind() == reflect.Slice:
 		return bindList(path, from, into)
 	}
+
 	if text, ok := from.(string); ok {
 		return bindText(path, text, into)
 	}
+
 	value := reflect.ValueOf(from)
+
 	number := value.CanInt() || value.CanFloat()
 	if value.Kind() != into.Kind() && !(number && (into.CanInt() || into.CanFloat())) {
 		return malformed(path, from, into)
 	}
+
 	into.Set(value.Convert(into.Type()))
+
 	return nil
 }
 
@@ -49,32 +56,39 @@ func malformed(path string, from any, into reflect.Value) error {
 
 func bindText(path, text string, into reflect.Value) error {
 	var err error
+
 	switch {
 	case into.Kind() == reflect.String:
 		into.SetString(text)
 	case into.Kind() == reflect.Bool:
 		var b bool
+
 		b, err = strconv.ParseBool(text)
 		into.SetBool(b)
 	case into.CanInt():
 		var n int64
+
 		n, err = strconv.ParseInt(text, 10, into.Type().Bits())
 		into.SetInt(n)
 	case into.CanFloat():
 		var x float64
+
 		x, err = strconv.ParseFloat(text, 64)
 		into.SetFloat(x)
 	default:
 		err = strconv.ErrSyntax
 	}
+
 	if err != nil {
 		return malformed(path, text, into)
 	}
+
 	return nil
 }
 
 func bindTime(path string, from any, into reflect.Value) error {
 	var at time.Time
+
 	switch from := from.(type) {
 	case time.Time:
 		at = from
@@ -87,11 +101,14 @@ func bindTime(path string, from any, into reflect.Value) error {
 		if err != nil {
 			return malformed(path, from, into)
 		}
+
 		at = parsed
 	default:
 		return malformed(path, from, into)
 	}
+
 	into.Set(reflect.ValueOf(at.UTC()))
+
 	return nil
 }
 
@@ -102,18 +119,22 @@ func bindStruct(path string, from any, into reflect.Value) error {
 	if !ok {
 		return malformed(path, from, into)
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		field := into.FieldByName(name)
 		if !field.IsValid() || !field.CanSet() {
 			continue // a newer SDK may say more; AWS ignores what it does not know, too
 		}
+
 		if field.Kind() == reflect.Interface {
 			return refuse("InvalidParameterValue", "%s.%s is not part of this stand-in", path, name)
 		}
+
 		if err := bind(path+"."+name, members[name], field); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -122,13 +143,16 @@ func bindList(path string, from any, into reflect.Value) error {
 	if !ok && from != "" { // the Query protocol writes an empty list as an empty string
 		return malformed(path, from, into)
 	}
+
 	list := reflect.MakeSlice(into.Type(), len(elements), len(elements))
 	for i, element := range elements {
 		if err := bind(fmt.Sprintf("%s[%d]", path, i), element, list.Index(i)); err != nil {
 			return err
 		}
 	}
+
 	into.Set(list)
+
 	return nil
 }
 
@@ -139,6 +163,7 @@ func tree(value reflect.Value) any {
 		if value.IsNil() {
 			return nil
 		}
+
 		return tree(value.Elem())
 	case value.Type() == timeType:
 		return value.Interface()
@@ -147,6 +172,7 @@ func tree(value reflect.Value) any {
 	case value.CanFloat():
 		return value.Float()
 	}
+
 	switch value.Kind() {
 	case reflect.Bool:
 		return value.Bool()
@@ -158,22 +184,28 @@ func tree(value reflect.Value) any {
 		if value.IsNil() {
 			return nil
 		}
+
 		list := make([]any, value.Len())
 		for i := range list {
 			list[i] = tree(value.Index(i))
 		}
+
 		return list
 	case reflect.Struct:
 		members := map[string]any{}
+
 		for field, member := range value.Fields() {
 			if !field.IsExported() || field.Name == "ResultMetadata" || field.Anonymous {
 				continue
 			}
+
 			if one := tree(member); one != nil {
 				members[field.Name] = one
 			}
 		}
+
 		return members
 	}
+
 	return nil
 }

@@ -8,11 +8,16 @@ import (
 )
 
 func TestEmbedded(t *testing.T) {
-	var out bytes.Buffer
-	var got []string
-	log := Embedded(&out, func(namespace, metric string, dimensions map[string]string, value float64, unit string) {
+	var (
+		out bytes.Buffer
+		got []string
+	)
+
+	log := Embedded(&out, func(namespace, metric string, dimensions map[string]string, value float64,
+		unit string) {
 		got = append(got, fmt.Sprint(namespace, " ", metric, " ", dimensions, " ", value, " ", unit))
 	})
+
 	written := "started\n" +
 		`{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"Shop","Dimensions":[["Stage"],[]],"Metrics":[{"Name":"Orders","Unit":"Count"},{"Name":"Missing"}]}]},"Stage":"api-b","Orders":2}` + "\n" +
 		`{"level":"info","Orders":3}` + "\n{not JSON}\n" +
@@ -22,9 +27,12 @@ func TestEmbedded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := []string{"Shop Orders map[Stage:api-b] 2 Count", "Shop Orders map[] 2 Count"}; !slices.Equal(got, want) {
+
+	if want := []string{"Shop Orders map[Stage:api-b] 2 Count",
+		"Shop Orders map[] 2 Count"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+
 	if out.String() != written {
 		t.Errorf("the log has\n%s", out.String())
 	}

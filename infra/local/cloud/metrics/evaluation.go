@@ -19,14 +19,15 @@ const (
 	notBreaching = "notBreaching"
 )
 
-// lookBack is by how many periods the evaluation range is longer than EvaluationPeriods. AWS does not say;
-// its examples show five for three.
+// lookBack is by how many periods the evaluation range is longer than EvaluationPeriods. AWS does
+// not say; its examples show five for three.
 const lookBack = 2
 
 func (a *alarm) treatment() string {
 	if a.TreatMissingData == nil {
 		return missing
 	}
+
 	return *a.TreatMissingData
 }
 
@@ -34,6 +35,7 @@ func (a *alarm) needed() int {
 	if a.DatapointsToAlarm == nil {
 		return int(*a.EvaluationPeriods)
 	}
+
 	return int(*a.DatapointsToAlarm)
 }
 
@@ -46,22 +48,26 @@ func (a *alarm) breaches(x float64) bool {
 	case types.ComparisonOperatorLessThanThreshold:
 		return x < *a.Threshold
 	}
+
 	return x <= *a.Threshold
 }
 
-// decide follows "How alarm state is evaluated when data is missing" of the CloudWatch user guide: real data
-// first, missing data treated as told only where too little is real.
+// decide follows "How alarm state is evaluated when data is missing" of the CloudWatch user guide:
+// real data first, missing data treated as told only where too little is real.
 func (a *alarm) decide(data []float64) (state types.StateValue, keep bool) {
 	periods := int(*a.EvaluationPeriods)
 	real := recent(data, len(data))
+
 	bad := a.countBreaching(recent(data, periods))
 	if len(real) == 0 {
 		return a.decideWithoutData()
 	}
+
 	unknown := max(periods-len(real), 0)
 	if a.treatment() == breaching {
 		bad += unknown
 	}
+
 	switch {
 	case bad >= a.needed():
 		return types.StateValueAlarm, false
@@ -70,6 +76,7 @@ func (a *alarm) decide(data []float64) (state types.StateValue, keep bool) {
 	case unknown > 0 && a.premature(data) && a.treatment() == ignore:
 		return "", true
 	}
+
 	return types.StateValueOk, false
 }
 
@@ -82,17 +89,20 @@ func (a *alarm) decideWithoutData() (types.StateValue, bool) {
 	case ignore:
 		return "", true
 	}
+
 	return types.StateValueInsufficientData, false
 }
 
-// premature holds where all data there is breaches, and the oldest of it is as old as DatapointsToAlarm:
-// then CloudWatch waits no longer for what is missing.
+// premature holds where all data there is breaches, and the oldest of it is as old as
+// DatapointsToAlarm: then CloudWatch waits no longer for what is missing.
 func (a *alarm) premature(data []float64) bool {
 	real := recent(data, len(data))
+
 	oldest := 0
 	for oldest < len(data) && math.IsNaN(data[oldest]) {
 		oldest++
 	}
+
 	return a.countBreaching(real) == len(real) && len(data)-oldest >= a.needed()
 }
 
@@ -102,17 +112,20 @@ func (a *alarm) countBreaching(data []float64) (n int) {
 			n++
 		}
 	}
+
 	return n
 }
 
 // recent has the last n data points that are there, oldest first.
 func recent(data []float64, n int) []float64 {
 	var real []float64
+
 	for _, x := range data {
 		if !math.IsNaN(x) {
 			real = append(real, x)
 		}
 	}
+
 	return real[max(len(real)-n, 0):]
 }
 
@@ -126,22 +139,30 @@ var inWords = map[types.ComparisonOperator]string{
 // reason words a change as CloudWatch does.
 func (a *alarm) reason(to types.StateValue, data []float64, end int64) string {
 	periods := int(*a.EvaluationPeriods)
+
 	real := recent(data, periods)
 	if to == types.StateValueInsufficientData {
-		return fmt.Sprintf("Insufficient Data: %s unknown.", plural(periods, "datapoint was", "datapoints were"))
+		return fmt.Sprintf("Insufficient Data: %s unknown.",
+			plural(periods, "datapoint was", "datapoints were"))
 	}
+
 	if len(real) == 0 {
 		treated := map[string]string{breaching: "Breaching", notBreaching: "NonBreaching"}[a.treatment()]
+
 		return fmt.Sprintf("Threshold Crossed: no datapoints were received for %s and %s treated as [%s].",
-			plural(periods, "period", "periods"), plural(periods, "missing datapoint was", "missing datapoints were"), treated)
+			plural(periods, "period", "periods"), plural(periods, "missing datapoint was",
+				"missing datapoints were"), treated)
 	}
+
 	was, not, count := "was", "", a.countBreaching(real)
 	if to == types.StateValueOk {
 		not, count = "not ", len(real)-count
 	}
+
 	if count != 1 {
 		was = "were"
 	}
+
 	var listed []string
 	for i := len(data) - 1; i >= 0 && len(listed) < count; i-- {
 		if !math.IsNaN(data[i]) && a.breaches(data[i]) == (to == types.StateValueAlarm) {
@@ -149,12 +170,16 @@ func (a *alarm) reason(to types.StateValue, data []float64, end int64) string {
 			listed = append(listed, fmt.Sprintf("%s (%s)", decimal(data[i]), at.Format("02/01/06 15:04:05")))
 		}
 	}
+
 	change := "OK -> ALARM"
+
 	minimum := a.needed()
 	if to == types.StateValueOk {
 		change, minimum = "ALARM -> OK", periods-a.needed()+1
 	}
-	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints [%s] %s %s%s the threshold (%s) (minimum %s for %s transition).",
+
+	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints [%s] %s %s%s the "+
+		"threshold (%s) (minimum %s for %s transition).",
 		count, periods, strings.Join(listed, ", "), was, not, inWords[a.ComparisonOperator], decimal(*a.Threshold),
 		plural(minimum, "datapoint", "datapoints"), change)
 }
@@ -163,6 +188,7 @@ func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
+
 	return strconv.Itoa(n) + " " + many
 }
 
@@ -172,6 +198,7 @@ func decimal(x float64) string {
 	if !strings.Contains(text, ".") {
 		text += ".0"
 	}
+
 	return text
 }
 
@@ -185,6 +212,7 @@ func (a *alarm) reasonData(data []float64, end int64, now time.Time) string {
 		"version": "1.0", "queryDate": stamp(now), "period": a.period, "threshold": *a.Threshold,
 		"recentDatapoints": append([]float64{}, counted...),
 	}
+
 	evaluated := []map[string]any{} // newest first
 	for i := len(data) - 1; len(evaluated) < len(counted); i-- {
 		if !math.IsNaN(data[i]) {
@@ -193,10 +221,13 @@ func (a *alarm) reasonData(data []float64, end int64, now time.Time) string {
 			evaluated = append(evaluated, map[string]any{"timestamp": at, "value": data[i]})
 		}
 	}
+
 	facts["evaluatedDatapoints"] = evaluated
 	if stat := a.queries[a.watched].MetricStat; stat != nil {
 		facts["statistic"] = *stat.Stat
 	}
+
 	text, _ := json.Marshal(facts)
+
 	return string(text)
 }

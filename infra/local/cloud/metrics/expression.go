@@ -41,13 +41,16 @@ func namesOf(nodes ...node) (all []string) {
 	for _, n := range nodes {
 		all = append(all, n.names()...)
 	}
+
 	return all
 }
 
 // precedence, weakest first.
-var precedence = [][]string{{"||", "OR"}, {"&&", "AND"}, {"==", "!=", "<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/"}}
+var precedence = [][]string{{"||", "OR"}, {"&&", "AND"}, {"==", "!=", "<=", ">=", "<", ">"},
+	{"+", "-"}, {"*", "/"}}
 
-var token = regexp.MustCompile(`^\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\|\||&&|[=!<>]=|[-+*/()<>,\[\]]))`)
+var token = regexp.MustCompile(
+	`^\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\|\||&&|[=!<>]=|[-+*/()<>,\[\]]))`)
 
 type parser struct {
 	tokens []string
@@ -57,18 +60,22 @@ type parser struct {
 // parseExpression reads + - * /, comparisons, AND, OR, IF, FILL, SUM and lists in brackets.
 func parseExpression(source string) (node, error) {
 	p := &parser{}
+
 	for rest := strings.TrimSpace(source); rest != ""; {
 		found := token.FindString(rest)
 		if found == "" {
 			return nil, fmt.Errorf("found %q, expected a number, a name or an operator", rest)
 		}
+
 		p.tokens = append(p.tokens, strings.TrimSpace(found))
 		rest = strings.TrimSpace(rest[len(found):])
 	}
+
 	n, err := p.binary(0)
 	if err == nil && p.peek() != "" {
 		err = fmt.Errorf("found %q, expected the end", p.peek())
 	}
+
 	return n, err
 }
 
@@ -76,6 +83,7 @@ func (p *parser) peek() string {
 	if p.at < len(p.tokens) {
 		return p.tokens[p.at]
 	}
+
 	return ""
 }
 
@@ -84,6 +92,7 @@ func (p *parser) take(want string) bool {
 		p.at++
 		return true
 	}
+
 	return false
 }
 
@@ -91,15 +100,18 @@ func (p *parser) binary(level int) (node, error) {
 	if level == len(precedence) {
 		return p.unary()
 	}
+
 	left, err := p.binary(level + 1)
 	for err == nil && slices.Contains(precedence[level], p.peek()) {
 		operator := p.tokens[p.at]
 		p.at++
+
 		var right node
 		if right, err = p.binary(level + 1); err == nil {
 			left = binary{operator, left, right}
 		}
 	}
+
 	return left, err
 }
 
@@ -108,7 +120,9 @@ func (p *parser) unary() (node, error) {
 		of, err := p.unary()
 		return negated{of}, err
 	}
+
 	word := p.peek()
+
 	p.at++
 	switch {
 	case word == "(":
@@ -116,6 +130,7 @@ func (p *parser) unary() (node, error) {
 		if err == nil && !p.take(")") {
 			err = fmt.Errorf("found %q, expected ')'", p.peek())
 		}
+
 		return inner, err
 	case word == "[":
 		elements, err := p.elements("]")
@@ -128,6 +143,7 @@ func (p *parser) unary() (node, error) {
 	case idPattern.MatchString(word) || word == repeat:
 		return name(word), nil
 	}
+
 	return nil, fmt.Errorf("found %q, expected a number, the id of a query or a function", word)
 }
 
@@ -137,10 +153,12 @@ func (p *parser) elements(end string) (elements []node, err error) {
 		if err != nil {
 			return nil, err
 		}
+
 		elements = append(elements, element)
 		if p.take(end) {
 			return elements, nil
 		}
+
 		if !p.take(",") {
 			return nil, fmt.Errorf("found %q, expected ',' or '%s'", p.peek(), end)
 		}
@@ -154,15 +172,22 @@ func (p *parser) call(function string) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	expected, ok := map[string][2]int{"IF": {2, 3}, "FILL": {2, 2}, "LOG": {1, 1}, "SUM": {1, 1}}[function]
+
+	expected, ok := map[string][2]int{"IF": {2, 3}, "FILL": {2, 2}, "LOG": {1, 1},
+		"SUM": {1, 1}}[function]
 	if !ok {
-		return nil, fmt.Errorf("function %s is not part of this stand-in, which has IF, FILL, LOG and SUM", function)
+		return nil, fmt.Errorf(
+			"function %s is not part of this stand-in, which has IF, FILL, LOG and SUM", function)
 	}
+
 	if n := len(arguments); n < expected[0] || n > expected[1] {
-		return nil, fmt.Errorf("%s: found %d arguments, expected %d to %d", function, n, expected[0], expected[1])
+		return nil, fmt.Errorf("%s: found %d arguments, expected %d to %d", function, n, expected[0],
+			expected[1])
 	}
+
 	if function == "FILL" && arguments[1] == name(repeat) {
 		function, arguments = repeat, arguments[:1]
 	}
+
 	return call{function, arguments}, nil
 }

@@ -24,13 +24,16 @@ var queryProtocol = protocol{
 		if err != nil {
 			return nil, err
 		}
+
 		return fromForm(form), nil
 	},
 	write: func(operation string, result any) []byte {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, `<%sResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/">`, operation)
 		writeXML(&b, operation+"Result", result)
-		fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", uuid.NewString(), operation)
+		fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>",
+			uuid.NewString(), operation)
+
 		return b.Bytes()
 	},
 	refuse: func(refusal *wire.Error) []byte {
@@ -38,11 +41,13 @@ var queryProtocol = protocol{
 		if refusal.Status >= 500 {
 			side = "Receiver"
 		}
+
 		var b bytes.Buffer
 		writeXML(&b, "ErrorResponse", map[string]any{
 			"Error":     map[string]any{"Type": side, "Code": refusal.Code, "Message": refusal.Message},
 			"RequestId": uuid.NewString(),
 		})
+
 		return b.Bytes()
 	},
 }
@@ -58,12 +63,15 @@ func fromForm(form url.Values) any {
 				next = map[string]any{}
 				at[step] = next
 			}
+
 			at = next
 		}
+
 		if last := steps[len(steps)-1]; at[last] == nil {
 			at[last] = values[0]
 		}
 	}
+
 	return members(root)
 }
 
@@ -73,23 +81,30 @@ func members(value any) any {
 	if !ok {
 		return value
 	}
+
 	if numbered, ok := object["member"].(map[string]any); ok && len(object) == 1 {
 		number := func(key string) int { n, _ := strconv.Atoi(key); return n }
-		keys := slices.SortedFunc(maps.Keys(numbered), func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+		keys := slices.SortedFunc(maps.Keys(numbered),
+			func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+
 		list := make([]any, len(keys))
 		for i, key := range keys {
 			list[i] = members(numbered[key])
 		}
+
 		return list
 	}
+
 	for name, member := range object {
 		object[name] = members(member)
 	}
+
 	return object
 }
 
 func writeXML(b *bytes.Buffer, name string, value any) {
 	fmt.Fprintf(b, "<%s>", name)
+
 	switch value := value.(type) {
 	case map[string]any:
 		for _, member := range slices.Sorted(maps.Keys(value)) {
@@ -106,5 +121,6 @@ func writeXML(b *bytes.Buffer, name string, value any) {
 	default:
 		_ = xml.EscapeText(b, fmt.Append(nil, value))
 	}
+
 	fmt.Fprintf(b, "</%s>", name)
 }

@@ -16,28 +16,36 @@ func (n number) eval(func(string) (value, error), window) (value, error) {
 	return value{number: float64(n)}, nil
 }
 
-func (n name) eval(look func(string) (value, error), _ window) (value, error) { return look(string(n)) }
+func (n name) eval(look func(string) (value, error), _ window) (value,
+	error) {
+	return look(string(n))
+}
 
 func (n negated) eval(look func(string) (value, error), w window) (value, error) {
 	of, err := n.of.eval(look, w)
 	if err != nil {
 		return value{}, err
 	}
+
 	return combine(func(x []float64) float64 { return -x[0] }, of)
 }
 
 func (l list) eval(look func(string) (value, error), w window) (value, error) {
 	var all value
+
 	for _, element := range l {
 		one, err := element.eval(look, w)
 		if err != nil {
 			return value{}, err
 		}
+
 		if len(one.lines) == 0 {
 			return value{}, fmt.Errorf("a list has time series only")
 		}
+
 		all.lines = append(all.lines, one.lines...)
 	}
+
 	return all, nil
 }
 
@@ -46,10 +54,12 @@ func (b binary) eval(look func(string) (value, error), w window) (value, error) 
 	if err != nil {
 		return value{}, err
 	}
+
 	right, err := b.right.eval(look, w)
 	if err != nil {
 		return value{}, err
 	}
+
 	return combine(func(x []float64) float64 { return apply(b.operator, x[0], x[1]) }, left, right)
 }
 
@@ -78,6 +88,7 @@ func apply(operator string, a, b float64) float64 {
 	case "&&", "AND":
 		return truth(a != 0 && b != 0)
 	}
+
 	return truth(a != 0 || b != 0)
 }
 
@@ -85,6 +96,7 @@ func truth(b bool) float64 {
 	if b {
 		return 1
 	}
+
 	return 0
 }
 
@@ -96,15 +108,19 @@ func combine(f func([]float64) float64, operands ...value) (value, error) {
 		if n := len(v.lines); n > 1 && count > 1 && n != count {
 			return value{}, fmt.Errorf("lists of %d and %d time series do not go together", count, n)
 		}
+
 		count = max(count, len(v.lines))
 	}
+
 	x := make([]float64, len(operands))
 	if count == 0 {
 		for i, v := range operands {
 			x[i] = v.number
 		}
+
 		return value{number: f(x)}, nil
 	}
+
 	result := value{lines: make([]points, count)}
 	for i := range count {
 		result.lines[i] = points{}
@@ -116,6 +132,7 @@ func combine(f func([]float64) float64, operands ...value) (value, error) {
 			}
 		}
 	}
+
 	return result, nil
 }
 
@@ -124,6 +141,7 @@ func (v value) line(i int) points {
 	if len(v.lines) == 1 {
 		return v.lines[0]
 	}
+
 	return v.lines[i]
 }
 
@@ -134,6 +152,7 @@ func longest(i int, operands []value) points {
 			most = v.line(i)
 		}
 	}
+
 	return most
 }
 
@@ -146,6 +165,7 @@ func fillOperands(x []float64, operands []value, i int, at int64) bool {
 			}
 		}
 	}
+
 	return true
 }
 
@@ -156,8 +176,10 @@ func (c call) eval(look func(string) (value, error), w window) (value, error) {
 		if err != nil {
 			return value{}, err
 		}
+
 		arguments[i] = one
 	}
+
 	switch c.function {
 	case "SUM":
 		return sum(arguments[0])
@@ -166,6 +188,7 @@ func (c call) eval(look func(string) (value, error), w window) (value, error) {
 	case "LOG":
 		return logarithm(arguments[0]), nil
 	}
+
 	return fill(arguments, w)
 }
 
@@ -174,16 +197,20 @@ func sum(of value) (value, error) {
 	if len(of.lines) == 0 {
 		return value{}, fmt.Errorf("SUM takes time series")
 	}
+
 	total, line := 0.0, points{}
+
 	for _, one := range of.lines {
 		for at, x := range one {
 			total += x
 			line[at] += x
 		}
 	}
+
 	if len(of.lines) == 1 {
 		return value{number: total}, nil
 	}
+
 	return value{lines: []points{line}}, nil
 }
 
@@ -192,48 +219,59 @@ func logarithm(of value) value {
 	result := value{number: math.Log(of.number)}
 	for _, line := range of.lines {
 		logs := points{}
+
 		for at, x := range line {
 			if x > 0 {
 				logs[at] = math.Log(x)
 			}
 		}
+
 		result.lines = append(result.lines, logs)
 	}
+
 	return result
 }
 
-// choose is IF: where the condition holds, the one, elsewhere the other or nothing. Only the side that is
-// chosen needs a point.
+// choose is IF: where the condition holds, the one, elsewhere the other or nothing. Only the side
+// that is chosen needs a point.
 func choose(arguments []value) (value, error) {
 	condition, then, otherwise := arguments[0], arguments[1], value{number: math.NaN()}
 	if len(arguments) > 2 {
 		otherwise = arguments[2]
 	}
+
 	pick := func(x float64) value {
 		if x != 0 {
 			return then
 		}
+
 		return otherwise
 	}
 	if len(condition.lines) == 0 {
 		return pick(condition.number), nil
 	}
+
 	for _, v := range arguments {
 		if len(v.lines) > 1 {
 			return value{}, fmt.Errorf("IF takes numbers and single time series")
 		}
 	}
+
 	line := points{}
+
 	for at, x := range condition.lines[0] {
 		side := pick(x)
+
 		y, ok := side.number, true
 		if len(side.lines) > 0 {
 			y, ok = side.lines[0][at]
 		}
+
 		if ok && !math.IsNaN(y) {
 			line[at] = y
 		}
 	}
+
 	return value{lines: []points{line}}, nil
 }
 
@@ -242,20 +280,25 @@ func fill(arguments []value, w window) (value, error) {
 	if len(arguments[0].lines) == 0 || len(arguments) > 1 && len(arguments[1].lines) > 0 {
 		return value{}, fmt.Errorf("FILL takes time series, and a number or %s", repeat)
 	}
+
 	result := value{}
+
 	for _, line := range arguments[0].lines {
 		filled := maps.Clone(line)
 		for at := w.from; at < w.to; at += w.period {
 			if _, ok := line[at]; ok {
 				continue
 			}
+
 			if len(arguments) > 1 {
 				filled[at] = arguments[1].number
 			} else if before, ok := filled[at-w.period]; ok {
 				filled[at] = before
 			}
 		}
+
 		result.lines = append(result.lines, filled)
 	}
+
 	return result, nil
 }

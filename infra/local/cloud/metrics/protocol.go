@@ -14,8 +14,8 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// protocol is one way to write calls and answers: RPC v2 CBOR is what aws-sdk-go-v2 speaks, Query what the
-// aws CLI spoke for years, JSON what both may choose.
+// protocol is one way to write calls and answers: RPC v2 CBOR is what aws-sdk-go-v2 speaks, Query
+// what the aws CLI spoke for years, JSON what both may choose.
 type protocol struct {
 	contentType string
 	read        func(body []byte) (any, error)
@@ -40,10 +40,13 @@ func protocolOf(r *http.Request, body []byte) (protocol, string) {
 	if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" {
 		return cborProtocol, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	}
+
 	if r.Header.Get("X-Amz-Target") != "" {
 		return jsonProtocol, wire.Operation(r)
 	}
+
 	form, _ := url.ParseQuery(string(body))
+
 	return queryProtocol, form.Get("Action")
 }
 
@@ -55,12 +58,15 @@ func readBody(r *http.Request) ([]byte, error) {
 		if err != nil {
 			return nil, refuse("MalformedInput", "body: %v", err)
 		}
+
 		body = unzipped
 	}
+
 	data, err := io.ReadAll(io.LimitReader(body, maxBody))
 	if err != nil {
 		return nil, refuse("MalformedInput", "body: %v", err)
 	}
+
 	return data, nil
 }
 
@@ -73,7 +79,9 @@ var jsonProtocol = protocol{
 		if len(body) == 0 {
 			return value, nil
 		}
+
 		err := json.Unmarshal(body, &value)
+
 		return value, err
 	},
 	write: func(_ string, result any) []byte {
@@ -81,7 +89,9 @@ var jsonProtocol = protocol{
 		return data
 	},
 	refuse: func(refusal *wire.Error) []byte {
-		data, _ := json.Marshal(map[string]string{"__type": shapeOf(refusal.Code), "message": refusal.Message, "Message": refusal.Message})
+		data, _ := json.Marshal(map[string]string{"__type": shapeOf(refusal.Code),
+			"message": refusal.Message, "Message": refusal.Message})
+
 		return data
 	},
 }
@@ -100,21 +110,26 @@ func epochs(value any) any {
 	case time.Time:
 		return epoch(value)
 	}
+
 	return value
 }
 
-// answer writes a result or a refusal. Clients that know the Query protocol's error names get those from
-// a header, whichever protocol they speak.
+// answer writes a result or a refusal. Clients that know the Query protocol's error names get
+// those from a header, whichever protocol they speak.
 func (p protocol) answer(w http.ResponseWriter, operation string, result any, err error) {
 	w.Header().Set("Content-Type", p.contentType)
+
 	if p.contentType == cborProtocol.contentType {
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	}
+
 	if err == nil {
 		_, _ = w.Write(p.write(operation, result))
 		return
 	}
-	refusal := &wire.Error{Status: http.StatusInternalServerError, Code: "InternalServiceFault", Message: err.Error()}
+
+	refusal := &wire.Error{Status: http.StatusInternalServerError, Code: "InternalServiceFault",
+		Message: err.Error()}
 	errors.As(err, &refusal)
 	w.Header().Set("X-Amzn-Query-Error", refusal.Code+";Sender")
 	w.WriteHeader(refusal.Status)

@@ -41,11 +41,13 @@ func (s *Service) record(key, unit string) *series {
 	for _, a := range slices.Clone(s.asleep[key]) {
 		s.wake(a)
 	}
+
 	one := s.series[key]
 	if one == nil {
 		one = &series{Unit: unit}
 		s.series[key] = one
 	}
+
 	return one
 }
 
@@ -54,6 +56,7 @@ func (s *Service) find(key, unit string) *series {
 	if one := s.series[key]; one != nil && (unit == "" || unit == one.Unit) {
 		return one
 	}
+
 	return &series{}
 }
 
@@ -64,6 +67,7 @@ func (s *series) newest() (start int64) {
 			start = max(start, buckets[n-1].Start)
 		}
 	}
+
 	return start
 }
 
@@ -74,12 +78,15 @@ func (s *series) at(unix, now int64) *bucket {
 		place(&s.Minutes, old.Start-old.Start%60).merge(old)
 		s.Seconds = s.Seconds[1:]
 	}
+
 	for len(s.Minutes) > 0 && s.Minutes[0].Start < now-keepMinutes {
 		s.Minutes = s.Minutes[1:]
 	}
+
 	if unix < now-keepSeconds {
 		return place(&s.Minutes, unix-unix%60)
 	}
+
 	return place(&s.Seconds, unix)
 }
 
@@ -89,11 +96,13 @@ func place(buckets *[]bucket, start int64) *bucket {
 	if n := len(list); n > 0 && list[n-1].Start == start {
 		return &list[n-1]
 	}
+
 	i, found := slices.BinarySearchFunc(list, start, byStart)
 	if !found {
 		list = slices.Insert(list, i, bucket{Start: start, Min: math.Inf(1), Max: math.Inf(-1)})
 		*buckets = list
 	}
+
 	return &list[i]
 }
 
@@ -108,12 +117,14 @@ func (s *series) between(from, to int64) bucket {
 			all.merge(buckets[i])
 		}
 	}
+
 	return all
 }
 
 // add records a value that came count times.
 func (b *bucket) add(value, count float64) {
 	b.widen(count, value*count, value, value)
+
 	switch {
 	case value > 0:
 		b.fill(bin{int32(math.Floor(math.Log(value) / binWidth)), float32(count)})
@@ -130,6 +141,7 @@ func (b *bucket) addSet(count, sum, low, high float64) {
 		b.add(low, count)
 		return
 	}
+
 	b.widen(count, sum, low, high)
 	b.Opaque = true
 }
@@ -141,15 +153,18 @@ func (b *bucket) widen(count, sum, low, high float64) {
 }
 
 func (b *bucket) fill(one bin) {
-	i, found := slices.BinarySearchFunc(b.Bins, one.Key, func(b bin, key int32) int { return cmp.Compare(b.Key, key) })
+	i, found := slices.BinarySearchFunc(b.Bins, one.Key,
+		func(b bin, key int32) int { return cmp.Compare(b.Key, key) })
 	if !found {
 		b.Bins = slices.Insert(b.Bins, i, bin{Key: one.Key})
 	}
+
 	b.Bins[i].Count += one.Count
 }
 
 func (b *bucket) merge(other bucket) {
 	b.widen(other.Count, other.Sum, other.Min, other.Max)
+
 	b.Opaque = b.Opaque || other.Opaque
 	for _, one := range other.Bins {
 		b.fill(one)
@@ -161,6 +176,7 @@ func (b *bucket) percentile(p float64) (float64, bool) {
 	if b.Opaque || b.Count == 0 {
 		return 0, false
 	}
+
 	rank, seen, value := p/100*b.Count, 0.0, b.Max
 	for _, one := range b.Bins {
 		if seen += float64(one.Count); seen >= rank {
@@ -168,20 +184,25 @@ func (b *bucket) percentile(p float64) (float64, bool) {
 			break
 		}
 	}
+
 	return min(max(value, b.Min), b.Max), true
 }
 
-// trimmedCount is how many values lie above one bound and not above the other, each taken for the middle of its bin.
+// trimmedCount is how many values lie above one bound and not above the other, each taken for the
+// middle of its bin.
 func (b *bucket) trimmedCount(above, upTo float64) (float64, bool) {
 	if b.Opaque || b.Count == 0 {
 		return 0, false
 	}
+
 	n := 0.0
+
 	for _, one := range b.Bins {
 		if value := min(max(one.value(), b.Min), b.Max); value > above && value <= upTo {
 			n += float64(one.Count)
 		}
 	}
+
 	return n, true
 }
 
@@ -189,5 +210,6 @@ func (b bin) value() float64 {
 	if b.Key == zeroBin {
 		return 0
 	}
+
 	return math.Exp((float64(b.Key) + 0.5) * binWidth)
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// What is written down every second must not grow for ever: seconds are kept for ten minutes, minutes for half an hour.
+// What is written down every second must not grow for ever: seconds are kept for ten minutes,
+// minutes for half an hour.
 const (
 	savedSeconds = 10 * 60
 	savedMinutes = 30 * 60
@@ -25,9 +26,11 @@ func (s *Service) Save() ([]byte, error) {
 	state, now := State{map[string]series{}, s.Alarms()}, time.Now().Unix()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for key, one := range s.series {
 		state.Series[key] = one.thinned(now)
 	}
+
 	return json.Marshal(state)
 }
 
@@ -44,6 +47,7 @@ func (s *series) thinned(now int64) series {
 			}
 		}
 	}
+
 	return thin
 }
 
@@ -53,18 +57,23 @@ func (s *Service) Load(saved []byte) error {
 	if err := json.Unmarshal(saved, &state); err != nil {
 		return fmt.Errorf("read the metrics: %w", err)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for key, one := range state.Series {
 		s.series[key] = &one
 	}
+
 	for _, described := range state.Alarms {
 		a, err := watching(described)
 		if err != nil {
 			return fmt.Errorf("alarm %s: %w", *described.AlarmName, err)
 		}
+
 		s.alarms[*a.AlarmName] = a
 		s.schedule(a)
 	}
+
 	return nil
 }

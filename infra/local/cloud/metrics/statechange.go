@@ -49,7 +49,8 @@ type eventStat struct {
 }
 
 func (a *alarm) state() alarmState {
-	return alarmState{a.StateValue, deref(a.StateReason), deref(a.StateReasonData), stamp(deref(a.StateUpdatedTimestamp))}
+	return alarmState{a.StateValue, deref(a.StateReason), deref(a.StateReasonData),
+		stamp(deref(a.StateUpdatedTimestamp))}
 }
 
 // change puts the alarm into a state; it returns nil where it is in that state already.
@@ -57,31 +58,41 @@ func (a *alarm) change(to types.StateValue, reason, reasonData string, now time.
 	if a.StateValue == to {
 		return nil
 	}
+
 	previous := a.state()
 	now = now.UTC()
+
 	a.StateValue, a.StateReason, a.StateReasonData = to, &reason, nil
 	if reasonData != "" {
 		a.StateReasonData = &reasonData
 	}
+
 	a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = &now, &now
+
 	return &stateChange{
 		AlarmName: *a.AlarmName, State: a.state(), PreviousState: previous, arn: *a.AlarmArn,
-		Configuration: alarmConfiguration{Description: deref(a.AlarmDescription), Metrics: a.eventMetrics()},
+		Configuration: alarmConfiguration{Description: deref(a.AlarmDescription),
+			Metrics: a.eventMetrics()},
 	}
 }
 
 func (a *alarm) eventMetrics() []eventMetric {
 	var list []eventMetric
+
 	for _, id := range slices.Sorted(maps.Keys(a.queries)) {
 		q := a.queries[id]
-		one := eventMetric{ID: id, Expression: deref(q.Expression), Label: deref(q.Label), ReturnData: id == a.watched}
+
+		one := eventMetric{ID: id, Expression: deref(q.Expression), Label: deref(q.Label),
+			ReturnData: id == a.watched}
 		if stat := q.MetricStat; stat != nil {
 			one.MetricStat = &eventStat{Period: *stat.Period, Stat: *stat.Stat}
 			one.MetricStat.Metric.Dimensions = dimensionMap(stat.Metric.Dimensions)
 			one.MetricStat.Metric.Name, one.MetricStat.Metric.Namespace = *stat.Metric.MetricName, *stat.Metric.Namespace
 		}
+
 		list = append(list, one)
 	}
+
 	return list
 }
 

@@ -11,7 +11,8 @@ type statistic func(b *bucket) (float64, bool)
 
 var (
 	percentilePattern   = regexp.MustCompile(`^p(100|\d{1,2}(?:\.\d{1,10})?)$`)
-	trimmedCountPattern = regexp.MustCompile(`^(?:TC|tc)\((\d+(?:\.\d{1,10})?)?:(\d+(?:\.\d{1,10})?)?\)$`)
+	trimmedCountPattern = regexp.MustCompile(
+		`^(?:TC|tc)\((\d+(?:\.\d{1,10})?)?:(\d+(?:\.\d{1,10})?)?\)$`)
 )
 
 func parseStatistic(name string) (statistic, error) {
@@ -19,6 +20,7 @@ func parseStatistic(name string) (statistic, error) {
 		p, err := strconv.ParseFloat(match[1], 64)
 		return func(b *bucket) (float64, bool) { return b.percentile(p) }, err
 	}
+
 	if match := trimmedCountPattern.FindStringSubmatch(name); match != nil && match[1]+match[2] != "" {
 		above, upTo := math.Inf(-1), math.Inf(1)
 		for i, bound := range []*float64{&above, &upTo} {
@@ -26,11 +28,14 @@ func parseStatistic(name string) (statistic, error) {
 				*bound, _ = strconv.ParseFloat(match[i+1], 64)
 			}
 		}
+
 		if above < upTo {
 			return func(b *bucket) (float64, bool) { return b.trimmedCount(above, upTo) }, nil
 		}
 	}
+
 	var take func(b *bucket) float64
+
 	switch name {
 	case "Sum":
 		take = func(b *bucket) float64 { return b.Sum }
@@ -43,16 +48,21 @@ func parseStatistic(name string) (statistic, error) {
 	case "Maximum":
 		take = func(b *bucket) float64 { return b.Max }
 	default:
-		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, SampleCount, Minimum, Maximum, pNN or TC(low:high).", name)
+		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, "+
+			"SampleCount, Minimum, Maximum, pNN or TC(low:high).", name)
 	}
+
 	return func(b *bucket) (float64, bool) { return take(b), b.Count > 0 }, nil
 }
 
 // checkPeriod takes the periods that a metric can be read at.
 func checkPeriod(period int32) error {
 	switch {
-	case period == 1, period == 5, period == 10, period == 20, period == 30, period > 0 && period%60 == 0:
+	case period == 1, period == 5, period == 10, period == 20, period == 30, period > 0 &&
+		period%60 == 0:
 		return nil
 	}
-	return invalid("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, found %d.", period)
+
+	return invalid("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, found %d.",
+		period)
 }

@@ -26,7 +26,8 @@ func preconditionFailed(condition string) error {
 }
 
 func notImplemented(what string) error {
-	return refuse(http.StatusNotImplemented, "NotImplemented", "This stand-in for S3 does not implement "+what)
+	return refuse(http.StatusNotImplemented, "NotImplemented",
+		"This stand-in for S3 does not implement "+what)
 }
 
 // fail answers as S3 does: an XML document, or nothing but the status to a HEAD.
@@ -36,6 +37,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(refusal.Status)
 		return
 	}
+
 	answer(w, refusal.Status, struct {
 		XMLName  xml.Name `xml:"Error"`
 		Code     string
@@ -45,8 +47,10 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func refusalOf(err error) *wire.Error {
-	refusal := &wire.Error{Status: http.StatusInternalServerError, Code: "InternalError", Message: err.Error()}
+	refusal := &wire.Error{Status: http.StatusInternalServerError, Code: "InternalError",
+		Message: err.Error()}
 	errors.As(err, &refusal)
+
 	return refusal
 }
 

@@ -9,7 +9,9 @@ import (
 // ServeHTTP serves path-style requests: /bucket and /bucket/key.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	bucket, key := target(r)
+
 	var err error
+
 	switch operation := s.Operation(r); operation {
 	case "ListBuckets":
 		err = s.listBuckets(w)
@@ -40,17 +42,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		err = notImplemented(operation)
 	}
+
 	if err != nil {
 		fail(w, r, err)
 	}
 }
 
-// Operation names the operation that a request asks for, as the SDK names it. One that is not known here is
-// named by its method, path and sub-resource.
+// Operation names the operation that a request asks for, as the SDK names it. One that is not
+// known here is named by its method, path and sub-resource.
 func (s *Service) Operation(r *http.Request) string {
 	bucket, key := target(r)
 	query := r.URL.Query()
+
 	var kind string
+
 	switch {
 	case bucket == "":
 		kind = r.Method + " account"
@@ -59,7 +64,9 @@ func (s *Service) Operation(r *http.Request) string {
 	default:
 		kind = r.Method + " object"
 	}
+
 	var resource string
+
 	for name := range query {
 		switch {
 		case subresources[name]:
@@ -68,15 +75,19 @@ func (s *Service) Operation(r *http.Request) string {
 			resource = "list"
 		}
 	}
+
 	if query.Has("uploadId") {
 		resource = "uploadId"
 	}
+
 	if r.Method == http.MethodPut && r.Header.Get("X-Amz-Copy-Source") != "" {
 		resource += "copy"
 	}
+
 	if name, ok := operations[kind+" "+resource]; ok {
 		return name
 	}
+
 	return strings.TrimSpace(r.Method + " " + r.URL.Path + " " + resource)
 }
 
@@ -119,5 +130,6 @@ func (s *Service) bucketLocation(w http.ResponseWriter, bucket string) error {
 	answer(w, http.StatusOK, struct {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
 	}{})
+
 	return nil
 }

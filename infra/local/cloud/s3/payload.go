@@ -20,29 +20,36 @@ import (
 	"strings"
 )
 
-// payload reads the body of an upload and holds it to every digest that came with it, in a header or, where
-// the body is aws-chunked, in its trailer.
+// payload reads the body of an upload and holds it to every digest that came with it, in a header
+// or, where the body is aws-chunked, in its trailer.
 func payload(r *http.Request) ([]byte, error) {
 	sums := r.Header
 	signed := r.Header.Get("X-Amz-Content-Sha256")
-	var body []byte
-	var err error
+
+	var (
+		body []byte
+		err  error
+	)
 	if strings.HasPrefix(signed, "STREAMING-") {
 		body, sums, err = dechunk(r)
-	} else if body, err = io.ReadAll(r.Body); err == nil && len(signed) == hex.EncodedLen(sha256.Size) {
+	} else if body, err = io.ReadAll(r.Body); err == nil &&
+		len(signed) == hex.EncodedLen(sha256.Size) {
 		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != signed {
 			err = refuse(http.StatusBadRequest, "XAmzContentSHA256Mismatch",
 				"The provided 'x-amz-content-sha256' header does not match what was computed.")
 		}
 	}
+
 	if err != nil {
 		return nil, incomplete(err)
 	}
+
 	if want := r.Header.Get("Content-MD5"); want != "" {
 		if err := compare("Content-MD5", want, md5.New(), body); err != nil {
 			return nil, err
 		}
 	}
+
 	for name, algorithm := range checksums {
 		header := "X-Amz-Checksum-" + name
 		if want := sums.Get(header); want != "" {
@@ -51,10 +58,12 @@ func payload(r *http.Request) ([]byte, error) {
 			}
 		}
 	}
+
 	return body, nil
 }
 
-// crc64nvme is the polynomial, reversed, of the checksum that newer SDKs and the CLI send by default.
+// crc64nvme is the polynomial, reversed, of the checksum that newer SDKs and the CLI send by
+// default.
 const crc64nvme = 0x9a6c9329ac4bc9b5
 
 var checksums = map[string]func() hash.Hash{
@@ -68,59 +77,82 @@ var checksums = map[string]func() hash.Hash{
 func compare(header, want string, h hash.Hash, body []byte) error {
 	decoded, err := base64.StdEncoding.DecodeString(want)
 	if err != nil || len(decoded) != h.Size() {
-		return refuse(http.StatusBadRequest, "InvalidDigest", "The "+header+" you specified is not valid.")
+		return refuse(http.StatusBadRequest, "InvalidDigest", "The "+header+
+			" you specified is not valid.")
 	}
+
 	h.Write(body)
+
 	if !bytes.Equal(decoded, h.Sum(nil)) {
-		return refuse(http.StatusBadRequest, "BadDigest", "The "+header+" you specified did not match the calculated checksum.")
+		return refuse(http.StatusBadRequest, "BadDigest", "The "+header+
+			" you specified did not match the calculated checksum.")
 	}
+
 	return nil
 }
 
-// dechunk reads the aws-chunked encoding: chunks of `SIZE[;chunk-signature=...]\r\nDATA\r\n`, one of size 0, a trailer.
+// dechunk reads the aws-chunked encoding: chunks of `SIZE[;chunk-signature=...]\r\nDATA\r\n`, one
+// of size 0, a trailer.
 func dechunk(r *http.Request) ([]byte, http.Header, error) {
 	in := bufio.NewReader(r.Body)
+
 	var body bytes.Buffer
+
 	for {
 		head, err := line(in)
 		if err != nil {
 			return nil, nil, err
 		}
+
 		digits, _, _ := strings.Cut(head, ";")
+
 		size, err := strconv.ParseInt(digits, 16, 63)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read aws-chunked body: chunk size %q: %w", digits, err)
 		}
+
 		if size == 0 {
 			break
 		}
+
 		if _, err := io.CopyN(&body, in, size); err != nil {
 			return nil, nil, err
 		}
+
 		if end, err := line(in); err != nil || end != "" {
-			return nil, nil, errors.Join(err, errors.New("read aws-chunked body: a chunk is longer than its size"))
+			return nil, nil, errors.Join(err, errors.New("read aws-chunked body: a chunk is longer than "+
+				"its size"))
 		}
 	}
+
 	trailer := http.Header{}
+
 	for {
 		field, err := line(in)
 		if field == "" || errors.Is(err, io.EOF) {
 			break
 		}
+
 		if err != nil {
 			return nil, nil, err
 		}
+
 		name, value, _ := strings.Cut(field, ":")
 		trailer.Set(name, strings.TrimSpace(value))
 	}
+
 	for name := range strings.SplitSeq(r.Header.Get("X-Amz-Trailer"), ",") {
 		if name = strings.TrimSpace(name); name != "" && trailer.Get(name) == "" {
-			return nil, nil, refuse(http.StatusBadRequest, "MalformedTrailerError", "The request promised a trailer "+name+" and sent none")
+			return nil, nil, refuse(http.StatusBadRequest, "MalformedTrailerError",
+				"The request promised a trailer "+name+" and sent none")
 		}
 	}
+
 	if want := r.Header.Get("X-Amz-Decoded-Content-Length"); want != strconv.Itoa(body.Len()) {
-		return nil, nil, fmt.Errorf("read aws-chunked body: %d bytes, x-amz-decoded-content-length says %q", body.Len(), want)
+		return nil, nil, fmt.Errorf("read aws-chunked body: %d bytes, x-amz-decoded-content-length says "+
+			"%q", body.Len(), want)
 	}
+
 	return body.Bytes(), trailer, nil
 }
 
@@ -134,6 +166,7 @@ func incomplete(err error) error {
 	if refusal := refusalOf(err); refusal.Code != "InternalError" {
 		return err
 	}
+
 	return refuse(http.StatusBadRequest, "IncompleteBody", err.Error())
 }
 
@@ -143,6 +176,8 @@ func contentEncoding(h http.Header) string {
 	for coding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
 		codings = append(codings, strings.TrimSpace(coding))
 	}
+
 	codings = slices.DeleteFunc(codings, func(c string) bool { return c == "" || c == "aws-chunked" })
+
 	return strings.Join(codings, ",")
 }

@@ -1,7 +1,8 @@
-// Package s3 stands in for S3, in memory. It exists because the ledger rests on what S3 promises about
-// conditional writes, and the site on what it keeps about an object, so both have to be exact here:
-// gofakes3, the library looked at first, drops Cache-Control, lets a new object inherit the old one's
-// metadata, answers 412 where S3 answers 404, and reads no trailing checksums.
+// Package s3 stands in for S3, in memory. It exists because the ledger rests on what S3 promises
+// about conditional writes, and the site on what it keeps about an object, so both have to be
+// exact here: gofakes3, the library looked at first, drops Cache-Control, lets a new object
+// inherit the old one's metadata, answers 412 where S3 answers 404, and reads no trailing
+// checksums.
 package s3
 
 import (
@@ -56,11 +57,14 @@ func New(emit func(source, detailType string, resources []string, detail any)) *
 func (s *Service) CreateBucket(name string, eventBridge bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if b := s.buckets[name]; b != nil {
 		b.EventBridge = eventBridge
 		return
 	}
-	s.buckets[name] = &bucket{Created: time.Now(), EventBridge: eventBridge, Objects: map[string]Object{}}
+
+	s.buckets[name] = &bucket{Created: time.Now(), EventBridge: eventBridge,
+		Objects: map[string]Object{}}
 }
 
 // Get returns an object; its body and metadata must not be changed.
@@ -81,69 +85,86 @@ func (s *Service) Put(bucket, key string, object Object) error {
 	if err != nil {
 		return fmt.Errorf("put s3://%s/%s: %w", bucket, key, err)
 	}
+
 	return nil
 }
 
 func (s *Service) get(bucket, key string) (Object, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	b := s.buckets[bucket]
 	if b == nil {
 		return Object{}, noSuchBucket(bucket)
 	}
+
 	object, ok := b.Objects[key]
 	if !ok {
 		return Object{}, noSuchKey(key)
 	}
+
 	return object, nil
 }
 
-// put checks the conditions and writes under one lock, so that of two writers that saw the same ETag one is
-// refused. S3's 409 answers a write that overlaps a delete, which one lock rules out.
-func (s *Service) put(bucket, key string, object Object, when conditions, reason string) (Object, error) {
+// put checks the conditions and writes under one lock, so that of two writers that saw the same
+// ETag one is refused. S3's 409 answers a write that overlaps a delete, which one lock rules out.
+func (s *Service) put(bucket, key string, object Object, when conditions, reason string) (Object,
+	error) {
 	sum := md5.Sum(object.Body)
 	if object.ETag == "" {
 		object.ETag = `"` + hex.EncodeToString(sum[:]) + `"`
 	}
+
 	if object.ContentType == "" {
 		object.ContentType = "binary/octet-stream"
 	}
-	object.LastModified, object.Digest = time.Now().UTC().Truncate(time.Second), kept.Digest(object.Body)
+
+	object.LastModified, object.Digest = time.Now().UTC().Truncate(
+		time.Second), kept.Digest(object.Body)
 
 	s.mu.Lock()
+
 	b := s.buckets[bucket]
 	if b == nil {
 		s.mu.Unlock()
 		return Object{}, noSuchBucket(bucket)
 	}
+
 	current, exists := b.Objects[key]
 	if err := when.check(key, current, exists); err != nil {
 		s.mu.Unlock()
 		return Object{}, err
 	}
+
 	b.Objects[key] = object
 	s.serial++
 	serial, notify := s.serial, b.EventBridge && s.emit != nil
 	s.mu.Unlock()
 
 	if notify {
-		s.emit("aws.s3", "Object Created", []string{"arn:aws:s3:::" + bucket}, created(bucket, key, object, serial, reason))
+		s.emit("aws.s3", "Object Created", []string{"arn:aws:s3:::" + bucket},
+			created(bucket, key, object, serial, reason))
 	}
+
 	return object, nil
 }
 
 func (s *Service) delete(bucket, key string, when conditions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	b := s.buckets[bucket]
 	if b == nil {
 		return noSuchBucket(bucket)
 	}
+
 	current, exists := b.Objects[key]
 	if err := when.check(key, current, exists); err != nil {
 		return err
 	}
+
 	delete(b.Objects, key)
+
 	return nil
 }
 
@@ -151,10 +172,12 @@ func (s *Service) delete(bucket, key string, when conditions) error {
 func (s *Service) keys(bucket string) ([]string, map[string]Object, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	b := s.buckets[bucket]
 	if b == nil {
 		return nil, nil, noSuchBucket(bucket)
 	}
+
 	return slices.Sorted(maps.Keys(b.Objects)), maps.Clone(b.Objects), nil
 }
 
@@ -164,7 +187,8 @@ func created(bucket, key string, o Object, serial uint64, reason string) any {
 		"version": "0",
 		"bucket":  map[string]any{"name": bucket},
 		"object": map[string]any{
-			"key": key, "size": len(o.Body), "etag": strings.Trim(o.ETag, `"`), "sequencer": fmt.Sprintf("%018X", serial),
+			"key": key, "size": len(o.Body), "etag": strings.Trim(o.ETag,
+				`"`), "sequencer": fmt.Sprintf("%018X", serial),
 		},
 		"request-id": fmt.Sprintf("%016X", serial),
 		"requester":  wire.Account,
@@ -180,6 +204,7 @@ func conditionsOf(r *http.Request) (conditions, error) {
 	if c.ifNoneMatch != "" && c.ifNoneMatch != "*" {
 		return c, notImplemented("If-None-Match: " + c.ifNoneMatch + " on a write; only * is")
 	}
+
 	return c, nil
 }
 
@@ -194,5 +219,6 @@ func (c conditions) check(key string, current Object, exists bool) error {
 	case c.ifMatch != "*" && strings.Trim(c.ifMatch, `"`) != strings.Trim(current.ETag, `"`):
 		return preconditionFailed("If-Match")
 	}
+
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 	"lockstep/infra/local/cloud/kept"
 )
 
-// State is what a later process goes on with. A multipart upload under way is not: whoever sends it begins anew.
+// State is what a later process goes on with. A multipart upload under way is not: whoever sends
+// it begins anew.
 type State struct {
 	Buckets map[string]bucket
 	Serial  uint64
@@ -25,6 +26,7 @@ func (s *Service) Save(bodies kept.Bodies) State {
 			bodies[o.Digest] = o.Body
 		}
 	}
+
 	return state
 }
 
@@ -32,15 +34,19 @@ func (s *Service) Save(bodies kept.Bodies) State {
 func (s *Service) Load(state State, read kept.Read) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.serial = state.Serial
 	for name, b := range state.Buckets {
 		for key, o := range b.Objects {
 			if o.Body, err = read(o.Digest); err != nil {
 				return fmt.Errorf("s3://%s/%s: %w", name, key, err)
 			}
+
 			b.Objects[key] = o
 		}
+
 		s.buckets[name] = &b
 	}
+
 	return nil
 }

@@ -16,7 +16,8 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// SendTaskSuccess is the universal target that answers a task token; its input is {"TaskToken","Output"}.
+// SendTaskSuccess is the universal target that answers a task token; its input is
+// {"TaskToken","Output"}.
 const SendTaskSuccess = "arn:aws:scheduler:::aws-sdk:sfn:sendTaskSuccess"
 
 const (
@@ -76,6 +77,7 @@ func (e epoch) MarshalJSON() ([]byte, error) {
 func (e *epoch) UnmarshalJSON(data []byte) error {
 	seconds, err := strconv.ParseFloat(string(data), 64)
 	e.Time = time.UnixMilli(int64(math.Round(seconds * 1000)))
+
 	return err
 }
 
@@ -84,7 +86,8 @@ func refuse(format string, args ...any) error {
 }
 
 func notFound(kind, name string) error {
-	return &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: kind + " " + name + " does not exist."}
+	return &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: kind +
+		" " + name + " does not exist."}
 }
 
 var (
@@ -98,6 +101,7 @@ func checkName(member, name string) error {
 		return refuse("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: "+
 			"Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$ and have length 1 to 64", name, member)
 	}
+
 	return nil
 }
 
@@ -106,6 +110,7 @@ func oneOf(member, value string, allowed ...string) error {
 		return refuse("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: %v", value, member, allowed)
 	}
+
 	return nil
 }
 
@@ -115,6 +120,7 @@ func (s *Schedule) complete() error {
 	setDefault(&s.ScheduleExpressionTimezone, "UTC")
 	setDefault(&s.State, enabled)
 	setDefault(&s.ActionAfterCompletion, "NONE")
+
 	s.ARN = wire.ARN("scheduler", "schedule/"+s.GroupName+"/"+s.Name)
 	for _, err := range []error{
 		checkName("name", s.Name),
@@ -128,8 +134,10 @@ func (s *Schedule) complete() error {
 			return err
 		}
 	}
+
 	at, err := parseAt(s.ScheduleExpression, s.ScheduleExpressionTimezone)
 	s.at = at
+
 	return err
 }
 
@@ -144,53 +152,68 @@ func parseAt(expression, zone string) (time.Time, error) {
 	if err != nil || zone == "Local" {
 		return time.Time{}, refuse("Invalid Schedule Expression Timezone %s.", zone)
 	}
+
 	if strings.HasPrefix(expression, "rate(") || strings.HasPrefix(expression, "cron(") {
-		return time.Time{}, refuse("Schedule expression %s: this stand-in fires one-time schedules only; use at(yyyy-mm-ddThh:mm:ss).", expression)
+		return time.Time{}, refuse("Schedule expression %s: this stand-in fires one-time schedules "+
+			"only; use at(yyyy-mm-ddThh:mm:ss).", expression)
 	}
+
 	at, err := time.ParseInLocation("at(2006-01-02T15:04:05)", expression, location)
 	if err != nil || len(expression) != len("at(2006-01-02T15:04:05)") {
 		return time.Time{}, refuse("Invalid Schedule Expression %s.", expression)
 	}
+
 	return at, nil
 }
 
 func (w *Window) check() error {
 	switch {
 	case w == nil:
-		return refuse("1 validation error detected: Value null at 'flexibleTimeWindow' failed to satisfy constraint: Member must not be null")
+		return refuse("1 validation error detected: Value null at 'flexibleTimeWindow' failed to " +
+			"satisfy constraint: Member must not be null")
 	case w.Mode == "FLEXIBLE":
 		return refuse("FlexibleTimeWindow FLEXIBLE: this stand-in fires at the second; use OFF.")
 	case w.Mode == "OFF" && w.MaximumWindowInMinutes != nil:
 		return refuse("MaximumWindowInMinutes must not be set when FlexibleTimeWindow is OFF.")
 	}
+
 	return oneOf("flexibleTimeWindow.mode", w.Mode, "OFF")
 }
 
 func (t *Target) check() error {
 	if t == nil {
-		return refuse("1 validation error detected: Value null at 'target' failed to satisfy constraint: Member must not be null")
+		return refuse("1 validation error detected: Value null at 'target' failed to satisfy " +
+			"constraint: Member must not be null")
 	}
+
 	if !rolePattern.MatchString(t.RoleARN) {
 		return refuse("Value '%s' at 'target.roleArn' is not the ARN of a role.", t.RoleARN)
 	}
+
 	if err := t.RetryPolicy.Check(); err != nil {
 		return refuse("RetryPolicy: %v", err)
 	}
+
 	switch {
 	case t.ARN == SendTaskSuccess:
 		var in struct{ TaskToken, Output *string }
-		if err := json.Unmarshal([]byte(t.Input), &in); err != nil || in.TaskToken == nil || in.Output == nil {
-			return refuse("Invalid RequestJson provided. Reason: %s takes {\"TaskToken\": string, \"Output\": string}.", t.ARN)
+		if err := json.Unmarshal([]byte(t.Input), &in); err != nil || in.TaskToken == nil ||
+			in.Output == nil {
+			return refuse("Invalid RequestJson provided. Reason: %s takes {\"TaskToken\": string, "+
+				"\"Output\": string}.", t.ARN)
 		}
 	case strings.HasPrefix(t.ARN, "arn:aws:lambda:"), strings.HasPrefix(t.ARN, "arn:aws:states:"):
 		if t.Input == "" {
 			t.Input = "{}"
 		}
+
 		if !json.Valid([]byte(t.Input)) {
 			return refuse("Target input is not valid JSON.")
 		}
 	default:
-		return refuse("Provided Arn %s is not a target of this stand-in: expected a Lambda function, a state machine or %s.", t.ARN, SendTaskSuccess)
+		return refuse("Provided Arn %s is not a target of this stand-in: expected a Lambda function, a "+
+			"state machine or %s.", t.ARN, SendTaskSuccess)
 	}
+
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package scheduler stands in for Amazon EventBridge Scheduler, as far as one-time schedules go: the ramp
-// leaves its next step with it and sleeps.
+// Package scheduler stands in for Amazon EventBridge Scheduler, as far as one-time schedules go:
+// the ramp leaves its next step with it and sleeps.
 package scheduler
 
 import (
@@ -38,8 +38,8 @@ type Service struct {
 
 type key struct{ group, name string }
 
-// entry is a schedule and the timer that fires it. An update replaces the entry, so that an old timer
-// finds that it is no longer meant.
+// entry is a schedule and the timer that fires it. An update replaces the entry, so that an old
+// timer finds that it is no longer meant.
 type entry struct {
 	Schedule
 	token string
@@ -47,9 +47,12 @@ type entry struct {
 	timer *time.Timer
 }
 
-// New makes a scheduler with the default group. deliver calls a target; an error makes it be called again.
-func New(deliver func(ctx context.Context, targetARN, roleARN string, input []byte) error) *Service {
+// New makes a scheduler with the default group. deliver calls a target; an error makes it be
+// called again.
+func New(deliver func(ctx context.Context, targetARN, roleARN string,
+	input []byte) error) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
+
 	return &Service{
 		deliver: deliver, ctx: ctx, cancel: cancel,
 		groups: map[string]bool{DefaultGroup: true}, schedules: map[key]*entry{},
@@ -59,6 +62,7 @@ func New(deliver func(ctx context.Context, targetARN, roleARN string, input []by
 // Close stops every schedule and gives up what is still being tried.
 func (s *Service) Close() {
 	s.mu.Lock()
+
 	s.closed = true
 	for _, e := range s.schedules {
 		e.stop()
@@ -72,6 +76,7 @@ func (s *Service) Close() {
 func (s *Service) CreateGroup(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.groups[name] = true
 }
 
@@ -79,13 +84,16 @@ func (s *Service) CreateGroup(name string) {
 func (s *Service) List() []Schedule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	all := make([]Schedule, 0, len(s.schedules))
 	for _, e := range s.schedules {
 		all = append(all, e.Schedule)
 	}
+
 	slices.SortFunc(all, func(a, b Schedule) int {
 		return cmp.Or(cmp.Compare(a.GroupName, b.GroupName), cmp.Compare(a.Name, b.Name))
 	})
+
 	return all
 }
 
@@ -93,6 +101,7 @@ func (s *Service) List() []Schedule {
 func (s *Service) DeadLetters() []DeadLetter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	return slices.Clone(s.dead)
 }
 
@@ -104,12 +113,14 @@ func (e *entry) stop() {
 	}
 }
 
-// set puts a schedule in place of the one of its name and starts its timer; the caller holds the lock. A
-// time in the past fires at once: AWS does not document what it does with one, so nobody should rely on it.
+// set puts a schedule in place of the one of its name and starts its timer; the caller holds the
+// lock. A time in the past fires at once: AWS does not document what it does with one, so nobody
+// should rely on it.
 func (s *Service) set(e *entry) {
 	if old := s.schedules[e.key()]; old != nil {
 		old.stop()
 	}
+
 	s.schedules[e.key()] = e
 	if e.State == enabled && !e.over && !s.closed {
 		e.timer = time.AfterFunc(time.Until(e.at), func() { s.fire(e) })
@@ -122,7 +133,9 @@ func (s *Service) fire(e *entry) {
 		s.mu.Unlock()
 		return
 	}
+
 	s.pending.Add(1)
+
 	s.mu.Unlock()
 	defer s.pending.Done()
 
@@ -132,11 +145,14 @@ func (s *Service) fire(e *entry) {
 	if s.ctx.Err() != nil {
 		return
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if err != nil {
 		s.dead = append(s.dead, DeadLetter{e.Schedule, calls, err})
 	}
+
 	e.over = true
 	if e.ActionAfterCompletion == deleteAfter && s.schedules[e.key()] == e {
 		delete(s.schedules, e.key())

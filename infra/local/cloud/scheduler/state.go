@@ -27,7 +27,9 @@ func (s *Service) Save() State {
 	for _, e := range s.schedules {
 		state.Schedules = append(state.Schedules, keptSchedule{e.Schedule, e.token, e.over})
 	}
+
 	slices.SortFunc(state.Schedules, func(a, b keptSchedule) int { return cmp.Compare(a.ARN, b.ARN) })
+
 	return state
 }
 
@@ -35,14 +37,18 @@ func (s *Service) Save() State {
 func (s *Service) Load(state State) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	maps.Copy(s.groups, state.Groups)
+
 	for _, k := range state.Schedules {
 		e := &entry{Schedule: k.Schedule, token: k.Token, over: k.Over}
 		if err := e.complete(); err != nil {
 			return err
 		}
+
 		s.schedules[e.key()] = e
 	}
+
 	return nil
 }
 
@@ -50,6 +56,7 @@ func (s *Service) Load(state State) error {
 func (s *Service) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, e := range s.schedules {
 		s.set(e)
 	}

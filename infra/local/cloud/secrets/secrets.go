@@ -1,4 +1,5 @@
-// Package secrets stands in for Secrets Manager, where the connection to the application's database lies.
+// Package secrets stands in for Secrets Manager, where the connection to the application's
+// database lies.
 package secrets
 
 import (
@@ -31,51 +32,67 @@ type secret struct {
 // New makes a service without secrets.
 func New() *Service { return &Service{secrets: map[string]secret{}} }
 
-// Put sets a secret's value and returns its ARN, which ends in six characters of Secrets Manager's own.
+// Put sets a secret's value and returns its ARN, which ends in six characters of Secrets Manager's
+// own.
 func (s *Service) Put(name, value string) (arn string) {
 	sum := fnv.New32a()
 	sum.Write([]byte(name))
 	arn = wire.ARN("secretsmanager", fmt.Sprintf("secret:%s-%06x", name, sum.Sum32()&0xffffff))
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.secrets[name] = secret{
 		ARN: arn, Name: name, SecretString: value, VersionId: uuid.NewString(),
 		VersionStages: []string{"AWSCURRENT"}, CreatedDate: float64(time.Now().UnixMilli()) / 1000,
 	}
+
 	return arn
 }
 
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation := wire.Operation(r)
 	if operation != "GetSecretValue" {
-		wire.Answer(w, r, nil, wire.Refuse("UnknownOperationException", "this stand-in for Secrets Manager does not implement "+operation))
+		wire.Answer(w, r, nil, wire.Refuse("UnknownOperationException",
+			"this stand-in for Secrets Manager does not implement "+operation))
+
 		return
 	}
+
 	var in struct{ SecretId, VersionStage string }
+
 	err := wire.Read(r, &in)
 	if err != nil {
 		wire.Answer(w, r, nil, err)
 		return
 	}
+
 	result, err := s.find(in.SecretId, in.VersionStage)
 	wire.Answer(w, r, result, err)
 }
 
 func (s *Service) find(id, stage string) (secret, error) {
 	if id == "" {
-		return secret{}, wire.Refuse("ValidationException", "SecretId: expected the name or the ARN of a secret")
+		return secret{}, wire.Refuse("ValidationException",
+			"SecretId: expected the name or the ARN of a secret")
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, candidate := range s.secrets {
 		if candidate.Name != id && candidate.ARN != id {
 			continue
 		}
+
 		if stage != "" && stage != "AWSCURRENT" {
 			return secret{}, wire.Refuse("ResourceNotFoundException",
 				"Secrets Manager can't find the specified secret value for staging label: "+stage)
 		}
+
 		return candidate, nil
 	}
-	return secret{}, wire.Refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret: "+id)
+
+	return secret{}, wire.Refuse("ResourceNotFoundException",
+		"Secrets Manager can't find the specified secret: "+id)
 }

@@ -1,5 +1,5 @@
-// Package ssm stands in for Parameter Store, which holds the control parameter. Like the real one it has no
-// conditional write: whoever writes must hold the lock.
+// Package ssm stands in for Parameter Store, which holds the control parameter. Like the real one
+// it has no conditional write: whoever writes must hold the lock.
 package ssm
 
 import (
@@ -32,7 +32,8 @@ type parameter struct {
 	DataType         string
 }
 
-// New makes a service without parameters, which emits an event for each change, to nobody if emit is nil.
+// New makes a service without parameters, which emits an event for each change, to nobody if emit
+// is nil.
 func New(emit func(source, detailType string, resources []string, detail any)) *Service {
 	return &Service{emit: emit, parameters: map[string]parameter{}}
 }
@@ -49,10 +50,13 @@ func (s *Service) Delete(name string) error {
 	p, ok := s.parameters[name]
 	delete(s.parameters, name)
 	s.mu.Unlock()
+
 	if !ok {
 		return wire.Refuse("ParameterNotFound", "Parameter "+name+" not found.")
 	}
+
 	s.changed("Delete", p)
+
 	return nil
 }
 
@@ -61,20 +65,27 @@ func (s *Service) changed(operation string, p parameter) {
 	if s.emit == nil {
 		return
 	}
-	s.emit("aws.ssm", "Parameter Store Change", []string{p.ARN}, map[string]string{"operation": operation, "name": p.Name, "type": p.Type})
+
+	s.emit("aws.ssm", "Parameter Store Change", []string{p.ARN},
+		map[string]string{"operation": operation, "name": p.Name, "type": p.Type})
 }
 
 // Get is the value of a parameter.
 func (s *Service) Get(name string) (value string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	p, ok := s.parameters[name]
+
 	return p.Value, ok
 }
 
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var result any
-	var err error
+	var (
+		result any
+		err    error
+	)
+
 	switch operation := wire.Operation(r); operation {
 	case "GetParameter":
 		result, err = s.getParameter(r)
@@ -93,8 +104,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			result, err = s.put(in)
 		}
 	default:
-		err = wire.Refuse("UnknownOperationException", "this stand-in for SSM does not implement "+operation)
+		err = wire.Refuse("UnknownOperationException", "this stand-in for SSM does not implement "+
+			operation)
 	}
+
 	wire.Answer(w, r, result, err)
 }
 
@@ -106,41 +119,53 @@ type putInput struct {
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
 func (s *Service) put(in putInput) (any, error) {
-	if !namePattern.MatchString(in.Name) || strings.Contains(in.Name, "/") && !strings.HasPrefix(in.Name, "/") {
+	if !namePattern.MatchString(in.Name) || strings.Contains(in.Name, "/") &&
+		!strings.HasPrefix(in.Name, "/") {
 		return nil, wire.Refuse("ValidationException", fmt.Sprintf(
 			"Parameter name %q: use letters, digits and .-_, and a leading / where it is a path", in.Name))
 	}
+
 	if in.Value == "" || len(in.Value) > 4096 {
-		return nil, wire.Refuse("ValidationException", "Standard tier parameters support a parameter value of 1 to 4096 characters.")
+		return nil, wire.Refuse("ValidationException",
+			"Standard tier parameters support a parameter value of 1 to 4096 characters.")
 	}
+
 	p, operation, err := s.store(in)
 	if err != nil {
 		return nil, err
 	}
+
 	s.changed(operation, p)
+
 	return map[string]any{"Version": p.Version, "Tier": "Standard"}, nil
 }
 
 func (s *Service) store(in putInput) (p parameter, operation string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	p, exists := s.parameters[in.Name]
 	switch {
 	case exists && !in.Overwrite:
 		return p, "", wire.Refuse("ParameterAlreadyExists",
-			"The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
+			"The parameter already exists. To overwrite this value, set the overwrite option in the "+
+				"request to true.")
 	case !exists && in.Type == "":
-		return p, "", wire.Refuse("ValidationException", "A parameter type is required when you create a parameter.")
+		return p, "", wire.Refuse("ValidationException",
+			"A parameter type is required when you create a parameter.")
 	case in.Type != "" && !slices.Contains([]string{"String", "StringList", "SecureString"}, in.Type):
-		return p, "", wire.Refuse("UnsupportedParameterType", "The parameter type is not supported: "+in.Type)
+		return p, "", wire.Refuse("UnsupportedParameterType", "The parameter type is not supported: "+
+			in.Type)
 	case in.Type != "":
 		p.Type = in.Type
 	}
+
 	p.Name, p.Value, p.DataType = in.Name, in.Value, "text"
 	p.ARN = wire.ARN("ssm", "parameter/"+strings.TrimPrefix(in.Name, "/"))
 	p.LastModifiedDate = float64(time.Now().UnixMilli()) / 1000
 	p.Version++
 	s.parameters[in.Name] = p
+
 	return p, map[bool]string{true: "Update", false: "Create"}[exists], nil
 }
 
@@ -149,12 +174,15 @@ func (s *Service) getParameter(r *http.Request) (any, error) {
 	if err := wire.Read(r, &in); err != nil {
 		return nil, err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	p, ok := s.parameters[in.Name]
 	if !ok {
 		return nil, wire.Refuse("ParameterNotFound", "Parameter "+in.Name+" not found.")
 	}
+
 	return map[string]any{"Parameter": p}, nil
 }
 
@@ -163,12 +191,16 @@ func (s *Service) getParameters(r *http.Request) (any, error) {
 	if err := wire.Read(r, &in); err != nil {
 		return nil, err
 	}
+
 	if len(in.Names) == 0 || len(in.Names) > 10 {
 		return nil, wire.Refuse("ValidationException", "names: expected 1 to 10 of them")
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	found, invalid := []parameter{}, []string{}
+
 	for _, name := range in.Names {
 		if p, ok := s.parameters[name]; ok {
 			found = append(found, p)
@@ -176,6 +208,7 @@ func (s *Service) getParameters(r *http.Request) (any, error) {
 			invalid = append(invalid, name)
 		}
 	}
+
 	return map[string]any{"Parameters": found, "InvalidParameters": invalid}, nil
 }
 
@@ -187,15 +220,20 @@ func (s *Service) getParametersByPath(r *http.Request) (any, error) {
 	if err := wire.Read(r, &in); err != nil {
 		return nil, err
 	}
+
 	prefix := strings.TrimSuffix(in.Path, "/") + "/"
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	found := []parameter{}
+
 	for _, name := range slices.Sorted(maps.Keys(s.parameters)) {
 		rest, below := strings.CutPrefix(name, prefix)
 		if below && (in.Recursive || !strings.Contains(rest, "/")) {
 			found = append(found, s.parameters[name])
 		}
 	}
+
 	return map[string]any{"Parameters": found}, nil
 }

@@ -15,5 +15,6 @@ func (s *Service) Save() State { return State{maps.Clone(s.parameters)} }
 func (s *Service) Load(state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	maps.Copy(s.parameters, state.Parameters)
 }

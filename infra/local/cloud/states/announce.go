@@ -31,6 +31,7 @@ type Included struct {
 // announce puts the status of an execution on the bus.
 func (s *Service) announce(e *execution) {
 	s.mu.Lock()
+
 	change := StatusChange{
 		ExecutionARN: e.arn, StateMachineARN: e.machine.arn, Name: e.name, Status: e.result.Status,
 		StartDate: e.started.UnixMilli(), Input: e.input, InputDetails: &Included{true},
@@ -39,6 +40,7 @@ func (s *Service) announce(e *execution) {
 	if change.Output != nil {
 		change.OutputDetails = &Included{true}
 	}
+
 	if !e.stopped.IsZero() {
 		stopped := e.stopped.UnixMilli()
 		change.StopDate = &stopped
@@ -51,5 +53,6 @@ func optional(text string) *string {
 	if text == "" {
 		return nil
 	}
+
 	return &text
 }

@@ -36,21 +36,35 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"ListExecutions":       s.listExecutions,
 		"GetExecutionHistory":  s.getExecutionHistory,
 		"StopExecution":        s.stopExecution,
-		"SendTaskSuccess":      func(in request) (any, error) { return nil, s.SendTaskSuccess(in.TaskToken, in.Output) },
-		"SendTaskFailure":      func(in request) (any, error) { return nil, s.SendTaskFailure(in.TaskToken, in.Error, in.Cause) },
-		"SendTaskHeartbeat":    func(in request) (any, error) { return nil, s.SendTaskHeartbeat(in.TaskToken) },
+		"SendTaskSuccess": func(in request) (any, error) {
+			return nil,
+				s.SendTaskSuccess(in.TaskToken, in.Output)
+		},
+		"SendTaskFailure": func(in request) (any, error) {
+			return nil,
+				s.SendTaskFailure(in.TaskToken, in.Error, in.Cause)
+		},
+		"SendTaskHeartbeat": func(in request) (any, error) {
+			return nil,
+				s.SendTaskHeartbeat(in.TaskToken)
+		},
 	}
 	name := wire.Operation(r)
+
 	operation, ok := operations[name]
 	if !ok {
-		wire.Answer(w, r, nil, wire.Refuse("UnknownOperationException", "Step Functions here does not know the operation "+name))
+		wire.Answer(w, r, nil, wire.Refuse("UnknownOperationException",
+			"Step Functions here does not know the operation "+name))
+
 		return
 	}
+
 	var in request
 	if err := wire.Read(r, &in); err != nil {
 		wire.Answer(w, r, nil, err)
 		return
 	}
+
 	out, err := operation(in)
 	wire.Answer(w, r, out, err)
 }
@@ -67,6 +81,7 @@ func maybe(t time.Time) *epoch {
 	if t.IsZero() {
 		return nil
 	}
+
 	return &epoch{t}
 }
 
@@ -86,20 +101,25 @@ type machineItem struct {
 func (s *Service) listStateMachines(request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	list := []machineItem{}
 	for _, m := range s.machines {
-		list = append(list, machineItem{ARN: m.arn, Name: m.name, Type: "STANDARD", Created: epoch{m.created}})
+		list = append(list, machineItem{ARN: m.arn, Name: m.name, Type: "STANDARD",
+			Created: epoch{m.created}})
 	}
+
 	return map[string]any{"stateMachines": list}, nil
 }
 
 func (s *Service) describeStateMachine(in request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	m, err := s.machine(in.StateMachineARN)
 	if err != nil {
 		return nil, err
 	}
+
 	return machineItem{m.arn, m.name, "STANDARD", epoch{m.created}, "ACTIVE", m.definition, role}, nil
 }
 
@@ -108,6 +128,7 @@ func (s *Service) startExecution(in request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return map[string]any{"executionArn": e.arn, "startDate": epoch{e.started}}, nil
 }
 
@@ -115,10 +136,12 @@ func (s *Service) stopExecution(in request) (any, error) {
 	if err := checkFailure(in.Error, in.Cause); err != nil {
 		return nil, err
 	}
+
 	stopped, err := s.Stop(in.ExecutionARN, in.Error, in.Cause)
 	if err != nil {
 		return nil, err
 	}
+
 	return map[string]any{"stopDate": epoch{stopped}}, nil
 }
 
@@ -148,15 +171,19 @@ func (e *execution) item() executionItem {
 func (s *Service) describeExecution(in request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	e, err := s.execution(in.ExecutionARN)
 	if err != nil {
 		return nil, err
 	}
+
 	item := e.item()
 	item.Input, item.InputDetails = e.input, &Included{true}
+
 	item.Error, item.Cause = e.result.Error, e.result.Cause
 	if item.Output = string(e.result.Output); item.Output != "" {
 		item.OutputDetails = &Included{true}
 	}
+
 	return item, nil
 }

@@ -21,11 +21,14 @@ const (
 
 func checkName(name string) error {
 	forbidden := func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r)
+		return unicode.IsSpace(r) || unicode.IsControl(r) ||
+			strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r)
 	}
-	if n := utf8.RuneCountInString(name); n == 0 || n > maxName || strings.ContainsFunc(name, forbidden) {
+	if n := utf8.RuneCountInString(name); n == 0 || n > maxName ||
+		strings.ContainsFunc(name, forbidden) {
 		return wire.Refuse("InvalidName", fmt.Sprintf("Invalid Name: '%s'", name))
 	}
+
 	return nil
 }
 
@@ -33,6 +36,7 @@ func checkARN(arn string) error {
 	if !strings.HasPrefix(arn, "arn:aws:states:") {
 		return wire.Refuse("InvalidArn", fmt.Sprintf("Invalid Arn: 'Invalid ARN prefix: %s'", arn))
 	}
+
 	return nil
 }
 
@@ -43,10 +47,12 @@ func checkFailure(name, cause string) error {
 		most         int
 	}{{"error", name, maxError}, {"cause", cause, maxCause}} {
 		if n := utf8.RuneCountInString(c.value); n > c.most {
-			return wire.Refuse("ValidationException", fmt.Sprintf("1 validation error detected: Value at '%s' failed to "+
+			return wire.Refuse("ValidationException", fmt.Sprintf("1 validation error detected: Value at "+
+				"'%s' failed to "+
 				"satisfy constraint: found %d characters, expected at most %d", c.field, n, c.most))
 		}
 	}
+
 	return nil
 }
 
@@ -56,6 +62,7 @@ func (s *Service) SendTaskSuccess(token, output string) error {
 		return wire.Refuse("InvalidOutput", fmt.Sprintf(
 			"Invalid Output: found %d bytes, expected JSON of at most %d", len(output), asl.MaxPayload))
 	}
+
 	return tokenError(s.tokens.Succeed(token, json.RawMessage(output)))
 }
 
@@ -64,6 +71,7 @@ func (s *Service) SendTaskFailure(token, name, cause string) error {
 	if err := checkFailure(name, cause); err != nil {
 		return err
 	}
+
 	return tokenError(s.tokens.Fail(token, name, cause))
 }
 
@@ -77,5 +85,6 @@ func tokenError(err error) error {
 	case errors.Is(err, asl.ErrTaskTimedOut):
 		return wire.Refuse("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 	}
+
 	return err
 }

@@ -41,34 +41,43 @@ func (s *Service) Save() State {
 	for _, m := range s.machines {
 		state.Machines = append(state.Machines, keptMachine{m.name, m.definition, m.created})
 	}
+
 	for _, e := range s.executions {
-		k := keptExecution{e.arn, e.name, e.machine.arn, e.input, e.started, e.stopped, e.result, e.told, nil}
+		k := keptExecution{e.arn, e.name, e.machine.arn, e.input, e.started, e.stopped, e.result, e.told,
+			nil}
 		for _, event := range e.events {
 			k.Events = append(k.Events, keptEvent{event, event.Timestamp})
 		}
+
 		state.Executions = append(state.Executions, k)
 	}
+
 	return state
 }
 
 // Load takes over what an earlier process saved. No execution goes on before Resume.
 func (s *Service) Load(state State) error {
 	s.tokens.Load(state.Tokens)
+
 	for _, k := range state.Machines {
 		if _, err := s.Create(k.Name, k.Definition); err != nil {
 			return fmt.Errorf("state machine %s: %w", k.Name, err)
 		}
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for i, k := range state.Machines {
 		s.machines[i].created = k.Created
 	}
+
 	for _, k := range state.Executions {
 		m, err := s.machine(k.Machine)
 		if err != nil {
 			return fmt.Errorf("execution %s: %w", k.Name, err)
 		}
+
 		e := &execution{
 			arn: k.ARN, name: k.Name, machine: m, input: k.Input, started: k.Started, stopped: k.Stopped,
 			result: k.Result, told: k.Told, done: make(chan struct{}),
@@ -77,8 +86,10 @@ func (s *Service) Load(state State) error {
 			event.Timestamp = event.At
 			e.events = append(e.events, event.Event)
 		}
+
 		s.add(e)
 	}
+
 	return nil
 }
 
@@ -86,12 +97,15 @@ func (s *Service) Load(state State) error {
 func (s *Service) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, e := range s.executions {
 		if e.told {
 			e.stop(nil)
 			close(e.done)
+
 			continue
 		}
+
 		s.pending.Add(1)
 		go s.run(e)
 	}

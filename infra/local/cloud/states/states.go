@@ -1,5 +1,6 @@
-// Package states stands in for AWS Step Functions: its API over the interpreter that runs the definition of
-// a release, so that executions are started, watched, answered and stopped here as they are on AWS.
+// Package states stands in for AWS Step Functions: its API over the interpreter that runs the
+// definition of a release, so that executions are started, watched, answered and stopped here as
+// they are on AWS.
 package states
 
 import (
@@ -36,8 +37,8 @@ type machine struct {
 	parsed     *asl.Machine
 }
 
-// New makes a service without state machines. invoke calls a Lambda function as lambda.Service.Invoke
-// does; emit puts an event on the default bus.
+// New makes a service without state machines. invoke calls a Lambda function as
+// lambda.Service.Invoke does; emit puts an event on the default bus.
 func New(
 	invoke func(ctx context.Context, function string, payload []byte) ([]byte, string, error),
 	emit func(source, detailType string, resources []string, detail any),
@@ -51,24 +52,33 @@ func (s *Service) Create(name, definition string) (string, error) {
 	if err := checkName(name); err != nil {
 		return "", err
 	}
+
 	parsed, err := asl.Parse(definition)
 	if err != nil {
-		return "", wire.Refuse("InvalidDefinition", fmt.Sprintf("Invalid State Machine Definition: '%v'", err))
+		return "", wire.Refuse("InvalidDefinition",
+			fmt.Sprintf("Invalid State Machine Definition: '%v'", err))
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	arn := wire.ARN("states", "stateMachine:"+name)
 	if m, err := s.machine(arn); err == nil {
 		if m.definition != definition {
-			return "", wire.Refuse("StateMachineAlreadyExists", fmt.Sprintf("State Machine Already Exists: '%s'", arn))
+			return "", wire.Refuse("StateMachineAlreadyExists",
+				fmt.Sprintf("State Machine Already Exists: '%s'", arn))
 		}
+
 		return arn, nil
 	}
+
 	s.machines = append(s.machines, &machine{arn, name, definition, time.Now(), parsed})
+
 	return arn, nil
 }
 
-// Close stops all executions, without a word to anybody, and waits until they and their calls have ended.
+// Close stops all executions, without a word to anybody, and waits until they and their calls have
+// ended.
 func (s *Service) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -82,10 +92,13 @@ func (s *Service) machine(arn string) (*machine, error) {
 	if err := checkARN(arn); err != nil {
 		return nil, err
 	}
+
 	i := slices.IndexFunc(s.machines, func(m *machine) bool { return m.arn == arn })
 	if i < 0 {
-		return nil, wire.Refuse("StateMachineDoesNotExist", fmt.Sprintf("State Machine Does Not Exist: '%s'", arn))
+		return nil, wire.Refuse("StateMachineDoesNotExist",
+			fmt.Sprintf("State Machine Does Not Exist: '%s'", arn))
 	}
+
 	return s.machines[i], nil
 }
 
@@ -94,9 +107,12 @@ func (s *Service) execution(arn string) (*execution, error) {
 	if err := checkARN(arn); err != nil {
 		return nil, err
 	}
+
 	i := slices.IndexFunc(s.executions, func(e *execution) bool { return e.arn == arn })
 	if i < 0 {
-		return nil, wire.Refuse("ExecutionDoesNotExist", fmt.Sprintf("Execution Does Not Exist: '%s'", arn))
+		return nil, wire.Refuse("ExecutionDoesNotExist",
+			fmt.Sprintf("Execution Does Not Exist: '%s'", arn))
 	}
+
 	return s.executions[i], nil
 }

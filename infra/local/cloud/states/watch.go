@@ -27,6 +27,7 @@ type Visit struct {
 func (s *Service) Executions() []Execution {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	list := make([]Execution, 0, len(s.executions))
 	for _, e := range slices.Backward(s.executions) {
 		list = append(list, Execution{
@@ -35,6 +36,7 @@ func (s *Service) Executions() []Execution {
 			Error: e.result.Error, Cause: e.result.Cause, Path: e.path(),
 		})
 	}
+
 	return list
 }
 
@@ -42,20 +44,25 @@ func (e *execution) path() []Visit {
 	if e.taken != nil {
 		return e.taken
 	}
+
 	var path []Visit
+
 	for _, event := range e.events {
 		switch {
 		case event.StateEntered != nil:
 			path = append(path, Visit{State: event.StateEntered.Name, Entered: event.Timestamp})
-		case len(path) > 0 && (event.StateExited != nil || event.ID == int64(len(e.events)) && e.result.Status != asl.Running):
+		case len(path) > 0 && (event.StateExited != nil || event.ID == int64(len(e.events)) &&
+			e.result.Status != asl.Running):
 			if last := &path[len(path)-1]; last.Left.IsZero() {
 				last.Left = event.Timestamp
 			}
 		}
 	}
+
 	if e.result.Status != asl.Running {
 		e.taken = path
 	}
+
 	return path
 }
 
@@ -63,9 +70,11 @@ func (e *execution) path() []Visit {
 func (s *Service) History(arn string) ([]asl.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	e, err := s.execution(arn)
 	if err != nil {
 		return nil, err
 	}
+
 	return slices.Clone(e.events), nil
 }

@@ -1,5 +1,5 @@
-// Package wire has what the stand-ins share of the AWS wire protocols: reading a JSON call, answering it,
-// and refusing it in the form that an SDK turns into its typed error.
+// Package wire has what the stand-ins share of the AWS wire protocols: reading a JSON call,
+// answering it, and refusing it in the form that an SDK turns into its typed error.
 package wire
 
 import (
@@ -33,7 +33,8 @@ func ARN(service, resource string) string {
 	return "arn:aws:" + service + ":" + Region + ":" + Account + ":" + resource
 }
 
-// Operation is the operation of an AWS JSON 1.0 or 1.1 call: the part of X-Amz-Target after the dot.
+// Operation is the operation of an AWS JSON 1.0 or 1.1 call: the part of X-Amz-Target after the
+// dot.
 func Operation(r *http.Request) string {
 	target := r.Header.Get("X-Amz-Target")
 	return target[strings.LastIndexByte(target, '.')+1:]
@@ -45,12 +46,15 @@ func Read(r *http.Request, into any) error {
 	if err != nil {
 		return err
 	}
+
 	if len(data) == 0 {
 		return nil
 	}
+
 	if err := json.Unmarshal(data, into); err != nil {
 		return Refuse("SerializationException", err.Error())
 	}
+
 	return nil
 }
 
@@ -60,16 +64,21 @@ func Answer(w http.ResponseWriter, r *http.Request, result any, err error) {
 	if !strings.HasPrefix(contentType, "application/x-amz-json") {
 		contentType = "application/json"
 	}
+
 	w.Header().Set("Content-Type", contentType)
+
 	if err != nil {
 		refusal := &Error{http.StatusInternalServerError, "InternalServerError", err.Error()}
 		errors.As(err, &refusal)
 		w.Header().Set("X-Amzn-ErrorType", refusal.Code)
 		w.WriteHeader(refusal.Status)
-		result = map[string]string{"__type": refusal.Code, "message": refusal.Message, "Message": refusal.Message}
+		result = map[string]string{"__type": refusal.Code, "message": refusal.Message,
+			"Message": refusal.Message}
 	}
+
 	if result == nil {
 		result = struct{}{}
 	}
+
 	_ = json.NewEncoder(w).Encode(result)
 }

@@ -1,5 +1,5 @@
-// Package postgrestest gives each test a database of its own on a real Postgres, so that tests of SQL
-// need neither set-up nor each other's leave.
+// Package postgrestest gives each test a database of its own on a real Postgres, so that tests of
+// SQL need neither set-up nor each other's leave.
 package postgrestest
 
 import (
@@ -20,8 +20,8 @@ import (
 	"lockstep/infra/local/postgres"
 )
 
-// MajorVariable names the environment variable that says on which major version of Postgres to test. Without it
-// tests run on whichever is at hand.
+// MajorVariable names the environment variable that says on which major version of Postgres to
+// test. Without it tests run on whichever is at hand.
 const MajorVariable = "LOCKSTEP_TEST_POSTGRES"
 
 var shared struct {
@@ -38,11 +38,13 @@ var shared struct {
 func Main(m *testing.M) {
 	shared.wanted = true
 	code := m.Run()
+
 	if shared.server != nil {
 		if err := shared.server.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
+
 	os.Exit(code)
 }
 
@@ -53,11 +55,14 @@ func Database(t testing.TB) string {
 	name := "test_" + strings.ToLower(rand.Text()[:12])
 	execute(t, server.URL(), "CREATE DATABASE "+name)
 	t.Cleanup(func() { execute(t, server.URL(), "DROP DATABASE "+name+" WITH (FORCE)") })
+
 	u, err := url.Parse(server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	u.Path = "/" + name
+
 	return u.String()
 }
 
@@ -65,40 +70,50 @@ func serve(t testing.TB) *postgres.Server {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
+
 	if shared.server != nil {
 		return shared.server
 	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
+
 	major, err := strconv.Atoi(cmp.Or(os.Getenv(MajorVariable), "0"))
 	if err != nil {
 		t.Fatalf("%s: found %q, expected a major version", MajorVariable, os.Getenv(MajorVariable))
 	}
+
 	server, err := postgres.Start(ctx, postgres.Options{Major: major})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if shared.wanted {
 		shared.server = server
 		return server
 	}
+
 	t.Cleanup(func() {
 		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
+
 	return server
 }
 
 func execute(t testing.TB, url, statement string) {
 	t.Helper()
+
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	defer conn.Close(ctx)
+
 	if _, err := conn.Exec(ctx, statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}

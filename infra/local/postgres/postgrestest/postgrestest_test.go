@@ -18,6 +18,7 @@ func TestDatabase_EachTestHasItsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close(t.Context())
+
 			if _, err := conn.Exec(t.Context(), "CREATE TABLE mine (id int)"); err != nil {
 				t.Error(err)
 			}

@@ -1,5 +1,6 @@
-// Package api is what the shop's functions have in common, so that a release consists only of what it
-// changes: answering REST proxy events as JSON, stamped with the release that the function was built as.
+// Package api is what the shop's functions have in common, so that a release consists only of what
+// it changes: answering REST proxy events as JSON, stamped with the release that the function was
+// built as.
 package api
 
 import (
@@ -57,46 +58,61 @@ func Refuse(format string, args ...any) error {
 // Serve answers calls until Lambda ends the process.
 func Serve(routes Routes) {
 	database := &postgres{}
+
 	lambda.Start(func(ctx context.Context, call events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		carried := cmp.Or(call.StageVariables[statemachine.StageVariableRelease], release)
 		connect := func(ctx context.Context) (DB, error) { return database.connect(ctx, carried) }
 		response := answer(atStage(ctx, call.RequestContext.Stage), routes, connect, call)
 		response.Headers[Stamp] = carried
+
 		return response, nil
 	})
 }
 
-func answer(ctx context.Context, routes Routes, connect func(context.Context) (DB, error), call events.APIGatewayProxyRequest) events.APIGatewayProxyResponse {
+func answer(ctx context.Context, routes Routes, connect func(context.Context) (DB, error),
+	call events.APIGatewayProxyRequest) events.APIGatewayProxyResponse {
 	result, err := run(ctx, routes[call.HTTPMethod], connect, call.Body)
 	if err == nil {
 		return respond(http.StatusOK, result)
 	}
-	var refusal *Refusal
-	var violated *pgconn.PgError
+
+	var (
+		refusal  *Refusal
+		violated *pgconn.PgError
+	)
 	if errors.As(err, &violated) && violated.Code == foreignKeyViolation {
 		refusal = &Refusal{http.StatusNotFound, "there is no such product"}
 	}
+
 	if refusal != nil || errors.As(err, &refusal) {
 		return respond(refusal.Status, map[string]string{"message": refusal.Message})
 	}
+
 	log.Printf("%s %s: %v", call.HTTPMethod, call.Path, err)
-	return respond(http.StatusInternalServerError, map[string]string{"message": "something went wrong"})
+
+	return respond(http.StatusInternalServerError,
+		map[string]string{"message": "something went wrong"})
 }
 
-// run turns a panic into an error: a bug in one call must not take the process, and its other callers, with it.
-func run(ctx context.Context, handle Handle, connect func(context.Context) (DB, error), body string) (result any, err error) {
+// run turns a panic into an error: a bug in one call must not take the process, and its other
+// callers, with it.
+func run(ctx context.Context, handle Handle, connect func(context.Context) (DB, error),
+	body string) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+
 	if handle == nil {
 		return nil, &Refusal{http.StatusMethodNotAllowed, "there is nothing to call by this method"}
 	}
+
 	db, err := connect(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	return handle(ctx, db, body)
 }
 
@@ -104,11 +120,14 @@ func respond(status int, body any) events.APIGatewayProxyResponse {
 	data, err := json.Marshal(body)
 	if err != nil {
 		status, data = http.StatusInternalServerError, []byte(`{"message":"something went wrong"}`)
+
 		log.Printf("write the answer: %v", err)
 	}
+
 	return events.APIGatewayProxyResponse{
 		StatusCode: status,
-		Headers:    map[string]string{"content-type": "application/json", "cache-control": "no-store", Build: release},
-		Body:       string(data),
+		Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store",
+			Build: release},
+		Body: string(data),
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Purchase is the body of POST /orders. A page that is open while its release is rolled back sends it to a
-// function of another release, so it is read in every form and understood in every form.
+// Purchase is the body of POST /orders. A page that is open while its release is rolled back sends
+// it to a function of another release, so it is read in every form and understood in every form.
 type Purchase struct {
 	Product   int64  `json:"product"`
 	Name      string `json:"name"`
@@ -21,17 +21,22 @@ func ReadPurchase(body string) (Purchase, error) {
 	if err := json.Unmarshal([]byte(body), &p); err != nil {
 		return p, Refuse("order: not JSON: %v", err)
 	}
+
 	if p.Product < 1 {
 		return p, Refuse("order: product: found %d, expected the id of a product", p.Product)
 	}
+
 	if p.Name == "" {
 		p.Name = strings.TrimSpace(p.FirstName + " " + p.LastName)
 	}
+
 	if p.Name == "" {
 		p.Name = "Guest"
 	}
+
 	if p.FirstName == "" {
 		p.FirstName, p.LastName, _ = strings.Cut(p.Name, " ")
 	}
+
 	return p, nil
 }

@@ -28,20 +28,25 @@ type postgres struct {
 	name    string // which the session has
 }
 
-// connect gives a session that says for which release it is used: a contract waits for those of others. The
-// call's release counts and not the code's: unchanged code serves two releases from one process.
+// connect gives a session that says for which release it is used: a contract waits for those of
+// others. The call's release counts and not the code's: unchanged code serves two releases from
+// one process.
 func (p *postgres) connect(ctx context.Context, release string) (DB, error) {
 	if p.conn == nil || p.conn.IsClosed() {
 		if err := p.open(ctx); err != nil {
 			return nil, err
 		}
 	}
+
 	if name := "shop@" + release; p.name != name {
-		if _, err := p.conn.Exec(ctx, "SELECT set_config('application_name', $1, false)", name); err != nil {
+		if _, err := p.conn.Exec(ctx, "SELECT set_config('application_name', $1, false)",
+			name); err != nil {
 			return nil, fmt.Errorf("tell Postgres for which release: %w", err)
 		}
+
 		p.name = name
 	}
+
 	return p.conn, nil
 }
 
@@ -50,28 +55,35 @@ func (p *postgres) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
+
 	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
+
 	p.conn, p.name = conn, ""
+
 	return nil
 }
 
-// address reads the secret for each connection: a password that was changed meanwhile is the new one. The error of
-// a secret that is not JSON would quote it.
+// address reads the secret for each connection: a password that was changed meanwhile is the new
+// one. The error of a secret that is not JSON would quote it.
 func (p *postgres) address(ctx context.Context) (string, error) {
 	arn := os.Getenv("DATABASE_SECRET")
 	if arn == "" {
-		return "", errors.New("DATABASE_SECRET is empty, expected the ARN of the database's secret, as Lockstep gives it to a function")
+		return "", errors.New("DATABASE_SECRET is empty, expected the ARN of the database's secret, as " +
+			"Lockstep gives it to a function")
 	}
+
 	if p.secrets == nil {
 		cfg, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
 			return "", err
 		}
+
 		p.secrets = secretsmanager.NewFromConfig(cfg)
 	}
+
 	out, err := p.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
 	if err != nil {
 		return "", err
@@ -82,22 +94,29 @@ func (p *postgres) address(ctx context.Context) (string, error) {
 		Port                                      json.Number
 	}{SSLMode: "require", Port: "5432"}
 	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &secret) != nil {
-		return "", fmt.Errorf("secret %s: found no JSON object with host, port, dbname, username and password", arn)
+		return "", fmt.Errorf("secret %s: found no JSON object with host, port, dbname, username and "+
+			"password", arn)
 	}
-	address := url.URL{Scheme: "postgres", User: url.UserPassword(secret.Username, secret.Password), Host: net.JoinHostPort(secret.Host, secret.Port.String()),
+
+	address := url.URL{Scheme: "postgres", User: url.UserPassword(secret.Username, secret.Password),
+		Host: net.JoinHostPort(secret.Host, secret.Port.String()),
 		Path: secret.DBName, RawQuery: url.Values{"sslmode": {secret.SSLMode}}.Encode()}
+
 	return address.String(), nil
 }
 
-// Rows runs a query and collects its rows by the `db` tags of T; never nil, so that JSON has a list.
+// Rows runs a query and collects its rows by the `db` tags of T; never nil, so that JSON has a
+// list.
 func Rows[T any](ctx context.Context, db DB, sql string, args ...any) ([]T, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
+
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
 	if list == nil {
 		list = []T{}
 	}
+
 	return list, err
 }

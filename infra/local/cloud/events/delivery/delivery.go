@@ -1,5 +1,5 @@
-// Package delivery calls a target the way EventBridge and Scheduler do: at least once, with backoff,
-// until a policy's attempts or age are used up.
+// Package delivery calls a target the way EventBridge and Scheduler do: at least once, with
+// backoff, until a policy's attempts or age are used up.
 package delivery
 
 import (
@@ -32,12 +32,15 @@ func (p *Policy) Check() error {
 	if p == nil {
 		return nil
 	}
+
 	if n := p.MaximumRetryAttempts; n != nil && (*n < 0 || *n > DefaultRetries) {
 		return fmt.Errorf("MaximumRetryAttempts: found %d, expected 0 to %d", *n, DefaultRetries)
 	}
+
 	if age := p.MaximumEventAgeInSeconds; age != nil && (*age < 60 || *age > 86400) {
 		return fmt.Errorf("MaximumEventAgeInSeconds: found %d, expected 60 to 86400", *age)
 	}
+
 	return nil
 }
 
@@ -46,27 +49,34 @@ func (p *Policy) limits() (retries int, age time.Duration) {
 	if p != nil && p.MaximumRetryAttempts != nil {
 		retries = *p.MaximumRetryAttempts
 	}
+
 	if p != nil && p.MaximumEventAgeInSeconds != nil {
 		age = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
 	}
+
 	return retries, age
 }
 
 // Do calls until it succeeds and tells how often it called. Its error is the last call's, or the
 // context's where that ended first.
-func Do(ctx context.Context, policy *Policy, call func(context.Context) error) (calls int, err error) {
+func Do(ctx context.Context, policy *Policy, call func(context.Context) error) (calls int,
+	err error) {
 	retries, age := policy.limits()
 	deadline := time.Now().Add(age)
+
 	for pause := time.Second; ; pause = min(2*pause, longestPause) {
 		err = call(ctx)
+
 		calls++
 		if err == nil || calls > retries || !retriable(err) {
 			return calls, err
 		}
+
 		wait := pause/2 + rand.N(pause/2)
 		if time.Now().Add(wait).After(deadline) {
 			return calls, err
 		}
+
 		select {
 		case <-ctx.Done():
 			return calls, ctx.Err()
@@ -78,8 +88,11 @@ func Do(ctx context.Context, policy *Policy, call func(context.Context) error) (
 // retriable is false for what AWS does not try again: a request that the target refused as such.
 func retriable(err error) bool {
 	var refusal *wire.Error
-	if !errors.As(err, &refusal) || refusal.Status >= 500 || refusal.Status == http.StatusTooManyRequests {
+	if !errors.As(err, &refusal) || refusal.Status >= 500 ||
+		refusal.Status == http.StatusTooManyRequests {
 		return true
 	}
-	return strings.Contains(refusal.Code, "Throttl") || strings.Contains(refusal.Code, "TooManyRequests")
+
+	return strings.Contains(refusal.Code, "Throttl") ||
+		strings.Contains(refusal.Code, "TooManyRequests")
 }

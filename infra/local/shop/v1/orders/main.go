@@ -22,6 +22,7 @@ func recent(ctx context.Context, db api.DB, _ string) (any, error) {
 		select o.id, p.name as product, c.name, o.placed
 		from orders o join products p on p.id = o.product join customers c on c.id = o.customer
 		order by o.id desc limit 8`)
+
 	return map[string]any{"orders": list}, err
 }
 
@@ -30,11 +31,14 @@ func place(ctx context.Context, db api.DB, body string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var id int64
+
 	err = db.QueryRow(ctx, `
 		with known as (select id from customers where name = $2 limit 1),
 		     added as (insert into customers (name) select $2 where not exists (select from known) returning id)
 		insert into orders (product, customer) select $1, id from (table known union all table added) c returning id`,
 		p.Product, p.Name).Scan(&id)
+
 	return map[string]any{"id": id, "thanks": "Thank you, " + p.Name}, err
 }

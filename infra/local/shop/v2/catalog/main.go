@@ -1,4 +1,5 @@
-// Command catalog is the shop's function for products. Release v2 also says how often each was sold.
+// Command catalog is the shop's function for products. Release v2 also says how often each was
+// sold.
 package main
 
 import (
@@ -22,5 +23,6 @@ func products(ctx context.Context, db api.DB, _ string) (any, error) {
 	list, err := api.Rows[product](ctx, db, `
 		select p.id, p.slug, p.name, p.about, p.cents, (select count(*) from orders o where o.product = p.id) as sold
 		from products p order by p.id`)
+
 	return map[string]any{"products": list}, err
 }

@@ -1,4 +1,5 @@
-// Command orders is the shop's function for orders. Release v2 knows a customer by first and last name.
+// Command orders is the shop's function for orders. Release v2 knows a customer by first and last
+// name.
 package main
 
 import (
@@ -19,11 +20,13 @@ type order struct {
 }
 
 func recent(ctx context.Context, db api.DB, _ string) (any, error) {
-	// Rows that the backfill has not reached yet cannot be seen here: the backfill ends before any viewer comes.
+	// Rows that the backfill has not reached yet cannot be seen here: the backfill ends before any
+	// viewer comes.
 	list, err := api.Rows[order](ctx, db, `
 		select o.id, p.name as product, c.first_name, c.last_name, o.placed
 		from orders o join products p on p.id = o.product join customers c on c.id = o.customer
 		order by o.id desc limit 8`)
+
 	return map[string]any{"orders": list}, err
 }
 
@@ -32,11 +35,14 @@ func place(ctx context.Context, db api.DB, body string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var id int64
+
 	err = db.QueryRow(ctx, `
 		with known as (select id from customers where first_name = $2 and last_name = $3 limit 1),
 		     added as (insert into customers (first_name, last_name) select $2, $3 where not exists (select from known) returning id)
 		insert into orders (product, customer) select $1, id from (table known union all table added) c returning id`,
 		p.Product, p.FirstName, p.LastName).Scan(&id)
+
 	return map[string]any{"id": id, "thanks": "Thank you, " + p.FirstName}, err
 }

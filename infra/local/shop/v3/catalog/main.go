@@ -22,5 +22,6 @@ func products(ctx context.Context, db api.DB, _ string) (any, error) {
 	list, err := api.Rows[product](ctx, db, `
 		select p.id, p.slug, p.name, p.about, p.cents, (select count(*) from orders o where o.product = p.id) as sold
 		from products p order by sold desc, p.id`)
+
 	return map[string]any{"products": list}, err
 }

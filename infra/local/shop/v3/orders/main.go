@@ -1,5 +1,5 @@
-// Command orders is the shop's function for orders. Release v3 lets an order be a gift and thanks the
-// first customers by their short names. It has a bug, which only real customers find.
+// Command orders is the shop's function for orders. Release v3 lets an order be a gift and thanks
+// the first customers by their short names. It has a bug, which only real customers find.
 package main
 
 import (
@@ -36,12 +36,15 @@ func recent(ctx context.Context, db api.DB, _ string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	first, err := api.Rows[customer](ctx, db, `
 		select first_name, last_name from (select * from customers order by id limit 8) c order by random() limit 3`)
+
 	thanks := make([]string, 0, len(first))
 	for _, c := range first {
 		thanks = append(thanks, c.shortName())
 	}
+
 	return map[string]any{"orders": list, "thanks": thanks}, err
 }
 
@@ -50,11 +53,14 @@ func place(ctx context.Context, db api.DB, body string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var id int64
+
 	err = db.QueryRow(ctx, `
 		with known as (select id from customers where first_name = $2 and last_name = $3 limit 1),
 		     added as (insert into customers (first_name, last_name) select $2, $3 where not exists (select from known) returning id)
 		insert into orders (product, customer, gift) select $1, id, $4 from (table known union all table added) c returning id`,
 		p.Product, p.FirstName, p.LastName, p.Gift).Scan(&id)
+
 	return map[string]any{"id": id, "thanks": "Thank you, " + p.FirstName}, err
 }
