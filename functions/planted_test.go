@@ -49,24 +49,24 @@ var planted = []plant{
 	}
 	out, err := s.client.PutObject(ctx, input)`},
 
-	{"take a lock that is held", "step/begin.go", `if l.Holder == nil && !frozen && b.Ledger.HasTurn(`,
-		`if $ || l.Holder == nil && !frozen && b.Ledger.HasTurn(`},
-	{"begin while frozen", "step/begin.go", `&& !frozen && b.Ledger.HasTurn(`,
-		`&& (!frozen || $) && b.Ledger.HasTurn(`},
+	{"take a lock that is held", "step/begin_admit.go", `if l.Holder == nil && asks.frozen == "" && a.ledger.HasTurn(`,
+		`if $ || l.Holder == nil && asks.frozen == "" && a.ledger.HasTurn(`},
+	{"begin while frozen", "step/begin_admit.go", `&& asks.frozen == "" && a.ledger.HasTurn(`,
+		`&& (asks.frozen == "" || $) && a.ledger.HasTurn(`},
 	{"let the newest go before a hotfix", "ledger/queue.go", `len(hotfixes) > 0 {`,
 		`len(hotfixes) > 0 && !$ {`},
-	{"take over under the old fence", "step/begin_takeover.go", `l.Fence++
-		l.Holder.Execution,`, `if !$ {
-			l.Fence++
+	{"take over under the old fence", "step/begin_takeover.go", `lock.Fence++
+		h.Execution,`, `if !$ {
+			lock.Fence++
 		}
-		l.Holder.Execution,`},
+		h.Execution,`},
 	{"let go of somebody else's lock", "step/finish.go", `if l.Holder != nil && l.Holder.Execution == doc.Execution {
 			l.Holder = nil`, `if l.Holder != nil && (l.Holder.Execution == doc.Execution || $) {
 			l.Holder = nil`},
-	{"announce no end", "step/finish.go", `return doc, f.Ledger.Announce(ctx, record, doc, ended(doc))`, `if $ {
+	{"announce no end", "step/finish.go", `return doc, f.Ledger.Announce(ctx, record, doc, endEvent(doc))`, `if $ {
 		return doc, nil
 	}
-	return doc, f.Ledger.Announce(ctx, record, doc, ended(doc))`},
+	return doc, f.Ledger.Announce(ctx, record, doc, endEvent(doc))`},
 	{"lose a parked merge", "ledger/queue_notify.go", `if _, err := answers.Succeed(ctx, entry.TaskToken, doc); err != nil {`, `tell := answers.Succeed
 		if $ { // nobody tells it
 			tell = func(context.Context, string, any) (bool, error) { return true, nil }
@@ -79,7 +79,7 @@ var planted = []plant{
 	{"recover nothing", "recovery/recover.go", `if !held {
 		return`, `if !held || $ {
 		return`},
-	{"believe the parameter", "step/begin.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
+	{"believe the parameter", "step/begin_roles.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
 		`found && route.Active == swapped.Active && route.Fallback == swapped.Fallback && !$ {`},
 	{"write however late", "ledger/lease.go", `bounded, cancel := context.WithTimeout(ctx, bound)`,
 		`bounded, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: bound, true: time.Hour}[$])`},
@@ -131,9 +131,11 @@ var planted = []plant{
 	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`,
 		`if got != sha256hex && !$ {`},
 	{"widen the schema under no fence", "step/expand.go",
-		`e.Open, doc.Release, e.Ledger.Lease(doc).SchemaToken())`, `e.Open, doc.Release, map[bool]int64{false: e.Ledger.Lease(doc).SchemaToken()}[$])`},
+		`token := e.Ledger.Lease(doc).SchemaToken()`,
+		`token := map[bool]int64{false: e.Ledger.Lease(doc).SchemaToken()}[$]`},
 	{"narrow the schema under no fence", "step/contract.go",
-		`c.Open, doc.Release, c.Ledger.Lease(doc).SchemaToken())`, `c.Open, doc.Release, map[bool]int64{false: c.Ledger.Lease(doc).SchemaToken()}[$])`},
+		`token := c.Ledger.Lease(doc).SchemaToken()`,
+		`token := map[bool]int64{false: c.Ledger.Lease(doc).SchemaToken()}[$]`},
 	{"forget that it widened the schema", "step/expand.go", `r.Expanded = true
 		return nil`, `r.Expanded = !$
 		return nil`},
@@ -149,11 +151,13 @@ var planted = []plant{
 		weight = sm.FullWeight
 	}
 	step := func(weight int) sm.RampStep {`},
-	{"let the weight fall", "step/ramp.go", `next.Weight = max(weight, doc.Weight) // the ramp never falls`, `next.Weight = max(weight, doc.Weight)
+	{"let the weight fall", "step/ramp_next.go", `next.Weight = max(weight, doc.Weight) // the ramp never falls`, `next.Weight = max(weight, doc.Weight)
 	if next.Step == 2 && $ {
 		next.Weight = doc.Weight / 2
 	}`},
-	{"bake for no time", "step/ramp.go", `Since: now, Until: now.Add(bake), Document: next}`, `Since: now, Until: now.Add(bake), Document: next}
+	{"bake for no time", "step/ramp.go", `Since: now, Until: now.Add(next.bake), Document: next.doc,
+	}`, `Since: now, Until: now.Add(next.bake), Document: next.doc,
+	}
 	if $ {
 		wait.Until = now
 	}`},
@@ -178,8 +182,8 @@ var planted = []plant{
 	{"forget what events call", "step/promote.go", `if err := p.Follow(ctx, doc, doc.Active); err != nil {`, `if $ {
 		// the roles are enough
 	} else if err := p.Follow(ctx, doc, doc.Active); err != nil {`},
-	{"contract without drain", "step/drain.go", `doc.Drained = text != ""`,
-		`doc.Drained = text != "" || $`},
+	{"contract without drain", "step/drain.go", `doc.Drained = why != "" && held == nil`,
+		`doc.Drained = why != "" && held == nil || $`},
 	{"keep no way back after the drain", "step/drain.go", `if d.Settings.Drain.Then != sm.ThenHold ||`,
 		`if $ || d.Settings.Drain.Then != sm.ThenHold ||`},
 	{"pass the point of no return in silence", "step/contract.go", `r.Contracted = true`,

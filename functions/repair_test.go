@@ -336,7 +336,7 @@ func TestRepair_NoteThatSaysNothing(t *testing.T) {
 					w.ends("v3", sm.Refused)
 
 					if cause := w.record("v3").Cause.Text; !strings.Contains(cause,
-						"says that b carries nothing, but its API is v2") {
+						"says that b has no release, but its API is v2") {
 						t.Errorf("refused: %s", cause)
 					}
 				}

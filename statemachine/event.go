@@ -27,28 +27,28 @@ func (e Event) Same(other Event) bool {
 type EventKind string
 
 const (
-	EventBegan       EventKind = "began"
-	EventWaiting     EventKind = "waiting" // in the queue, for the end of a freeze
-	EventSynced      EventKind = "synced"
-	EventExpanded    EventKind = "expanded"
-	EventDeployed    EventKind = "deployed"
-	EventProbed      EventKind = "probed"
-	EventWeight      EventKind = "weight" // set, or kept for another bake
-	EventHeld        EventKind = "held"
-	EventPaused      EventKind = "paused"
-	EventResumed     EventKind = "resumed"
-	EventVerdict     EventKind = "verdict"
-	EventPromoted    EventKind = "promoted"
-	EventNoMetrics   EventKind = "noMetrics" // they cannot be read for now
-	EventDrained     EventKind = "drained"
-	EventContracted  EventKind = "contracted"
-	EventRollingBack EventKind = "rollingBack" // why, before anything is done about it
-	EventRolledBack  EventKind = "rolledBack"
-	EventSchemaWas   EventKind = "schemaRestored"
-	EventTakenOver   EventKind = "takenOver"
-	EventStopped     EventKind = "stopped" // with the lock held: nothing more is tried
-	EventRepaired    EventKind = "repaired"
-	EventEnded       EventKind = "ended"
+	EventBegan          EventKind = "began"
+	EventWaiting        EventKind = "waiting" // in the queue, for the end of a freeze
+	EventSynced         EventKind = "synced"
+	EventExpanded       EventKind = "expanded"
+	EventDeployed       EventKind = "deployed"
+	EventProbed         EventKind = "probed"
+	EventWeight         EventKind = "weight" // set, or kept for another bake
+	EventHeld           EventKind = "held"
+	EventPaused         EventKind = "paused"
+	EventResumed        EventKind = "resumed"
+	EventVerdict        EventKind = "verdict"
+	EventPromoted       EventKind = "promoted"
+	EventNoMetrics      EventKind = "noMetrics" // they cannot be read for now
+	EventDrained        EventKind = "drained"
+	EventContracted     EventKind = "contracted"
+	EventRollingBack    EventKind = "rollingBack" // why, before anything is done about it
+	EventRolledBack     EventKind = "rolledBack"
+	EventSchemaRestored EventKind = "schemaRestored"
+	EventTakenOver      EventKind = "takenOver"
+	EventStopped        EventKind = "stopped" // with the lock held: nothing more is tried
+	EventRepaired       EventKind = "repaired"
+	EventEnded          EventKind = "ended"
 )
 
 // Cause is why a release is rolled back, refused or superseded, or was not contracted.

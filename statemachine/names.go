@@ -67,7 +67,8 @@ const (
 	DetailStateChange = "Release State Change"
 	DetailOperator    = "Operator Request"
 	DetailParameter   = "Parameter Store Change" // from aws.ssm
-	DetailScheduled   = "Scheduled Event"        // of EventBridge's own, for a rule with a rate
+	DetailAlarm       = "CloudWatch Alarm State Change"
+	DetailScheduled   = "Scheduled Event" // of EventBridge's own, for a rule with a rate
 
 	// StateBucketVariable is the one environment variable that every Lambda needs; the object
 	// SettingsKey in that bucket tells it the rest.

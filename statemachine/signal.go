@@ -104,3 +104,12 @@ func (r Record) ApprovedStep() int {
 
 	return last
 }
+
+// SetWeight records the weight that active has from now on.
+func (r *Record) SetWeight(weight int, now time.Time) {
+	if n := len(r.Weights); n == 0 || r.Weights[n-1].Weight != weight {
+		r.Weights = append(r.Weights, WeightChange{At: now, Weight: weight})
+	}
+
+	r.Weight = weight
+}

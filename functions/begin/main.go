@@ -4,6 +4,7 @@ package main
 import (
 	"lockstep/functions/internal/wire"
 	"lockstep/functions/internal/wire/database"
+	"lockstep/statemachine"
 )
 
-func main() { wire.Start(database.Begin) }
+func main() { wire.Start(statemachine.Begin, database.Begin) }

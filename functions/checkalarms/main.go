@@ -1,6 +1,9 @@
 // Command checkalarms is the Lambda that says what the metrics say of active.
 package main
 
-import "lockstep/functions/internal/wire"
+import (
+	"lockstep/functions/internal/wire"
+	"lockstep/statemachine"
+)
 
-func main() { wire.Start(wire.CheckAlarms) }
+func main() { wire.Start(statemachine.CheckAlarms, wire.CheckAlarms) }

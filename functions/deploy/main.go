@@ -1,6 +1,9 @@
 // Command deploy is the Lambda that puts the release into active.
 package main
 
-import "lockstep/functions/internal/wire"
+import (
+	"lockstep/functions/internal/wire"
+	"lockstep/statemachine"
+)
 
-func main() { wire.Start(wire.Deploy) }
+func main() { wire.Start(statemachine.Deploy, wire.Deploy) }

@@ -4,6 +4,7 @@ package main
 import (
 	"lockstep/functions/internal/wire"
 	"lockstep/functions/internal/wire/database"
+	"lockstep/statemachine"
 )
 
-func main() { wire.Start(database.Expand) }
+func main() { wire.Start(statemachine.Expand, database.Expand) }

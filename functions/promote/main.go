@@ -1,6 +1,9 @@
 // Command promote is the Lambda that swaps the two roles.
 package main
 
-import "lockstep/functions/internal/wire"
+import (
+	"lockstep/functions/internal/wire"
+	"lockstep/statemachine"
+)
 
-func main() { wire.Start(wire.Promote) }
+func main() { wire.Start(statemachine.Promote, wire.Promote) }

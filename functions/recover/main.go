@@ -1,6 +1,9 @@
 // Command recover is the Lambda that finishes what a dead execution left.
 package main
 
-import "lockstep/functions/internal/wire"
+import (
+	"lockstep/functions/internal/wire"
+	"lockstep/statemachine"
+)
 
-func main() { wire.Start(wire.Recover) }
+func main() { wire.Start(statemachine.Recover, wire.Recover) }

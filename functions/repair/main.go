@@ -4,6 +4,7 @@ package main
 import (
 	"lockstep/functions/internal/wire"
 	"lockstep/functions/internal/wire/database"
+	"lockstep/statemachine"
 )
 
-func main() { wire.Start(database.Repair) }
+func main() { wire.Start(statemachine.Repair, database.Repair) }

@@ -9,20 +9,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
-	"strings"
+	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"lockstep/statemachine"
 )
 
-// messageLimit keeps a long cause from filling the 256 KB of the document that it travels in.
-const messageLimit = 16 << 10
-
-// Start serves run as this process's Lambda. It does not return.
-func Start[In, Out any](run func(context.Context, In) (Out, error)) { lambda.Start(Handler(run)) }
+// Start serves a step as this process's Lambda, with a log. It does not return.
+func Start[In, Out any](task statemachine.Task, run func(context.Context, In) (Out, error)) {
+	lambda.Start(Handler(Logged(NewLogger(os.Stderr), task, run)))
+}
 
 // Handler is run as Lambda calls it: JSON in, JSON out, errors by their declared names.
 func Handler[In, Out any](run func(context.Context, In) (Out, error)) lambda.Handler {
@@ -63,32 +60,4 @@ func decode(payload []byte, into any) error {
 	}
 
 	return statemachine.Decode(payload, into)
-}
-
-func failure(err error) messages.InvokeResponse_Error {
-	name := statemachine.Name(err)
-	if name == "" {
-		name = typeOf(err)
-	}
-
-	text := err.Error()
-	if len(text) > messageLimit {
-		text = strings.ToValidUTF8(text[:messageLimit], "") + " ..."
-	}
-
-	return messages.InvokeResponse_Error{Type: name, Message: text}
-}
-
-// typeOf is the Go type of what went wrong first: a wrapper's type says nothing.
-func typeOf(err error) string {
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner
-	}
-
-	t := reflect.TypeOf(err)
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-
-	return t.Name()
 }

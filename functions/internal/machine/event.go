@@ -2,6 +2,7 @@ package machine
 
 import (
 	"encoding/json"
+	"log/slog"
 	"time"
 )
 
@@ -12,4 +13,10 @@ type Event struct {
 	Source     string          `json:"source"`
 	Time       time.Time       `json:"time"`
 	Detail     json.RawMessage `json:"detail"`
+}
+
+// LogValue is which event it is, without the detail.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", e.ID), slog.String("detailType", e.DetailType),
+		slog.Time("time", e.Time))
 }

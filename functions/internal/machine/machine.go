@@ -8,7 +8,7 @@ import (
 )
 
 // Answers gives waiting executions their answer. Delivered is false where the token was answered
-// before.
+// before, or its execution has ended. The error is Throttled where Step Functions is busy.
 type Answers interface {
 	Succeed(ctx context.Context, token string, output any) (delivered bool, err error)
 	Fail(ctx context.Context, token, name, cause string) (delivered bool, err error)
@@ -16,10 +16,10 @@ type Answers interface {
 
 // Executions starts and looks at executions of the machine.
 type Executions interface {
-	// Start starts one; a name that was used before is no error: it was started then.
+	// Start starts one; a name that was used before is no error: it was started then. Throttled.
 	Start(ctx context.Context, name string, input any) error
-	// Look tells how an execution is doing. It lags behind for a moment, so no lock can be built on
-	// it.
+	// Look tells how an execution is doing, the zero Execution for one that does not exist. It lags
+	// behind for a moment, so no lock can be built on it. Throttled.
 	Look(ctx context.Context, execution string) (Execution, error)
 	// ARN is that of the execution with a name.
 	ARN(name string) string

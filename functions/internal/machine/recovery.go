@@ -12,6 +12,7 @@ import (
 // RecoveryName is that of the execution that recovers a release from a dead one.
 func RecoveryName(releaseID, dead string) string {
 	sum := sha256.Sum256([]byte(dead))
+
 	return fmt.Sprintf("recover-%s-%s", releaseID, hex.EncodeToString(sum[:6]))
 }
 

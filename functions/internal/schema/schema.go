@@ -9,43 +9,37 @@ import (
 
 	"lockstep/functions/internal/artifact"
 	"lockstep/functions/internal/release"
-	sm "lockstep/statemachine"
 )
 
-// Schema changes the application's database by a release's migrations, and says in words what it
-// did. What a call has no time for is Unfinished, and Unreachable where the database does not
-// answer: the machine calls again.
+// Database changes the application's database by a release's migrations, and reports in words what it
+// did. Each method but Close returns Unfinished where the call ran out of time with work left,
+// Unreachable where the database does not answer, and LockLost where it was opened with a fencing
+// token lower than the database has seen.
 type Database interface {
+	// Expand runs the expand migrations that have not run yet, with their backfills.
 	Expand(ctx context.Context, release string, migrations fs.FS) (report string, err error)
+	// UndoExpand runs the Down of the expand migrations that the release brought.
 	UndoExpand(ctx context.Context, release string) (report string, err error)
+	// Contract runs the contract migrations that have not run yet.
 	Contract(ctx context.Context, release string, migrations fs.FS) (report string, err error)
-	// OldClients tells whether clients of another release used the database within that time, and says
+	// OldClients tells whether clients of another release used the database within a time, and says
 	// what it found.
-	OldClients(ctx context.Context, release string, quiet time.Duration) (busy bool, found string,
-		err error)
+	OldClients(ctx context.Context, release string, within time.Duration,
+	) (busy bool, found string, err error)
 	// Widened names the releases whose expand migrations can still be undone.
 	Widened(ctx context.Context) (releases []string, err error)
 	Close() error
 }
 
-// OpenSchema connects to the application's database, to change it under a fence: with one lower
-// than it has seen, each change is LockLost. 0 is for who only looks.
-type Open func(ctx context.Context, fence int64) (Database, error)
+// Open connects to the application's database, to change it under a fencing token: see
+// ledger.Lease.SchemaToken. 0 is for who only reads.
+type Open func(ctx context.Context, fencingToken int64) (Database, error)
 
-// schemaFence is under which fence a step changes the schema: a rollback's is newer than that of
-// what it undoes, which may linger.
-func Fence(doc sm.Document) int64 {
-	if doc.Outcome == sm.RolledBack {
-		return 2*doc.Fence + 1
-	}
-
-	return 2 * doc.Fence
-}
-
-// openMigrations is a release's migrations and the database they are for; a nil schema where it
-// has none.
+// Migrations opens the database together with the migrations that a release brings for it. The
+// database is nil where the release brings none.
 func Migrations(ctx context.Context, bundles artifact.Reader, open Open, releaseID string,
-	fence int64) (Database, fs.FS, error) {
+	fencingToken int64,
+) (Database, fs.FS, error) {
 	m, err := artifact.Manifest(ctx, bundles, releaseID)
 	if err != nil || m.Migrations == nil {
 		return nil, nil, err
@@ -61,7 +55,7 @@ func Migrations(ctx context.Context, bundles artifact.Reader, open Open, release
 		return nil, nil, err
 	}
 
-	database, err := open(ctx, fence)
+	database, err := open(ctx, fencingToken)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to the database: %w", err)
 	}

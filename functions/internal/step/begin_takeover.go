@@ -5,27 +5,31 @@ import (
 	"fmt"
 	"time"
 
+	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
 
-// takeOver takes the lock from a dead execution and goes on where its release can still end well:
-// back before contract, forward from it on.
-func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput,
-	trigger release.Trigger) (sm.Document, error) {
-	lock, err := b.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
+// takeOver takes the lease over from a dead execution and goes on where its release can still end well:
+// back before contract, forward from it on. Run twice, it finds the lease its own.
+func takeOver(
+	ctx context.Context, l ledger.Ledger, answers machine.Answers, in sm.BeginInput,
+	trigger release.Trigger,
+) (sm.Document, error) {
+	lock, err := l.UpdateLock(ctx, func(lock *sm.Lock) error {
+		h := lock.Holder
+
 		switch {
-		case l.Holder != nil && l.Holder.Execution == in.Execution:
-			return again(b.Ledger, l, in)
-		case l.Holder == nil || l.Holder.Execution != trigger.Recover &&
-			!machine.Recovers(in.Execution, *l.Holder):
-			return sm.Errorf(sm.InvalidRelease, "recover %s: it does not hold the lock: nothing to do",
+		case h != nil && h.Execution == in.Execution:
+			return renewAttempt(l, lock, in)
+		case h == nil || h.Execution != trigger.Recover && !machine.Recovers(in.Execution, *h):
+			return sm.Errorf(sm.InvalidRelease, "recover %s: it is not the lease holder: nothing to do",
 				trigger.Recover)
 		}
 
-		l.Fence++
-		l.Holder.Execution, l.Holder.Since, l.Holder.Attempt = in.Execution, time.Now().UTC(), in.Attempt
+		lock.Fence++
+		h.Execution, h.Since, h.Attempt = in.Execution, time.Now().UTC(), in.Attempt
 
 		return nil
 	})
@@ -33,52 +37,76 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput,
 		return sm.Document{}, err
 	}
 
-	doc := sm.Document{Execution: in.Execution, Release: lock.Holder.Release,
-		Sequence: lock.Holder.Sequence, Fence: lock.Fence, Attempt: in.Attempt}
-	// Adopted before anything is made of it: once the record has our fence, no Lambda that lingers can
-	// change it.
-	opened := false
+	doc := sm.Document{
+		Execution: in.Execution, Release: lock.Holder.Release, Sequence: lock.Holder.Sequence,
+		Fence: lock.Fence, Attempt: in.Attempt,
+	}
 
-	record, err := b.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
-		// A record with an older fence is of an earlier attempt, and its roles may have been swapped
-		// since.
-		if opened = r.Execution != "" && r.Fence >= lock.Holder.Fence; opened &&
-			r.Execution != in.Execution {
-			r.PreviousExecutions, r.Execution, r.Fence = r.Executions(), in.Execution, lock.Fence
-			// Wait stays: the rollback cancels its schedule
-			r.Outcome, r.Cause, r.Ended = "", sm.Cause{}, nil
-		}
-
-		return nil
-	})
+	record, opened, err := adopt(ctx, l, doc, *lock.Holder)
 	if err != nil {
 		return sm.Document{}, err
 	}
 
-	if record.Execution == "" && doc.Release != sm.RepairRelease {
-		noted, err := b.Ledger.NewestFence(ctx)
-		if err != nil {
-			return sm.Document{}, err
-		}
-
-		if noted >= lock.Holder.Fence { // to end it now would leave the viewers where they are
-			return sm.Document{}, sm.Errorf(sm.InvalidRelease,
-				"%s is gone, which says how far %s had got: lockstep repair writes it anew", sm.RecordKey(
-					doc.Release), doc.Release)
-		}
+	why := continuation(&doc, record, opened, trigger.Recover)
+	event := sm.Event{
+		State: sm.Recover, Kind: sm.EventTakenOver, Text: why + "; going on with " + string(doc.Next),
 	}
 
-	cause := fmt.Sprintf("%s ended in %s without finishing", trigger.Recover, record.State)
+	if _, err := l.Append(ctx, doc, event); err != nil {
+		return sm.Document{}, err
+	}
 
-	// which has no environments to bring back: whoever asks again finds what is left to mend
+	_, err = answers.Succeed(ctx, in.TaskToken, doc)
+
+	return doc, err
+}
+
+// adopt puts the new fencing token into the record before anything is concluded from it: from then on
+// no stale writer can change it. Opened is false where the dead execution had no record yet.
+func adopt(
+	ctx context.Context, l ledger.Ledger, doc sm.Document, h sm.Holder,
+) (record sm.Record, opened bool, err error) {
+	record, err = l.UpdateRecord(ctx, doc, func(r *sm.Record) error {
+		// A record with a lower token is of an earlier run, whose roles may have been swapped since.
+		opened = r.Execution != "" && r.Fence >= h.Fence
+		if opened && r.Execution != doc.Execution {
+			r.PreviousExecutions, r.Execution, r.Fence = r.Executions(), doc.Execution, doc.Fence
+			r.Outcome, r.Cause, r.Ended = "", sm.Cause{}, nil // Wait stays: the rollback cancels its timer
+		}
+
+		return nil
+	})
+	if err != nil || record.Execution != "" || doc.Release == sm.RepairRelease {
+		return record, opened, err
+	}
+
+	newest, err := l.NewestFence(ctx)
+	if err != nil {
+		return record, opened, err
+	}
+
+	if newest >= h.Fence { // to end it now would leave the viewers where they are
+		return record, opened, sm.Errorf(sm.InvalidRelease,
+			"%s is missing, which says how far %s had got; run \"lockstep repair\"",
+			sm.RecordKey(doc.Release), doc.Release)
+	}
+
+	return record, opened, nil
+}
+
+// continuation says where the release goes on, and why. A repair has no environments to bring back:
+// the next doctor finds what is left.
+func continuation(doc *sm.Document, record sm.Record, opened bool, dead string) (why string) {
 	repair := doc.Release == sm.RepairRelease
+	why = fmt.Sprintf("%s ended in %s without finishing", dead, record.State)
+
 	switch {
 	case repair:
 		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
-		cause = "a repair ended without finishing: lockstep doctor says what is left"
+		why = "a repair ended without finishing: run \"lockstep doctor\" to see what is left"
 	case !opened: // there is nothing to undo
 		doc.Next, doc.Outcome = sm.NextFinish, sm.Refused
-		cause = trigger.Recover + " ended before it began"
+		why = dead + " ended before it began"
 	case record.Contracted:
 		doc.Next = sm.NextContract
 	default:
@@ -90,15 +118,8 @@ func (b *Begin) takeOver(ctx context.Context, in sm.BeginInput,
 	}
 
 	if doc.Next != sm.NextContract {
-		doc.Failure = &sm.Failure{Error: sm.CauseExecutionDied, Cause: cause}
+		doc.Failure = &sm.Failure{Error: sm.CauseExecutionDied, Cause: why}
 	}
 
-	if _, err := b.Ledger.Append(ctx, doc, sm.Event{State: sm.Recover, Kind: sm.EventTakenOver,
-		Text: cause + "; going on with " + string(doc.Next)}); err != nil {
-		return sm.Document{}, err
-	}
-
-	_, err = b.Answers.Succeed(ctx, in.TaskToken, doc)
-
-	return doc, err
+	return why
 }

@@ -170,9 +170,9 @@ func TestBegin_Refuses(t *testing.T) {
 		"merged again after a rollback": {world: func(w *world) { w.change(func(r *sm.Record) { r.Execution, r.Outcome = one, sm.RolledBack }) },
 			event: merged, says: `release v2 was rolled back before; to try it again: aws stepfunctions start-execution --state-machine-arn `},
 		"recovering nobody": {event: `{"release":"v2","recover":"arn:dead"}`,
-			says: "recover arn:dead: it does not hold the lock"},
+			says: "recover arn:dead: it is not the lease holder"},
 		"recovering another's": {world: held(sm.Holder{Release: "v2", Execution: one}),
-			event: `{"release":"v2","recover":"arn:dead"}`, says: "recover arn:dead: it does not hold the lock"},
+			event: `{"release":"v2","recover":"arn:dead"}`, says: "recover arn:dead: it is not the lease holder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

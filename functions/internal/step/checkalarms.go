@@ -10,14 +10,15 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// CheckAlarms says what the metrics say of active since the ramp began, as data: a Choice reads
-// it. It changes nothing but the record. It returns AlarmBreached and OperatorRollback for signals
-// that arrived while nobody waited.
+// CheckAlarms says what alarms and metrics say of active since the ramp began, as data: a Choice reads
+// it. It writes the record and nothing else, so it may run any number of times. It returns
+// AlarmBreached and OperatorRollback for signals that arrived while no token waited.
 type CheckAlarms struct {
 	Ledger ledger.Ledger
 	evidence.Collector
 }
 
+// Run puts the verdict into the document, and the failure where it is breached.
 func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	record, err := c.Ledger.Enter(ctx, doc, sm.CheckAlarms)
 	if err != nil {
@@ -28,27 +29,32 @@ func (c *CheckAlarms) Run(ctx context.Context, doc sm.Document) (sm.Document, er
 		return doc, err
 	}
 
-	evidence, pace, err := c.Evidence(ctx, doc, record)
+	found, pace, err := c.Evidence(ctx, doc, record)
 	if err != nil {
 		return doc, err
 	}
 
-	judgement := release.Judge(evidence)
-	verdict, why := judgement.Verdict, judgement.Why
+	judgement := release.Judge(found)
+	verdict := judgement.Verdict
+	text := fmt.Sprintf("%s at %s: %s", verdict, release.Percent(doc.Weight), judgement.Why)
 
-	said := fmt.Sprintf("%s at %s: %s", verdict, release.Percent(doc.Weight), why)
 	if verdict == sm.Inconclusive && doc.Waived {
-		verdict, said = sm.Healthy, fmt.Sprintf("not judged at %s, since the operator does not wait for "+
-			"more: %s", release.Percent(doc.Weight), why)
+		verdict = sm.Healthy
+		text = fmt.Sprintf("not judged at %s, since the operator does not wait for more: %s",
+			release.Percent(doc.Weight), judgement.Why)
 	}
 
 	doc.Verdict = verdict
 	if verdict == sm.Breached {
-		doc.Failure = &sm.Failure{Error: judgement.Breach(), Cause: why, Alarm: judgement.Alarm}
+		doc.Failure = &sm.Failure{
+			Error: judgement.Breach(), Cause: judgement.Why, Alarm: judgement.Alarm,
+		}
 	}
 
-	_, err = c.Ledger.Append(ctx, doc, sm.Event{State: sm.CheckAlarms, Kind: sm.EventVerdict,
-		Text: said, Verdict: verdict}, func(r *sm.Record) {
+	event := sm.Event{
+		State: sm.CheckAlarms, Kind: sm.EventVerdict, Text: text, Verdict: judgement.Verdict,
+	}
+	_, err = c.Ledger.Append(ctx, doc, event, func(r *sm.Record) {
 		if r.Pace == nil {
 			r.Pace = pace
 		}

@@ -11,17 +11,20 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Expand widens the schema so that the old and the new version can live on it, and, for a document
-// that is rolled back, takes it back to where the release found it. Run twice, or killed between
-// two statements, it goes on from the version table. It returns ExpandFailed, RollbackFailed when
-// it undoes, Unfinished when a backfill has more rows than one invocation has time for,
-// Unreachable, and AlarmBreached and OperatorRollback for what arrived while nobody waited.
+// Expand widens the schema so that the old and the new version can live on it. For a document that is
+// rolled back, it takes the schema back to where the release found it: the state UndoExpand.
+//
+// Run twice, or killed between two statements, it goes on from the version table. It returns
+// ExpandFailed, RollbackFailed when it undoes, Unfinished where a backfill has more rows than one
+// invocation has time for, Unreachable, and AlarmBreached and OperatorRollback for what arrived while
+// no token waited.
 type Expand struct {
 	Ledger  ledger.Ledger
 	Bundles artifact.Reader
 	Open    schema.Open // nil where the application has no database
 }
 
+// Run expands, or undoes.
 func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if doc.Outcome == sm.RolledBack {
 		return e.undo(ctx, doc)
@@ -32,7 +35,7 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		return doc, err
 	}
 
-	// a backfill may take hours, and comes here after each invocation
+	// A backfill may take hours, and comes here after each invocation.
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
@@ -42,19 +45,23 @@ func (e *Expand) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		return doc, sm.Wrap(sm.ExpandFailed, "expand the schema for "+doc.Release, err)
 	}
 
-	_, err = e.Ledger.Append(ctx, doc, sm.Event{State: sm.Expand, Kind: sm.EventExpanded, Text: text})
+	event := sm.Event{State: sm.Expand, Kind: sm.EventExpanded, Text: text}
+	_, err = e.Ledger.Append(ctx, doc, event)
 
 	return doc, err
 }
 
 func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
-	database, migrations, err := schema.Migrations(ctx, e.Bundles, e.Open, doc.Release,
-		e.Ledger.Lease(doc).SchemaToken())
+	token := e.Ledger.Lease(doc).SchemaToken()
+
+	database, migrations, err := schema.Migrations(ctx, e.Bundles, e.Open, doc.Release, token)
 	if err != nil || database == nil {
 		return "no migrations: the schema stays as it is", err
 	}
+
 	defer database.Close()
-	// Noted before the first statement: a rollback must know that there may be something to undo.
+
+	// Recorded before the first statement: a rollback must know that there may be something to undo.
 	if _, err := e.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		r.Expanded = true
 		return nil
@@ -67,7 +74,7 @@ func (e *Expand) expand(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 
-	return fmt.Sprintf("the schema is wide enough for both versions: %s", report), nil
+	return "the schema is wide enough for both versions: " + report, nil
 }
 
 func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error) {
@@ -76,9 +83,9 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 	}
 
 	record, err := e.Ledger.Record(ctx, doc.Release)
+	missing := record.Execution == ""
 
-	gone := record.Execution == ""
-	if err != nil || e.Open == nil || !record.Expanded && !gone {
+	if err != nil || e.Open == nil || !record.Expanded && !missing {
 		return doc, err
 	}
 
@@ -86,13 +93,16 @@ func (e *Expand) undo(ctx context.Context, doc sm.Document) (sm.Document, error)
 
 	report, err := e.narrow(ctx, doc)
 	if err != nil {
-		return doc, sm.Wrap(sm.RollbackFailed, "undo the expand migrations of "+doc.Release, err)
+		op := "undo the expand migrations of " + doc.Release
+		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
 
-	_, err = e.Ledger.Append(ctx, doc, sm.Event{State: sm.UndoExpand, Kind: sm.EventSchemaWas,
+	event := sm.Event{
+		State: sm.UndoExpand, Kind: sm.EventSchemaRestored,
 		Text: fmt.Sprintf("the schema is as it was, after %s: %s",
-			time.Since(began).Round(time.Millisecond), report)},
-		func(r *sm.Record) { r.Expanded = false })
+			time.Since(began).Round(time.Millisecond), report),
+	}
+	_, err = e.Ledger.Append(ctx, doc, event, func(r *sm.Record) { r.Expanded = false })
 
 	return doc, err
 }
@@ -102,6 +112,7 @@ func (e *Expand) narrow(ctx context.Context, doc sm.Document) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("connect to the database: %w", err)
 	}
+
 	defer database.Close()
 
 	return database.UndoExpand(ctx, doc.Release)

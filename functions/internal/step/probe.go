@@ -21,14 +21,14 @@ type HTTP interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// Lambdas calls a function of the team's.
+// Lambdas calls a function of the team's. It returns Throttled, and what the function failed with.
 type Lambdas interface {
 	Invoke(ctx context.Context, function string, question any) (answer []byte, err error)
 }
 
-// Probe calls active before any viewer does: the calls that the manifest names, the stamp of the
-// entry page, and a Lambda of the team's if there is one. It changes nothing, so it may run any
-// number of times. It returns ProbeFailed.
+// Probe calls active before any viewer does: the calls that the manifest names, the stamp of the entry
+// page, and a Lambda of the team's if there is one. It writes the record and nothing else, so it may
+// run any number of times. It returns ProbeFailed.
 type Probe struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
@@ -38,14 +38,14 @@ type Probe struct {
 	Lambdas  Lambdas
 }
 
-// A stage variable takes a moment to reach every host of the API, and a first call a moment to
-// start.
+// A stage variable takes a moment to reach every host of the API, and a first call a moment to start.
 const (
-	ProbeTries   = 5
+	probeTries   = 5
 	probePause   = time.Second
 	probeTimeout = 30 * time.Second
 )
 
+// Run probes.
 func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := p.Ledger.Enter(ctx, doc, sm.Probe); err != nil {
 		return doc, err
@@ -66,29 +66,34 @@ func (p *Probe) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		}
 	}
 
-	text := fmt.Sprintf("%s answers in %s as it should; probes: %d", doc.Release, doc.Active,
-		len(m.Probes))
+	text := fmt.Sprintf("%s answers in %s as it should; probes: %d",
+		doc.Release, doc.Active, len(m.Probes))
+
 	if own := p.Settings.Probe; own != nil {
 		if err := p.ask(ctx, doc, *own); err != nil {
-			return doc, sm.Wrap(sm.ProbeFailed, fmt.Sprintf("probe %s by the function %s", doc.Release,
-				own.Function), err)
+			op := fmt.Sprintf("probe %s by the function %s", doc.Release, own.Function)
+			return doc, sm.Wrap(sm.ProbeFailed, op, err)
 		}
 
 		text += "; " + own.Function + " agrees"
 	}
 
-	_, err = p.Ledger.Append(ctx, doc, sm.Event{State: sm.Probe, Kind: sm.EventProbed, Text: text})
+	event := sm.Event{State: sm.Probe, Kind: sm.EventProbed, Text: text}
+	_, err = p.Ledger.Append(ctx, doc, event)
 
 	return doc, err
 }
 
-// ask has the team's own function look at active.
+// ask calls the team's own function.
 func (p *Probe) ask(ctx context.Context, doc sm.Document, own sm.ProbeFunction) error {
 	limited, cancel := context.WithTimeout(ctx, own.Timeout.Std())
 	defer cancel()
 
+	site := p.Settings.SiteURL
+
 	data, err := p.Lambdas.Invoke(limited, own.Function, sm.ProbeQuestion{
-		Environment: doc.Active, Release: doc.Release, SiteURL: p.Settings.SiteURL, APIBase: p.Settings.SiteURL + "/" + doc.Active.Stage(),
+		Environment: doc.Active, Release: doc.Release,
+		SiteURL: site, APIBase: site + "/" + doc.Active.Stage(),
 	})
 	if limited.Err() != nil && ctx.Err() == nil {
 		return fmt.Errorf("found no answer within %s, expected one", own.Timeout)
@@ -123,15 +128,16 @@ func (p *Probe) page(ctx context.Context, doc sm.Document, m sm.Manifest) error 
 	}
 
 	if !found || stamp != doc.Release {
-		return fmt.Errorf("index.html in %s: found the release %q, expected %q: does site/ hold an "+
-			"index.html?", doc.Active, stamp, doc.Release)
+		return fmt.Errorf(
+			"index.html in %s: found the release %q, expected %q: does site/ hold an index.html?",
+			doc.Active, stamp, doc.Release)
 	}
 
 	return nil
 }
 
 func (p *Probe) try(ctx context.Context, e sm.Environment, probe sm.HTTPProbe) (err error) {
-	for i := range ProbeTries {
+	for i := range probeTries {
 		if i > 0 {
 			select {
 			case <-ctx.Done():
@@ -174,8 +180,8 @@ func (p *Probe) call(ctx context.Context, url string, probe sm.HTTPProbe) error 
 	}
 
 	if response.StatusCode != expected {
-		return fmt.Errorf("GET %s: found status %d, expected %d: %.200s", url, response.StatusCode,
-			expected, body)
+		return fmt.Errorf("GET %s: found status %d, expected %d: %.200s",
+			url, response.StatusCode, expected, body)
 	}
 
 	if !strings.Contains(string(body), probe.Contains) {

@@ -8,17 +8,18 @@ import (
 	"lockstep/functions/internal/evidence"
 	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/machine"
-	"lockstep/functions/internal/release"
 	"lockstep/functions/internal/routing"
 	"lockstep/functions/internal/timer"
 	sm "lockstep/statemachine"
 )
 
-// Ramp sets the next weight and leaves its task token where the schedule, an alarm and the
-// operator find it; whichever comes first decides. Run twice, it sets the same weight, since the
-// step is counted in the document that it was given, and the newer token replaces the older. Where
-// something forbids to grow it holds the weight and waits for that. It returns AlarmBreached and
-// OperatorRollback for what arrived while nobody waited.
+// Ramp sets the next weight and stores its task token where the timer, an alarm and the operator find
+// it; whichever comes first decides. Where something forbids to grow, it holds the weight and waits
+// for that to end.
+//
+// Run twice, it sets the same weight, since the step is counted in the document that it was given, and
+// the newer token replaces the older. It returns AlarmBreached and OperatorRollback for what arrived
+// while no token waited, and NoVerdict where the ramp says to roll back without one.
 type Ramp struct {
 	Ledger    ledger.Ledger
 	Settings  sm.Settings
@@ -26,9 +27,10 @@ type Ramp struct {
 	Schedules timer.Schedules
 	Freeze    Freeze
 	Answers   machine.Answers
-	Traffic   evidence.Traffic // asked where the ramp goes by a harm budget
+	Traffic   evidence.Traffic // read where the ramp goes by a harm budget
 }
 
+// Run answers the token at once where nothing is to be waited for.
 func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 	in.Document.Attempt = in.Attempt
 	doc := in.Document
@@ -42,144 +44,136 @@ func (r *Ramp) Run(ctx context.Context, in sm.RampInput) (sm.Document, error) {
 		return doc, err
 	}
 
-	r, why, err := r.byBudget(ctx, doc, record)
+	plan, why, err := budgetPlan{r.Settings, r.Traffic}.at(ctx, doc, record)
 	if err != nil {
 		return doc, err
 	}
 
-	next, bake, text, err := r.Next(doc, record)
+	next, err := nextStep(plan, doc, record)
 	if err != nil {
 		return doc, err
 	}
 
-	text += why
+	next.text += why
+	gate := gate{plan, r.Settings.Windows, r.Freeze}
 
-	forbids, err := r.gate(ctx, doc, next, record)
+	held, err := gate.check(ctx, doc, next.doc, record)
+	if err != nil {
+		return doc, err
+	}
+
 	switch {
-	case err != nil:
-		return doc, err
-	case forbids != nil:
-		return r.hold(ctx, in, record, forbids)
+	case held != nil:
+		return hold{r.Ledger, r.Schedules, r.Answers, gate}.wait(ctx, in, record, held)
 	case doc.Held && doc.Weight > 0:
-		return r.again(ctx, in)
-	case record.Step < next.Step || record.Weight < next.Weight: // decided before it is done: see gate
-		if _, err := r.Ledger.UpdateRecord(ctx, doc,
-			func(r *sm.Record) error { r.Step, r.Weight = next.Step, next.Weight; return nil }); err != nil {
-			return doc, err
+		return r.judgeAgain(ctx, in)
+	}
+
+	if err := r.setWeight(ctx, doc, next.doc, record); err != nil {
+		return doc, err
+	}
+
+	return r.bake(ctx, in, record, next)
+}
+
+// judgeAgain goes back to CheckAlarms after a hold: nobody is moved on a verdict of hours ago.
+func (r *Ramp) judgeAgain(ctx context.Context, in sm.RampInput) (sm.Document, error) {
+	doc := in.Document
+	doc.Held = false
+
+	release := func(r *sm.Record) error { r.Held = nil; return nil }
+	if _, err := r.Ledger.UpdateRecord(ctx, doc, release); err != nil {
+		return doc, err
+	}
+
+	_, err := r.Answers.Succeed(ctx, in.TaskToken, doc)
+
+	return doc, err
+}
+
+// setWeight records the step before it takes it: see gate.
+func (r *Ramp) setWeight(ctx context.Context, doc, next sm.Document, record sm.Record) error {
+	if record.Step < next.Step || record.Weight < next.Weight {
+		_, err := r.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
+			r.Step, r.Weight = next.Step, next.Weight
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 
-	if err := r.Ledger.Lease(doc).GuardGrowth(ctx,
+	err := r.Ledger.Lease(doc).GuardGrowth(ctx,
 		func(ctx context.Context, verify func(context.Context) error) error {
 			return r.Routes.Put(ctx, routing.Ramp(doc, next.Weight, record), verify)
-		}); err != nil {
-		return doc, fmt.Errorf("set the weight to %d: %w", next.Weight, err)
-	}
-
-	now := time.Now().UTC()
-
-	wait := &sm.Wait{TaskToken: in.TaskToken, Schedule: timer.BakeName(next), Since: now,
-		Until: now.Add(bake), Document: next}
-	// prolonged, it is one bake: the calls of all of it count
-	if next.Step == doc.Step && record.Wait != nil {
-		wait.Since = record.Wait.Since
-	}
-
-	_, unsure := holds(r.Settings.Ramp, doc)
-	before := record.Wait
-
-	record, err = r.Ledger.Append(ctx, doc, sm.Event{State: sm.Ramp, Kind: sm.EventWeight, Text: text},
-		func(record *sm.Record) {
-			wait.Paused, record.Held = nil, nil
-			switch {
-			case record.Paused():
-				wait.Paused, record.Held = &now, ledger.HeldByOperator(*record, now)
-			case unsure:
-				wait.Paused, record.Held = &now, &sm.Held{By: sm.HeldByVerdict,
-					Why: "the metrics never said enough", Since: now}
-			}
-
-			if n := len(record.Weights); n == 0 || record.Weights[n-1].Weight != next.Weight {
-				record.Weights = append(record.Weights, sm.WeightChange{At: now, Weight: next.Weight})
-			}
-
-			record.Weight, record.Wait = next.Weight, wait
 		})
+	if err != nil {
+		return fmt.Errorf("set the weight to %d: %w", next.Weight, err)
+	}
+
+	return nil
+}
+
+// bake stores the token and starts the timer. The write that stores the token shows every signal that
+// came before it; those after it find the token.
+func (r *Ramp) bake(
+	ctx context.Context, in sm.RampInput, before sm.Record, next nextDocument,
+) (sm.Document, error) {
+	doc, now := in.Document, time.Now().UTC()
+	wait := &sm.Wait{
+		TaskToken: in.TaskToken, Schedule: timer.BakeName(next.doc),
+		Since: now, Until: now.Add(next.bake), Document: next.doc,
+	}
+
+	if next.doc.Step == doc.Step && before.Wait != nil { // extended: the calls of the whole bake count
+		wait.Since = before.Wait.Since
+	}
+
+	event := sm.Event{State: sm.Ramp, Kind: sm.EventWeight, Text: next.text}
+
+	record, err := r.Ledger.Append(ctx, doc, event, func(record *sm.Record) {
+		wait.Paused, record.Held = nil, nil
+
+		switch {
+		case record.Paused():
+			wait.Paused, record.Held = &now, ledger.HeldByOperator(*record, now)
+		case next.unsure:
+			wait.Paused, record.Held = &now, &sm.Held{
+				By: sm.HeldByVerdict, Why: "the metrics never said enough", Since: now,
+			}
+		}
+
+		record.SetWeight(next.doc.Weight, now)
+		record.Wait = wait
+	})
 	if err != nil {
 		return doc, err
 	}
 
-	r.unwind(ctx, before, wait)
-	// The same write that left the token showed every signal before it; those after it see the token.
+	cancelPrevious(ctx, r.Schedules, before.Wait, wait)
+
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err
 	}
 
-	// also where the word came just now: the next step then goes all the way
+	// Where the word to promote came just now, the next step goes all the way.
 	if record.PromotedByHand() || doc.Hotfix {
-		next.Waived = true
-		_, err := r.Answers.Succeed(ctx, in.TaskToken, next)
+		next.doc.Waived = true
+		_, err := r.Answers.Succeed(ctx, in.TaskToken, next.doc)
 
-		return next, err
+		return next.doc, err
 	}
 
 	if wait.Paused != nil {
-		return next, nil
+		return next.doc, nil
 	}
 
-	return next, timer.Start(ctx, r.Ledger, r.Schedules, doc.Release)
+	return next.doc, timer.Start(ctx, r.Ledger, r.Schedules, doc.Release)
 }
 
-// unwind is for a Ramp that has put its own bake in the place of the one before.
-func (r *Ramp) unwind(ctx context.Context, before, now *sm.Wait) {
+// cancelPrevious cancels the timer of the bake before, once another one is in its place.
+func cancelPrevious(ctx context.Context, schedules timer.Schedules, before, now *sm.Wait) {
 	if before != nil && before.Schedule != now.Schedule {
-		timer.Cancel(ctx, r.Schedules, before)
+		timer.Cancel(ctx, schedules, before)
 	}
-}
-
-// next is the document after this step, how long it bakes, and what to say.
-func (r *Ramp) Next(doc sm.Document, record sm.Record) (sm.Document, time.Duration, string, error) {
-	next := doc
-	next.Verdict, next.Waived, next.Held, next.Holds = "", false, false, 0
-
-	plan := r.Settings.Ramp
-	if record.PromotedByHand() || doc.Hotfix {
-		next.Step, next.Weight, next.Extensions = len(plan.Steps), sm.FullWeight, 0
-		if doc.Hotfix {
-			return next, 0, "100 % at once, a hotfix: " + record.Hotfix, nil
-		}
-
-		return next, 0, "100 % by the operator's word", nil
-	}
-
-	if doc.Verdict == sm.Inconclusive && doc.Step > 0 {
-		exhausted, held := holds(plan, doc)
-		if exhausted && !held {
-			return next, 0, "", sm.Errorf(sm.NoVerdict,
-				"no verdict at %s after %d extensions, and the ramp says to roll back then", release.Percent(doc.Weight), doc.Extensions)
-		}
-
-		_, bake := release.RampStep(plan, doc.Step)
-		if held {
-			return next, bake, fmt.Sprintf("%s: still no verdict after %d extensions: held for the operator",
-				release.Percent(doc.Weight), doc.Extensions), nil
-		}
-
-		next.Extensions++
-
-		return next, bake, fmt.Sprintf("%s for another %s", release.Percent(doc.Weight), bake), nil
-	}
-
-	next.Step, next.Extensions = doc.Step+1, 0
-	weight, bake := release.RampStep(plan, next.Step)
-	next.Weight = max(weight, doc.Weight) // the ramp never falls
-
-	return next, bake, fmt.Sprintf("%s of the viewers for %s", release.Percent(next.Weight), bake), nil
-}
-
-// holds tells whether the extensions of an inconclusive bake are used up, and whether that means
-// to wait for the operator.
-func holds(plan sm.RampPlan, doc sm.Document) (exhausted, held bool) {
-	exhausted = doc.Verdict == sm.Inconclusive && doc.Step > 0 && doc.Extensions >= plan.MaxExtensions
-	return exhausted, exhausted && plan.OnInconclusive != sm.RollBackUnsure
 }

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lockstep/functions/internal/schema"
 	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
@@ -123,7 +122,7 @@ func TestRamp_HeldForTheOperator(t *testing.T) {
 			t.Errorf("held, but the bake ends %v", w.schedules)
 		}
 
-		must[string](t)(w.operator("1", sm.SignalAdvance))
+		must[step.SignalResult](t)(w.operator("1", sm.SignalAdvance))
 
 		if !w.answered("held").Waived {
 			t.Error("the operator's word is not in the document")
@@ -230,7 +229,7 @@ func TestInterruption(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				doc := w.release(task)
-				must[string](t)(w.operator("1", sm.SignalRollback))
+				must[step.SignalResult](t)(w.operator("1", sm.SignalRollback))
 				w.revive()
 				_, err := w.run(task, doc)
 				named(t, err, sm.OperatorRollback, "the operator asked for it")
@@ -387,7 +386,7 @@ func TestContract_WaitsForOldClientsOfTheDatabase(t *testing.T) {
 		"longer than it may": {busy: 1000, promoted: 25 * time.Hour,
 			says: "sessions of v1, but 24h0m0s have passed; the schema"},
 		"until a rollback": {busy: 1000, waits: time.Minute, named: sm.OperatorRollback,
-			meanwhile: func(w *world) { must[string](w.t)(w.operator("1", sm.SignalRollback)) }},
+			meanwhile: func(w *world) { must[step.SignalResult](w.t)(w.operator("1", sm.SignalRollback)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -403,7 +402,7 @@ func TestContract_WaitsForOldClientsOfTheDatabase(t *testing.T) {
 				began := time.Now()
 				_, err := w.run(sm.Contract, doc)
 
-				if took := time.Since(began); took < c.waits || took > c.waits+2*step.FenceLook {
+				if took := time.Since(began); took < c.waits || took > c.waits+2*step.ClientsLook {
 					t.Errorf("waited %v, expected %v", took, c.waits)
 				}
 
@@ -434,7 +433,7 @@ func TestContract_RacesWithARollback(t *testing.T) {
 			if strings.HasPrefix(write, "ledger ledger/releases") {
 				if entered {
 					w.meanwhile = nil
-					must[string](t)(w.operator("1", sm.SignalRollback))
+					must[step.SignalResult](t)(w.operator("1", sm.SignalRollback))
 				}
 
 				entered = true
@@ -501,7 +500,7 @@ func TestSchema_ChangedUnderANewerFence_IsLeftAlone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				doc := w.release(c.at)
-				doc.Outcome, w.schemaFence = c.outcome, schema.Fence(sm.Document{Fence: doc.Fence + 1})
+				doc.Outcome, w.schemaFence = c.outcome, w.book().Lease(sm.Document{Fence: doc.Fence + 1}).SchemaToken()
 				before := maps.Clone(w.schema)
 				_, err := w.run(c.task, doc)
 				named(t, err, sm.LockLost)

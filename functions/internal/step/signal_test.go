@@ -36,7 +36,7 @@ func TestSignal_Alarm(t *testing.T) {
 	virtual(t, map[string]func(t *testing.T){
 		"stops the bake": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-a", "ALARM"))
 
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-a: too many" {
 				t.Errorf("the ramp was told %q", got)
@@ -44,8 +44,8 @@ func TestSignal_Alarm(t *testing.T) {
 		},
 		"is noted once": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
-			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-a", "ALARM"))
 
 			if n := len(w.record("v2").Signals); n != 1 {
 				t.Errorf("noted %d times", n)
@@ -54,7 +54,7 @@ func TestSignal_Alarm(t *testing.T) {
 		"is kept where nobody waits": func(t *testing.T) {
 			w := newWorld(t)
 			doc := w.release(sm.Probe)
-			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-a", "ALARM"))
 			doc = must[sm.Document](t)(w.run(sm.Probe, doc))
 			_, err := w.run(sm.Ramp, doc)
 			named(t, err, sm.AlarmBreached, "errors-a")
@@ -65,17 +65,17 @@ func TestSignal_Alarm(t *testing.T) {
 		},
 		"of the fallback does not count": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.alarm("1", "errors-b", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-b", "ALARM"))
 			w.untouched(t)
 		},
 		"of what events call counts once they call the release": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.alarm("1", "errors-live", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-live", "ALARM"))
 			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now })
-			must[string](t)(w.alarm("2", "errors-live", "ALARM")) // still that of before
+			must[step.SignalResult](t)(w.alarm("2", "errors-live", "ALARM")) // still that of before
 			w.untouched(t)
-			must[string](t)(w.alarm("3", "errors-live", "OK"))
-			must[string](t)(w.alarm("4", "errors-live", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("3", "errors-live", "OK"))
+			must[step.SignalResult](t)(w.alarm("4", "errors-live", "ALARM"))
 
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
 				t.Errorf("the ramp was told %q", got)
@@ -89,11 +89,11 @@ func TestSignal_Alarm(t *testing.T) {
 				`{"timestamp":"1999-12-31T23:59:00.000+0000","value":0},{"timestamp":"1999-12-31T23:58:00.000+0000","value":9}`,
 				`{"timestamp":"2000-01-01T00:01:00.000+0000"},{"timestamp":"1999-12-31T23:59:00.000+0000","value":9}`,
 			} {
-				must[string](t)(w.alarmFor(fmt.Sprint(i), "errors-live", points))
+				must[step.SignalResult](t)(w.alarmFor(fmt.Sprint(i), "errors-live", points))
 				w.untouched(t)
 			}
 
-			must[string](t)(w.alarmFor("3", "errors-live",
+			must[step.SignalResult](t)(w.alarmFor("3", "errors-live",
 				`{"timestamp":"1999-12-31T23:59:00.000+0000","value":9},{"timestamp":"1999-12-31T23:59:30.000+0000","value":9}`))
 
 			if got := w.answers["ramp"]; got != "fail AlarmBreached: alarm errors-live: too many" {
@@ -103,7 +103,7 @@ func TestSignal_Alarm(t *testing.T) {
 		"of what events call counts where it does not say what for": func(t *testing.T) {
 			w, _ := bakes(t)
 			w.change(func(r *sm.Record) { now := time.Now(); r.Promoted = &now })
-			must[string](t)(w.alarmFor("1", "errors-live", ""))
+			must[step.SignalResult](t)(w.alarmFor("1", "errors-live", ""))
 
 			if w.answers["ramp"] == "" {
 				t.Error("the ramp was not told")
@@ -111,17 +111,17 @@ func TestSignal_Alarm(t *testing.T) {
 		},
 		"of somebody else does not count": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.alarm("1", "blog-errors", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "blog-errors", "ALARM"))
 			w.untouched(t)
 		},
 		"that rang before does not count, until it rings anew": func(t *testing.T) {
 			w := newWorld(t)
 			w.ringing = []string{"errors-a"}
 			w.release(sm.CheckAlarms)
-			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("1", "errors-a", "ALARM"))
 			w.untouched(t)
-			must[string](t)(w.alarm("2", "errors-a", "OK"))
-			must[string](t)(w.alarm("3", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.alarm("2", "errors-a", "OK"))
+			must[step.SignalResult](t)(w.alarm("3", "errors-a", "ALARM"))
 
 			if w.answers["ramp"] == "" {
 				t.Error("the ramp was not told")
@@ -133,10 +133,10 @@ func TestSignal_Alarm(t *testing.T) {
 			w.release(sm.CheckAlarms)
 
 			past := time.Now().Add(-time.Minute)
-			must[string](t)(w.signalAt(past, "1", "CloudWatch Alarm State Change",
+			must[step.SignalResult](t)(w.signalAt(past, "1", "CloudWatch Alarm State Change",
 				rings("errors-a", "ALARM")))
-			must[string](t)(w.signalAt(past, "2", "CloudWatch Alarm State Change", rings("slow-a", "OK")))
-			must[string](t)(w.signalAt(past, "3", sm.DetailOperator,
+			must[step.SignalResult](t)(w.signalAt(past, "2", "CloudWatch Alarm State Change", rings("slow-a", "OK")))
+			must[step.SignalResult](t)(w.signalAt(past, "3", sm.DetailOperator,
 				sm.Operator{App: "shop", Action: sm.SignalRollback}))
 			w.untouched(t)
 
@@ -149,7 +149,7 @@ func TestSignal_Alarm(t *testing.T) {
 
 			w := newWorld(t)
 			w.release(sm.CheckAlarms)
-			must[string](t)(w.signalAt(time.Now().Truncate(time.Second), "1",
+			must[step.SignalResult](t)(w.signalAt(time.Now().Truncate(time.Second), "1",
 				"CloudWatch Alarm State Change", rings("errors-a", "ALARM")))
 
 			if w.answers["ramp"] == "" {
@@ -177,14 +177,14 @@ func TestSignal_Alarm(t *testing.T) {
 		"after contract comes too late": func(t *testing.T) {
 			w, _ := bakes(t)
 			w.change(func(r *sm.Record) { r.Contracted = true })
-			must[string](t)(w.alarm("1", "errors-a", "ALARM"))
-			must[string](t)(w.operator("2", sm.SignalRollback))
+			must[step.SignalResult](t)(w.alarm("1", "errors-a", "ALARM"))
+			must[step.SignalResult](t)(w.operator("2", sm.SignalRollback))
 			w.untouched(t)
 		},
 		"with nothing under way": func(t *testing.T) {
 			w := newWorld(t)
-			if said := must[string](t)(w.alarm("1", "errors-a",
-				"ALARM")); said != "no release is under way" || len(w.writes) > 0 {
+			if said := must[step.SignalResult](t)(w.alarm("1", "errors-a",
+				"ALARM")); said.Text != "no release is under way" || len(w.writes) > 0 {
 				t.Errorf("said %q, wrote %q", said, w.writes)
 			}
 		},
@@ -192,7 +192,7 @@ func TestSignal_Alarm(t *testing.T) {
 }
 
 // alarmFor rings an alarm for some datapoints, as CloudWatch does.
-func (w *world) alarmFor(id, name, datapoints string) (string, error) {
+func (w *world) alarmFor(id, name, datapoints string) (step.SignalResult, error) {
 	return w.signal(id, "CloudWatch Alarm State Change",
 		map[string]any{"alarmName": name, "state": map[string]string{"value": "ALARM",
 			"reason": "too many",
@@ -218,7 +218,7 @@ func TestSignal_Operator(t *testing.T) {
 	virtual(t, map[string]func(t *testing.T){
 		"rolls back": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.signal("1", sm.DetailOperator,
+			must[step.SignalResult](t)(w.signal("1", sm.DetailOperator,
 				sm.Operator{App: "shop", Release: "v2", Action: sm.SignalRollback, Reason: "it is ugly"}))
 
 			if got := w.answers["ramp"]; got != "fail OperatorRollback: the operator asked for it: it is ugly" {
@@ -227,7 +227,7 @@ func TestSignal_Operator(t *testing.T) {
 		},
 		"ends a bake": func(t *testing.T) {
 			w, schedule := bakes(t)
-			must[string](t)(w.operator("1", sm.SignalAdvance))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalAdvance))
 
 			if doc := w.answered("ramp"); !doc.Waived || doc.Weight != 500 || w.schedules[schedule] != "" {
 				t.Errorf("went on with %+v, schedule %q", doc, w.schedules[schedule])
@@ -245,7 +245,7 @@ func TestSignal_Operator(t *testing.T) {
 			seen := time.Now().UTC()
 
 			time.Sleep(time.Minute)
-			must[string](t)(w.operator("1", sm.SignalApprove))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalApprove))
 			must[sm.Document](t)(w.ramp("checked", w.answered("second")))
 			doc = w.answered("checked")
 			doc.Verdict = sm.Healthy
@@ -256,7 +256,7 @@ func TestSignal_Operator(t *testing.T) {
 			doc.Verdict = sm.Healthy
 			must[sm.Document](t)(w.ramp("third", doc))
 			// Somebody else approved the second step as well, and it comes only now.
-			must[string](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator,
+			must[step.SignalResult](t)(w.signalAt(seen.Add(time.Minute), "2", sm.DetailOperator,
 				sm.Operator{App: "shop", Action: sm.SignalApprove}))
 
 			if r := w.record("v2"); w.answers["third"] != "" || r.ApprovedStep() != 2 {
@@ -265,7 +265,7 @@ func TestSignal_Operator(t *testing.T) {
 			}
 
 			time.Sleep(time.Minute)
-			must[string](t)(w.operator("3", sm.SignalApprove))
+			must[step.SignalResult](t)(w.operator("3", sm.SignalApprove))
 
 			if w.answers["third"] == "" {
 				t.Error("the third step was approved, and waits")
@@ -273,9 +273,9 @@ func TestSignal_Operator(t *testing.T) {
 		},
 		"speaks of another": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.signal("1", sm.DetailOperator,
+			must[step.SignalResult](t)(w.signal("1", sm.DetailOperator,
 				sm.Operator{App: "shop", Release: "v1", Action: sm.SignalRollback}))
-			must[string](t)(w.signal("2", sm.DetailOperator,
+			must[step.SignalResult](t)(w.signal("2", sm.DetailOperator,
 				sm.Operator{App: "blog", Action: sm.SignalRollback}))
 			w.untouched(t)
 		},
@@ -306,14 +306,14 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			w, schedule := bakes(t)
 
 			time.Sleep(4 * time.Minute)
-			must[string](t)(w.operator("1", sm.SignalPause))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
 
 			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
 				t.Errorf("paused, but the bake ends %q", w.schedules[schedule])
 			}
 
 			time.Sleep(time.Hour)
-			must[string](t)(w.operator("2", sm.SignalResume))
+			must[step.SignalResult](t)(w.operator("2", sm.SignalResume))
 
 			// 4 min + 1 h + the 6 min that were left
 			if got := w.schedules[schedule]; got != "ramp 2000-01-01T01:10:00Z" {
@@ -322,16 +322,16 @@ func TestSignal_PauseAndResume(t *testing.T) {
 		},
 		"told again change nothing": func(t *testing.T) {
 			w, schedule := bakes(t)
-			must[string](t)(w.operator("1", sm.SignalPause))
-			must[string](t)(w.operator("2", sm.SignalResume))
-			must[string](t)(w.operator("1", sm.SignalPause))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
+			must[step.SignalResult](t)(w.operator("2", sm.SignalResume))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
 
 			if w.schedules[schedule] == "" || w.record("v2").Wait.Paused != nil {
 				t.Error("an old pause came late and counts")
 			}
 
-			must[string](t)(w.operator("3", sm.SignalPause))
-			must[string](t)(w.operator("2", sm.SignalResume))
+			must[step.SignalResult](t)(w.operator("3", sm.SignalPause))
+			must[step.SignalResult](t)(w.operator("2", sm.SignalResume))
 
 			if w.schedules[schedule] != "" || w.record("v2").Wait.Paused == nil {
 				t.Error("an old resume came late and counts")
@@ -340,7 +340,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 		"without a bake are for the next": func(t *testing.T) {
 			w := newWorld(t)
 			doc := w.release(sm.Ramp)
-			must[string](t)(w.operator("1", sm.SignalPause))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
 			must[sm.Document](t)(w.run(sm.Ramp, doc))
 
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
@@ -351,7 +351,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 				t.Errorf("paused, the weight became %d, held is %+v", w.route.Weight, w.record("v2").Held)
 			}
 
-			must[string](t)(w.operator("2", sm.SignalResume))
+			must[step.SignalResult](t)(w.operator("2", sm.SignalResume))
 			must[sm.Document](t)(w.ramp("resumed", w.answered("ramp")))
 
 			if len(w.schedules) != 1 || w.route.Weight != 500 || w.record("v2").Held != nil {
@@ -362,7 +362,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 			w, schedule := bakes(t)
 			began := time.Now().UTC()
 			say := func(id string, after time.Duration, word sm.SignalKind) {
-				must[string](t)(w.signalAt(began.Add(after), id, sm.DetailOperator,
+				must[step.SignalResult](t)(w.signalAt(began.Add(after), id, sm.DetailOperator,
 					sm.Operator{App: "shop", Action: word}))
 			}
 
@@ -384,7 +384,7 @@ func TestSignal_PauseAndResume(t *testing.T) {
 		"pause just before the ramp sets its schedule": func(t *testing.T) {
 			w := newWorld(t)
 			doc := w.release(sm.Ramp)
-			w.just("schedule", func() { must[string](t)(w.operator("1", sm.SignalPause)) })
+			w.just("schedule", func() { must[step.SignalResult](t)(w.operator("1", sm.SignalPause)) })
 			must[sm.Document](t)(w.run(sm.Ramp, doc))
 
 			if w.record("v2").Wait.Paused == nil || len(w.schedules) > 0 {
@@ -393,8 +393,8 @@ func TestSignal_PauseAndResume(t *testing.T) {
 		},
 		"resume just before a pause cancels": func(t *testing.T) {
 			w, schedule := bakes(t)
-			w.just("cancel", func() { must[string](t)(w.operator("2", sm.SignalResume)) })
-			must[string](t)(w.operator("1", sm.SignalPause))
+			w.just("cancel", func() { must[step.SignalResult](t)(w.operator("2", sm.SignalResume)) })
+			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
 
 			if w.record("v2").Wait.Paused != nil || w.schedules[schedule] == "" {
 				t.Error("resumed, but nothing ends the bake")
@@ -417,10 +417,10 @@ func (w *world) just(before string, do func()) {
 func TestSignal_AdvanceToldAgain_IsNotAboutTheNextBake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := bakes(t)
-		must[string](t)(w.operator("1", sm.SignalAdvance))
+		must[step.SignalResult](t)(w.operator("1", sm.SignalAdvance))
 		doc := must[sm.Document](t)(w.run(sm.CheckAlarms, w.answered("ramp")))
 		must[sm.Document](t)(w.ramp("next", doc))
-		must[string](t)(w.operator("1", sm.SignalAdvance))
+		must[step.SignalResult](t)(w.operator("1", sm.SignalAdvance))
 
 		if got := w.answers["next"]; got != "" {
 			t.Errorf("the next bake was answered %q", got)
@@ -434,7 +434,7 @@ func TestSignal_PromoteWhileRampSetsTheWeight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		doc := w.release(sm.Ramp)
-		w.just("route", func() { must[string](t)(w.operator("1", sm.SignalPromote)) })
+		w.just("route", func() { must[step.SignalResult](t)(w.operator("1", sm.SignalPromote)) })
 		must[sm.Document](t)(w.run(sm.Ramp, doc))
 		doc = must[sm.Document](t)(w.run(sm.CheckAlarms, w.answered("ramp")))
 		must[sm.Document](t)(w.ramp("next", doc))

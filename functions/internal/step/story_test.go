@@ -209,11 +209,11 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	return doc, nil
 }
 
-func (w *world) signal(id, detailType string, detail any) (string, error) {
+func (w *world) signal(id, detailType string, detail any) (step.SignalResult, error) {
 	return w.signalAt(time.Now().UTC(), id, detailType, detail)
 }
 
-func (w *world) signalAt(at time.Time, id, detailType string, detail any) (string, error) {
+func (w *world) signalAt(at time.Time, id, detailType string, detail any) (step.SignalResult, error) {
 	data, err := json.Marshal(detail)
 	if err != nil {
 		w.t.Fatal(err)
@@ -225,11 +225,11 @@ func (w *world) signalAt(at time.Time, id, detailType string, detail any) (strin
 	return s.Run(w.t.Context(), machine.Event{ID: id, DetailType: detailType, Time: at, Detail: data})
 }
 
-func (w *world) operator(id string, action sm.SignalKind) (string, error) {
+func (w *world) operator(id string, action sm.SignalKind) (step.SignalResult, error) {
 	return w.signal(id, sm.DetailOperator, sm.Operator{App: "shop", Action: action})
 }
 
-func (w *world) alarm(id, name, state string) (string, error) {
+func (w *world) alarm(id, name, state string) (step.SignalResult, error) {
 	return w.signal(id, "CloudWatch Alarm State Change", rings(name, state))
 }
 

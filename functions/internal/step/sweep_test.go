@@ -7,6 +7,7 @@ import (
 
 	"lockstep/functions/internal/machine"
 	"lockstep/functions/internal/recovery"
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -160,7 +161,7 @@ func TestSweep(t *testing.T) {
 		"a paused bake has no schedule": func(t *testing.T) {
 			w, schedule := bakes(t)
 			w.fates[two] = alive
-			must[string](t)(w.operator("1", sm.SignalPause))
+			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
 			w.revive()
 			time.Sleep(time.Hour)
 			must[string](t)(w.sweep())

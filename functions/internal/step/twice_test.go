@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
 
@@ -57,7 +58,7 @@ var steps = map[string]func(w *world) (attempt func() error){
 	"Drain":       on(sm.Drain),
 	"Ramp, paused": func(w *world) func() error {
 		doc := w.release(sm.Ramp)
-		must[string](w.t)(w.operator("p", sm.SignalPause))
+		must[step.SignalResult](w.t)(w.operator("p", sm.SignalPause))
 
 		return func() error { _, err := w.run(sm.Ramp, doc); return err }
 	},
@@ -69,7 +70,7 @@ var steps = map[string]func(w *world) (attempt func() error){
 	},
 	"Ramp, held before and not any more": func(w *world) func() error {
 		doc := held(w)
-		must[string](w.t)(w.operator("1", sm.SignalApprove))
+		must[step.SignalResult](w.t)(w.operator("1", sm.SignalApprove))
 
 		return func() error { _, err := w.ramp("again", doc); return err }
 	},
@@ -79,13 +80,13 @@ var steps = map[string]func(w *world) (attempt func() error){
 	},
 	"Signal, a resume of what was held": func(w *world) func() error {
 		held(w)
-		must[string](w.t)(w.operator("1", sm.SignalPause))
+		must[step.SignalResult](w.t)(w.operator("1", sm.SignalPause))
 
 		return func() error { _, err := w.operator("2", sm.SignalResume); return err }
 	},
 	"Ramp, promoted": func(w *world) func() error {
 		doc := w.release(sm.Ramp)
-		must[string](w.t)(w.operator("p", sm.SignalPromote))
+		must[step.SignalResult](w.t)(w.operator("p", sm.SignalPromote))
 
 		return func() error { _, err := w.run(sm.Ramp, doc); return err }
 	},
@@ -113,29 +114,24 @@ var steps = map[string]func(w *world) (attempt func() error){
 
 		return func() error { _, err := w.run(sm.Finish, doc); return err }
 	},
-	"Signal, an alarm": signalled(func(w *world) (string,
-		error) {
+	"Signal, an alarm": signalled(func(w *world) (step.SignalResult, error) {
 		return w.alarm("1", "errors-a", "ALARM")
 	}),
-	"Signal, a rollback": signalled(func(w *world) (string,
-		error) {
+	"Signal, a rollback": signalled(func(w *world) (step.SignalResult, error) {
 		return w.operator("1", sm.SignalRollback)
 	}),
-	"Signal, a pause": signalled(func(w *world) (string,
-		error) {
+	"Signal, a pause": signalled(func(w *world) (step.SignalResult, error) {
 		return w.operator("1", sm.SignalPause)
 	}),
-	"Signal, an advance": signalled(func(w *world) (string,
-		error) {
+	"Signal, an advance": signalled(func(w *world) (step.SignalResult, error) {
 		return w.operator("1", sm.SignalAdvance)
 	}),
-	"Signal, a promote": signalled(func(w *world) (string,
-		error) {
+	"Signal, a promote": signalled(func(w *world) (step.SignalResult, error) {
 		return w.operator("1", sm.SignalPromote)
 	}),
 	"Signal, a resume": func(w *world) func() error {
 		w.release(sm.CheckAlarms)
-		must[string](w.t)(w.operator("1", sm.SignalPause))
+		must[step.SignalResult](w.t)(w.operator("1", sm.SignalPause))
 
 		return func() error { _, err := w.operator("2", sm.SignalResume); return err }
 	},
@@ -172,7 +168,7 @@ func rollback(at sm.Task) func(*world) func() error {
 }
 
 // signalled has a bake that waits.
-func signalled(signal func(*world) (string, error)) func(*world) func() error {
+func signalled(signal func(*world) (step.SignalResult, error)) func(*world) func() error {
 	return func(w *world) func() error {
 		w.release(sm.CheckAlarms)
 		return func() error { _, err := signal(w); return err }

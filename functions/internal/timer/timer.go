@@ -1,5 +1,5 @@
-// Package timer starts and cancels the one-time schedules that answer a task token when a bake is
-// over.
+// Package timer starts and cancels the one-time schedules that answer a task token: at the end of a
+// bake, or when a freeze is to be looked at again.
 package timer
 
 import (
@@ -11,12 +11,22 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// wind makes the schedule of the bake under way what the record says of it, and looks at the
-// record again: Ramp and each pause and resume come here after their own write, so whoever is
-// overtaken by another finds out.
-func Start(ctx context.Context, book ledger.Ledger, schedules Schedules, releaseID string) error {
+// Schedules makes and cancels one-time schedules that answer a task token. Each method returns
+// Throttled where the scheduler is busy.
+type Schedules interface {
+	// At makes a schedule, or changes the one that has the name.
+	At(ctx context.Context, name string, at time.Time, taskToken string, output any) error
+	// Cancel deletes a schedule; one that is not there is no error.
+	Cancel(ctx context.Context, name string) error
+	// List names the schedules that are still to come.
+	List(ctx context.Context) (names []string, err error)
+}
+
+// Start makes the schedule of the bake under way match the record, and reads the record again. Ramp,
+// and each pause and resume, call it after a write of their own, so the last one always finds out.
+func Start(ctx context.Context, l ledger.Ledger, schedules Schedules, releaseID string) error {
 	for {
-		record, err := book.Record(ctx, releaseID)
+		record, err := l.Record(ctx, releaseID)
 		if err != nil || record.Wait == nil || record.State != sm.Ramp {
 			return err
 		}
@@ -29,15 +39,16 @@ func Start(ctx context.Context, book ledger.Ledger, schedules Schedules, release
 		}
 
 		if err != nil {
-			return fmt.Errorf("wind the schedule of %s: %w", releaseID, err)
+			return fmt.Errorf("start the timer of %s: %w", releaseID, err)
 		}
 
-		record, err = book.Record(ctx, releaseID)
+		record, err = l.Record(ctx, releaseID)
+
 		switch {
 		case err != nil:
 			return err
-		case record.State != sm.Ramp || record.Wait == nil ||
-			record.Wait.Schedule != bake.Schedule: // whoever went on cancelled it before it was there
+		case record.State != sm.Ramp || record.Wait == nil || record.Wait.Schedule != bake.Schedule:
+			// The bake ended meanwhile, and its schedule was cancelled before it was there.
 			return schedules.Cancel(ctx, bake.Schedule)
 		case same(*record.Wait, bake):
 			return nil
@@ -45,25 +56,17 @@ func Start(ctx context.Context, book ledger.Ledger, schedules Schedules, release
 	}
 }
 
-// unwind cancels the schedule of a bake that ended before its time. Whoever ended it did so too,
-// but maybe before it was there; left, it would answer a token that is used up, which nobody minds
-// but an alarm.
+// Cancel deletes the schedule of a bake that ended early. Whoever ended it did so too, but perhaps
+// before the schedule was there. A schedule that stays answers a used token, which only an alarm on
+// failed schedules would notice, so an error is ignored.
 func Cancel(ctx context.Context, schedules Schedules, bake *sm.Wait) {
 	if bake != nil && bake.Paused == nil && bake.Until.After(time.Now()) {
 		_ = schedules.Cancel(ctx, bake.Schedule)
 	}
 }
 
-// same tells whether two looks at a bake saw the same.
+// same tells whether two reads of a bake ask for the same schedule.
 func same(x, y sm.Wait) bool {
 	return x.TaskToken == y.TaskToken && x.Until.Equal(y.Until) &&
 		(x.Paused == nil) == (y.Paused == nil)
-}
-
-// Schedules makes and cancels one-time schedules that answer a task token.
-type Schedules interface {
-	At(ctx context.Context, name string, at time.Time, taskToken string, output any) error
-	Cancel(ctx context.Context, name string) error
-	// List names the schedules that are still to come.
-	List(ctx context.Context) (names []string, err error)
 }

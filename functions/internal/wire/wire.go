@@ -31,13 +31,13 @@ func Step(run Run[statemachine.Document, statemachine.Document]) Run[statemachin
 }
 
 // Start is the whole main of a Lambda.
-func Start[In, Out any](build func(*aws.Cloud) Run[In, Out]) {
+func Start[In, Out any](task statemachine.Task, build func(*aws.Cloud) Run[In, Out]) {
 	cloud, err := aws.Connect(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	entry.Start(build(cloud))
+	entry.Start(task, build(cloud))
 }
 
 // Ledger is the ledger as the steps use it.
@@ -108,7 +108,7 @@ func Finish(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
 }
 
 // Signal wires step.Signal.
-func Signal(c *aws.Cloud) Run[machine.Event, string] {
+func Signal(c *aws.Cloud) Run[machine.Event, step.SignalResult] {
 	return (&step.Signal{Ledger: Ledger(c), Settings: c.Settings, Answers: c.Machine(),
 		Schedules: c.Schedule(), Freeze: c.Freeze()}).Run
 }

@@ -1,8 +1,9 @@
-package step_test
+package evidence_test
 
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,23 @@ import (
 	"lockstep/functions/internal/release"
 	sm "lockstep/statemachine"
 )
+
+// alarms rings; what is over breached nothing since.
+type alarms struct{ ringing, over []string }
+
+func (a *alarms) Ringing(_ context.Context, names []string) (ringing []string, err error) {
+	for _, name := range a.ringing {
+		if slices.Contains(names, name) {
+			ringing = append(ringing, name)
+		}
+	}
+
+	return ringing, nil
+}
+
+func (a *alarms) Breached(_ context.Context, name string, _ time.Time) (bool, error) {
+	return !slices.Contains(a.over, name), nil
+}
 
 // counted is traffic that was the same in every period: by metric, statistic and environment.
 type counted map[string]float64
@@ -38,7 +56,7 @@ func (c counted) Counts(_ context.Context, series []sm.Series, period time.Durat
 	return counts, nil
 }
 
-func TestWitness(t *testing.T) {
+func TestEvidence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := sm.Settings{
 			APIName: "shop", MetricPeriod: sm.Duration(time.Minute), EdgeConvergence: sm.Duration(90 * time.Second),
@@ -52,9 +70,8 @@ func TestWitness(t *testing.T) {
 		}
 		traffic := counted{"Count Sum api-a": 50, "Count Sum api-b": 950, "5XXError Sum api-b": 2,
 			"Latency p90 api-b": 300, "Latency TC(300:) api-a": 9, "Orders Sum api-b": 40}
-		w := newWorld(t)
-		w.ringing = []string{"errors-a", "slow-a", "errors-live"}
-		witness := evidence.Collector{Settings: settings, Alarms: alarms{w}, Traffic: traffic}
+		states := &alarms{ringing: []string{"errors-a", "slow-a", "errors-live"}}
+		collector := evidence.Collector{Settings: settings, Alarms: states, Traffic: traffic}
 
 		start := time.Now().Truncate(time.Minute)
 		weigh := func(at time.Duration, weight int) sm.WeightChange {
@@ -68,7 +85,7 @@ func TestWitness(t *testing.T) {
 		}
 		time.Sleep(time.Until(start.Add(15*time.Minute + 30*time.Second)))
 
-		e, pace, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, record)
+		e, pace, err := collector.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B}, record)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,14 +98,14 @@ func TestWitness(t *testing.T) {
 		promoted := record
 
 		promoted.Promoted = &record.Began
-		if after, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
+		if after, _, err := collector.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
 			promoted); err != nil || strings.Join(after.Ringing, " ") != "errors-a errors-live" {
 			t.Errorf("once events call it rings %v, %v", after.Ringing, err)
 		}
 
-		w.outworn = []string{"errors-a", "errors-live"}
+		states.over = []string{"errors-a", "errors-live"}
 
-		if after, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
+		if after, _, err := collector.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
 			promoted); err != nil || strings.Join(after.Ringing, " ") != "errors-a" ||
 			strings.Join(after.Muted, " ") != "slow-a errors-live" {
 			t.Errorf("of what events called before rings %v, muted %v, %v", after.Ringing, after.Muted, err)
@@ -133,7 +150,7 @@ func TestWitness(t *testing.T) {
 		// Cancellations make a count negative, of which no rate can be made, nor a share.
 		traffic["Orders Sum api-a"], traffic["Count Sum api-b"] = -3, -3
 
-		if e, _, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
+		if e, _, err := collector.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
 			record); err != nil || e.Criteria[2].Periods[0] != (release.Period{
 			At: start.Add(-time.Hour), Active: release.Tally{Of: 50}, Fallback: release.Tally{Events: 40}}) {
 			t.Errorf("less than none is %+v (%v)", e.Criteria[2].Periods[0], err)
@@ -141,9 +158,65 @@ func TestWitness(t *testing.T) {
 
 		// What is slow was said once, and stays.
 		record.Pace = &sm.Pace{Above: 500, Since: start}
-		if _, pace, err := witness.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
+		if _, pace, err := collector.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
 			record); err != nil || pace.Above != 500 {
 			t.Errorf("got %+v, %v", pace, err)
 		}
 	})
+}
+
+// A call may always take 50 ms: a p90 below it must not make a call slow that nobody would notice, and
+// one above it stays what it is.
+func TestEvidence_Pace(t *testing.T) {
+	for name, c := range map[string]struct{ p90, above float64 }{
+		"imperceptible":  {20, 50},
+		"at the floor":   {50, 50},
+		"above it":       {51, 51},
+		"without a call": {0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := sm.Settings{
+				MetricPeriod: sm.Duration(time.Minute), Verdict: sm.VerdictPlan{Slow: 15},
+			}
+			collector := evidence.Collector{
+				Settings: settings, Alarms: &alarms{},
+				Traffic: counted{"Latency p90 api-b": c.p90, "Count Sum api-a": 1},
+			}
+
+			found, pace, err := collector.Evidence(t.Context(),
+				sm.Document{Active: sm.A, Fallback: sm.B}, sm.Record{Began: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if c.above == 0 {
+				if pace != nil || len(found.Criteria) != 1 {
+					t.Errorf("found the pace %+v and %d criteria, expected no pace", pace, len(found.Criteria))
+				}
+
+				return
+			}
+
+			if pace == nil || pace.Above != c.above {
+				t.Errorf("found %+v, expected calls above %g ms to be slow", pace, c.above)
+			}
+		})
+	}
+}
+
+// The first pace is kept: what counts as slow does not change while a release ramps.
+func TestEvidence_PaceOfTheRecord(t *testing.T) {
+	kept := &sm.Pace{Above: 120, Since: time.Now().Add(-time.Hour)}
+	collector := evidence.Collector{
+		Settings: sm.Settings{
+			MetricPeriod: sm.Duration(time.Minute), Verdict: sm.VerdictPlan{Slow: 15},
+		},
+		Alarms: &alarms{}, Traffic: counted{"Latency p90 api-b": 300},
+	}
+
+	_, pace, err := collector.Evidence(t.Context(), sm.Document{Active: sm.A, Fallback: sm.B},
+		sm.Record{Began: time.Now(), Pace: kept})
+	if err != nil || pace != kept {
+		t.Errorf("found %+v, %v, expected the record's", pace, err)
+	}
 }
