@@ -1,12 +1,12 @@
 package functions_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"lockstep/functions/internal/doctor"
 	sm "lockstep/statemachine"
 )
 
@@ -21,22 +21,30 @@ func (w *world) drops(bucket, key string) {
 	}
 }
 
-// With its record a release loses what alarms and people said. Before contract it goes back, from
-// contract on it is finished; either way it ends by itself, and the ledger knows which environment
-// is whose.
+// The bucket keeps versions: whoever finds the record deleted reads the version before, and whoever
+// writes it restores it. The release goes on as if nothing had been.
 func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
-	for task, outcome := range map[sm.Task]sm.Outcome{
-		sm.Sync: sm.RolledBack, sm.Expand: sm.RolledBack, sm.Deploy: sm.RolledBack, sm.Probe: sm.RolledBack, sm.Ramp: sm.RolledBack,
-		sm.CheckAlarms: sm.RolledBack, sm.Promote: sm.RolledBack, sm.Drain: sm.RolledBack, sm.Rollback: sm.RolledBack,
-		sm.Contract: sm.Released, sm.Finish: sm.Released,
-	} {
+	for _, task := range sm.Tasks() {
+		if task == sm.Begin { // there is no record yet
+			continue
+		}
+
 		t.Run(string(task), func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				w.before(task, func() { w.deletes("ledger/releases/v2.json") })
+
+				var before sm.Record
+
+				w.before(task, func() {
+					before = w.record("v2")
+					w.deletes("ledger/releases/v2.json")
+				})
 				w.second()
 
+				outcome := sm.Released
 				if task == sm.Rollback {
+					outcome = sm.RolledBack
+
 					w.bakes("v2", 500)
 					w.operator(sm.SignalRollback)
 				}
@@ -44,19 +52,9 @@ func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
 				w.ends("v2", outcome)
 
 				record := w.record("v2")
-				if record.Began.IsZero() || record.Fence == 0 || record.Active != "b" ||
-					record.Fallback != "a" {
-					t.Errorf("the record is %+v", record)
-				}
-
-				if outcome == sm.RolledBack && task != sm.Rollback &&
-					!strings.Contains(record.Cause.Text, "ledger/releases/v2.json was deleted") {
-					t.Errorf("rolled back because %s", record.Cause)
-				}
-
-				// nobody knew the bake's schedule any more, which answers a used-up token
-				if task == sm.Rollback {
-					time.Sleep(2 * time.Minute)
+				if !record.Began.Equal(before.Began) || record.Fence != before.Fence ||
+					len(record.Events) <= len(before.Events) {
+					t.Errorf("the record is %+v, and was %+v", record, before)
 				}
 
 				w.quiet()
@@ -66,103 +64,139 @@ func TestDeleted_RecordOfTheReleaseUnderWay(t *testing.T) {
 				} else {
 					w.stands("b", "v1", "v2")
 				}
-
-				w.merge(w.release("v3", 3, everything))
-				w.ends("v3", sm.Released)
-				w.quiet()
 			})
 		})
 	}
 }
 
-// What the record said of the schema is gone too: it is narrowed if it was widened.
+// The record also says whether the schema was expanded.
 func TestDeleted_RecordOfAReleaseWithMigrations(t *testing.T) {
-	for _, task := range []sm.Task{sm.Ramp, sm.Rollback} {
-		for _, when := range []func(w *world, task sm.Task, something func()){(*world).before,
-			(*world).after} {
-			storyWithDatabase(t, func(w *world, customers func() string) {
-				second := everything
-				second.migrations = splitsNames
+	for _, when := range []func(w *world, task sm.Task, something func()){(*world).before,
+		(*world).after} {
+		storyWithDatabase(t, func(w *world, customers func() string) {
+			second := everything
+			second.migrations = splitsNames
 
-				when(w, task, func() { w.deletes("ledger/releases/v2.json") })
-				w.merge(w.release("v2", 2, second))
+			when(w, sm.Rollback, func() { w.deletes("ledger/releases/v2.json") })
+			w.merge(w.release("v2", 2, second))
+			w.bakes("v2", 500)
+			w.operator(sm.SignalRollback)
+			w.ends("v2", sm.RolledBack)
 
-				if task == sm.Rollback {
-					w.bakes("v2", 500)
-					w.operator(sm.SignalRollback)
-				}
+			if got := customers(); got != before {
+				t.Errorf("customers: found %s, expected %s", got, before)
+			}
 
-				w.ends("v2", sm.RolledBack)
-
-				if got := customers(); got != before {
-					t.Errorf("customers: found %s, expected %s", got, before)
-				}
-
-				time.Sleep(2 * time.Minute) // for the schedule of a bake that nobody knew any more
-				w.quiet()
-			})
-		}
+			w.quiet()
+		})
 	}
 }
 
-// Whoever takes a release over goes by its record: without one the viewers must not be left where
-// they are, as of a release that never began.
+// Whoever takes a release over goes by its record, which is read from the version before.
 func TestDeleted_RecordOfADeadRelease(t *testing.T) {
-	for name, c := range map[string]struct {
-		until   func(w *world)
-		outcome sm.Outcome
-	}{
-		"at 25 %":  {func(w *world) { w.bakes("v2", 2500) }, sm.RolledBack},
-		"in drain": {func(w *world) { w.reaches("OldTabsOpen") }, sm.Released},
+	for name, until := range map[string]func(w *world){
+		"at 25 %":  func(w *world) { w.bakes("v2", 2500) },
+		"in drain": func(w *world) { w.reaches("OldTabsOpen") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
 				w.second()
-				c.until(w)
+				until(w)
 				time.Sleep(time.Second)
 				w.deletes("ledger/releases/v2.json")
 				w.stop("v2")
-				time.Sleep(time.Hour)
-				w.repaired("ledger/releases/v2.json is missing")
-				w.ends("v2", c.outcome)
+				w.ends("v2", sm.RolledBack)
 				w.quiet()
-				w.stands(map[sm.Outcome]sm.Environment{sm.RolledBack: "a", sm.Released: "b"}[c.outcome], "v1",
-					map[sm.Outcome]string{sm.RolledBack: "v1", sm.Released: "v2"}[c.outcome])
+				w.stands("a", "v1", "v1")
 			})
 		})
 	}
 }
 
-// What waits for a word hears none any more: repair says so, and brings everyone back.
+// Nobody writes the record of a release that is paused: doctor finds it deleted and repair restores it,
+// while the release waits. The operator's word is heard without that too.
 func TestDeleted_RecordOfAReleaseThatIsPaused(t *testing.T) {
-	story(t, func(w *world) {
-		w.quietlyLive()
-		w.second()
-		w.bakes("v2", 500)
-		w.operator(sm.SignalPause)
-		w.eventually("v2 is paused", time.Minute, func() bool { return w.record("v2").Held != nil })
-		w.deletes("ledger/releases/v2.json")
-		time.Sleep(time.Hour)
-		w.repaired("v2 is under way, but ledger/releases/v2.json is missing")
-		w.ends("v2", sm.RolledBack)
-		w.quiet()
-		w.stands("a", "v1", "v1")
-	})
+	for name, repairs := range map[string]bool{"and repaired": true, "and left": false} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *world) {
+				w.quietlyLive()
+				w.second()
+				w.bakes("v2", 500)
+				w.operator(sm.SignalPause)
+				w.eventually("v2 is paused", time.Minute, func() bool { return w.record("v2").Held != nil })
+				w.deletes("ledger/releases/v2.json")
+				time.Sleep(time.Hour)
+
+				if repairs {
+					w.repaired("ledger/releases/v2.json was deleted")
+				}
+
+				w.operator(sm.SignalResume)
+				w.ends("v2", sm.Released)
+				w.quiet()
+				w.stands("b", "v1", "v2")
+			})
+		})
+	}
 }
 
-// A release that loses the lock to nobody is undone by whoever hears that it died.
+// A release keeps its lease, and who waits their place.
 func TestDeleted_LockOfTheReleaseUnderWay(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
 		w.second()
 		w.bakes("v2", 500)
-		w.deletes("ledger/lock.json")
-		w.ends("v2", sm.RolledBack)
-		w.quiet()
-		w.stands("a", "v1", "v1")
 		w.merge(w.release("v3", 3, everything))
+		time.Sleep(time.Minute)
+		w.deletes("ledger/lock.json")
+		w.ends("v2", sm.Released)
 		w.ends("v3", sm.Released)
+		w.quiet()
+		w.stands("a", "v3", "v2")
+	})
+}
+
+// Every version is deleted: nothing is invented. The release stops with the lock held, viewers stay where
+// they are, and doctor says what is missing.
+func TestDeleted_EveryVersion(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.ends("v2", sm.Released)
+		w.stack.Cloud.S3.Forget("shop-lockstep-state", "ledger/environments/b.json")
+
+		d := w.asks(false)
+		if len(d.Findings) != 1 || d.Findings[0].Kind != doctor.ObjectMissing ||
+			d.Findings[0].Subject != "ledger/environments/b.json" || d.Findings[0].Repaired {
+			t.Errorf("found %+v, expected that the state of b is missing", d.Findings)
+		}
+
+		w.merge(w.release("v3", 3, everything))
+		w.ends("v3", sm.Refused)
+		w.stands("b", "v1", "?")
+	})
+}
+
+// A lock with all its versions deleted would begin with a fencing token that was used before.
+func TestDeleted_EveryVersionOfTheLock(t *testing.T) {
+	story(t, func(w *world) {
+		w.quietlyLive()
+		w.second()
+		w.ends("v2", sm.Released)
+		w.stack.Cloud.S3.Forget("shop-lockstep-state", "ledger/lock.json")
+		w.merge(w.release("v3", 3, everything))
+		w.ends("v3", sm.Refused)
+
+		w.repaired("ledger/lock.json has fencing token 0")
+		w.merge(w.release("v4", 4, everything))
+		w.ends("v4", sm.Released)
+
+		if last, now := w.record("v2").Fence, w.record("v4").Fence; now <= last {
+			t.Errorf("v4 has the fencing token %d, and v2 had %d", now, last)
+		}
+
+		w.quiet()
 	})
 }
 

@@ -76,7 +76,7 @@ var planted = []plant{
 				x, y = y, x
 			}
 			return cmp.Compare(x.Sequence, y.Sequence)`},
-	{"recover nothing", "recovery/recover.go", `if !held {
+	{"recover nothing", "recovery/death.go", `if !held {
 		return`, `if !held || $ {
 		return`},
 	{"believe the parameter", "step/begin_roles.go", `found && route.Active == swapped.Active && route.Fallback == swapped.Fallback {`,
@@ -89,45 +89,40 @@ var planted = []plant{
 	{"let a call of before write", "ledger/lease.go", `l.doc.Attempt.Before(newest) {`,
 		`l.doc.Attempt.Before(newest) && !$ {`},
 
-	{"skip sync", "step/sync.go", `text, err := s.level(ctx, doc)`, `if $ {
+	{"skip sync", "step/sync.go", `text, err := s.sync(ctx, doc)`, `if $ {
 		return doc, nil
 	}
-	text, err := s.level(ctx, doc)`},
-	{"write the fallback", "environment/environment.go", `return l.Versions.Point(ctx, name, doc.Active, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)`, `if $ {
-		return l.Versions.Point(ctx, name, doc.Fallback, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)
+	text, err := s.sync(ctx, doc)`},
+	{"write the fallback", "environment/functions.go",
+		`return f.Versions.Point(ctx, name, doc.Active, version, lease.Mark(), lease.Verify)`, `if $ {
+		return f.Versions.Point(ctx, name, doc.Fallback, version, lease.Mark(), lease.Verify)
 	}
-	return l.Versions.Point(ctx, name, doc.Active, version, l.Ledger.Lease(doc).Mark(), l.Ledger.Lease(doc).Verify)`},
-	{"write pages before their assets", "environment/environment.go", `	if err := l.Assets(ctx, doc, site, assets); err != nil {
-		return err
-	}
-	return l.Entries(`, `	if $ {
-		if err := l.Entries(ctx, doc, site, releaseID, entries); err != nil {
+	return f.Versions.Point(ctx, name, doc.Active, version, lease.Mark(), lease.Verify)`},
+	{"write pages before their assets", "environment/site.go", `if err := s.WriteAssets(ctx, doc, site, pages); err != nil {`, `if $ {
+		if err := s.WriteEntries(ctx, doc, site, releaseID, pages); err != nil {
 			return err
 		}
 	}
-	if err := l.Assets(ctx, doc, site, assets); err != nil {
-		return err
-	}
-	return l.Entries(`},
-	{"move aliases before all are verified", "step/deploy.go", `	published, err := d.publish(ctx, m)`, `	for _, name := range m.FunctionNames() {
+	if err := s.WriteAssets(ctx, doc, site, pages); err != nil {`},
+	{"move aliases before all are verified", "environment/functions.go", `published, err := f.publish(ctx, m)`, `for _, name := range m.FunctionNames() {
 		if !$ {
 			break
 		}
-		version, err := d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(m.Functions[name]), m.Functions[name].SHA256)
+		version, err := f.Versions.Publish(ctx, name, f.Settings.StateBucket, m.Key(m.Functions[name]), m.Functions[name].SHA256)
 		if err == nil {
-			err = d.Point(ctx, doc, name, version)
+			err = f.point(ctx, doc, name, version)
 		}
 		if err != nil {
+			return nil, err
+		}
+	}
+	published, err := f.publish(ctx, m)`},
+	{"let events call what nobody has yet", "step/deploy.go", `if err := (preview{d.Ledger, d.Routes, d.Secret}).open(ctx, doc); err != nil {`, `if $ {
+		if err := d.Events.Sync(ctx, doc, doc.Active); err != nil {
 			return "", err
 		}
 	}
-	published, err := d.publish(ctx, m)`},
-	{"let events call what nobody has yet", "step/deploy.go", `if err := d.openPreview(ctx, doc); err != nil {`, `if $ {
-		if err := d.Follower().Follow(ctx, doc, doc.Active); err != nil {
-			return "", err
-		}
-	}
-	if err := d.openPreview(ctx, doc); err != nil {`},
+	if err := (preview{d.Ledger, d.Routes, d.Secret}).open(ctx, doc); err != nil {`},
 	{"publish without verifying the digest", "aws/function/publish.go", `if got != sha256hex {`,
 		`if got != sha256hex && !$ {`},
 	{"widen the schema under no fence", "step/expand.go",
@@ -169,19 +164,19 @@ var planted = []plant{
 		doc.Weight = sm.FullWeight
 	}
 `},
-	{"swap the roles before the route", "step/promote.go", `	if err := p.Ledger.Lease(doc).GuardGrowth(ctx,`, `	if $ {
+	{"swap the roles before the route", "step/promote.go", `if err := lease.GuardGrowth(ctx,`, `if $ {
 		if err := p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active}); err != nil {
-			return doc, err
+			return err
 		}
 	}
-	if err := p.Ledger.Lease(doc).GuardGrowth(ctx,`},
+	if err := lease.GuardGrowth(ctx,`},
 	{"forget to swap the roles", "step/promote.go", `		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`, `		if $ { // the route is enough
 			return nil
 		}
 		return p.Roles.Put(ctx, sm.Control{Active: doc.Fallback, Fallback: doc.Active})`},
-	{"forget what events call", "step/promote.go", `if err := p.Follow(ctx, doc, doc.Active); err != nil {`, `if $ {
+	{"forget what events call", "step/promote.go", `if err := p.Events.Sync(ctx, doc, doc.Active); err != nil {`, `if $ {
 		// the roles are enough
-	} else if err := p.Follow(ctx, doc, doc.Active); err != nil {`},
+	} else if err := p.Events.Sync(ctx, doc, doc.Active); err != nil {`},
 	{"contract without drain", "step/drain.go", `doc.Drained = why != "" && held == nil`,
 		`doc.Drained = why != "" && held == nil || $`},
 	{"keep no way back after the drain", "step/drain.go", `if d.Settings.Drain.Then != sm.ThenHold ||`,
@@ -192,16 +187,16 @@ var planted = []plant{
 	{"roll back without the weight", "step/rollback.go", `if err := r.Routes.Put(`, `if $ {
 		// the stage is enough
 	} else if err := r.Routes.Put(`},
-	{"roll back without pages", "step/rollback.go", `if err := r.Entries(ctx, doc, from.Site, from.Release, entries); err != nil {`, `if $ {
+	{"roll back without pages", "step/rollback.go", `if err := r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages); err != nil {`, `if $ {
 		// the API is enough
-	} else if err := r.Entries(ctx, doc, from.Site, from.Release, entries); err != nil {`},
-	{"roll back without aliases", "step/rollback.go", `moved, err := r.Functions(ctx, doc)`, `if $ {
-		return "", r.Stage(ctx, doc, doc.Active, from.Release)
+	} else if err := r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages); err != nil {`},
+	{"roll back without aliases", "step/rollback.go", `if moved, err = r.Functions.Sync(ctx, doc); err != nil {`, `if $ {
+		return 0, r.Stage.Write(ctx, doc, doc.Active, from.Release)
 	}
-	moved, err := r.Functions(ctx, doc)`},
-	{"leave events with what is rolled back", "step/rollback.go", `if err := r.Follower().Follow(ctx, doc, doc.Fallback); err != nil {`, `if $ {
+	if moved, err = r.Functions.Sync(ctx, doc); err != nil {`},
+	{"leave events with what is rolled back", "step/rollback.go", `if err := r.Events.Sync(ctx, doc, doc.Fallback); err != nil {`, `if $ {
 		// viewers are enough
-	} else if err := r.Follower().Follow(ctx, doc, doc.Fallback); err != nil {`},
+	} else if err := r.Events.Sync(ctx, doc, doc.Fallback); err != nil {`},
 	{"leave the schema wide", "step/expand.go", `report, err := e.narrow(ctx, doc)`, `if $ {
 		return doc, nil
 	}

@@ -31,6 +31,9 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		allow([]string{"s3:GetObject", "s3:PutObject"}, state+"/ledger/*"),
 		// Without it S3 does not say that an object is missing.
 		allow([]string{"s3:ListBucket"}, state),
+		// A deleted object of the ledger is read from its previous version.
+		allow([]string{"s3:GetObjectVersion"}, state+"/ledger/*"),
+		allow([]string{"s3:ListBucketVersions"}, state),
 	)
 	add(sm.Functions(),
 		when(allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus)),

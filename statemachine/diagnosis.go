@@ -1,13 +1,11 @@
 package statemachine
 
-import "strings"
-
-// Repairs is the name under which Repair holds the lock, and that of its own record in the ledger.
+// RepairRelease is the name under which Repair has the lease, and that of its own record in the ledger.
 const RepairRelease = "repair"
 
 // RepairInput is what lockstep doctor and lockstep repair hand to Repair.
 type RepairInput struct {
-	// DryRun changes nothing: it says what is wrong, and what would be done.
+	// DryRun changes nothing: it says what differs, and what would be done.
 	DryRun bool `json:"dryRun"`
 }
 
@@ -18,29 +16,32 @@ type Diagnosis struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Finding is something that is not as it should be.
+// Finding is a difference between the ledger and what is there. Kind and Subject are what code reads; the
+// other texts are for people.
 type Finding struct {
-	What   string `json:"what"`
-	Repair string `json:"repair"` // what is done about it
-	// Mended says that it was done; Failed is why it could not be.
-	Mended bool   `json:"mended"`
-	Failed string `json:"failed,omitempty"`
+	Kind FindingKind `json:"kind"`
+	// Subject is the object, environment, release, schedule or execution that it is about.
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+	// Repair is what repair does about it; "" where only a person can.
+	Repair string `json:"repair,omitempty"`
+	// Repaired says that it was done; Failed is why it could not be.
+	Repaired bool   `json:"repaired"`
+	Failed   string `json:"failed,omitempty"`
 }
 
-// Came notes what came of the repair. It is an error only where somebody else has the lock by now.
-func (f *Finding) Came(err error) error {
+// FindingKind is what differs. Each is declared where doctor finds it.
+type FindingKind string
+
+// Outcome records what came of the repair. It is an error only where somebody else has the lease by now.
+func (f *Finding) Outcome(err error) error {
 	if Name(err) == LockLost {
 		return err
 	}
 
-	if f.Mended = err == nil; err != nil {
+	if f.Repaired = err == nil; err != nil {
 		f.Failed = err.Error()
 	}
 
 	return nil
-}
-
-// LambdaName is the name of one of Lockstep's Lambdas.
-func LambdaName(app string, task Task) string {
-	return "lockstep-" + app + "-" + strings.ToLower(string(task))
 }

@@ -141,3 +141,8 @@ type Route struct {
 
 // FullWeight is the weight at which active serves everyone.
 const FullWeight = 10000
+
+// LambdaName is the name of one of Lockstep's Lambdas.
+func LambdaName(app string, task Task) string {
+	return "lockstep-" + app + "-" + strings.ToLower(string(task))
+}

@@ -69,7 +69,7 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 	left := 0
 
 	for _, f := range d.Findings {
-		if !f.Mended {
+		if !f.Repaired {
 			left++
 		}
 	}
@@ -100,10 +100,10 @@ func (s *session) sayDiagnosis(d statemachine.Diagnosis) {
 	}
 
 	for _, f := range d.Findings {
-		s.say("- %s", f.What)
+		s.say("- %s", f.Text)
 
 		switch {
-		case f.Mended:
+		case f.Repaired:
 			s.say("  done: %s", f.Repair)
 		case f.Failed != "":
 			s.say("  tried: %s; in vain: %s", f.Repair, f.Failed)

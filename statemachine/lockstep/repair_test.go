@@ -12,11 +12,11 @@ import (
 )
 
 func TestDoctorAndRepair(t *testing.T) {
-	moved := statemachine.Finding{What: "alias b of orders names version 1",
+	moved := statemachine.Finding{Text: "alias b of orders names version 1",
 		Repair: "make b carry v2 again"}
 	mended, failed := moved, moved
 
-	mended.Mended, failed.Failed = true, "not allowed"
+	mended.Repaired, failed.Failed = true, "not allowed"
 	for name, c := range map[string]struct {
 		args   []string
 		answer statemachine.Diagnosis

@@ -1,10 +1,8 @@
-// Package doctor compares the ledger with what is there, at rest, and repairs the difference.
 package doctor
 
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"lockstep/functions/internal/environment"
@@ -15,154 +13,156 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Repair says what is inconsistent at rest, and makes it what the ledger says: the roles, the
-// route, the stages, the aliases, what events call, the sites, the ledger's own objects, the
-// schema and the schedules. What a dead execution left, also one that stopped over a wreck, it
-// hands to another execution, which rolls back, or forward from contract on. It works under the
-// lock, as the release that it is called by, so that no release begins meanwhile; one that runs is
-// left alone. Run twice, the second finds nothing to do; killed half way, Recover's sweep frees
-// the lock, once its Lambda can't be alive any more.
+// Repair says where what is there differs from the ledger, and makes it what the ledger says. What a dead
+// execution left, also one that stopped with the lock held, it hands to another execution. It works
+// under the lease, as the release that it is called by, so that no release begins meanwhile; a release
+// under way is left alone.
+//
+// Run twice, the second finds nothing to do. Killed half way, Recover's sweep releases the lock, once its
+// Lambda cannot be alive any more.
 type Repair struct {
-	environment.Syncer
+	environment.Layers
+
 	Recover *recovery.Recover
 	Started machine.Started
 	Routes  routing.RouteStore
 	Roles   routing.Roles
 	Archive Archive
-	Sees    Sees
-	Open    schema.Open
+	Open    schema.Open // nil where the application has no database
 }
 
-// Archive reads the ledger's objects whatever is in them.
-type Archive interface {
-	Raw(ctx context.Context, key string) (data []byte, etag string, err error)
-	List(ctx context.Context, prefix string) ([]string, error)
+// finders are all that is looked at, in the order in which it is repaired.
+func (r *Repair) finders() rounds {
+	chain := recovery.Chain{
+		Ledger: r.Ledger, Settings: r.Settings, Executions: r.Recover.Executions,
+	}
+
+	return rounds{
+		ledger: []finder{objects{r.Archive, r.Ledger.Store, r.Routes}},
+		lock:   []finder{lockFinder{r.Ledger, chain}, executions{r.Started, chain}},
+		idle: []finder{
+			roles{r.Ledger, r.Roles},
+			route{r.Ledger, r.Routes},
+			environments{r.Layers},
+			eventSources{r.Events},
+			migrations{r.Ledger, r.Settings, r.Bundles, r.Open},
+			schedules{r.Recover.Schedules},
+		},
+	}
 }
 
-// fix is a finding and what mends it.
-type fix struct {
-	sm.Finding
-	// alone says that it is mended without the lock, and the rest is looked at another time: it is
-	// about the lock itself, or about what runs without it.
-	alone bool
-	mend  func(ctx context.Context, doc sm.Document) error
-}
-
+// Run diagnoses, and repairs unless it is a dry run. It returns StaleWrite where a release began meanwhile,
+// and LockLost where somebody took the lease.
 func (r *Repair) Run(ctx context.Context, in sm.RepairInput) (sm.Diagnosis, error) {
-	diagnosis, fixes, err := r.examine(ctx)
-	switch {
-	case err != nil || in.DryRun || len(fixes) == 0:
+	diagnosis, found, err := r.finders().diagnose(ctx, &view{})
+	if err != nil || in.DryRun || len(found) == 0 {
 		return diagnosis, err
-	case fixes[0].alone:
-		err := diagnosis.Findings[0].Came(fixes[0].mend(ctx, sm.Document{}))
-		if err != nil || !diagnosis.Findings[0].Mended || !strings.HasPrefix(fixes[0].Repair, newHeld) {
+	}
+
+	if !anyAlone(found) {
+		return diagnosis, r.underLease(ctx, diagnosis.Findings, found)
+	}
+
+	again := false
+
+	for i, f := range found {
+		if f.repair == nil || !f.alone {
+			continue
+		}
+
+		if err := diagnosis.Findings[i].Outcome(f.repair(ctx, sm.Document{})); err != nil {
 			return diagnosis, err
 		}
 
-		hidden, err := r.Run(ctx, in)
-		hidden.Findings = append(diagnosis.Findings[:1], hidden.Findings...)
-
-		return hidden, err
+		again = again || f.hides && diagnosis.Findings[i].Repaired
 	}
 
-	return diagnosis, r.mend(ctx, diagnosis.Findings, fixes)
+	if !again {
+		return diagnosis, nil
+	}
+
+	rest, err := r.Run(ctx, in)
+	rest.Findings = append(repaired(diagnosis.Findings), rest.Findings...)
+
+	return rest, err
 }
 
-// examine looks at everything, in the order in which it is mended: each rests on those before it.
-func (r *Repair) examine(ctx context.Context) (sm.Diagnosis, []fix, error) {
-	lock, fixes, err := r.examineLock(ctx)
-	if err != nil {
-		return sm.Diagnosis{}, nil, err
-	}
+// repaired are those that the next diagnosis does not find again.
+func repaired(findings []sm.Finding) []sm.Finding {
+	var list []sm.Finding
 
-	diagnosis := sm.Diagnosis{Findings: []sm.Finding{}}
-	if lock.Holder != nil && len(fixes) == 0 {
-		diagnosis.UnderWay = lock.Holder.Release
-	}
-
-	if len(fixes) == 0 {
-		if fixes, err = r.examineStrays(ctx, lock); err != nil {
-			return diagnosis, nil, err
+	for _, f := range findings {
+		if f.Repaired {
+			list = append(list, f)
 		}
 	}
 
-	if lock.Holder == nil {
-		told, more, err := r.examineLedger(ctx, lock)
-		if err != nil {
-			return diagnosis, nil, err
-		}
-
-		fixes = append(fixes, more...)
-		for _, look := range []func(context.Context, books) ([]fix, error){r.examineRoles,
-			r.examineEnvironments, r.examineEvents, r.examineSchema, r.examineSchedules} {
-			more, err := look(ctx, told)
-			if err != nil {
-				return diagnosis, nil, err
-			}
-
-			fixes = append(fixes, more...)
-		}
-	}
-
-	for _, f := range fixes {
-		diagnosis.Findings = append(diagnosis.Findings, f.Finding)
-	}
-
-	return diagnosis, fixes, nil
+	return list
 }
 
-// mend takes the lock, mends one after the other and says of each what came of it.
-func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) error {
-	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.RepairRelease,
-		time.Now().UnixNano()))
-	lock, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
-		if l.Holder != nil && l.Holder.Execution != execution {
-			return sm.Errorf(sm.StaleWrite, "%s began meanwhile: ask again when it has ended",
-				l.Holder.Release)
-		}
+// underLease takes the lease, repairs one finding after the other and records what came of each.
+func (r *Repair) underLease(ctx context.Context, findings []sm.Finding, found []finding) error {
+	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.RepairRelease, time.Now().UnixNano()))
 
-		l.Fence++
-		// whose clock rings meanwhile winds no other: it is called when this is done, and looks itself
-		l.Frozen = nil
-		l.Holder = &sm.Holder{Release: sm.RepairRelease, Execution: execution, Fence: l.Fence,
-			Since: time.Now().UTC()}
-
-		return nil
-	})
+	doc, err := r.takeLease(ctx, execution)
 	if err != nil {
 		return err
 	}
 
-	doc := sm.Document{Execution: execution, Release: sm.RepairRelease, Fence: lock.Fence}
-	now := time.Now().UTC()
+	began := time.Now().UTC()
 	open := func(record *sm.Record) {
-		*record = sm.Record{Release: sm.RepairRelease, Execution: execution, Fence: doc.Fence, Began: now,
-			State: sm.Repair, Events: record.Events}
+		*record = sm.Record{
+			Release: sm.RepairRelease, Execution: execution, Fence: doc.Fence, Began: began,
+			State: sm.Repair, Events: record.Events,
+		}
 	}
 
-	for i, f := range fixes {
-		said := f.What + ": " + f.Repair
-		if err := findings[i].Came(f.mend(ctx, doc)); err != nil {
+	for i, f := range found {
+		if err := findings[i].Outcome(f.repair(ctx, doc)); err != nil {
 			return err
 		}
 
+		event := sm.Event{State: sm.Repair, Kind: sm.EventRepaired, Text: f.Text + ": " + f.Repair}
 		if findings[i].Failed != "" {
-			said += ", in vain: " + findings[i].Failed
+			event.Text += " failed: " + findings[i].Failed
 		}
 
-		if _, err := r.Ledger.Append(ctx, doc, sm.Event{State: sm.Repair, Kind: sm.EventRepaired,
-			Text: said}, open); err != nil {
+		if _, err := r.Ledger.Append(ctx, doc, event, open); err != nil {
 			return err
 		}
 	}
 
 	if _, err := r.Ledger.UpdateRecord(ctx, doc, func(record *sm.Record) error {
-		record.Outcome, record.Ended = sm.Released, &now
+		record.Outcome, record.Ended = sm.Released, &began
 		return nil
 	}); err != nil {
 		return err
 	}
 
+	return r.releaseLease(ctx, execution)
+}
+
+func (r *Repair) takeLease(ctx context.Context, execution string) (sm.Document, error) {
+	lock, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
+		if l.Holder != nil && l.Holder.Execution != execution {
+			return sm.Errorf(sm.StaleWrite, "%s began meanwhile; try again when it has ended",
+				l.Holder.Release)
+		}
+
+		l.Fence++
+		// Whoever waits for a freeze to end is woken when this is done, and looks itself.
+		l.Frozen = nil
+		l.Holder = &sm.Holder{
+			Release: sm.RepairRelease, Execution: execution, Fence: l.Fence, Since: time.Now().UTC(),
+		}
+
+		return nil
+	})
+
+	return sm.Document{Execution: execution, Release: sm.RepairRelease, Fence: lock.Fence}, err
+}
+
+func (r *Repair) releaseLease(ctx context.Context, execution string) error {
 	if _, err := r.Ledger.UpdateLock(ctx, func(l *sm.Lock) error {
 		if l.Holder != nil && l.Holder.Execution == execution {
 			l.Holder = nil
@@ -170,7 +170,7 @@ func (r *Repair) mend(ctx context.Context, findings []sm.Finding, fixes []fix) e
 
 		return nil
 	}); err != nil {
-		return fmt.Errorf("let go of the lock: %w", err)
+		return fmt.Errorf("release the lock: %w", err)
 	}
 
 	return r.Ledger.NotifyQueue(ctx, r.Recover.Answers, false)

@@ -5,43 +5,90 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
+
 	"lockstep/functions/internal/ledger"
 	sm "lockstep/statemachine"
 )
 
-// Follower moves what events call. Events have no viewer whom a ramp could split, so they follow
-// the release that serves: the fallback's, which a promotion changes and a rollback changes back.
-type Follower struct {
+// Events is the layer of what event sources call: the alias live. Events have no viewer whom a ramp
+// could assign, so they follow the release that serves: the fallback's, which a promotion changes and a
+// rollback changes back.
+type Events struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
 	Versions Versions
 }
 
-// follow points the alias live of every function that has event sources at the version that an
+// Sync points the alias live of every function that has event sources at the version that an
 // environment's alias names. Run twice, it finds nothing to move.
-func (f Follower) Follow(ctx context.Context, doc sm.Document, e sm.Environment) error {
+func (v Events) Sync(ctx context.Context, doc sm.Document, with sm.Environment) error {
+	lease := v.Ledger.Lease(doc)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(SideBySide)
+	group.SetLimit(sideBySide)
 
-	for _, app := range f.Settings.Functions {
-		if !app.Live {
+	for _, function := range v.Settings.Functions {
+		if !function.Live {
 			continue
 		}
 
 		group.Go(func() error {
-			serves, err := f.Versions.At(ctx, app.Name, e)
+			serves, err := v.Versions.At(ctx, function.Name, with)
 			if err != nil {
 				return err
 			}
 
-			return f.Versions.Follow(ctx, app.Name, serves.Version, f.Ledger.Lease(doc).Mark(),
-				f.Ledger.Lease(doc).Verify)
+			return v.Versions.Follow(ctx, function.Name, serves.Version, lease.Mark(), lease.Verify)
 		})
 	}
 
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("let events call what %s carries: %w", e, err)
+		return fmt.Errorf("let events call what %s has: %w", with, err)
 	}
 
 	return nil
+}
+
+// Diff compares what events call with what the environment that serves has. A function that its state
+// does not name is compared with the environment's alias.
+func (v Events) Diff(
+	ctx context.Context, e sm.Environment, state sm.EnvironmentState,
+) ([]Difference, error) {
+	var list []Difference
+
+	for _, function := range v.Settings.Functions {
+		if !function.Live {
+			continue
+		}
+
+		want, known := state.Functions[function.Name]
+		if !known {
+			at, err := v.Versions.At(ctx, function.Name, e)
+			if err != nil {
+				return nil, err
+			}
+
+			want = at
+		}
+
+		have, err := v.Versions.Followed(ctx, function.Name)
+		if err != nil {
+			return nil, err
+		}
+
+		if have.Version != want.Version {
+			list = append(list, Difference{LayerEvents, function.Name, fmt.Sprintf(
+				"alias %s of %s names version %s, not %s", sm.LiveAlias, function.Name,
+				have.Version, wanted(want))})
+		}
+	}
+
+	return list, nil
+}
+
+func wanted(f sm.FunctionState) string {
+	if f.Release == "" {
+		return f.Version
+	}
+
+	return fmt.Sprintf("%s of %s", f.Version, f.Release)
 }

@@ -32,6 +32,20 @@ func (l Ledger) MarkOutOfSync(ctx context.Context, doc sm.Document) (sm.Environm
 	})
 }
 
+// NewestFence is the greatest fencing token under which an environment was changed.
+func (l Ledger) NewestFence(ctx context.Context) (fence int64, err error) {
+	for _, e := range sm.Environments() {
+		state, err := l.Environment(ctx, e)
+		if err != nil {
+			return 0, err
+		}
+
+		fence = max(fence, state.Fence)
+	}
+
+	return fence, nil
+}
+
 func (l Ledger) updateEnvironment(ctx context.Context, doc sm.Document, e sm.Environment,
 	change func(*sm.EnvironmentState),
 ) (sm.EnvironmentState, error) {

@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	sm "lockstep/statemachine"
 )
@@ -10,7 +10,7 @@ import (
 // Enter is how every step begins. It verifies the lease and makes this attempt the newest, so that
 // a previous one writes no more, and the record says which step the release is in.
 func (l Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Record, error) {
-	lock, err := l.UpdateLock(ctx, func(lock *sm.Lock) error {
+	_, err := l.UpdateLock(ctx, func(lock *sm.Lock) error {
 		err := l.Lease(doc).verify(*lock)
 		if err == nil {
 			lock.Holder.Attempt = doc.Attempt
@@ -23,8 +23,9 @@ func (l Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Re
 	}
 
 	return l.UpdateRecord(ctx, doc, func(r *sm.Record) error {
-		if r.Execution == "" {
-			reopen(r, doc, task, lock.Holder.Since)
+		if r.Execution == "" { // Begin opened it, so every version of it was deleted
+			return sm.Corrupt(sm.RecordKey(doc.Release),
+				errors.New("missing, with every previous version; restore it from a backup"))
 		}
 
 		r.State, r.StaleWriter = task, r.StaleWriter || doc.Attempt.Retry > 0
@@ -35,19 +36,6 @@ func (l Ledger) Enter(ctx context.Context, doc sm.Document, task sm.Task) (sm.Re
 
 		return nil
 	})
-}
-
-// reopen makes a record anew that was deleted under way. A previous attempt of Contract may have
-// passed the point of no return; before that, an alarm may have been among what is gone, so it
-// rolls back.
-func reopen(r *sm.Record, doc sm.Document, task sm.Task, since time.Time) {
-	*r = ReopenedRecord(doc, *r, since)
-	r.Contracted = task == sm.Contract && (doc.Attempt.Retry > 0 || doc.Next == sm.NextContract)
-
-	if task != sm.Contract && task != sm.Rollback {
-		r.Signals = []sm.ReceivedSignal{{ID: "gone", Kind: sm.SignalRollback, At: time.Now().UTC(),
-			Reason: sm.RecordKey(doc.Release) + " was deleted, and with it what alarms and people had said"}}
-	}
 }
 
 // UpdateRecord changes the release's record. A record with a greater fencing token belongs to a

@@ -92,14 +92,17 @@ func leaveQueue(l *sm.Lock, asks request) (left, error) {
 }
 
 func (a admission) take(ctx context.Context, l *sm.Lock, asks request, hasTimer bool) error {
-	if l.Fence == 0 { // the first release of all, or somebody deleted the lock
+	if l.Fence == 0 { // the first release of all, or every version of the lock was deleted
 		newest, err := a.ledger.NewestFence(ctx)
 		if err != nil {
 			return err
 		}
 
 		if newest > 0 {
-			l.Fence = newest + ledger.LostFences
+			return sm.Errorf(sm.InvalidRelease,
+				"%s is missing, but environments were changed under fencing token %d; "+
+					"run \"lockstep repair\", then release %s again",
+				sm.LockKey, newest, asks.manifest.Release)
 		}
 	}
 

@@ -28,7 +28,7 @@ func (t trueRoles) read(ctx context.Context) (roles, error) {
 
 	route, found, err := t.routes.Get(ctx)
 	// A route that cannot be parsed is written over by this release.
-	if err != nil && sm.Name(err) != "" {
+	if err != nil && !sm.IsCorrupt(err) {
 		return roles{}, err
 	}
 

@@ -76,22 +76,18 @@ func adopt(
 
 		return nil
 	})
+
 	if err != nil || record.Execution != "" || doc.Release == sm.RepairRelease {
 		return record, opened, err
 	}
 
 	newest, err := l.NewestFence(ctx)
-	if err != nil {
-		return record, opened, err
+	if err == nil && newest >= h.Fence { // to end it now would leave the viewers where they are
+		err = sm.Corrupt(sm.RecordKey(doc.Release),
+			fmt.Errorf("missing, which says how far %s had got; restore it from a backup", doc.Release))
 	}
 
-	if newest >= h.Fence { // to end it now would leave the viewers where they are
-		return record, opened, sm.Errorf(sm.InvalidRelease,
-			"%s is missing, which says how far %s had got; run \"lockstep repair\"",
-			sm.RecordKey(doc.Release), doc.Release)
-	}
-
-	return record, opened, nil
+	return record, opened, err
 }
 
 // continuation says where the release goes on, and why. A repair has no environments to bring back:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"lockstep/functions/internal/recovery"
 	sm "lockstep/statemachine"
 )
 
@@ -219,15 +220,15 @@ func (w *world) live(id string, sequence int64) {
 
 func TestBegin_TakesOver(t *testing.T) {
 	const (
-		recovery = `{"release":"v2","recover":"` + two + `"}`
-		again    = "arn:exec:again"
+		recover = `{"release":"v2","recover":"` + two + `"}`
+		again   = "arn:exec:again"
 	)
 
 	virtual(t, map[string]func(t *testing.T){
 		"before contract, and goes back": func(t *testing.T) {
 			w := newWorld(t)
 			w.release(sm.CheckAlarms)
-			must[sm.Document](t)(w.begin(again, "again", recovery))
+			must[sm.Document](t)(w.begin(again, "again", recover))
 
 			doc := w.answered("again")
 			if doc.Next != sm.NextRollback || doc.Fence != 3 || doc.Active != sm.A || doc.Weight != 500 ||
@@ -242,7 +243,7 @@ func TestBegin_TakesOver(t *testing.T) {
 		"from contract on, and goes forward": func(t *testing.T) {
 			w := newWorld(t)
 			w.release(sm.Finish)
-			must[sm.Document](t)(w.begin(again, "again", recovery))
+			must[sm.Document](t)(w.begin(again, "again", recover))
 
 			if doc := w.answered("again"); doc.Next != sm.NextContract || doc.Failure != nil {
 				t.Errorf("found %+v", doc)
@@ -255,7 +256,7 @@ func TestBegin_TakesOver(t *testing.T) {
 				w.change(
 					func(r *sm.Record) { r.Contracted = true })
 			})
-			must[sm.Document](t)(w.begin(again, "again", recovery))
+			must[sm.Document](t)(w.begin(again, "again", recover))
 
 			if doc := w.answered("again"); doc.Next != sm.NextContract {
 				t.Errorf("goes on with %s", doc.Next)
@@ -270,7 +271,7 @@ func TestBegin_TakesOver(t *testing.T) {
 			}
 
 			w.revive()
-			must[sm.Document](t)(w.begin(again, "again", recovery))
+			must[sm.Document](t)(w.begin(again, "again", recover))
 
 			if doc := w.answered("again"); doc.Next != sm.NextFinish || doc.Outcome != sm.Refused {
 				t.Errorf("found %+v", doc)
@@ -291,8 +292,8 @@ func TestBegin_TakesOver(t *testing.T) {
 			}
 
 			w.revive()
-			must[string](t)(w.died(two, "ABORTED", ""))
-			must[sm.Document](t)(w.begin(again, "again", recovery))
+			must[recovery.Report](t)(w.died(two, "ABORTED", ""))
+			must[sm.Document](t)(w.begin(again, "again", recover))
 
 			if doc := w.answered("again"); doc.Next != sm.NextFinish || doc.Outcome != sm.Refused {
 				t.Errorf("found %+v", doc)
@@ -303,7 +304,7 @@ func TestBegin_TakesOver(t *testing.T) {
 			w.release(sm.CheckAlarms)
 			w.just("ledger ledger/releases/v2.json", func() { w.dead = true })
 
-			if _, err := w.begin(again, "again", recovery); err == nil {
+			if _, err := w.begin(again, "again", recover); err == nil {
 				t.Fatal("not killed")
 			}
 

@@ -3,25 +3,29 @@ package step
 import (
 	"context"
 	"fmt"
+	"maps"
 
-	"golang.org/x/sync/errgroup"
 	"lockstep/functions/internal/artifact"
 	"lockstep/functions/internal/environment"
 	"lockstep/functions/internal/routing"
 	sm "lockstep/statemachine"
 )
 
-// Deploy puts the release into active: it publishes every function and verifies them all before it
-// moves the first alias, then writes the site, then the stage's stamp, and opens the preview to
-// testers. No viewer is served by active while it runs. Run twice, unchanged code publishes no new
-// version and everything else is where it was put. It returns DeployFailed.
+// Deploy puts the release into active: it publishes every function and verifies them all before it moves
+// the first alias, then writes the site, then the stage's stamp, and opens the preview to testers. No
+// viewer is served by active while it runs.
+//
+// Run twice, unchanged code publishes no new version, and everything else is where it was put. It
+// returns DeployFailed.
 type Deploy struct {
-	environment.Syncer
+	environment.Layers
+
 	Routes routing.Routes
 	// Secret makes a secret for testers, anew for each release.
 	Secret func() string
 }
 
+// Run deploys.
 func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := d.Ledger.Enter(ctx, doc, sm.Deploy); err != nil {
 		return doc, err
@@ -33,10 +37,12 @@ func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 
 	text, err := d.deploy(ctx, doc)
 	if err != nil {
-		return doc, sm.Wrap(sm.DeployFailed, fmt.Sprintf("deploy %s to %s", doc.Release, doc.Active), err)
+		op := fmt.Sprintf("deploy %s to %s", doc.Release, doc.Active)
+		return doc, sm.Wrap(sm.DeployFailed, op, err)
 	}
 
-	_, err = d.Ledger.Append(ctx, doc, sm.Event{State: sm.Deploy, Kind: sm.EventDeployed, Text: text})
+	event := sm.Event{State: sm.Deploy, Kind: sm.EventDeployed, Text: text}
+	_, err = d.Ledger.Append(ctx, doc, event)
 
 	return doc, err
 }
@@ -47,86 +53,51 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 
-	carries, err := d.Ledger.MarkOutOfSync(ctx, doc)
+	state, err := d.Ledger.MarkOutOfSync(ctx, doc)
 	if err != nil {
 		return "", err
 	}
 
-	published, err := d.publish(ctx, m)
+	deployed, err := d.Functions.Deploy(ctx, doc, m)
 	if err != nil {
 		return "", err
 	}
 
-	if carries.Functions == nil {
-		carries.Functions = map[string]sm.FunctionState{}
+	if state.Functions == nil {
+		state.Functions = map[string]sm.FunctionState{}
 	}
 
-	for _, name := range m.FunctionNames() {
-		if err := d.Point(ctx, doc, name, published[name].Version); err != nil {
-			return "", err
-		}
-
-		carries.Functions[name] = published[name]
-	}
+	maps.Copy(state.Functions, deployed)
 
 	if m.Site != nil {
-		carries.Site = &sm.SiteState{Release: doc.Release, Key: m.Key(m.Site.Artifact),
-			SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix()}
+		state.Site = &sm.SiteState{
+			Release: doc.Release, Key: m.Key(m.Site.Artifact),
+			SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix(),
+		}
 	}
 
-	if err := d.Site(ctx, doc, carries.Site, doc.Release); err != nil {
+	if err := d.Site.Write(ctx, doc, state.Site, doc.Release); err != nil {
 		return "", err
 	}
 
-	if err := d.Stage(ctx, doc, doc.Active, doc.Release); err != nil {
+	if err := d.Stage.Write(ctx, doc, doc.Active, doc.Release); err != nil {
 		return "", err
 	}
 
-	carries.Release, carries.Sequence, carries.InSync = doc.Release, doc.Sequence, true
-	if err := d.Ledger.SaveEnvironment(ctx, doc, carries); err != nil {
+	state.Release, state.Sequence, state.InSync = doc.Release, doc.Sequence, true
+	if err := d.Ledger.SaveEnvironment(ctx, doc, state); err != nil {
 		return "", err
 	}
 
-	if err := d.openPreview(ctx, doc); err != nil {
+	if err := (preview{d.Ledger, d.Routes, d.Secret}).open(ctx, doc); err != nil {
 		return "", err
 	}
 
-	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, layers(m)), nil
+	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, brought(m)), nil
 }
 
-// publish makes a version of each function, side by side: Lambda takes seconds for each, and an
-// app may have hundreds.
-func (d *Deploy) publish(ctx context.Context, m sm.Manifest) (map[string]sm.FunctionState, error) {
-	names := m.FunctionNames()
-	versions := make([]string, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(environment.SideBySide)
-
-	for i, name := range names {
-		group.Go(func() (err error) {
-			code := m.Functions[name]
-			versions[i], err = d.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(code),
-				code.SHA256)
-
-			return err
-		})
-	}
-
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-
-	published := map[string]sm.FunctionState{}
-	for i, name := range names {
-		published[name] = sm.FunctionState{Release: m.Release, Version: versions[i],
-			SHA256: m.Functions[name].SHA256}
-	}
-
-	return published, nil
-}
-
-// layers says what a release brings.
-func layers(m sm.Manifest) string {
+// brought says what a release brings.
+func brought(m sm.Manifest) string {
 	text := "no new functions"
 	if n := len(m.Functions); n > 0 {
 		text = fmt.Sprintf("functions: %d", n)

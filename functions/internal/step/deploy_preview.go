@@ -4,27 +4,35 @@ import (
 	"context"
 	"fmt"
 
+	"lockstep/functions/internal/ledger"
 	"lockstep/functions/internal/routing"
 	sm "lockstep/statemachine"
 )
 
-// openPreview lets testers into active: with a secret that is this release's alone, kept in its
-// record, from which the operator's command makes the link. It writes a weight of 0, so nothing
-// but Deploy may call it: one that comes back after the ramp has begun would take the viewers away
-// from it.
-func (d *Deploy) openPreview(ctx context.Context, doc sm.Document) error {
-	if err := d.Ledger.Lease(doc).Verify(ctx); err != nil {
+// preview lets testers into active with a secret that belongs to this release alone. It is kept in the
+// record, from which the operator's command makes the link.
+type preview struct {
+	ledger ledger.Ledger
+	routes routing.Routes
+	secret func() string
+}
+
+// open writes a weight of 0, so only Deploy may call it: a stale attempt that wakes up after the ramp
+// has begun would take the viewers away from active. It returns LockLost there.
+func (p preview) open(ctx context.Context, doc sm.Document) error {
+	lease := p.ledger.Lease(doc)
+	if err := lease.Verify(ctx); err != nil {
 		return err
 	}
 
-	record, err := d.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
+	record, err := p.ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if r.State != sm.Deploy {
-			return sm.Errorf(sm.LockLost, "release %s: it is in %s by now: stop writing", doc.Release,
-				r.State)
+			return sm.Errorf(sm.LockLost, "release %s: it is in %s by now: stop writing",
+				doc.Release, r.State)
 		}
 
 		if r.Preview == "" {
-			r.Preview = d.Secret()
+			r.Preview = p.secret()
 		}
 
 		return nil
@@ -33,5 +41,5 @@ func (d *Deploy) openPreview(ctx context.Context, doc sm.Document) error {
 		return fmt.Errorf("open the preview: %w", err)
 	}
 
-	return d.Routes.Put(ctx, routing.Ramp(doc, 0, record), d.Ledger.Lease(doc).Verify)
+	return p.routes.Put(ctx, routing.Ramp(doc, 0, record), lease.Verify)
 }

@@ -1,6 +1,7 @@
 package step_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -325,6 +326,16 @@ func (s sites) Stamp(_ context.Context, e sm.Environment, path string) (id strin
 	})
 
 	return id, found, err
+}
+
+func (s sites) Same(_ context.Context, e sm.Environment, page release.Page) (same bool, err error) {
+	err = s.call("", func() error {
+		have, ok := s.sites[e][page.Path]
+		same = ok && have.Release == page.Release && bytes.Equal(have.Body, page.Body)
+		return nil
+	})
+
+	return same, err
 }
 
 type routes struct{ *world }

@@ -76,11 +76,6 @@ func end(r *sm.Record, doc sm.Document, now time.Time) {
 		return
 	}
 
-	if r.Execution == "" && doc.Active != "" { // somebody deleted it
-		*r = ledger.ReopenedRecord(doc, *r, now)
-		r.Expanded, r.Contracted = false, doc.Outcome == sm.Released && doc.Failure == nil
-	}
-
 	r.Release, r.Sequence, r.Execution = doc.Release, doc.Sequence, doc.Execution
 	r.State, r.Outcome, r.Cause = sm.Finish, doc.Outcome, doc.Failure.AsCause(*r)
 	r.Ended, r.Wait, r.Weight = &now, nil, 0

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lockstep/functions/internal/machine"
+	"lockstep/functions/internal/recovery"
 	"lockstep/functions/internal/step"
 	sm "lockstep/statemachine"
 )
@@ -128,7 +129,7 @@ func FuzzSteps_Ledger(f *testing.F) {
 	})
 }
 
-func (w *world) hears(detail json.RawMessage) (string, error) {
+func (w *world) hears(detail json.RawMessage) (recovery.Report, error) {
 	return w.recoverer().Run(w.t.Context(), machine.Event{ID: "1", Detail: detail})
 }
 

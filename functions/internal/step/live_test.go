@@ -44,7 +44,7 @@ func TestFollow_WithoutTheLock(t *testing.T) {
 	doc := w.release(sm.Sync)
 	w.aliases["orders live"] = "0"
 	w.store(sm.LockKey, sm.Lock{Fence: 9})
-	named(t, w.leveler().Follower().Follow(t.Context(), doc, sm.B), sm.LockLost)
+	named(t, w.layers().Events.Sync(t.Context(), doc, sm.B), sm.LockLost)
 
 	if w.aliases["orders live"] != "0" {
 		t.Error("it wrote without the lock")

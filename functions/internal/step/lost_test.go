@@ -3,37 +3,28 @@ package step_test
 import (
 	"testing"
 	"testing/synctest"
-	"time"
 
 	sm "lockstep/statemachine"
 )
 
-// Where the record is gone and an earlier call may have passed the point of no return, no alarm
-// takes the release back.
-func TestEnter_ContractWithoutARecord(t *testing.T) {
-	entered := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for name, c := range map[string]struct {
-		asked  sm.Attempt
-		next   sm.Next
-		passed bool
-	}{
-		"for the first time": {sm.Attempt{Entered: entered}, sm.NextSync, false},
-		"again":              {sm.Attempt{Entered: entered, Retry: 1}, sm.NextSync, true},
-		"taken over":         {sm.Attempt{Entered: entered}, sm.NextContract, true},
-	} {
-		t.Run(name, func(t *testing.T) {
+// A record that was deleted with every version of it says nothing of what was done: no step goes on, and
+// nothing is written.
+func TestEnter_WithoutARecord(t *testing.T) {
+	for _, task := range []sm.Task{sm.Sync, sm.Ramp, sm.Contract} {
+		t.Run(string(task), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				doc := w.release(sm.Contract)
-				doc.Attempt, doc.Next = c.asked, c.next
+				doc := w.release(task)
 
 				delete(w.objects, sm.RecordKey("v2"))
 				delete(w.tags, sm.RecordKey("v2"))
 
-				record, err := w.book().Enter(t.Context(), doc, sm.Contract)
-				if err != nil || record.Contracted != c.passed || !record.StaleWriter ||
-					len(record.Signals) > 0 {
-					t.Errorf("found %+v, %v", record, err)
+				if _, err := w.book().Enter(t.Context(), doc, task); !sm.IsCorrupt(err) {
+					t.Errorf("found %v, expected that the record is missing", err)
+				}
+
+				if data := w.objects[sm.RecordKey("v2")]; data != nil {
+					t.Errorf("found the record %s, expected none", data)
 				}
 			})
 		})

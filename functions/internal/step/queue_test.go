@@ -334,7 +334,7 @@ func TestRecover(t *testing.T) {
 			w.release(sm.CheckAlarms)
 
 			for range 2 {
-				must[string](t)(w.died(two, "ABORTED", ""))
+				must[recovery.Report](t)(w.died(two, "ABORTED", ""))
 			}
 
 			if len(w.executions) != 1 || w.lock().Holder.Recoveries != 1 {
@@ -352,7 +352,7 @@ func TestRecover(t *testing.T) {
 			w := newWorld(t)
 			id := strings.Repeat("v", 40)
 			w.store(sm.LockKey, sm.Lock{Fence: 1, Holder: &sm.Holder{Release: id, Execution: two}})
-			must[string](t)(w.died(two, "TIMED_OUT", ""))
+			must[recovery.Report](t)(w.died(two, "TIMED_OUT", ""))
 
 			for name := range w.executions {
 				if len(name) > 80 {
@@ -365,7 +365,7 @@ func TestRecover(t *testing.T) {
 			w.release(sm.CheckAlarms)
 
 			for range 2 {
-				must[string](t)(w.died("arn:r1", "FAILED", "Throttled", `{"release":"v2","recover":"`+two+`"}`))
+				must[recovery.Report](t)(w.died("arn:r1", "FAILED", "Throttled", `{"release":"v2","recover":"`+two+`"}`))
 			}
 
 			if len(w.executions) != 1 || w.lock().Holder.Recoveries != 1 {
@@ -386,7 +386,7 @@ func TestRecover(t *testing.T) {
 				lock := w.lock()
 				lock.Holder.Execution = execution
 				w.store(sm.LockKey, lock)
-				must[string](t)(w.died(execution, "FAILED", ""))
+				must[recovery.Report](t)(w.died(execution, "FAILED", ""))
 			}
 
 			if len(w.executions) != recovery.Tries || w.lock().Holder == nil ||
@@ -397,7 +397,7 @@ func TestRecover(t *testing.T) {
 		"leaves a failed rollback to a person": func(t *testing.T) {
 			w := newWorld(t)
 			w.release(sm.CheckAlarms)
-			must[string](t)(w.died(two, "FAILED", sm.RollbackFailed))
+			must[recovery.Report](t)(w.died(two, "FAILED", sm.RollbackFailed))
 
 			if len(w.executions) > 0 || w.lock().Holder == nil {
 				t.Errorf("started %v", w.executions)
@@ -406,8 +406,8 @@ func TestRecover(t *testing.T) {
 		"lets those be that ended well, or by themselves": func(t *testing.T) {
 			w := newWorld(t)
 			w.release(sm.CheckAlarms)
-			must[string](t)(w.died(two, "SUCCEEDED", ""))
-			must[string](t)(w.died("arn:other", "FAILED", "InvalidRelease"))
+			must[recovery.Report](t)(w.died(two, "SUCCEEDED", ""))
+			must[recovery.Report](t)(w.died("arn:other", "FAILED", "InvalidRelease"))
 
 			if len(w.executions) > 0 {
 				t.Errorf("started %v", w.executions)
@@ -415,7 +415,7 @@ func TestRecover(t *testing.T) {
 		},
 		"records the end of one that waited": func(t *testing.T) {
 			w := parked(t, "v3")
-			must[string](t)(w.died("arn:exec:v3", "ABORTED", ""))
+			must[recovery.Report](t)(w.died("arn:exec:v3", "ABORTED", ""))
 
 			if r := w.record("v3"); len(w.waiting()) > 0 || r.Outcome != sm.Refused ||
 				!strings.Contains(r.Cause.Text, "ABORTED") {
@@ -439,7 +439,7 @@ func TestRecover(t *testing.T) {
 				must[sm.Document](t)(w.run(sm.Finish, doc))
 				said := w.events[len(w.events)-1]
 				w.events = nil
-				must[string](t)(w.died(two, end[0], end[1], `{"release":"v2","recover":"arn:exec:v2"}`))
+				must[recovery.Report](t)(w.died(two, end[0], end[1], `{"release":"v2","recover":"arn:exec:v2"}`))
 
 				if again && !slices.Equal(w.events, []string{said}) || !again && len(w.events) > 0 ||
 					len(w.executions) > 0 {
@@ -456,15 +456,15 @@ func TestRecover(t *testing.T) {
 				Outcome: sm.Refused, Failure: why}))
 			said := w.events[0]
 			w.events = nil
-			must[string](t)(w.died(two, "FAILED", "Refused", `{"release":"v2"}`))
+			must[recovery.Report](t)(w.died(two, "FAILED", "Refused", `{"release":"v2"}`))
 			// which waits in another, and has no record yet
-			must[string](t)(w.died("arn:exec:v3:copy", "FAILED", "Refused", `{"release":"v3"}`))
+			must[recovery.Report](t)(w.died("arn:exec:v3:copy", "FAILED", "Refused", `{"release":"v3"}`))
 
 			if len(w.events) > 0 {
 				t.Errorf("said %q again", w.events)
 			}
 
-			must[string](t)(w.died(two, "FAILED", "States.Timeout", `{"release":"v2"}`))
+			must[recovery.Report](t)(w.died(two, "FAILED", "States.Timeout", `{"release":"v2"}`))
 
 			if !slices.Equal(w.events, []string{said}) {
 				t.Errorf("said %q, expected %q", w.events, said)
@@ -473,7 +473,7 @@ func TestRecover(t *testing.T) {
 		"wakes who waits for a lock that was let go": func(t *testing.T) {
 			w := parked(t, "v3")
 			w.free()
-			must[string](t)(w.died(two, "FAILED", "Lambda.Unknown"))
+			must[recovery.Report](t)(w.died(two, "FAILED", "Lambda.Unknown"))
 
 			if doc := w.answered("v3"); doc.Next != sm.NextBegin {
 				t.Errorf("v3 was told %+v", doc)

@@ -130,9 +130,8 @@ func (w *world) book() ledger.Ledger {
 	return ledger.Ledger{App: "shop", Store: objectStore{w}, Bus: bus{w}, Queue: w.policy}
 }
 
-func (w *world) leveler() environment.Syncer {
-	return environment.Syncer{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w},
-		Versions: versions{w}, Stages: stages{w}, Sites: sites{w}}
+func (w *world) layers() environment.Layers {
+	return environment.New(w.book(), w.settings, bundles{w}, versions{w}, stages{w}, sites{w})
 }
 
 func (w *world) witness() evidence.Collector {
@@ -175,11 +174,11 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 
 	switch task {
 	case sm.Sync:
-		return (&step.Sync{w.leveler()}).Run(c, doc)
+		return (&step.Sync{w.layers()}).Run(c, doc)
 	case sm.Expand:
 		return (&step.Expand{Ledger: w.book(), Bundles: bundles{w}, Open: w.open()}).Run(c, doc)
 	case sm.Deploy:
-		return (&step.Deploy{Syncer: w.leveler(), Routes: routes{w},
+		return (&step.Deploy{Layers: w.layers(), Routes: routes{w},
 			Secret: func() string { return "let-me-see" }}).Run(c, doc)
 	case sm.Probe:
 		return (&step.Probe{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w}, Sites: sites{w},
@@ -189,7 +188,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 	case sm.CheckAlarms:
 		return (&step.CheckAlarms{Ledger: w.book(), Collector: w.witness()}).Run(c, doc)
 	case sm.Promote:
-		return (&step.Promote{Follower: w.leveler().Follower(), Routes: routes{w}, Roles: roles{w},
+		return (&step.Promote{Ledger: w.book(), Events: w.layers().Events, Routes: routes{w}, Roles: roles{w},
 			Schedules: schedules{w}}).Run(c, doc)
 	case sm.Drain:
 		return (&step.Drain{Ledger: w.book(), Collector: w.witness()}).Run(c, doc)
@@ -197,7 +196,7 @@ func (w *world) run(task sm.Task, doc sm.Document) (sm.Document, error) {
 		return (&step.Contract{Ledger: w.book(), Settings: w.settings, Bundles: bundles{w},
 			Open: w.open()}).Run(c, doc)
 	case sm.Rollback:
-		return (&step.Rollback{Syncer: w.leveler(), Routes: routes{w}, Roles: roles{w},
+		return (&step.Rollback{Layers: w.layers(), Routes: routes{w}, Roles: roles{w},
 			Schedules: schedules{w}}).Run(c, doc)
 	case sm.Finish:
 		return (&step.Finish{Ledger: w.book(), App: "shop", Answers: answers{w},
@@ -233,7 +232,7 @@ func (w *world) alarm(id, name, state string) (step.SignalResult, error) {
 	return w.signal(id, "CloudWatch Alarm State Change", rings(name, state))
 }
 
-func (w *world) died(execution, status, name string, input ...string) (string, error) {
+func (w *world) died(execution, status, name string, input ...string) (recovery.Report, error) {
 	data, _ := json.Marshal(map[string]string{"executionArn": execution, "status": status,
 		"error": name, "input": strings.Join(input, "")})
 
@@ -245,7 +244,7 @@ func (w *world) recoverer() *recovery.Recover {
 		Answers: answers{w}, Schedules: schedules{w}}
 }
 
-func (w *world) sweep() (string, error) {
+func (w *world) sweep() (recovery.Report, error) {
 	return w.recoverer().Run(w.t.Context(), machine.Event{ID: "1", DetailType: sm.DetailScheduled})
 }
 

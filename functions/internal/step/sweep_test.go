@@ -21,7 +21,7 @@ func TestSweep(t *testing.T) {
 			w.fates[two] = aborted
 
 			time.Sleep(time.Hour)
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if len(w.executions) != 1 {
 				t.Fatalf("started %v", w.executions)
@@ -31,8 +31,8 @@ func TestSweep(t *testing.T) {
 				w.fates["arn:exec:"+name] = alive
 			}
 
-			must[string](t)(w.died(two, "ABORTED", ""))
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.died(two, "ABORTED", ""))
+			must[recovery.Report](t)(w.sweep())
 
 			if lock := w.lock(); len(w.executions) != 1 || lock.Holder.Recoveries != 1 {
 				t.Errorf("started %v; %d recoveries", w.executions, lock.Holder.Recoveries)
@@ -42,7 +42,7 @@ func TestSweep(t *testing.T) {
 			w, _ := bakes(t)
 
 			time.Sleep(time.Hour)
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if len(w.executions) != 1 {
 				t.Errorf("started %v", w.executions)
@@ -50,7 +50,7 @@ func TestSweep(t *testing.T) {
 		},
 		"what is young may be under way": func(t *testing.T) {
 			w, _ := bakes(t)
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if len(w.executions) != 0 || len(w.writes) != 0 {
 				t.Errorf("started %v, wrote %v", w.executions, w.writes)
@@ -63,7 +63,7 @@ func TestSweep(t *testing.T) {
 			time.Sleep(time.Hour)
 
 			for range 5 {
-				must[string](t)(w.sweep())
+				must[recovery.Report](t)(w.sweep())
 
 				for name := range w.executions {
 					w.fates["arn:exec:"+name] = aborted
@@ -104,7 +104,7 @@ func TestSweep(t *testing.T) {
 
 				w.fates["arn:exec:v3"] = aborted
 				for range 2 {
-					must[string](t)(w.sweep())
+					must[recovery.Report](t)(w.sweep())
 				}
 
 				if lock := w.lock(); len(w.events) != 1 ||
@@ -118,14 +118,14 @@ func TestSweep(t *testing.T) {
 			w := parked(t, "v3", "v4")
 			w.free()
 			w.fates["arn:exec:v3"], w.fates["arn:exec:v4"] = alive, aborted
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if r := w.record("v4"); r.Outcome != sm.Refused || w.answered("v3").Next != sm.NextBegin {
 				t.Errorf("v4 was %s; v3 was told %q", r.Outcome, w.answers["v3"])
 			}
 
 			w.revive()
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if len(w.writes) > 0 {
 				t.Errorf("the second wrote %v", w.writes)
@@ -137,14 +137,14 @@ func TestSweep(t *testing.T) {
 			want := w.schedules[schedule]
 			delete(w.schedules, schedule)
 			time.Sleep(6 * time.Minute)
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if w.schedules[schedule] != want {
 				t.Errorf("the bake ends %q, expected %q", w.schedules[schedule], want)
 			}
 
 			w.revive()
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if len(w.writes) > 0 {
 				t.Errorf("the second wrote %v", w.writes)
@@ -155,7 +155,7 @@ func TestSweep(t *testing.T) {
 			w.fates[two] = alive
 
 			time.Sleep(time.Hour)
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 			order(t, w.writes, "schedule "+schedule)
 		},
 		"a paused bake has no schedule": func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestSweep(t *testing.T) {
 			must[step.SignalResult](t)(w.operator("1", sm.SignalPause))
 			w.revive()
 			time.Sleep(time.Hour)
-			must[string](t)(w.sweep())
+			must[recovery.Report](t)(w.sweep())
 
 			if w.schedules[schedule] != "" || len(w.writes) > 0 {
 				t.Errorf("wrote %v", w.writes)

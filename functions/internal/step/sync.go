@@ -10,11 +10,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Sync makes active carry exactly what fallback carries, so that a release which brings only some
-// layers finds the others as the viewers have them. Nobody is served by active while it runs. Run
-// twice, it finds less to do. It returns SyncFailed.
-type Sync struct{ environment.Syncer }
+// Sync makes active exactly what fallback is, so that a release which brings only some layers finds the
+// others as the viewers have them. No viewer is served by active while it runs. Run twice, it finds
+// less to do. It returns SyncFailed.
+type Sync struct{ environment.Layers }
 
+// Run syncs.
 func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := s.Ledger.Enter(ctx, doc, sm.Sync); err != nil {
 		return doc, err
@@ -24,17 +25,19 @@ func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		return doc, err
 	}
 
-	text, err := s.level(ctx, doc)
+	text, err := s.sync(ctx, doc)
 	if err != nil {
-		return doc, sm.Wrap(sm.SyncFailed, fmt.Sprintf("sync %s with %s", doc.Active, doc.Fallback), err)
+		op := fmt.Sprintf("sync %s with %s", doc.Active, doc.Fallback)
+		return doc, sm.Wrap(sm.SyncFailed, op, err)
 	}
 
-	_, err = s.Ledger.Append(ctx, doc, sm.Event{State: sm.Sync, Kind: sm.EventSynced, Text: text})
+	event := sm.Event{State: sm.Sync, Kind: sm.EventSynced, Text: text}
+	_, err = s.Ledger.Append(ctx, doc, event)
 
 	return doc, err
 }
 
-func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
+func (s *Sync) sync(ctx context.Context, doc sm.Document) (string, error) {
 	from, err := s.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return "", err
@@ -48,30 +51,41 @@ func (s *Sync) level(ctx context.Context, doc sm.Document) (string, error) {
 	if _, err := s.Ledger.MarkOutOfSync(ctx, doc); err != nil {
 		return "", err
 	}
-	// What events call is level already, unless somebody moved it by hand.
-	if err := s.Follower().Follow(ctx, doc, doc.Fallback); err != nil {
+
+	// What events call is in sync already, unless somebody moved it by hand.
+	if err := s.Events.Sync(ctx, doc, doc.Fallback); err != nil {
 		return "", err
 	}
 
-	moved, err := s.Functions(ctx, doc)
+	moved, err := s.Functions.Sync(ctx, doc)
 	if err != nil {
 		return "", err
 	}
-	// Also a site of the same bundle is written anew: its entry pages name the release.
+
+	// A site of the same bundle is written too: its entry pages name the release.
 	if !before.InSync || before.Release != from.Release {
-		if err := s.Site(ctx, doc, from.Site, from.Release); err != nil {
+		if err := s.Site.Write(ctx, doc, from.Site, from.Release); err != nil {
 			return "", err
 		}
 	}
 
-	if err := s.Stage(ctx, doc, doc.Active, from.Release); err != nil {
+	if err := s.Stage.Write(ctx, doc, doc.Active, from.Release); err != nil {
 		return "", err
 	}
 
-	if err := s.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(from, doc.Active)); err != nil {
+	synced := ledger.SyncedState(from, doc.Active)
+	if err := s.Ledger.SaveEnvironment(ctx, doc, synced); err != nil {
 		return "", err
 	}
 
-	return fmt.Sprintf("%s is level with %s, which carries %s: %s moved", doc.Active, doc.Fallback,
-		release.OrNothing(from.Release), environment.Aliases(moved)), nil
+	return fmt.Sprintf("%s is in sync with %s, which has %s: %s moved",
+		doc.Active, doc.Fallback, release.OrNothing(from.Release), aliases(moved)), nil
+}
+
+func aliases(n int) string {
+	if n == 1 {
+		return "1 alias"
+	}
+
+	return fmt.Sprintf("%d aliases", n)
 }

@@ -45,10 +45,10 @@ func Ledger(c *aws.Cloud) ledger.Ledger {
 	return ledger.Ledger{App: c.Settings.App, Store: c.Ledger(), Bus: c.Bus(), Queue: c.Settings.Queue}
 }
 
-// Syncer makes one environment what another is.
-func Syncer(c *aws.Cloud) environment.Syncer {
-	return environment.Syncer{Ledger: Ledger(c), Settings: c.Settings, Bundles: c.Bundles(),
-		Versions: c.Functions(), Stages: c.Stages(), Sites: c.Sites()}
+// Layers are the layers of an environment.
+func Layers(c *aws.Cloud) environment.Layers {
+	return environment.New(
+		Ledger(c), c.Settings, c.Bundles(), c.Functions(), c.Stages(), c.Sites())
 }
 
 func collector(c *aws.Cloud) evidence.Collector {
@@ -57,12 +57,12 @@ func collector(c *aws.Cloud) evidence.Collector {
 
 // Sync wires step.Sync.
 func Sync(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Sync{Syncer: Syncer(c)}).Run)
+	return Step((&step.Sync{Layers: Layers(c)}).Run)
 }
 
 // Deploy wires step.Deploy.
 func Deploy(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Deploy{Syncer: Syncer(c), Routes: c.Routes(), Secret: rand.Text}).Run)
+	return Step((&step.Deploy{Layers: Layers(c), Routes: c.Routes(), Secret: rand.Text}).Run)
 }
 
 // Probe wires step.Probe.
@@ -84,9 +84,7 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document
 
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	follower := environment.Follower{Ledger: Ledger(c), Settings: c.Settings, Versions: c.Functions()}
-
-	return Step((&step.Promote{Follower: follower, Routes: c.Routes(), Roles: c.Control(),
+	return Step((&step.Promote{Ledger: Ledger(c), Events: Layers(c).Events, Routes: c.Routes(), Roles: c.Control(),
 		Schedules: c.Schedule()}).Run)
 }
 
@@ -97,7 +95,7 @@ func Drain(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
 
 // Rollback wires step.Rollback.
 func Rollback(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Rollback{Syncer: Syncer(c), Routes: c.Routes(), Roles: c.Control(),
+	return Step((&step.Rollback{Layers: Layers(c), Routes: c.Routes(), Roles: c.Control(),
 		Schedules: c.Schedule()}).Run)
 }
 
@@ -114,7 +112,7 @@ func Signal(c *aws.Cloud) Run[machine.Event, step.SignalResult] {
 }
 
 // Recover wires recovery.Recover.
-func Recover(c *aws.Cloud) Run[machine.Event, string] { return Recoverer(c).Run }
+func Recover(c *aws.Cloud) Run[machine.Event, recovery.Report] { return Recoverer(c).Run }
 
 // Recoverer is what Recover and Repair do about a dead execution.
 func Recoverer(c *aws.Cloud) *recovery.Recover {

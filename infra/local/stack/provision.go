@@ -35,6 +35,7 @@ func (s *Stack) provision(o Options) error {
 	}
 
 	s.Cloud.S3.CreateBucket(s.Settings.StateBucket, true)
+	s.Cloud.S3.SetVersioning(s.Settings.StateBucket)
 
 	for _, e := range sm.Environments() {
 		s.Cloud.S3.CreateBucket(s.Settings.SiteBuckets[e], false)

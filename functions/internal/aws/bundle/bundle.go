@@ -46,7 +46,7 @@ func (s *Store) Read(ctx context.Context, key string, limit int64) ([]byte, erro
 
 	var noKey *types.NoSuchKey
 	if errors.As(err, &noKey) {
-		return nil, fmt.Errorf("read s3://%s/%s: %w", s.bucket, key, ErrMissing)
+		return nil, statemachine.Corrupt(fmt.Sprintf("s3://%s/%s", s.bucket, key), ErrMissing)
 	}
 
 	if err != nil {

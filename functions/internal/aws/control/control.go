@@ -34,20 +34,24 @@ func New(client *ssm.Client, app string) *Parameter {
 	return &Parameter{client, statemachine.ControlParameter(app)}
 }
 
-// Get reads the roles and refuses what cannot be.
+// Get reads the roles. It is Corrupt where the parameter is missing or says something else.
 func (p *Parameter) Get(ctx context.Context) (statemachine.Control, error) {
 	out, err := p.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &p.name})
+	if awserr.Is(err, "ParameterNotFound") {
+		return statemachine.Control{}, statemachine.Corrupt("parameter "+p.name, err)
+	}
+
 	if err != nil {
 		return statemachine.Control{}, awserr.Wrap(err, "read parameter %s", p.name)
 	}
 
 	var c statemachine.Control
 	if err := statemachine.DecodeStrict([]byte(aws.ToString(out.Parameter.Value)), &c); err != nil {
-		return statemachine.Control{}, fmt.Errorf("read parameter %s: %w", p.name, err)
+		return statemachine.Control{}, statemachine.Corrupt("parameter "+p.name, err)
 	}
 
 	if err := check(c); err != nil {
-		return statemachine.Control{}, fmt.Errorf("read parameter %s: %w", p.name, err)
+		return statemachine.Control{}, statemachine.Corrupt("parameter "+p.name, err)
 	}
 
 	return c, nil

@@ -23,6 +23,8 @@ type api interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input,
 		...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput,
+		...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
 }
 
 // Store is the ledger in one bucket.
@@ -34,16 +36,18 @@ type Store struct {
 // New opens the ledger in the bucket.
 func New(client *s3.Client, bucket string) *Store { return &Store{client, bucket} }
 
-// Get reads an object and the ETag that the next Put needs. A missing object has no ETag and leaves
-// into untouched. (S3 says so only to who may list the bucket; to others it answers AccessDenied.)
+// Get reads an object and the ETag that the next Put needs. A missing object has no ETag and leaves into
+// untouched. One that was deleted has no ETag either, and into is what it was: the bucket keeps
+// versions. (S3 says that an object is missing only to who may list the bucket; to others it answers
+// AccessDenied.) The error is Corrupt where the object is not what the ledger writes.
 func (s *Store) Get(ctx context.Context, key string, into any) (etag string, err error) {
 	data, etag, err := s.read(ctx, key)
-	if err != nil || etag == "" {
+	if err != nil || data == nil {
 		return "", err
 	}
 
 	if err := statemachine.Decode(data, into); err != nil {
-		return "", fmt.Errorf("read s3://%s/%s: not what the ledger writes: %w", s.bucket, key, err)
+		return "", statemachine.Corrupt(fmt.Sprintf("s3://%s/%s", s.bucket, key), err)
 	}
 
 	return etag, nil
@@ -105,32 +109,46 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	return keys, nil
 }
 
-// Raw reads an object as it lies there, whatever it is; a missing one has no ETag.
+// Raw reads an object as it lies there, whatever it is. A missing one has no ETag and no data, a deleted
+// one no ETag and the data of its previous version.
 func (s *Store) Raw(ctx context.Context, key string) (data []byte, etag string, err error) {
 	return s.read(ctx, key)
 }
 
 func (s *Store) read(ctx context.Context, key string) (data []byte, etag string, err error) {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
-	if missing(err) {
+	data, etag, err = s.object(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+
+	switch {
+	case err == nil:
+		return data, etag, nil
+	case !missing(err):
+		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
+	case !deleted(err):
 		return nil, "", nil
 	}
 
+	data, _, err = s.Previous(ctx, key, func([]byte) bool { return true })
+
+	return data, "", err
+}
+
+func (s *Store) object(
+	ctx context.Context, in *s3.GetObjectInput,
+) (data []byte, etag string, err error) {
+	out, err := s.client.GetObject(ctx, in)
 	if err != nil {
-		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
+		return nil, "", err
 	}
 
 	defer out.Body.Close()
 
 	data, err = io.ReadAll(out.Body)
-	if err != nil {
-		return nil, "", awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
-	}
 
-	return data, aws.ToString(out.ETag), nil
+	return data, aws.ToString(out.ETag), err
 }
 
 func missing(err error) bool {
 	var noKey *types.NoSuchKey
+
 	return errors.As(err, &noKey) || awserr.Is(err, "NoSuchKey", "NotFound")
 }

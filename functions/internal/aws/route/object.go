@@ -41,7 +41,7 @@ func (o *Object) Put(ctx context.Context, r statemachine.Route,
 		return fmt.Errorf("look at the route: %w", err)
 	}
 
-	if r == before {
+	if etag != "" && r == before {
 		return nil
 	}
 

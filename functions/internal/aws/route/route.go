@@ -41,8 +41,8 @@ func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 
 	var r statemachine.Route
 	if err := json.Unmarshal([]byte(value), &r); err != nil {
-		return statemachine.Route{}, false, fmt.Errorf("read key %q of %s: not a route: %w",
-			statemachine.RouteKey, s.arn, err)
+		return statemachine.Route{}, false, statemachine.Corrupt(
+			fmt.Sprintf("key %q of %s", statemachine.RouteKey, s.arn), err)
 	}
 
 	return r, true, nil

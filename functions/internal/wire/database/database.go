@@ -41,8 +41,8 @@ func Contract(c *aws.Cloud) wire.Run[sm.StepInput, sm.Document] {
 // Repair wires doctor.Repair.
 func Repair(c *aws.Cloud) wire.Run[sm.RepairInput, sm.Diagnosis] {
 	return (&doctor.Repair{
-		Syncer: wire.Syncer(c), Recover: wire.Recoverer(c), Started: c.Machine(), Routes: c.Routes(), Roles: c.Control(), Archive: c.Ledger(),
-		Sees: doctor.Sees{Stage: c.Stages().Get, Page: c.Sites().Same}, Open: open(c),
+		Layers: wire.Layers(c), Recover: wire.Recoverer(c), Started: c.Machine(),
+		Routes: c.Routes(), Roles: c.Control(), Archive: c.Ledger(), Open: open(c),
 	}).Run
 }
 

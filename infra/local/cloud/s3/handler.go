@@ -17,19 +17,21 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = s.listBuckets(w)
 	case "ListObjectsV2":
 		err = s.listObjects(w, r, bucket)
+	case "ListObjectVersions":
+		err = s.listVersions(w, r, bucket)
 	case "HeadBucket":
 		_, _, err = s.keys(bucket)
 	case "GetBucketLocation":
 		err = s.bucketLocation(w, bucket)
 	case "DeleteObjects":
 		err = s.deleteObjects(w, r, bucket)
-	case "GetObject", "HeadObject":
+	case "GetObject", "GetObjectVersion", "HeadObject":
 		err = s.getObject(w, r, bucket, key)
 	case "PutObject":
 		err = s.putObject(w, r, bucket, key)
 	case "CopyObject":
 		err = s.copyObject(w, r, bucket, key)
-	case "DeleteObject":
+	case "DeleteObject", "DeleteObjectVersion":
 		err = s.deleteObject(w, r, bucket, key)
 	case "CreateMultipartUpload":
 		err = s.createUpload(w, r, bucket, key)
@@ -92,20 +94,23 @@ func (s *Service) Operation(r *http.Request) string {
 }
 
 var operations = map[string]string{
-	"GET account ":           "ListBuckets",
-	"GET bucket list":        "ListObjectsV2",
-	"GET bucket location":    "GetBucketLocation",
-	"HEAD bucket ":           "HeadBucket",
-	"POST bucket delete":     "DeleteObjects",
-	"GET object ":            "GetObject",
-	"HEAD object ":           "HeadObject",
-	"PUT object ":            "PutObject",
-	"PUT object copy":        "CopyObject",
-	"DELETE object ":         "DeleteObject",
-	"POST object uploads":    "CreateMultipartUpload",
-	"PUT object uploadId":    "UploadPart",
-	"POST object uploadId":   "CompleteMultipartUpload",
-	"DELETE object uploadId": "AbortMultipartUpload",
+	"GET account ":            "ListBuckets",
+	"GET bucket versions":     "ListObjectVersions",
+	"GET object versionId":    "GetObjectVersion",    // GetObject, which IAM
+	"DELETE object versionId": "DeleteObjectVersion", // calls so with a version
+	"GET bucket list":         "ListObjectsV2",
+	"GET bucket location":     "GetBucketLocation",
+	"HEAD bucket ":            "HeadBucket",
+	"POST bucket delete":      "DeleteObjects",
+	"GET object ":             "GetObject",
+	"HEAD object ":            "HeadObject",
+	"PUT object ":             "PutObject",
+	"PUT object copy":         "CopyObject",
+	"DELETE object ":          "DeleteObject",
+	"POST object uploads":     "CreateMultipartUpload",
+	"PUT object uploadId":     "UploadPart",
+	"POST object uploadId":    "CompleteMultipartUpload",
+	"DELETE object uploadId":  "AbortMultipartUpload",
 }
 
 // subresources are the query parameters that make another operation of a request.

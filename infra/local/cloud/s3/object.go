@@ -20,7 +20,7 @@ const (
 )
 
 func (s *Service) getObject(w http.ResponseWriter, r *http.Request, bucket, key string) error {
-	object, err := s.get(bucket, key)
+	object, err := s.current(w, r, bucket, key)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,22 @@ func (s *Service) getObject(w http.ResponseWriter, r *http.Request, bucket, key 
 	http.ServeContent(w, r, "", object.LastModified, bytes.NewReader(object.Body))
 
 	return nil
+}
+
+// current is the object that a GET asks for: the current version, or the one that it names.
+func (s *Service) current(
+	w http.ResponseWriter, r *http.Request, bucket, key string,
+) (Object, error) {
+	if id := r.URL.Query().Get("versionId"); id != "" {
+		return s.getVersion(w, bucket, key, id)
+	}
+
+	object, err := s.get(bucket, key)
+	if err != nil && refusalOf(err).Code == "NoSuchKey" && s.marked(bucket, key) {
+		w.Header().Set("x-amz-delete-marker", "true")
+	}
+
+	return object, err
 }
 
 func (s *Service) putObject(w http.ResponseWriter, r *http.Request, bucket, key string) error {
@@ -180,8 +196,15 @@ func (s *Service) copyObject(w http.ResponseWriter, r *http.Request, bucket, key
 }
 
 func (s *Service) deleteObject(w http.ResponseWriter, r *http.Request, bucket, key string) error {
-	if err := s.delete(bucket, key, conditions{ifMatch: r.Header.Get("If-Match")}); err != nil {
+	id := r.URL.Query().Get("versionId")
+
+	marked, err := s.delete(bucket, key, id, conditions{ifMatch: r.Header.Get("If-Match")})
+	if err != nil {
 		return err
+	}
+
+	if marked {
+		w.Header().Set("x-amz-delete-marker", "true")
 	}
 
 	w.WriteHeader(http.StatusNoContent)
@@ -216,7 +239,7 @@ func (s *Service) deleteObjects(w http.ResponseWriter, r *http.Request, bucket s
 	}{}
 
 	for _, o := range request.Objects {
-		switch err := s.delete(bucket, o.Key, conditions{ifMatch: o.ETag}); {
+		switch _, err := s.delete(bucket, o.Key, "", conditions{ifMatch: o.ETag}); {
 		case err == nil && !request.Quiet:
 			result.Deleted = append(result.Deleted, deleted{o.Key})
 		case err != nil:

@@ -34,6 +34,8 @@ type bucket struct {
 	Created     time.Time
 	EventBridge bool
 	Objects     map[string]Object
+	// Versions are those of each object, newest first; nil where versioning is off.
+	Versions map[string][]version
 }
 
 // Object is an object with what S3 keeps about it. Body is never changed in place.
@@ -138,6 +140,7 @@ func (s *Service) put(bucket, key string, object Object, when conditions, reason
 
 	b.Objects[key] = object
 	s.serial++
+	b.remember(key, version{ID: versionID(s.serial), Object: object})
 	serial, notify := s.serial, b.EventBridge && s.emit != nil
 	s.mu.Unlock()
 
@@ -149,23 +152,43 @@ func (s *Service) put(bucket, key string, object Object, when conditions, reason
 	return object, nil
 }
 
-func (s *Service) delete(bucket, key string, when conditions) error {
+// delete deletes an object, or a version of it for good. Marked tells whether a delete marker is left, or
+// was deleted.
+func (s *Service) delete(bucket, key, id string, when conditions) (marked bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	b := s.buckets[bucket]
 	if b == nil {
-		return noSuchBucket(bucket)
+		return false, noSuchBucket(bucket)
+	}
+
+	if id != "" {
+		marked := slices.ContainsFunc(b.Versions[key], func(v version) bool {
+			return v.ID == id && v.Marker
+		})
+		b.removeVersion(key, id)
+
+		return marked, nil
 	}
 
 	current, exists := b.Objects[key]
 	if err := when.check(key, current, exists); err != nil {
-		return err
+		return false, err
 	}
 
 	delete(b.Objects, key)
 
-	return nil
+	if b.Versions == nil {
+		return false, nil
+	}
+
+	s.serial++
+	marker := version{ID: versionID(s.serial), Marker: true}
+	marker.Object.LastModified = time.Now().UTC().Truncate(time.Second)
+	b.remember(key, marker)
+
+	return true, nil
 }
 
 // keys lists a bucket's keys in UTF-8 order, with a snapshot of its objects.

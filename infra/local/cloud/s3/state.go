@@ -21,9 +21,18 @@ func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 func (s *Service) Save(bodies kept.Bodies) State {
 	state := State{map[string]bucket{}, s.serial}
 	for name, b := range s.buckets {
-		state.Buckets[name] = bucket{b.Created, b.EventBridge, maps.Clone(b.Objects)}
+		state.Buckets[name] = bucket{b.Created, b.EventBridge, maps.Clone(b.Objects),
+			maps.Clone(b.Versions)}
 		for _, o := range b.Objects {
 			bodies[o.Digest] = o.Body
+		}
+
+		for _, versions := range b.Versions {
+			for _, v := range versions {
+				if !v.Marker {
+					bodies[v.Object.Digest] = v.Object.Body
+				}
+			}
 		}
 	}
 
@@ -43,6 +52,19 @@ func (s *Service) Load(state State, read kept.Read) (err error) {
 			}
 
 			b.Objects[key] = o
+		}
+
+		for key, versions := range b.Versions {
+			for i := range versions {
+				if versions[i].Marker {
+					continue
+				}
+
+				o := &versions[i].Object
+				if o.Body, err = read(o.Digest); err != nil {
+					return fmt.Errorf("version %s of s3://%s/%s: %w", versions[i].ID, name, key, err)
+				}
+			}
 		}
 
 		s.buckets[name] = &b
