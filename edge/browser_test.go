@@ -119,7 +119,7 @@ func (d *deployed) serve(t *testing.T) string {
 
 			return map[string]string{"alias": d.aliases[e]}, true
 		},
-		Invoke: func(_ context.Context, function string, _ []byte) ([]byte, string, error) {
+		Invoke: func(_ context.Context, _, function string, _ []byte) ([]byte, string, error) {
 			release := map[string]string{"a": "v1", "b": "v2"}[function[strings.LastIndexByte(function, ':')+
 				1:]]
 

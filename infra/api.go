@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"lockstep/infra/config"
@@ -18,28 +19,27 @@ import (
 // newAPI makes the REST API with a stage per environment. Its routes are one OpenAPI body, so that
 // their number is not that of its resources. Functions are named and not referred to: a new one
 // needs no export of another stack.
-func (l *Lockstep) newAPI() {
+func (l *Lockstep) newAPI() (api awsapigateway.CfnRestApi, stages []constructs.IDependable) {
 	body := l.openAPI()
-	l.api = awsapigateway.NewCfnRestApi(l.scope, jsii.String("Api"), &awsapigateway.CfnRestApiProps{
+
+	api = awsapigateway.NewCfnRestApi(l.scope, jsii.String("Api"), &awsapigateway.CfnRestApiProps{
 		Name: &l.config.App, Body: body, FailOnWarnings: true,
 		Description: jsii.String("Each stage calls the functions by the alias that its stage " +
 			"variable names."),
 		EndpointConfiguration: &awsapigateway.CfnRestApi_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
 	})
-
-	l.settings.API = *l.api.Ref()
 	if n := resources(l.routes()); n > resourceQuota {
-		awscdk.Annotations_Of(l.api).AddWarningV2(jsii.String("lockstep:resources"),
-			jsii.String(fmt.Sprintf(
-				"lockstep.functions: found %d resources in their routes, expected at most %d: for more, have "+
-					"the quota \"Resources per API\" of API Gateway raised before you deploy", n, resourceQuota)))
+		warning := fmt.Sprintf("lockstep.functions: found %d resources in their routes, "+
+			"expected at most %d: for more, have the quota \"Resources per API\" of API Gateway raised "+
+			"before you deploy", n, resourceQuota)
+		awscdk.Annotations_Of(api).AddWarningV2(jsii.String("lockstep:resources"), &warning)
 	}
 	// A deployment is a snapshot of the body: another needs another.
 	snapshot, _ := json.Marshal(awscdk.Stack_Of(l.scope).Resolve(body))
 	sum := sha256.Sum256(snapshot)
 	deployment := awsapigateway.NewCfnDeployment(l.scope,
 		jsii.String("ApiDeployment"+hex.EncodeToString(sum[:5])), &awsapigateway.CfnDeploymentProps{
-			RestApiId: l.api.Ref(), Description: jsii.String("The routes of " + l.config.App + "."),
+			RestApiId: api.Ref(), Description: jsii.String("The routes of " + l.config.App + "."),
 		})
 
 	var domain awsapigateway.CfnDomainName
@@ -58,11 +58,12 @@ func (l *Lockstep) newAPI() {
 		// Without variables: they are the releases' to set, once the custom resource has made them.
 		stage := awsapigateway.NewCfnStage(l.scope, jsii.String("ApiStage"+letter(e)),
 			&awsapigateway.CfnStageProps{
-				RestApiId: l.api.Ref(), DeploymentId: deployment.Ref(), StageName: jsii.String(e.Stage()),
+				RestApiId: api.Ref(), DeploymentId: deployment.Ref(), StageName: jsii.String(e.Stage()),
 				Description: jsii.String("Environment " + string(e) + "."),
 				MethodSettings: []any{&awsapigateway.CfnStage_MethodSettingProperty{HttpMethod: jsii.String("*"),
 					ResourcePath: jsii.String("/*"), MetricsEnabled: true}},
 			})
+		stages = append(stages, stage)
 		accept(stage, "AwsSolutions-APIG1", "It would need a role for the whole account, which other "+
 			"stacks share; the distribution logs every request.")
 		accept(stage, "AwsSolutions-APIG6", "It would need a role for the whole account, which other "+
@@ -72,17 +73,20 @@ func (l *Lockstep) newAPI() {
 		if domain != nil {
 			awsapigateway.NewCfnBasePathMapping(l.scope, jsii.String("ApiPath"+letter(e)),
 				&awsapigateway.CfnBasePathMappingProps{
-					DomainName: domain.Ref(), RestApiId: l.api.Ref(), Stage: stage.Ref(), BasePath: jsii.String(e.Stage()),
+					DomainName: domain.Ref(), RestApiId: api.Ref(), Stage: stage.Ref(),
+					BasePath: jsii.String(e.Stage()),
 				})
 		}
 	}
 
-	accept(l.api, "AwsSolutions-APIG2", "The functions validate what they are sent: the API is a "+
-		"proxy for them.")
+	accept(api, "AwsSolutions-APIG2",
+		"The functions validate what they are sent: the API is a proxy for them.")
+
+	return api, stages
 }
 
-func (l *Lockstep) apiHost() string {
-	return *l.api.Ref() + ".execute-api." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX()
+func apiHost(api awsapigateway.CfnRestApi) string {
+	return *api.Ref() + ".execute-api." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX()
 }
 
 // resourceQuota is how many resources API Gateway lets an API have, unless it was asked for more.

@@ -11,17 +11,18 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, which finds the
-// route in a key-value store. Others get a behaviour that no viewer asks for: an origin that none
-// names, the router could not select.
-func (l *Lockstep) cloudFrontFunction(others map[string]*awscloudfront.BehaviorOptions) *awscloudfront.BehaviorOptions {
+// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, and the ARN of the
+// key-value store where that finds the route. Others get a behaviour that no viewer asks for: the
+// router can select no origin that no behaviour names.
+func (l *Lockstep) cloudFrontFunction(
+	b buckets, others map[string]*awscloudfront.BehaviorOptions,
+) (site *awscloudfront.BehaviorOptions, keyValue string) {
 	store := awscloudfront.NewKeyValueStore(l.scope, jsii.String("Route"),
 		&awscloudfront.KeyValueStoreProps{
 			KeyValueStoreName: l.inRegion(),
 			Comment: jsii.String("Which share of the viewers goes to which environment of " +
 				l.config.App + "."),
 		})
-	l.settings.KeyValue = *store.KeyValueStoreArn()
 
 	code, err := edge.CloudFront(l.edgeOptions())
 	if err != nil {
@@ -33,20 +34,21 @@ func (l *Lockstep) cloudFrontFunction(others map[string]*awscloudfront.BehaviorO
 		Runtime: awscloudfront.FunctionRuntime_JS_2_0(), KeyValueStore: store,
 		Comment: jsii.String("Routes documents by the viewer's bucket; all else follows its document."),
 	})
+	cache := l.siteCache()
 	access := awscloudfront.NewS3OriginAccessControl(l.scope, jsii.String("SiteAccess"),
 		&awscloudfront.S3OriginAccessControlProps{OriginAccessControlName: l.inRegion()})
 	bucket := func(e sm.Environment) *awscloudfront.BehaviorOptions {
-		return l.siteBehavior(awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(l.sites[e],
+		return siteBehavior(awscloudfrontorigins.S3BucketOrigin_WithOriginAccessControl(b.sites[e],
 			&awscloudfrontorigins.S3BucketOriginWithOACProps{
 				OriginId: siteOrigin(e), OriginAccessControl: access,
-			}))
+			}), cache)
 	}
-	site := bucket(sm.A)
+	site = bucket(sm.A)
 	site.FunctionAssociations = &[]*awscloudfront.FunctionAssociation{
 		{EventType: awscloudfront.FunctionEventType_VIEWER_REQUEST, Function: router},
 		{EventType: awscloudfront.FunctionEventType_VIEWER_RESPONSE, Function: router},
 	}
 	others["/.lockstep/site-b"] = bucket(sm.B)
 
-	return site
+	return site, *store.KeyValueStoreArn()
 }

@@ -61,7 +61,6 @@ func (l *Lockstep) dashboard() {
 func (l *Lockstep) graphed(name, stat string, e sm.Environment) awscloudwatch.IMetric {
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 		Namespace: jsii.String("AWS/ApiGateway"), MetricName: &name, Statistic: &stat, Label: jsii.String("environment " + string(e)),
-		DimensionsMap: &map[string]*string{"ApiName": &l.settings.APIName,
-			"Stage": jsii.String(e.Stage())},
+		DimensionsMap: &map[string]*string{"ApiName": &l.config.App, "Stage": jsii.String(e.Stage())},
 	})
 }

@@ -15,18 +15,26 @@ type database struct {
 	subnets, securityGroups []*string
 }
 
-func (l *Lockstep) newDatabase() {
-	switch d := l.config.Database; {
-	case d == nil:
-		return
-	case d.New != nil:
-		l.database = l.aurora(*d.New)
-	default:
-		l.database = &database{secret: d.Secret, subnets: *jsii.Strings(d.VPC.Subnets...),
-			securityGroups: *jsii.Strings(d.VPC.SecurityGroups...)}
+// secretARN is empty where there is no database.
+func (d *database) secretARN() string {
+	if d == nil {
+		return ""
 	}
 
-	l.settings.Database = l.config.Database.Settings(l.database.secret)
+	return d.secret
+}
+
+// newDatabase is nil for an application without one.
+func (l *Lockstep) newDatabase() *database {
+	switch d := l.config.Database; {
+	case d == nil:
+		return nil
+	case d.New != nil:
+		return l.aurora(*d.New)
+	default:
+		subnets, groups := jsii.Strings(d.VPC.Subnets...), jsii.Strings(d.VPC.SecurityGroups...)
+		return &database{d.Secret, *subnets, *groups}
+	}
 }
 
 // aurora is a new PostgreSQL that scales to zero, in a network of its own, whose functions reach

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfrontorigins"
@@ -18,24 +19,32 @@ import (
 // apart.
 const environmentHeader = "x-lockstep-env"
 
-// newDistribution makes what viewers meet first: the site, routed at the edge, and the API
-// below it, where nothing is cross-origin.
-func (l *Lockstep) newDistribution() {
-	var site *awscloudfront.BehaviorOptions
+// site is where viewers go.
+type site struct {
+	url      string
+	domain   string // of the distribution
+	keyValue string // ARN of the store of the route; empty where Lambda@Edge routes
+}
+
+// newDistribution makes what viewers meet first: the site, routed at the edge, and the API below
+// it, where nothing is cross-origin.
+func (l *Lockstep) newDistribution(b buckets, api awsapigateway.CfnRestApi) (made site) {
+	var behavior *awscloudfront.BehaviorOptions
 
 	others := map[string]*awscloudfront.BehaviorOptions{}
 
 	if l.config.Router == config.LambdaEdge {
-		site = l.lambdaEdge()
+		behavior = l.lambdaEdge(b)
 	} else {
-		site = l.cloudFrontFunction(others)
+		behavior, made.keyValue = l.cloudFrontFunction(b, others)
 	}
 
-	stages := awscloudfrontorigins.NewHttpOrigin(jsii.String(l.apiHost()),
-		&awscloudfrontorigins.HttpOriginProps{
-			OriginId: jsii.String("api"), ProtocolPolicy: awscloudfront.OriginProtocolPolicy_HTTPS_ONLY,
-			OriginSslProtocols: &[]awscloudfront.OriginSslPolicy{awscloudfront.OriginSslPolicy_TLS_V1_2},
-		})
+	host := apiHost(api)
+
+	stages := awscloudfrontorigins.NewHttpOrigin(&host, &awscloudfrontorigins.HttpOriginProps{
+		OriginId: jsii.String("api"), ProtocolPolicy: awscloudfront.OriginProtocolPolicy_HTTPS_ONLY,
+		OriginSslProtocols: &[]awscloudfront.OriginSslPolicy{awscloudfront.OriginSslPolicy_TLS_V1_2},
+	})
 	for _, e := range sm.Environments() {
 		others["/"+e.Stage()+"/*"] = &awscloudfront.BehaviorOptions{
 			Origin: stages, AllowedMethods: awscloudfront.AllowedMethods_ALLOW_ALL(),
@@ -46,13 +55,13 @@ func (l *Lockstep) newDistribution() {
 	}
 
 	props := &awscloudfront.DistributionProps{
-		Comment: jsii.String(l.config.App), DefaultBehavior: site, AdditionalBehaviors: &others,
+		Comment: jsii.String(l.config.App), DefaultBehavior: behavior, AdditionalBehaviors: &others,
 		ErrorResponses: errorsUncached(), HttpVersion: awscloudfront.HttpVersion_HTTP2_AND_3,
 	}
 
 	logged := logsTo(*awscdk.Stack_Of(l.scope).Region())
 	if logged {
-		props.LogBucket, props.LogFilePrefix = l.logs, jsii.String("viewers/")
+		props.LogBucket, props.LogFilePrefix = b.logs, jsii.String("viewers/")
 	}
 
 	if d := l.config.Domains.Site; d != nil {
@@ -62,29 +71,31 @@ func (l *Lockstep) newDistribution() {
 			jsii.String("SiteCertificate"), &d.Certificate)
 	}
 
-	l.distribution = awscloudfront.NewDistribution(l.scope, jsii.String("Distribution"), props)
+	distribution := awscloudfront.NewDistribution(l.scope, jsii.String("Distribution"), props)
+	made.domain = *distribution.DistributionDomainName()
 
-	l.settings.SiteURL = "https://" + *l.distribution.DistributionDomainName()
+	made.url = "https://" + made.domain
 	if d := l.config.Domains.Site; d != nil {
-		l.settings.SiteURL = "https://" + d.Name
+		made.url = "https://" + d.Name
 	} else {
-		accept(l.distribution, "AwsSolutions-CFR4",
+		accept(distribution, "AwsSolutions-CFR4",
 			"Without a domain of its own CloudFront's certificate is all there is.")
 	}
 
 	if l.config.Router == config.LambdaEdge {
-		accept(l.distribution, "AwsSolutions-CFR7",
-			"Origin access control does not sign for an origin that Lambda@Edge switched to; an identity "+
-				"reads the buckets.")
+		accept(distribution, "AwsSolutions-CFR7", "Origin access control does not sign for an "+
+			"origin that Lambda@Edge switched to; an identity reads the buckets.")
 	}
 
 	if !logged {
-		accept(l.distribution, "AwsSolutions-CFR3",
+		accept(distribution, "AwsSolutions-CFR3",
 			"CloudFront delivers no logs to a bucket in this Region.")
 	}
 
-	accept(l.distribution, "AwsSolutions-CFR1", "The application decides which countries it serves.")
-	accept(l.distribution, "AwsSolutions-CFR2", "The application decides whether it needs a firewall.")
+	accept(distribution, "AwsSolutions-CFR1", "The application decides which countries it serves.")
+	accept(distribution, "AwsSolutions-CFR2", "The application decides whether it needs a firewall.")
+
+	return made
 }
 
 // logsTo tells whether CloudFront delivers logs to buckets in a Region: it refuses those that
@@ -98,22 +109,26 @@ func logsTo(region string) bool {
 	}, region)
 }
 
-// siteBehavior is how the site is served from wherever the router says.
-func (l *Lockstep) siteBehavior(origin awscloudfront.IOrigin) *awscloudfront.BehaviorOptions {
-	if l.siteCache == nil {
-		l.siteCache = awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"),
-			&awscloudfront.CachePolicyProps{
-				CachePolicyName: l.inRegion(),
-				Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
-				HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
-				MinTtl:          awscdk.Duration_Seconds(jsii.Number(0)), DefaultTtl: awscdk.Duration_Seconds(jsii.Number(0)),
-				MaxTtl:                     awscdk.Duration_Days(jsii.Number(365)),
-				EnableAcceptEncodingBrotli: jsii.Bool(true), EnableAcceptEncodingGzip: jsii.Bool(true),
-			})
+// siteCache keeps one entry per environment.
+func (l *Lockstep) siteCache() awscloudfront.CachePolicy {
+	none := awscdk.Duration_Seconds(jsii.Number(0))
+	props := &awscloudfront.CachePolicyProps{
+		CachePolicyName: l.inRegion(),
+		Comment:         jsii.String("One entry per environment; how long is for the objects to say."),
+		HeaderBehavior:  awscloudfront.CacheHeaderBehavior_AllowList(jsii.String(environmentHeader)),
+		MinTtl:          none, DefaultTtl: none, MaxTtl: awscdk.Duration_Days(jsii.Number(365)),
+		EnableAcceptEncodingBrotli: jsii.Bool(true), EnableAcceptEncodingGzip: jsii.Bool(true),
 	}
 
+	return awscloudfront.NewCachePolicy(l.scope, jsii.String("SiteCache"), props)
+}
+
+// siteBehavior is how the site is served from wherever the router says.
+func siteBehavior(
+	origin awscloudfront.IOrigin, cache awscloudfront.CachePolicy,
+) *awscloudfront.BehaviorOptions {
 	return &awscloudfront.BehaviorOptions{
-		Origin: origin, CachePolicy: l.siteCache, Compress: jsii.Bool(true),
+		Origin: origin, CachePolicy: cache, Compress: jsii.Bool(true),
 		ResponseHeadersPolicy: awscloudfront.ResponseHeadersPolicy_SECURITY_HEADERS(),
 		ViewerProtocolPolicy:  awscloudfront.ViewerProtocolPolicy_REDIRECT_TO_HTTPS,
 	}

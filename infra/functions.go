@@ -25,9 +25,9 @@ const shelves = 16
 
 // functions makes the application's functions, and each one's alarms, in nested stacks: one stack
 // holds 500 resources. Which stack is hashed from the name, so that a new function changes one of
-// them and moves none.
-func (l *Lockstep) functions() []awscdk.NestedStack {
-	stacks := map[uint32]awscdk.NestedStack{}
+// them and moves none. The roles are by the names of the functions.
+func (l *Lockstep) functions(d *database) (map[string]awsiam.Role, []constructs.IDependable) {
+	roles, stacks := map[string]awsiam.Role{}, map[uint32]awscdk.NestedStack{}
 
 	for _, f := range l.config.Functions {
 		shelf := shelfOf(f.Name)
@@ -40,20 +40,20 @@ func (l *Lockstep) functions() []awscdk.NestedStack {
 
 		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
 		if f.Existing == "" {
-			l.function(scope, f)
+			roles[f.Name] = l.function(scope, f, d)
 		}
 
 		for _, a := range l.config.FunctionAlarms(f) {
-			l.alarm(scope, a)
+			alarm(scope, a)
 		}
 	}
 
-	var list []awscdk.NestedStack
+	var list []constructs.IDependable
 	for _, shelf := range slices.Sorted(maps.Keys(stacks)) {
 		list = append(list, stacks[shelf])
 	}
 
-	return list
+	return roles, list
 }
 
 func shelfOf(name string) uint32 {
@@ -65,7 +65,9 @@ func shelfOf(name string) uint32 {
 
 // function makes a function with a placeholder for code: versions and aliases are the releases' to
 // make.
-func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
+func (l *Lockstep) function(
+	scope constructs.Construct, f config.Function, d *database,
+) awsiam.Role {
 	name := l.config.Lambda(f)
 	log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
 	statements := []awsiam.PolicyStatement{writesLog(log)}
@@ -79,16 +81,16 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 
 	var network any
 
-	if l.database != nil {
-		environment[config.DatabaseSecretKey] = &l.database.secret
-		statements = append(statements, allow([]string{"secretsmanager:GetSecretValue"},
-			l.database.secret), inVPC())
-		network = &awslambda.CfnFunction_VpcConfigProperty{SubnetIds: &l.database.subnets,
-			SecurityGroupIds: &l.database.securityGroups}
+	if d != nil {
+		environment[config.DatabaseSecretKey] = &d.secret
+		reads := allow([]string{"secretsmanager:GetSecretValue"}, d.secret)
+		statements = append(statements, reads, inVPC())
+		network = &awslambda.CfnFunction_VpcConfigProperty{
+			SubnetIds: &d.subnets, SecurityGroupIds: &d.securityGroups,
+		}
 	}
 
 	role := lambdaRole(scope, "The function "+name+".", statements)
-	l.Roles[f.Name] = role
 	l.acceptWide(role, statements)
 	code := awss3assets.NewAsset(scope, jsii.String("Code"),
 		&awss3assets.AssetProps{Path: jsii.String(l.code.placeholder())})
@@ -104,6 +106,8 @@ func (l *Lockstep) function(scope constructs.Construct, f config.Function) {
 	if !strings.HasPrefix(f.Runtime, "provided.") {
 		accept(function, "AwsSolutions-L1", "The application decides when it moves to a newer runtime.")
 	}
+
+	return role
 }
 
 // consumes lets a function take messages from the queues and streams that call it: Lambda asks for

@@ -5,8 +5,10 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
+	"lockstep/infra/config"
 	sm "lockstep/statemachine"
 )
 
@@ -20,7 +22,7 @@ const tokens = "token.actions.githubusercontent.com"
 
 // continuousIntegration makes the role that the workflows of one branch assume, without a key that
 // could be lost. It may upload a bundle and put one kind of event.
-func (l *Lockstep) continuousIntegration() {
+func (l *Lockstep) continuousIntegration(bucket awss3.Bucket) {
 	g := l.config.GitHub
 	if g == nil {
 		return
@@ -34,8 +36,8 @@ func (l *Lockstep) continuousIntegration() {
 			}).AttrArn()
 	}
 
-	state := *l.state.BucketArn()
-	bus := allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus))
+	state := *bucket.BucketArn()
+	bus := allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+config.DefaultBus))
 	when(bus, "StringEquals", "events:source", sm.SourceCI)
 	when(bus, "StringEquals", "events:detail-type", sm.DetailMerge)
 	role := awsiam.NewRole(l.scope, jsii.String("ReleaseRole"), &awsiam.RoleProps{
@@ -59,6 +61,7 @@ func (l *Lockstep) continuousIntegration() {
 		Description: jsii.String("The role that the workflow release.yml assumes."), Value: role.RoleArn(),
 	})
 	awscdk.NewCfnOutput(l.scope, jsii.String("StateBucket"), &awscdk.CfnOutputProps{
-		Description: jsii.String("The bucket that the workflow release.yml uploads to."), Value: l.state.BucketName(),
+		Description: jsii.String("The bucket that the workflow release.yml uploads to."),
+		Value:       bucket.BucketName(),
 	})
 }

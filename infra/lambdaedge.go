@@ -33,10 +33,10 @@ const edgeRegion = "us-east-1"
 // must know at its first event is written into its code: the Region and the access point of the
 // route, whose name we choose, as CloudFormation chooses the bucket's. The buckets' names reach it
 // with each request to an origin.
-func (l *Lockstep) lambdaEdge() *awscloudfront.BehaviorOptions {
+func (l *Lockstep) lambdaEdge(b buckets) *awscloudfront.BehaviorOptions {
 	account, region := environmentOf(l.scope)
 	function, role := l.edgeFunction(account, region)
-	l.routeAccess(role, account, region)
+	l.routeAccess(b.state, role, account, region)
 
 	identity := awscloudfront.NewOriginAccessIdentity(l.scope, jsii.String("Identity"),
 		&awscloudfront.OriginAccessIdentityProps{
@@ -45,18 +45,18 @@ func (l *Lockstep) lambdaEdge() *awscloudfront.BehaviorOptions {
 
 	names := map[string]*string{}
 	for _, e := range sm.Environments() {
-		names["x-lockstep-site-"+string(e)] = l.sites[e].BucketRegionalDomainName()
+		names["x-lockstep-site-"+string(e)] = b.sites[e].BucketRegionalDomainName()
 	}
 
 	origin := func(e sm.Environment) awscloudfront.IOrigin {
-		return awscloudfrontorigins.S3BucketOrigin_WithOriginAccessIdentity(l.sites[e],
+		return awscloudfrontorigins.S3BucketOrigin_WithOriginAccessIdentity(b.sites[e],
 			&awscloudfrontorigins.S3BucketOriginWithOAIProps{
 				OriginId: siteOrigin(e), OriginAccessIdentity: identity, CustomHeaders: &names,
 			})
 	}
-	site := l.siteBehavior(awscloudfrontorigins.NewOriginGroup(&awscloudfrontorigins.OriginGroupProps{
+	site := siteBehavior(awscloudfrontorigins.NewOriginGroup(&awscloudfrontorigins.OriginGroupProps{
 		PrimaryOrigin: origin(sm.A), FallbackOrigin: origin(sm.B), FallbackStatusCodes: &[]*float64{jsii.Number(403)},
-	}))
+	}), l.siteCache())
 	site.OriginRequestPolicy = awscloudfront.NewOriginRequestPolicy(l.scope,
 		jsii.String("SiteOrigins"), &awscloudfront.OriginRequestPolicyProps{
 			OriginRequestPolicyName: l.inRegion(),
@@ -157,21 +157,21 @@ func (l *Lockstep) edgeCode(account, region string) string {
 
 // routeAccess makes the access point by which the function finds the route, and lets it through to
 // that one object.
-func (l *Lockstep) routeAccess(role awsiam.Role, account, region string) {
+func (l *Lockstep) routeAccess(state awss3.Bucket, role awsiam.Role, account, region string) {
 	awss3.NewCfnAccessPoint(l.scope, jsii.String("RouteAccess"), &awss3.CfnAccessPointProps{
-		Name: jsii.String("lockstep-" + l.config.App), Bucket: l.state.BucketName(),
+		Name: jsii.String(l.config.Name()), Bucket: state.BucketName(),
 		PublicAccessBlockConfiguration: &awss3.CfnAccessPoint_PublicAccessBlockConfigurationProperty{
 			BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true,
 		},
 	})
-	reads := allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
+	reads := allow([]string{"s3:GetObject"}, *state.BucketArn()+"/"+sm.RouteObject)
 	// By its ARN: the role is in the stack of the function, which is deployed before this one.
 	reads.AddArnPrincipal(jsii.String("arn:aws:iam::" + account + ":role/" +
 		edgeRole(l.config.App, region)))
-	l.state.AddToResourcePolicy(reads)
+	state.AddToResourcePolicy(reads)
 
 	if *awscdk.Stack_Of(role).Node().Addr() == *awscdk.Stack_Of(l.scope).Node().Addr() {
-		l.state.Policy().Node().AddDependency(role) // S3 refuses a policy for who is not there
+		state.Policy().Node().AddDependency(role) // S3 refuses a policy for who is not there
 	}
 }
 

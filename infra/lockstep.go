@@ -2,8 +2,8 @@
 // this repository, infra/app, is one around it.
 //
 // Whatever a release moves is not in the template: versions, aliases, the stages' variables, the
-// route and the control parameter are made by the custom resource (infra/provision) where they are
-// missing, and from then on belong to the releases. So no later deployment of the template can
+// route and the control parameter are made by the custom resource (infra/customresource) where they
+// are missing, and from then on belong to the releases. So no later deployment of the template can
 // move traffic.
 package infra
 
@@ -11,13 +11,8 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -39,22 +34,16 @@ type Lockstep struct {
 	// Topic hears of every transition of a release.
 	Topic awssns.Topic
 
-	scope    constructs.Construct
-	config   config.Config
-	code     Code
-	settings sm.Settings
+	scope  constructs.Construct
+	config config.Config
+	code   Code
+}
 
-	logs         awss3.Bucket
-	state        awss3.Bucket
-	sites        map[sm.Environment]awss3.Bucket
-	siteCache    awscloudfront.CachePolicy
-	distribution awscloudfront.Distribution
-	api          awsapigateway.CfnRestApi
-	database     *database
-	machine      awsstepfunctions.IStateMachine
-	lambdas      map[sm.Task]awslambda.Function
-	scheduler    awsiam.Role
-	undelivered  []string // names of queues for what reached nobody
+// application is the application's side, on which Lockstep's Lambdas work.
+type application struct {
+	settings sm.Settings
+	buckets  buckets
+	database *database // nil where there is none
 }
 
 // NewLockstep stands an application and its Lockstep up in the scope's stack. It panics, as
@@ -69,63 +58,69 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	}
 
 	l := &Lockstep{
-		scope: constructs.NewConstruct(scope, jsii.String(id)), Roles: map[string]awsiam.Role{},
-		config: props.Config, code: props.Code, settings: props.Config.Settings(),
-		sites: map[sm.Environment]awss3.Bucket{}, lambdas: map[sm.Task]awslambda.Function{},
+		scope: constructs.NewConstruct(scope, jsii.String(id)), config: props.Config, code: props.Code,
 	}
 	// Access logs come by the bucket's policy, not by its list, wherever the construct stands.
 	l.scope.Node().SetContext(jsii.String("@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy"), true)
-	l.buckets()
-	l.newDatabase()
-	l.newAPI()
-	l.newDistribution()
-	l.schedules()
-	stacks := l.functions()
-	l.steps()
-	l.newMachine()
-	l.rules()
-	l.notifications()
-	l.alarms()
+
+	buckets, database, scheduler := l.newBuckets(), l.newDatabase(), l.newSchedules()
+	api, stages := l.newAPI()
+	site := l.newDistribution(buckets, api)
+	settings := l.config.Settings(config.Places{
+		StateBucket: *buckets.state.BucketName(), SiteBuckets: buckets.siteNames(), SiteURL: site.url,
+		API: *api.Ref(), KeyValue: site.keyValue, Machine: l.machineARN(), SchedulerRole: scheduler,
+		Secret: database.secretARN(),
+	})
+	a := application{settings, buckets, database}
+
+	l.Topic = l.notifications()
+	l.alarms(settings.SiteBuckets)
 	l.dashboard()
-	l.continuousIntegration()
-	l.events(l.provision(stacks))
-	l.undeliveredAlarm()
-	l.outputs()
+	l.continuousIntegration(buckets.state)
+
+	lambdas := l.steps(a)
+	l.rules(settings, l.newMachine(lambdas), lambdas)
+	roles, functions := l.functions(database)
+	l.Roles = roles
+	l.events(l.provision(a, functions, stages))
+	l.undeliveredAlarm(settings)
+	l.outputs(settings, site)
 
 	return l
 }
 
 // outputs are what a person needs next.
-func (l *Lockstep) outputs() {
+func (l *Lockstep) outputs(s sm.Settings, at site) {
 	say := func(id, description string, value string) {
 		awscdk.NewCfnOutput(l.scope, jsii.String(id),
 			&awscdk.CfnOutputProps{Description: &description, Value: &value})
 	}
-	say("Site", "Where viewers go.", l.settings.SiteURL)
+	say("Site", "Where viewers go.", s.SiteURL)
 
 	if d := l.config.Domains.Site; d != nil {
-		say("SiteDomainTarget", "Point "+d.Name+" here.", *l.distribution.DistributionDomainName())
+		say("SiteDomainTarget", "Point "+d.Name+" here.", at.domain)
 	}
 
 	for _, e := range sm.Environments() {
-		say("Api"+letter(e), "The API of environment "+string(e)+".", l.settings.SiteURL+"/"+e.Stage())
+		say("Api"+letter(e), "The API of environment "+string(e)+".", s.SiteURL+"/"+e.Stage())
 
 		if d := l.config.Domains.API; d != nil {
-			say("ApiDomain"+letter(e), "The same under the API's own domain.", "https://"+d.Name+"/"+
-				e.Stage())
+			url := "https://" + d.Name + "/" + e.Stage()
+			say("ApiDomain"+letter(e), "The same under the API's own domain.", url)
 		}
 	}
 
-	say("Console", "The releases in the console.",
-		fmt.Sprintf("https://%s.console.aws.amazon.com/states/home?region=%s#/statemachines/view/%s",
-			*awscdk.Aws_REGION(), *awscdk.Aws_REGION(), l.settings.Machine))
-	say("Release", "How to release what a folder holds.", "LOCKSTEP_STATE_BUCKET="+
-		*l.state.BucketName()+" lockstep release DIR")
+	region := *awscdk.Aws_REGION()
+	say("Console", "The releases in the console.", fmt.Sprintf(
+		"https://%s.console.aws.amazon.com/states/home?region=%s#/statemachines/view/%s",
+		region, region, s.Machine))
+	say("Release", "How to release what a folder holds.",
+		"LOCKSTEP_STATE_BUCKET="+s.StateBucket+" lockstep release DIR")
 }
 
 // inRegion is the name of what the account has once in all Regions: CloudFront's, and dashboards.
 func (l *Lockstep) inRegion() *string {
-	return jsii.String("lockstep-" + l.config.App + "-" + *awscdk.Stack_Of(l.scope).Region())
+	return jsii.String(l.config.Name() + "-" + *awscdk.Stack_Of(l.scope).Region())
 }
 
 // letter is an environment as ids of constructs have it.

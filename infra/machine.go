@@ -3,6 +3,7 @@ package infra
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
@@ -10,10 +11,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// schedules makes the group of the ramp's one-time schedules and the role as which they answer the
-// machine.
-func (l *Lockstep) schedules() {
-	name := "lockstep-" + l.config.App
+// newSchedules makes the group of the ramp's one-time schedules and returns the ARN of the role as
+// which they answer the machine.
+func (l *Lockstep) newSchedules() string {
+	name := l.config.Name()
 	awsscheduler.NewCfnScheduleGroup(l.scope, jsii.String("Schedules"),
 		&awsscheduler.CfnScheduleGroupProps{Name: &name})
 	group := arn("scheduler", "schedule-group/"+name)
@@ -21,24 +22,27 @@ func (l *Lockstep) schedules() {
 		&awsiam.ServicePrincipalOpts{
 			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Aws_ACCOUNT_ID(), "aws:SourceArn": group}},
 		})
-	l.scheduler = awsiam.NewRole(l.scope, jsii.String("SchedulerRole"), &awsiam.RoleProps{
+	role := awsiam.NewRole(l.scope, jsii.String("SchedulerRole"), &awsiam.RoleProps{
 		AssumedBy: principal, Description: jsii.String("The end of a bake, for " + l.config.App + "."),
 		InlinePolicies: inline([]awsiam.PolicyStatement{allow([]string{"states:SendTaskSuccess"},
 			l.machineARN())}),
 	})
-	l.settings.Schedules = sm.Schedules{Group: name, Role: *l.scheduler.RoleArn()}
+
+	return *role.RoleArn()
 }
 
 // newMachine makes the state machine of the one definition. It calls its Lambdas by version: an
 // execution keeps the definition that it began with, and so never mixes two versions of Lockstep.
-func (l *Lockstep) newMachine() {
-	name := "lockstep-" + l.config.App
+func (l *Lockstep) newMachine(
+	lambdas map[sm.Task]awslambda.Function,
+) awsstepfunctions.IStateMachine {
+	name := l.config.Name()
 	log := l.logGroup(l.scope, "MachineLog", "/aws/vendedlogs/states/"+name)
 
 	substitutions, callable := map[string]*string{}, []string{}
 	for _, task := range sm.Tasks() {
-		substitutions[string(task)] = l.lambdas[task].CurrentVersion().FunctionArn()
-		callable = append(callable, *l.lambdas[task].FunctionArn()+":*")
+		substitutions[string(task)] = lambdas[task].CurrentVersion().FunctionArn()
+		callable = append(callable, *lambdas[task].FunctionArn()+":*")
 	}
 
 	role := awsiam.NewRole(l.scope, jsii.String("MachineRole"), &awsiam.RoleProps{
@@ -69,7 +73,7 @@ func (l *Lockstep) newMachine() {
 				}},
 			},
 		})
-	l.machine = awsstepfunctions.StateMachine_FromStateMachineArn(l.scope, jsii.String("Released"),
-		machine.Ref())
-	l.settings.Machine = l.machineARN()
+	id := jsii.String("Released")
+
+	return awsstepfunctions.StateMachine_FromStateMachineArn(l.scope, id, machine.Ref())
 }

@@ -18,13 +18,13 @@ const metricsNamespace = "Lockstep"
 
 // notifications bring what is notable to a topic, for people, and every transition to a log, for
 // the dashboard.
-func (l *Lockstep) notifications() {
-	l.Topic = awssns.NewTopic(l.scope, jsii.String("Transitions"), &awssns.TopicProps{
-		TopicName: jsii.String("lockstep-" + l.config.App), DisplayName: jsii.String("Releases of " +
-			l.config.App), EnforceSSL: jsii.Bool(true),
+func (l *Lockstep) notifications() awssns.Topic {
+	topic := awssns.NewTopic(l.scope, jsii.String("Transitions"), &awssns.TopicProps{
+		TopicName: jsii.String(l.config.Name()), EnforceSSL: jsii.Bool(true),
+		DisplayName: jsii.String("Releases of " + l.config.App),
 	})
 	for _, email := range l.config.Notifications.Emails {
-		l.Topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&email, nil))
+		topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&email, nil))
 	}
 
 	log := l.logGroup(l.scope, "TransitionsLog", l.transitionsLog())
@@ -48,7 +48,7 @@ func (l *Lockstep) notifications() {
 			DetailType: jsii.Strings(sm.DetailStateChange),
 			Detail:     &detail},
 		Targets: &[]awsevents.IRuleTarget{
-			awseventstargets.NewSnsTopic(l.Topic, &awseventstargets.SnsTopicProps{Message: text}),
+			awseventstargets.NewSnsTopic(topic, &awseventstargets.SnsTopicProps{Message: text}),
 		},
 	})
 	awsevents.NewCfnRule(l.scope, jsii.String("TransitionLogRule"), &awsevents.CfnRuleProps{
@@ -75,6 +75,8 @@ func (l *Lockstep) notifications() {
 		MetricNamespace: jsii.String(metricsNamespace), MetricName: jsii.String("Weight-" +
 			l.config.App), MetricValue: jsii.String("$.detail.weight"),
 	})
+
+	return topic
 }
 
 func (l *Lockstep) transitionsLog() string {

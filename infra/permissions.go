@@ -13,19 +13,34 @@ import (
 )
 
 // permissions are what a step may do: the calls of its adapters, on the resources of its settings.
-func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
-	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
-
+func (l *Lockstep) permissions(task sm.Task, a application) []awsiam.PolicyStatement {
 	var list []awsiam.PolicyStatement
 
 	add := func(of []sm.Task, statements ...awsiam.PolicyStatement) {
-		for _, t := range of {
-			if t == task {
-				list = append(list, statements...)
-			}
+		if slices.Contains(of, task) {
+			list = append(list, statements...)
 		}
 	}
-	state, release := *l.state.BucketArn(), sm.ReleasesPrefix+"*"
+	l.onLockstep(add, a)
+	l.onEnvironments(add, a)
+	onSchedules(add, a.settings.Schedules)
+
+	if a.database != nil {
+		add([]sm.Task{sm.Expand, sm.Contract, sm.Repair},
+			allow([]string{"secretsmanager:GetSecretValue"}, a.database.secret))
+	}
+
+	return list
+}
+
+// adder gives statements to some of the steps.
+type adder func(of []sm.Task, statements ...awsiam.PolicyStatement)
+
+// onLockstep is what the steps may do with what Lockstep has for itself.
+func (l *Lockstep) onLockstep(add adder, a application) {
+	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
+
+	state, release := *a.buckets.state.BucketArn(), sm.ReleasesPrefix+"*"
 	add(sm.Functions(),
 		allow([]string{"s3:GetObject"}, state+"/"+sm.SettingsKey),
 		allow([]string{"s3:GetObject", "s3:PutObject"}, state+"/ledger/*"),
@@ -35,9 +50,8 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 		allow([]string{"s3:GetObjectVersion"}, state+"/ledger/*"),
 		allow([]string{"s3:ListBucketVersions"}, state),
 	)
-	add(sm.Functions(),
-		when(allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+l.settings.Bus)),
-			"StringEquals", "events:source", sm.Source))
+	bus := allow([]string{"events:PutEvents"}, arn("events", "event-bus/"+a.settings.Bus))
+	add(sm.Functions(), when(bus, "StringEquals", "events:source", sm.Source))
 	add([]sm.Task{begin, sync, sm.Expand, deploy, sm.Probe, sm.Contract, rollback, repair},
 		allow([]string{"s3:GetObject"}, state+"/"+release))
 
@@ -64,17 +78,24 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 
 	add([]sm.Task{begin, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:DescribeAlarms"}, "*"))
 	add([]sm.Task{sm.Ramp, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
+}
+
+// onEnvironments is what the steps may do with the environments and the route to them.
+func (l *Lockstep) onEnvironments(add adder, a application) {
+	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
 
 	for _, e := range sm.Environments() {
-		site := *l.sites[e].BucketArn()
+		site := *a.buckets.sites[e].BucketArn()
 		add([]sm.Task{sync, deploy, rollback, repair},
 			allow([]string{"s3:PutObject", "s3:DeleteObject"}, site+"/*"), allow([]string{"s3:ListBucket"},
 				site))
 		add([]sm.Task{rollback, repair}, allow([]string{"s3:GetObject"}, site+"/*"))
 		add([]sm.Task{sm.Probe}, allow([]string{"s3:GetObject"}, site+"/*"),
 			allow([]string{"s3:ListBucket"}, site))
-		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"apigateway:PATCH"}, l.stageARN(e)))
-		add([]sm.Task{begin, repair}, allow([]string{"apigateway:GET"}, l.stageARN(e)))
+
+		stage := stageARN(a.settings.API, e)
+		add([]sm.Task{sync, deploy, rollback, repair}, allow([]string{"apigateway:PATCH"}, stage))
+		add([]sm.Task{begin, repair}, allow([]string{"apigateway:GET"}, stage))
 	}
 
 	if lambdas := l.lambdaARNs(called); len(lambdas) > 0 {
@@ -89,55 +110,53 @@ func (l *Lockstep) permissions(task sm.Task) []awsiam.PolicyStatement {
 			"lambda:UpdateAlias", "lambda:UpdateFunctionCode"}, lambdas...))
 	}
 
-	add([]sm.Task{begin}, l.readsRoute())
-	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute())
+	add([]sm.Task{begin}, l.readsRoute(a))
+	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute(a))
+}
 
-	schedules := arn("scheduler", "schedule/"+l.settings.Schedules.Group+"/*")
-	add([]sm.Task{begin, sm.Ramp, sm.Signal, sm.Recover},
+// onSchedules is what the steps may do with the one-time schedules.
+func onSchedules(add adder, s sm.Schedules) {
+	schedules := arn("scheduler", "schedule/"+s.Group+"/*")
+	pass := allow([]string{"iam:PassRole"}, s.Role)
+	add([]sm.Task{sm.Begin, sm.Ramp, sm.Signal, sm.Recover},
 		allow([]string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules),
-		when(allow([]string{"iam:PassRole"}, l.settings.Schedules.Role), "StringEquals",
-			"iam:PassedToService", "scheduler.amazonaws.com"))
-	add([]sm.Task{begin, sm.Ramp, sm.Promote, sm.Signal, sm.Recover, rollback, sm.Finish, repair},
-		allow([]string{"scheduler:DeleteSchedule"}, schedules))
-
-	add([]sm.Task{sm.Recover, repair}, allow([]string{"scheduler:ListSchedules"}, "*"))
-
-	if l.database != nil {
-		add([]sm.Task{sm.Expand, sm.Contract, repair},
-			allow([]string{"secretsmanager:GetSecretValue"}, l.database.secret))
-	}
-
-	return list
+		when(pass, "StringEquals", "iam:PassedToService", "scheduler.amazonaws.com"))
+	add([]sm.Task{
+		sm.Begin, sm.Ramp, sm.Promote, sm.Signal, sm.Recover, sm.Rollback, sm.Finish, sm.Repair,
+	}, allow([]string{"scheduler:DeleteSchedule"}, schedules))
+	add([]sm.Task{sm.Recover, sm.Repair}, allow([]string{"scheduler:ListSchedules"}, "*"))
 }
 
 // writesRoute is for wherever the router reads its route.
-func (l *Lockstep) writesRoute() awsiam.PolicyStatement {
+func (l *Lockstep) writesRoute(a application) awsiam.PolicyStatement {
 	if l.config.Router == config.LambdaEdge {
-		return allow([]string{"s3:GetObject", "s3:PutObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
+		return allow([]string{"s3:GetObject", "s3:PutObject"}, a.routeObject())
 	}
 
 	return allow([]string{
 		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
-	}, l.settings.KeyValue)
+	}, a.settings.KeyValue)
 }
 
-func (l *Lockstep) readsRoute() awsiam.PolicyStatement {
+// routeObject is the ARN of the route that Lambda@Edge reads.
+func (a application) routeObject() string {
+	return *a.buckets.state.BucketArn() + "/" + sm.RouteObject
+}
+
+func (l *Lockstep) readsRoute(a application) awsiam.PolicyStatement {
 	if l.config.Router == config.LambdaEdge {
-		return allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.RouteObject)
+		return allow([]string{"s3:GetObject"}, a.routeObject())
 	}
 
-	return allow([]string{"cloudfront-keyvaluestore:GetKey"}, l.settings.KeyValue)
+	return allow([]string{"cloudfront-keyvaluestore:GetKey"}, a.settings.KeyValue)
 }
 
 // machineARN is known before the machine is: its Lambdas may answer it, and it calls them.
-func (l *Lockstep) machineARN() string {
-	return arn("states", "stateMachine:lockstep-"+
-		l.config.App)
-}
+func (l *Lockstep) machineARN() string { return arn("states", "stateMachine:"+l.config.Name()) }
 
-func (l *Lockstep) stageARN(e sm.Environment) string {
-	return "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() + "::/restapis/" +
-		l.settings.API + "/stages/" + e.Stage()
+func stageARN(api string, e sm.Environment) string {
+	return "arn:" + *awscdk.Aws_PARTITION() + ":apigateway:" + *awscdk.Aws_REGION() +
+		"::/restapis/" + api + "/stages/" + e.Stage()
 }
 
 // lambdaARNs are the application's functions with their versions and aliases. Those that Lockstep

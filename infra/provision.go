@@ -9,28 +9,32 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"lockstep/infra/config"
 	sm "lockstep/statemachine"
 )
 
-// provision makes what the releases will own, where it is missing, and writes settings.json: the
-// one custom resource. Its property is the settings, so it runs again when they change, and only
-// then.
-func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResource {
+// provision is the custom resource: it makes what the releases will own, where it is missing, and
+// writes settings.json. The settings are its property, so it runs again when they change, and only
+// then, after the functions and the stages that it prepares.
+func (l *Lockstep) provision(
+	a application, functions, stages []constructs.IDependable,
+) awscdk.CustomResource {
 	scope := constructs.NewConstruct(l.scope, jsii.String("Provision"))
-	name := "lockstep-" + l.config.App + "-provision"
+	name := l.config.Name() + "-provision"
+	state := *a.buckets.state.BucketArn()
 	log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
 
 	statements := []awsiam.PolicyStatement{
 		writesLog(log),
-		allow([]string{"s3:PutObject"}, *l.state.BucketArn()+"/"+sm.SettingsKey),
-		allow([]string{"s3:GetObject"}, *l.state.BucketArn()+"/"+sm.LockKey),
-		// without it S3 does not say that the lock is missing
-		allow([]string{"s3:ListBucket"}, *l.state.BucketArn()),
+		allow([]string{"s3:PutObject"}, state+"/"+sm.SettingsKey),
+		allow([]string{"s3:GetObject"}, state+"/"+sm.LockKey),
+		allow([]string{"s3:ListBucket"}, state), // without it S3 does not say that the lock is missing
 		allow([]string{"ssm:GetParameter", "ssm:PutParameter"},
 			arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
 		allow([]string{"ssm:PutParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))),
-		l.writesRoute(),
-		allow([]string{"apigateway:GET", "apigateway:PATCH"}, l.stageARN(sm.A), l.stageARN(sm.B)),
+		l.writesRoute(a),
+		allow([]string{"apigateway:GET", "apigateway:PATCH"},
+			stageARN(a.settings.API, sm.A), stageARN(a.settings.API, sm.B)),
 	}
 	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
 		statements = append(statements, allow([]string{"lambda:GetAlias", "lambda:CreateAlias",
@@ -46,30 +50,24 @@ func (l *Lockstep) provision(functions []awscdk.NestedStack) awscdk.CustomResour
 		MemorySize: jsii.Number(256), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
 	})
 	function.Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn"))
-
 	first := awscdk.NewCustomResource(scope, jsii.String("First"), &awscdk.CustomResourceProps{
 		ResourceType: jsii.String("Custom::Lockstep"), ServiceToken: function.FunctionArn(),
 		Properties: &map[string]any{
-			"Settings": awscdk.Stack_Of(l.scope).ToJsonString(l.properties(), nil),
+			"Settings": awscdk.Stack_Of(l.scope).ToJsonString(properties(a.settings), nil),
 			// Who may call the functions: the stages of this API.
-			"Caller": arn("execute-api", l.settings.API+"/api-*"),
+			"Caller": arn("execute-api", config.StagesOf(a.settings.API)),
 		},
 	})
-	for _, stack := range functions {
-		first.Node().AddDependency(stack)
-	}
-
-	for _, e := range sm.Environments() {
-		first.Node().AddDependency(l.scope.Node().FindChild(jsii.String("ApiStage" + letter(e))))
-	}
+	first.Node().AddDependency(functions...)
+	first.Node().AddDependency(stages...)
 
 	return first
 }
 
 // properties are the settings as plain values: CDK looks for its tokens in no Go type of ours.
-func (l *Lockstep) properties() map[string]any {
+func properties(s sm.Settings) map[string]any {
 	var plain map[string]any
-	if err := json.Unmarshal(l.settings.JSON(), &plain); err != nil {
+	if err := json.Unmarshal(s.JSON(), &plain); err != nil {
 		panic(err) // settings are JSON by their definition
 	}
 

@@ -15,18 +15,20 @@ import (
 
 // steps makes Lockstep's Lambdas. Each publishes a version with every change of its code or
 // configuration, and old versions stay: a release under way goes on with those that it began with.
-func (l *Lockstep) steps() {
+func (l *Lockstep) steps(a application) map[sm.Task]awslambda.Function {
 	// A rule has done its part when Lambda has taken the event: what the function fails at three times
 	// is lost otherwise.
-	failed := l.deadLetters("Failed", config.RuleName(l.config.App, "failed"))
+	failed := l.deadLetters("Failed", failedName(l.config.App))
+	lambdas := map[sm.Task]awslambda.Function{}
+
 	for _, task := range sm.Functions() {
 		scope := constructs.NewConstruct(l.scope, jsii.String(string(task)))
 		name := config.LambdaName(l.config.App, task)
 		log := l.logGroup(scope, "Log", "/aws/lambda/"+name)
-		statements := append([]awsiam.PolicyStatement{writesLog(log)}, l.permissions(task)...)
-		environment := map[string]*string{sm.StateBucketVariable: &l.settings.StateBucket}
+		statements := append([]awsiam.PolicyStatement{writesLog(log)}, l.permissions(task, a)...)
+		environment := map[string]*string{sm.StateBucketVariable: &a.settings.StateBucket}
 
-		inside := l.database != nil && (task == sm.Expand || task == sm.Contract || task == sm.Repair)
+		inside := a.database != nil && (task == sm.Expand || task == sm.Contract || task == sm.Repair)
 		if inside {
 			statements = append(statements, inVPC())
 		}
@@ -36,18 +38,14 @@ func (l *Lockstep) steps() {
 			statements = append(statements, allow([]string{"sqs:SendMessage"}, *failed.QueueArn()))
 		}
 
-		memory := 512.0
-		if l.database != nil && task == sm.Begin {
-			memory = 1769 // a whole core: it compiles Postgres's parser before it reads the first migration
-		}
-
 		role := lambdaRole(scope, "Lockstep's "+string(task)+" for "+l.config.App+".", statements)
 		l.acceptWide(role, statements)
 		function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
 			FunctionName: &name, Description: jsii.String("Lockstep: " + string(task) + "."),
 			Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
 			Code: l.code.of(strings.ToLower(string(task))), Role: role, LogGroup: log, Environment: &environment,
-			MemorySize: &memory, Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
+			MemorySize:            jsii.Number(float64(l.config.StepMemory(task))),
+			Timeout:               awscdk.Duration_Seconds(jsii.Number(config.StepTimeout.Seconds())),
 			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
 		})
 		cfn := function.Node().DefaultChild().(awslambda.CfnFunction)
@@ -60,10 +58,12 @@ func (l *Lockstep) steps() {
 
 		if inside {
 			cfn.SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
-				SubnetIds: &l.database.subnets, SecurityGroupIds: &l.database.securityGroups,
+				SubnetIds: &a.database.subnets, SecurityGroupIds: &a.database.securityGroups,
 			})
 		}
 
-		l.lambdas[task] = function
+		lambdas[task] = function
 	}
+
+	return lambdas
 }

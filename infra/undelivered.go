@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -11,23 +12,38 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"lockstep/infra/config"
+	sm "lockstep/statemachine"
 )
 
 // deadLetters is a queue for what reached nobody. An alarm tells people of all of them.
 func (l *Lockstep) deadLetters(id, name string) awssqs.Queue {
-	queue := awssqs.NewQueue(l.scope, &id, &awssqs.QueueProps{
+	return awssqs.NewQueue(l.scope, &id, &awssqs.QueueProps{
 		QueueName: &name, Encryption: awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL: jsii.Bool(true), RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
 	})
-	l.undelivered = append(l.undelivered, name)
-
-	return queue
 }
 
-// undeliveredAlarm mails that something lies in one of the queues: a word or an alarm that no
-// release heard of. SUM and not FILL: of queues, of which nothing is known, nothing is said. An
-// alarm has room for ten.
-func (l *Lockstep) undeliveredAlarm() {
+// failedName is the name of the queue of events at which Signal or Recover failed.
+func failedName(app string) string { return config.RuleName(app, "failed") }
+
+// deadLetterNames are the names of all queues for what reached nobody.
+func (l *Lockstep) deadLetterNames(s sm.Settings) []string {
+	names := []string{failedName(l.config.App)}
+	for _, r := range l.config.Rules(s) {
+		names = append(names, undeliveredBy(l.config.App, r))
+	}
+
+	if slices.ContainsFunc(l.config.Functions, called) {
+		names = append(names, l.undeliveredName())
+	}
+
+	return names
+}
+
+// undeliveredAlarm mails that something lies in one of the queues: an operator's request, say, or
+// an alarm that no release heard of. SUM and not FILL: of queues of which nothing is known nothing
+// is said. An alarm has room for ten.
+func (l *Lockstep) undeliveredAlarm(s sm.Settings) {
 	name := config.RuleName(l.config.App, "undelivered")
 
 	var (
@@ -35,7 +51,7 @@ func (l *Lockstep) undeliveredAlarm() {
 		ids     []string
 	)
 
-	for i, queue := range l.undelivered {
+	for i, queue := range l.deadLetterNames(s) {
 		id := fmt.Sprintf("q%d", i)
 		ids = append(ids, id)
 		queries = append(queries, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: &id,

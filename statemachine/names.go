@@ -45,6 +45,9 @@ const (
 	// Stage variables: which alias the stage's integrations call, and which release that is.
 	StageVariableAlias   = "alias"
 	StageVariableRelease = "release"
+	// NoRelease is the value of StageVariableRelease while a stage has no release yet: a variable
+	// cannot be empty, and no release can have this id.
+	NoRelease = "-"
 
 	// Object metadata (x-amz-meta-...) on everything in a site bucket.
 	MetadataEnvironment = "lockstep-env"
@@ -107,10 +110,11 @@ func ManifestKey(release string) string { return ReleasesPrefix + release + "/re
 // RecordKey is the ledger's record of a release.
 func RecordKey(release string) string { return RecordsPrefix + release + ".json" }
 
-// CarriesKey is the ledger's note of what an environment carries.
+// EnvironmentKey is the ledger's note of what an environment carries.
 func EnvironmentKey(e Environment) string { return fmt.Sprintf("ledger/environments/%s.json", e) }
 
-// Again is the command that starts a release anew, whatever became of it in an execution before.
+// RetryCommand is the command that starts a release anew, whatever became of it in an execution
+// before.
 func RetryCommand(execution, release string) string {
 	machine := "ARN" // where it is not known: the outputs of the stack have it
 

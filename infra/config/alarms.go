@@ -8,16 +8,43 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Alarm judges one environment: it rings when the expression over its metrics exceeds the
-// threshold in a period.
+// Alarm judges one environment: it rings when the expression over its metrics exceeds the threshold
+// in one of the last Periods. Missing data does not ring.
 type Alarm struct {
 	Name, Description string
 	Environment       sm.Environment
 	Expression        string
 	Metrics           []Metric
 	Threshold         float64
-	// Periods are so many of the last, of which one is enough.
-	Periods int
+	Periods           int
+	Period            time.Duration
+}
+
+// Properties are an alarm as CloudWatch takes it, in the words of its API and of CloudFormation.
+func (a Alarm) Properties() map[string]any {
+	queries := []any{map[string]any{
+		"Id": "judged", "Expression": a.Expression, "Label": a.Description, "ReturnData": true,
+	}}
+	for _, m := range a.Metrics {
+		var dimensions []any
+		for _, d := range m.Dimensions {
+			dimensions = append(dimensions, map[string]any{"Name": d[0], "Value": d[1]})
+		}
+
+		queries = append(queries, map[string]any{
+			"Id": m.ID, "ReturnData": false, "MetricStat": map[string]any{
+				"Stat": m.Stat, "Period": int(a.Period.Seconds()), "Metric": map[string]any{
+					"Namespace": m.Namespace, "MetricName": m.Name, "Dimensions": dimensions,
+				},
+			},
+		})
+	}
+
+	return map[string]any{
+		"AlarmName": a.Name, "AlarmDescription": a.Description, "Metrics": queries,
+		"Threshold": a.Threshold, "ComparisonOperator": "GreaterThanThreshold",
+		"EvaluationPeriods": a.Periods, "DatapointsToAlarm": 1, "TreatMissingData": "notBreaching",
+	}
 }
 
 // Metric is one of CloudWatch's, by the id that it has in an expression.
@@ -55,6 +82,20 @@ func FunctionAlarmName(app string, e sm.Environment, function string) string {
 	return AlarmName(app, e, "function-"+function)
 }
 
+// AllAlarms are those of both environments, whose sites are in these buckets, and of all functions.
+func (c Config) AllAlarms(sites map[sm.Environment]string) []Alarm {
+	var all []Alarm
+	for _, e := range sm.Environments() {
+		all = append(all, c.AlarmsOf(e, sites[e])...)
+	}
+
+	for _, f := range c.Functions {
+		all = append(all, c.FunctionAlarms(f)...)
+	}
+
+	return all
+}
+
 // AlarmsOf are the alarms of an environment, of all kinds. Too few requests say nothing, and no
 // data is not what rings: the verdict at the end of a bake asks for evidence. FILL, because what
 // never happened has no data points.
@@ -63,7 +104,8 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 	enough := fmt.Sprintf("calls >= %d", a.MinimumRequests)
 	calls, failed := c.api("calls", "Count", "Sum", e), c.api("failed", "5XXError", "Sum", e)
 	alarm := func(kind, description, expression string, threshold float64, metrics ...Metric) Alarm {
-		return Alarm{AlarmName(c.App, e, kind), description, e, expression, metrics, threshold, 1}
+		name, period := AlarmName(c.App, e, kind), a.Period.Std()
+		return Alarm{name, description, e, expression, metrics, threshold, 1, period}
 	}
 
 	return []Alarm{
@@ -136,7 +178,7 @@ func (c Config) functionAlarm(f Function, e sm.Environment) Alarm {
 			"FILL(throttled, 0)), FILL(failed, 0) + FILL(throttled, 0), 0)", c.Alarms.Errors),
 		[]Metric{c.function("failed", "Errors", f, e), c.function("throttled", "Throttles", f, e),
 			c.function("calls", "Invocations", f, e)}, c.Alarms.FunctionErrors,
-		1 + int((late+c.Alarms.Period.Std()-1)/c.Alarms.Period.Std()),
+		1 + int((late+c.Alarms.Period.Std()-1)/c.Alarms.Period.Std()), c.Alarms.Period.Std(),
 	}
 }
 

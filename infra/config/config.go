@@ -78,16 +78,6 @@ type Database struct {
 	Patience    sm.Duration `json:"patience"`
 }
 
-// Settings are the steps' of a database with this secret; d may be nil.
-func (d *Database) Settings(secret string) *sm.Database {
-	s := &sm.Database{Secret: secret}
-	if d != nil {
-		s.LockTimeout, s.Patience = d.LockTimeout, d.Patience
-	}
-
-	return s
-}
-
 // NewDatabase is an Aurora Serverless v2 PostgreSQL that scales to zero.
 type NewDatabase struct {
 	Name        string  `json:"name"`

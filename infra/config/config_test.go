@@ -40,7 +40,7 @@ func TestParse_Ramp(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := c.Settings()
+	s := c.Settings(Places{})
 	if len(s.Ramp.Steps) != 3 || s.Ramp.Steps[1].Percent != 10 || s.Ramp.Exponential != nil ||
 		s.Ramp.MinimumRequests != 20 || len(s.Windows) != 1 {
 		t.Errorf("got %+v, windows %+v", s.Ramp, s.Windows)
@@ -340,7 +340,7 @@ func TestSettings_LongestCall(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if got := c.Settings().CallTimeout.Std(); got != want {
+		if got := c.Settings(Places{}).CallTimeout.Std(); got != want {
 			t.Errorf("%s: a call may take %s, expected %s", source, got, want)
 		}
 	}

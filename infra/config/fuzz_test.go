@@ -39,7 +39,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 
-		s := c.Settings()
+		s := c.Settings(Places{})
 		if _, err := sm.ParseSettings(s.JSON()); err != nil {
 			t.Errorf("the settings can't be read again: %v", err)
 		}

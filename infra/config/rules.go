@@ -33,7 +33,7 @@ func RuleName(app, rule string) string { return "lockstep-" + app + "-" + rule }
 // Rules start the machine on a merge, or on an upload, and bring alarms, operators, the end of a
 // freeze and dead executions to their Lambdas; by the clock, Recover looks for what none of them
 // told it.
-func (c Config) Rules(stateBucket, machine string) []Rule {
+func (c Config) Rules(s sm.Settings) []Rule {
 	app := []string{c.App}
 
 	var alarms []any
@@ -46,7 +46,7 @@ func (c Config) Rules(stateBucket, machine string) []Rule {
 		{Name: "merge", Source: sm.SourceCI, DetailType: sm.DetailMerge,
 			Detail: map[string]any{"app": app}, Enabled: c.Trigger == OnMerge},
 		{Name: "upload", Source: "aws.s3", DetailType: "Object Created", Detail: map[string]any{
-			"bucket": map[string]any{"name": []string{stateBucket}},
+			"bucket": map[string]any{"name": []string{s.StateBucket}},
 			"object": map[string]any{"key": []any{map[string]any{"wildcard": sm.ReleasesPrefix +
 				"*/release.json"}}},
 		}, Enabled: c.Trigger == OnUpload},
@@ -58,9 +58,9 @@ func (c Config) Rules(stateBucket, machine string) []Rule {
 			Detail: map[string]any{"name": []string{sm.FreezeParameter(c.App)}}, Task: sm.Signal, Enabled: true},
 		{Name: "dead", Source: "aws.states", DetailType: "Step Functions Execution Status Change",
 			Detail: map[string]any{
-				"stateMachineArn": []string{machine}, "status": []string{"FAILED", "TIMED_OUT", "ABORTED"},
+				"stateMachineArn": []string{s.Machine}, "status": []string{"FAILED", "TIMED_OUT", "ABORTED"},
 			}, Task: sm.Recover, Enabled: true},
-		{Name: "sweep", Every: c.Settings().Sweep, Task: sm.Recover, Enabled: true},
+		{Name: "sweep", Every: s.Sweep, Task: sm.Recover, Enabled: true},
 	}
 }
 

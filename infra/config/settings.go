@@ -16,42 +16,62 @@ const (
 	callTimeout = 29 * time.Second
 	// longestCall is how long Lambda lets a function run.
 	longestCall = 15 * time.Minute
-	// Sweep is how often Recover looks for what nobody told it.
-	Sweep = 5 * time.Minute
+	// sweep is how often Recover looks for what nobody told it.
+	sweep = 5 * time.Minute
 )
 
-// Settings are those of the steps as far as the configuration says them; what stands the
-// application up adds the names of what it made.
-func (c Config) Settings() sm.Settings {
+// Places are the names, ids and ARNs of what was made for an application: tokens of CDK, or names
+// of this machine.
+type Places struct {
+	StateBucket   string
+	SiteBuckets   map[sm.Environment]string
+	SiteURL       string // where viewers go
+	API           string // id of the REST API
+	KeyValue      string // ARN of the key-value store; empty where Lambda@Edge routes
+	Machine       string // ARN of the state machine
+	SchedulerRole string // ARN of the role of the one-time schedules
+	Secret        string // ARN of the secret of the database; empty where there is none
+}
+
+// Settings computes what the infrastructure tells the steps, of the configuration and the places.
+func (c Config) Settings(p Places) sm.Settings {
 	s := sm.Settings{
-		App: c.App, APIName: c.App, Bus: "default", Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics,
-		Drain: c.Drain, Queue: c.Queue, Probe: c.Probe, Sweep: sm.Duration(Sweep),
-		CallTimeout: sm.Duration(callTimeout), MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
+		App: c.App, StateBucket: p.StateBucket, SiteBuckets: p.SiteBuckets, SiteURL: p.SiteURL,
+		API: p.API, APIName: c.App, KeyValue: p.KeyValue, Bus: DefaultBus, Machine: p.Machine,
+		Schedules: sm.Schedules{Group: c.Name(), Role: p.SchedulerRole},
+
+		Ramp: c.Ramp, Windows: c.Windows, Verdict: c.Verdict, Metrics: c.Metrics, Drain: c.Drain,
+		Queue: c.Queue, Probe: c.Probe, Sweep: sm.Duration(sweep), CallTimeout: sm.Duration(callTimeout),
+		MetricPeriod: minute, EdgeConvergence: sm.Duration(edgeConvergence),
 	}
 	if c.Router == LambdaEdge {
 		s.EdgeConvergence = sm.Duration(lambdaConvergence)
 	}
 
+	if p.Secret != "" {
+		s.Database = &sm.Database{Secret: p.Secret}
+	}
+
+	if d := c.Database; d != nil && s.Database != nil {
+		s.Database.LockTimeout, s.Database.Patience = d.LockTimeout, d.Patience
+	}
+
 	for _, f := range c.Functions {
 		s.CallTimeout = max(s.CallTimeout, f.Timeout)
-		s.Functions = append(s.Functions, sm.AppFunction{Name: f.Name, Lambda: c.Lambda(f),
-			Live: len(f.Events) > 0})
+		s.Functions = append(s.Functions, sm.AppFunction{
+			Name: f.Name, Lambda: c.Lambda(f), Live: len(f.Events) > 0,
+		})
 	}
 
-	for _, e := range sm.Environments() {
-		for _, kind := range AlarmKinds() {
-			s.Alarms = append(s.Alarms, sm.Alarm{Name: AlarmName(c.App, e, kind), Environment: e})
-		}
-	}
-
-	for _, f := range c.Functions {
-		for _, a := range c.FunctionAlarms(f) {
-			s.Alarms = append(s.Alarms, sm.Alarm{Name: a.Name, Environment: a.Environment})
-		}
+	for _, a := range c.AllAlarms(p.SiteBuckets) {
+		s.Alarms = append(s.Alarms, sm.Alarm{Name: a.Name, Environment: a.Environment})
 	}
 
 	return s
 }
+
+// StagesOf is the last part of the ARN pattern by which the stages of an API call functions.
+func StagesOf(api string) string { return api + "/api-*" }
 
 var adopted = regexp.MustCompile(`:function:([^:]+)$`)
 
@@ -68,6 +88,22 @@ func (c Config) Lambda(f Function) string {
 	return FunctionName(c.App, f.Name)
 }
 
+// Name is the name of whatever an application has one of in a Region.
+func (c Config) Name() string { return "lockstep-" + c.App }
+
+// StepTimeout is how long each of Lockstep's Lambdas may run.
+const StepTimeout = 15 * time.Minute
+
+// StepMemory is how much memory one of Lockstep's Lambdas has, in MB. With a database, Begin has a
+// whole core: it compiles Postgres's parser before it reads the first migration.
+func (c Config) StepMemory(task sm.Task) int {
+	if c.Database != nil && task == sm.Begin {
+		return 1769
+	}
+
+	return 512
+}
+
 // LambdaName is the name of one of Lockstep's Lambdas.
 func LambdaName(app string, task sm.Task) string { return sm.LambdaName(app, task) }
 
@@ -78,7 +114,7 @@ func (c Config) CookieName() string {
 		return ""
 	}
 
-	return "lockstep-" + c.App
+	return c.Name()
 }
 
 // FunctionName is the name of one of the application's.

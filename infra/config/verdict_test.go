@@ -15,7 +15,7 @@ func TestParse_Metrics(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := c.Settings()
+	s := c.Settings(Places{})
 	if m := s.Metrics[0]; m.Events.Stat != "Sum" || m.Tolerance != 10 ||
 		m.Events.In(sm.B).Dimensions["Stage"] != "api-b" {
 		t.Errorf("got %+v", m)

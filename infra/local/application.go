@@ -22,6 +22,10 @@ const minute = 2 * time.Second
 // judge by, and CloudWatch evaluates nothing more often.
 const shortestPeriod = 10 * time.Second
 
+// longestCall is how long a function may run here: as long as a route takes to converge, so that a
+// rollback, which waits for both, takes no longer than the rest of the demo.
+const longestCall = 3 * time.Second
+
 // application is what cdk.json asks for, if the sample shop can be released to it.
 func application(ctx context.Context) (config.Config, error) {
 	root, err := moduleRoot(ctx)
@@ -58,7 +62,7 @@ func fits(c config.Config) error {
 	return shop.Fits(c)
 }
 
-// hastened is the configuration in the demo's time. What a function or a person takes is as ever.
+// hastened is the configuration in the demo's time. What a call or a person takes is as ever.
 func hastened(c config.Config) config.Config {
 	// In bakes of seconds, on one machine, processes that start are all that a comparison of latency
 	// would see.
@@ -71,6 +75,11 @@ func hastened(c config.Config) config.Config {
 
 	if c.Ramp.HarmBudget > 0 {
 		c.Ramp.Within = hasten(c.Ramp.Within)
+	}
+
+	c.Functions = slices.Clone(c.Functions)
+	for i := range c.Functions {
+		c.Functions[i].Timeout = min(c.Functions[i].Timeout, sm.Duration(longestCall))
 	}
 
 	c.Drain.Quiet, c.Drain.AtMost, c.Drain.HoldAtMost = hasten(

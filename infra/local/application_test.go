@@ -20,7 +20,7 @@ func TestApplication_IsThatOfCDK(t *testing.T) {
 }
 
 func TestHastened(t *testing.T) {
-	c, err := config.Parse([]byte(`{"app":"shop","ramp":{"steps":[{"percent":5,"bake":"10m"},{"percent":100,"bake":"1m"}]},
+	c, err := config.Parse([]byte(`{"app":"shop","functions":[{"name":"f","runtime":"r","handler":"h","timeout":"20s"}],"ramp":{"steps":[{"percent":5,"bake":"10m"},{"percent":100,"bake":"1m"}]},
 		"drain":{"quiet":"5m","atMost":"1h","then":"hold","holdAtMost":"2h"},"alarms":{"period":"25m","latency":"4s"}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +35,11 @@ func TestHastened(t *testing.T) {
 
 	if h.Drain.Then != sm.ThenHold || h.Drain.HoldAtMost.Std() != 4*time.Minute {
 		t.Errorf("found the drain %+v", h.Drain)
+	}
+
+	if h.Functions[0].Timeout.Std() != longestCall || c.Functions[0].Timeout.Std() != 20*time.Second {
+		t.Errorf("a function may run for %s here, %s on AWS", h.Functions[0].Timeout,
+			c.Functions[0].Timeout)
 	}
 
 	if c.Ramp.Steps[0].Bake != sm.Duration(10*time.Minute) {

@@ -259,7 +259,7 @@ func (l *local) up(dir string) error {
 		return err
 	}
 
-	settings := l.config.Settings()
+	settings := l.config.Settings(config.Places{})
 
 	converges := hasten(settings.EdgeConvergence).Std()
 	if l.options.rollbacks > 0 {
@@ -269,7 +269,7 @@ func (l *local) up(dir string) error {
 	l.stack, err = stack.Up(stack.Options{
 		Config: l.config, SiteURL: "http://" + l.address, Code: l.parts.lambdas, Placeholder: placeholder(), Runner: processes,
 		Secret: l.database.Secret(), MetricPeriod: time.Second, Sweep: hasten(settings.Sweep).Std(),
-		CallTimeout: hasten(settings.CallTimeout).Std(), EdgeConvergence: converges, Load: load,
+		CallTimeout: longestCall, EdgeConvergence: converges, Load: load,
 	})
 	if err != nil {
 		return err

@@ -1,8 +1,5 @@
-// Provision is the Lambda behind the template's one custom resource. It writes settings.json, and
-// makes what the releases will own where it is missing: the control parameter, the route, the
-// stages' variables, and for each function its first version, the aliases a and b, and the API's
-// permission to call them. It never changes one that is there, and deletes nothing: running it
-// again, at any time, moves no traffic.
+// Provision is the Lambda behind the template's one custom resource, Custom::Lockstep. Package
+// customresource says what it makes.
 package main
 
 import (
@@ -12,11 +9,8 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/apigateway"
-	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
-	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"lockstep/infra/customresource"
 )
 
 func main() {
@@ -25,9 +19,5 @@ func main() {
 		log.Fatal(err)
 	}
 
-	p := provisioner{
-		objects: s3.NewFromConfig(cfg), parameters: ssm.NewFromConfig(cfg), routes: cloudfrontkeyvaluestore.NewFromConfig(cfg),
-		stages: apigateway.NewFromConfig(cfg), functions: awslambda.NewFromConfig(cfg),
-	}
-	lambda.Start(cfn.LambdaWrap(p.handle))
+	lambda.Start(cfn.LambdaWrap(customresource.New(cfg).Handle))
 }

@@ -52,6 +52,7 @@ var rest = map[string]*http.ServeMux{
 		"POST /2015-03-31/functions/{name}/aliases":        "CreateAlias",
 		"GET /2015-03-31/functions/{name}/aliases/{alias}": "GetAlias",
 		"PUT /2015-03-31/functions/{name}/aliases/{alias}": "UpdateAlias",
+		"POST /2015-03-31/functions/{name}/policy":         "AddPermission",
 		"POST /2015-03-31/functions/{name}/invocations":    "Invoke",
 	}),
 	"scheduler": muxOf(map[string]operationName{

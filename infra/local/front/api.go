@@ -108,12 +108,13 @@ func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Env
 	defer cancel()
 
 	arn := wire.ARN("lambda", "function:"+function+":"+variables[statemachine.StageVariableAlias])
+	source := wire.ARN("execute-api", d.API+"/"+e.Stage()+"/"+r.Method+resource)
 
-	result, functionError, err := d.Invoke(ctx, arn, payload)
+	result, functionError, err := d.Invoke(ctx, source, arn, payload)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return timedOut
-	case err != nil: // no such alias, or no permission to call it
+	case err != nil:
 		return noIntegration
 	case functionError != "":
 		return badGateway

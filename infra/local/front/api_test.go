@@ -21,6 +21,7 @@ import (
 // api is a front whose functions all do what answer says; metrics counts what was recorded.
 type api struct {
 	http.Handler
+	source   string
 	function string
 	event    events.APIGatewayProxyRequest
 	metrics  map[string]float64
@@ -35,8 +36,9 @@ func newAPI(answer func(context.Context) (string, string, error)) *api {
 		Stage: func(e statemachine.Environment) (map[string]string, bool) {
 			return map[string]string{"alias": string(e.Other()), "release": "v1"}, e == statemachine.B
 		},
-		Invoke: func(ctx context.Context, function string, payload []byte) ([]byte, string, error) {
-			a.function = function
+		Invoke: func(ctx context.Context, source, function string, payload []byte) ([]byte, string,
+			error) {
+			a.source, a.function = source, function
 			if err := json.Unmarshal(payload, &a.event); err != nil {
 				return nil, "", err
 			}
@@ -71,6 +73,10 @@ func TestAPI_ProxyEvent(t *testing.T) {
 	// whole stage.
 	if want := "arn:aws:lambda:us-east-1:123456789012:function:shop-orders:a"; a.function != want {
 		t.Errorf("invoked %s, expected %s", a.function, want)
+	}
+
+	if want := "arn:aws:execute-api:us-east-1:123456789012:shopapi001/api-b/POST/orders/{proxy+}"; a.source != want {
+		t.Errorf("invoked for %s, expected %s", a.source, want)
 	}
 
 	e := a.event

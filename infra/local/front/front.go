@@ -40,9 +40,10 @@ type Options struct {
 	Functions map[string]string
 	// Stage reads the variables of an environment's stage, for every request anew.
 	Stage func(e statemachine.Environment) (variables map[string]string, ok bool)
-	// Invoke calls a function by the ARN of its alias.
-	Invoke func(ctx context.Context, function string, payload []byte) (result []byte,
-		functionError string, err error)
+	// Invoke calls a function by the ARN of its alias, for the method of the API with the ARN source.
+	// Its error is a refusal: there is no such alias, or it may not be called for that method.
+	Invoke func(ctx context.Context, source, function string, payload []byte) (
+		result []byte, functionError string, err error)
 	// Record takes the metrics of a stage: Count, 4XXError, 5XXError (0 or 1 for each request) and
 	// Latency.
 	Record func(metric, stage string, value float64)

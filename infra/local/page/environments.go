@@ -78,7 +78,10 @@ func environmentsOf(s Snapshot, current sm.Record) []environment {
 
 		api := layer{Kind: "api", Name: name.Stage()}
 		if stage, ok := s.Stages[name]; ok {
-			api.Release, api.Detail = stage.Release, "alias "+stage.Alias
+			api.Detail = "alias " + stage.Alias
+			if stage.Release != sm.NoRelease {
+				api.Release = stage.Release
+			}
 		}
 
 		e.Layers = append(e.Layers, site, api)

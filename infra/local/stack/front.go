@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -9,7 +11,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// locations is how many edge locations there are; the last hears of a new route after
+// locations is how many edge locations there are. The last hears of a new route after
 // EdgeConvergence.
 const locations = 3
 
@@ -37,21 +39,33 @@ func (s *Stack) front(o Options) http.Handler {
 			s.Cloud.Metrics.Put("AWS/S3", "AllRequests", requests, 1, "Count")
 			s.Cloud.Metrics.Put("AWS/S3", "5xxErrors", requests, 0, "Count") // memory does not fail
 
-			return front.Object{Body: object.Body, ContentType: object.ContentType,
-				CacheControl: object.CacheControl,
-				ETag:         object.ETag, Metadata: object.Metadata}, ok
+			return front.Object{
+				Body: object.Body, ContentType: object.ContentType, CacheControl: object.CacheControl,
+				ETag: object.ETag, Metadata: object.Metadata,
+			}, ok
 		},
 		API: API, Functions: functions,
 		Stage: func(e sm.Environment) (map[string]string, bool) {
 			stage, ok := s.Cloud.APIGateway.Stage(API, e.Stage())
 			return stage.Variables, ok
 		},
-		Invoke: s.Cloud.Lambda.Invoke,
+		Invoke: s.invoke,
 		Record: func(metric, stage string, value float64) {
-			s.Cloud.Metrics.Put("AWS/ApiGateway", metric,
-				map[string]string{"ApiName": o.App, "Stage": stage}, value, unit(metric))
+			dimensions := map[string]string{"ApiName": o.App, "Stage": stage}
+			s.Cloud.Metrics.Put("AWS/ApiGateway", metric, dimensions, value, unit(metric))
 		},
 	})
+}
+
+// invoke calls a function for a method of the API, if its alias permits that.
+func (s *Stack) invoke(ctx context.Context, source, function string, payload []byte) (
+	[]byte, string, error,
+) {
+	if !s.Cloud.Lambda.Permits(function, "apigateway.amazonaws.com", source) {
+		return nil, "", fmt.Errorf("call %s for %s: its policy has no permission", function, source)
+	}
+
+	return s.Cloud.Lambda.Invoke(ctx, function, payload)
 }
 
 func unit(metric string) string {

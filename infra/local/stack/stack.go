@@ -1,15 +1,19 @@
-// Package stack stands Lockstep and an application up on the stand-ins, as infra does on AWS: the
-// same resources under the same names, so that a Lambda can't tell the difference. The local run
-// and the tests use it.
+// Package stack stands Lockstep and an application up on the stand-ins as a deployment does on AWS:
+// the template's resources under the same names, then the very custom resource of AWS. So a Lambda
+// cannot tell the difference. The local run and the tests use it.
 package stack
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-lambda-go/cfn"
+
 	"lockstep/infra/config"
+	"lockstep/infra/customresource"
 	"lockstep/infra/local/cloud"
 	"lockstep/infra/local/cloud/lambda"
 	"lockstep/infra/local/cloud/wire"
@@ -19,8 +23,7 @@ import (
 // API is the id of the REST API.
 const API = "shopapi001"
 
-// Options say what is stood up: the application as cdk.json describes it, and what is not for a
-// file to say.
+// Options say what is stood up: the application as cdk.json describes it, and what no file can say.
 type Options struct {
 	config.Config
 
@@ -56,7 +59,7 @@ func Up(o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 
-	s := &Stack{Cloud: cloud.New(o.Runner, o.Limits), Settings: settings(o)}
+	s := &Stack{Cloud: cloud.New(o.Runner, o.Limits)}
 	if o.Load != nil {
 		if err := o.Load(s.Cloud); err != nil {
 			s.Close()
@@ -64,7 +67,7 @@ func Up(o Options) (_ *Stack, err error) {
 		}
 	}
 
-	if err := s.provision(o); err != nil {
+	if err := s.deploy(o); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("stand up %s: %w", o.App, err)
 	}
@@ -74,15 +77,39 @@ func Up(o Options) (_ *Stack, err error) {
 	return s, nil
 }
 
+// deploy makes everything in an order that CloudFormation could choose. What calls somebody comes
+// last, so that nothing happens while the rest is being made.
+func (s *Stack) deploy(o Options) error {
+	if err := s.resources(o); err != nil {
+		return err
+	}
+
+	resource := customresource.New(s.Cloud.Config())
+
+	_, _, err := resource.Handle(context.Background(), cfn.Event{
+		RequestType: cfn.RequestCreate,
+		ResourceProperties: map[string]any{
+			"Settings": string(s.Settings.JSON()),
+			"Caller":   wire.ARN("execute-api", config.StagesOf(API)),
+		},
+	})
+	if err != nil {
+		return err
+	}
+
+	return s.callers(o)
+}
+
 // Close ends every execution, schedule and process.
 func (s *Stack) Close() { s.Cloud.Close() }
 
 // Definition is the definition with the ARNs of an application's Lambdas.
 func Definition(app string) string {
 	var pairs []string
+
 	for _, task := range sm.Tasks() {
-		pairs = append(pairs, "${"+string(task)+"}",
-			wire.ARN("lambda", "function:"+config.LambdaName(app, task)))
+		arn := wire.ARN("lambda", "function:"+config.LambdaName(app, task))
+		pairs = append(pairs, "${"+string(task)+"}", arn)
 	}
 
 	return strings.NewReplacer(pairs...).Replace(sm.Definition)

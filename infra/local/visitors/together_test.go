@@ -111,7 +111,7 @@ func (s *stacks) front() http.Handler {
 
 			return map[string]string{"alias": s.aliases[e]}, true
 		},
-		Invoke: func(_ context.Context, function string, _ []byte) ([]byte, string, error) {
+		Invoke: func(_ context.Context, _, function string, _ []byte) ([]byte, string, error) {
 			alias := function[strings.LastIndexByte(function, ':')+1:]
 
 			return fmt.Appendf(nil, `{"statusCode":200,"headers":{"x-lockstep-release":%q},"body":"{}"}`,

@@ -3,6 +3,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,10 +13,6 @@ import (
 	"lockstep/functions/internal/aws/awserr"
 	"lockstep/statemachine"
 )
-
-// noRelease stands for "none yet": a stage variable cannot be empty, and no release can be called
-// so.
-const noRelease = "-"
 
 type api interface {
 	GetStage(context.Context, *apigateway.GetStageInput,
@@ -36,10 +33,7 @@ func New(client *apigateway.Client, api string) *Stages { return &Stages{client,
 // Set makes the environment's stage call the functions by alias and stamp release, in one call.
 func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment,
 	release string) error {
-	if release == "" {
-		release = noRelease
-	}
-
+	release = cmp.Or(release, statemachine.NoRelease)
 	_, err := s.client.UpdateStage(ctx, &apigateway.UpdateStageInput{
 		RestApiId: &s.id, StageName: aws.String(env.Stage()),
 		PatchOperations: []types.PatchOperation{
@@ -60,7 +54,7 @@ func (s *Stages) Get(ctx context.Context, env statemachine.Environment) (alias s
 		return "", "", awserr.Wrap(err, "look at stage %s of API %s", env.Stage(), s.id)
 	}
 
-	if release = out.Variables[statemachine.StageVariableRelease]; release == noRelease {
+	if release = out.Variables[statemachine.StageVariableRelease]; release == statemachine.NoRelease {
 		release = ""
 	}
 

@@ -38,7 +38,7 @@ var defaults = sync.OnceValue(func() config.Config {
 
 func newLockstep(rate float64) policy {
 	c := defaults()
-	s := c.Settings()
+	s := c.Settings(config.Places{})
 
 	return &lockstep{settings: s, alarms: c.Alarms, budget: release.Budget{
 		Harm: s.Ramp.HarmBudget, Within: s.Ramp.Within.Std(), Minimum: s.Ramp.MinimumRequests, Traffic: rate,

@@ -58,6 +58,7 @@ type function struct {
 	Versions []Version
 	Counter  int
 	Aliases  map[string]*alias
+	Policies map[string][]statement // by qualifier
 }
 
 type alias struct {

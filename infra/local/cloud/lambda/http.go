@@ -53,6 +53,7 @@ func (s *Service) routes() *http.ServeMux {
 	handle(shared, "POST "+one+"/aliases", http.StatusCreated, s.withFunction(s.createAlias))
 	handle(shared, "GET "+one+"/aliases/{alias}", http.StatusOK, s.withFunction(s.getAlias))
 	handle(shared, "PUT "+one+"/aliases/{alias}", http.StatusOK, s.withFunction(s.updateAlias))
+	handle(shared, "POST "+one+"/policy", http.StatusCreated, s.withFunction(s.addPermission))
 	handle(shared, "GET /2015-03-31/functions", http.StatusOK, s.listFunctions)
 	handle(shared, "GET "+all+"{$}", http.StatusOK, s.listFunctions) // as older clients ask
 	mux.HandleFunc("POST "+one+"/invocations", s.serveInvoke)

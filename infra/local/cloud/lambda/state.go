@@ -31,6 +31,7 @@ func (s *Service) Save(bodies kept.Bodies) State {
 	state := State{map[string]function{}, maps.Clone(s.queue)}
 	for name, f := range s.functions {
 		copied := *f
+		copied.Policies = maps.Clone(f.Policies)
 
 		copied.Aliases = map[string]*alias{}
 		for name, a := range f.Aliases {
