@@ -95,13 +95,13 @@ func TestVerdict_OfReleasesThatNoAlarmRingsFor(t *testing.T) {
 		cause string
 	}{
 		"one more call in a hundred fails": {fares{0.011, 100, 0.05}, well, deployed + baked +
-			strings.TrimSpace(undone), `^\d+ of \S+ calls failed, in the fallback \d+ of \S+: e-value \S+, 750 is enough`},
+			strings.TrimSpace(undone), `^\d+ of \S+ calls failed, against \d+ of \S+ in the fallback: e-value \S+, threshold 750`},
 		"three times as slow": {fares{0.001, 300, 0.05}, well, deployed + baked +
-			strings.TrimSpace(undone), `calls took longer than \S+ ms, in the fallback`},
+			strings.TrimSpace(undone), `calls took longer than \S+ ms, against \S+ of \S+ in the fallback`},
 		"a fifth slower": {fares{0.001, 120, 0.05}, well, deployed + baked + baked +
-			strings.TrimSpace(undone), `calls took longer than \S+ ms, in the fallback`},
+			strings.TrimSpace(undone), `calls took longer than \S+ ms, against \S+ of \S+ in the fallback`},
 		"nobody can order": {fares{0.001, 100, 0}, well, deployed + baked +
-			strings.TrimSpace(undone), `^0 orders in \S+ calls, in the fallback`},
+			strings.TrimSpace(undone), `^0 orders in \S+ calls, against \S+ of \S+ in the fallback`},
 		"as good as the other": {well, well, deployed + baked + baked + baked + ended, ""},
 		"an outage of both": {fares{0.5, 300, 0.01}, fares{0.5, 300, 0.01}, deployed +
 			baked + baked + baked + ended, ""},
@@ -164,8 +164,7 @@ func TestVerdict_FaultAfterThePromotion(t *testing.T) {
 		w.took("v2", deployed+baked+baked+baked+"Promote Drain"+undone)
 		w.stands("a", "v1", "v1")
 
-		if cause := w.record("v2").Cause.Text; !strings.Contains(cause,
-			"calls failed, in the fallback before") {
+		if cause := w.record("v2").Cause.Text; !strings.Contains(cause, "in the baseline") {
 			t.Errorf("the cause is %q", cause)
 		}
 	}, comparing)

@@ -1,8 +1,12 @@
-// Package asl runs state machines written in the Amazon States Language, so that the one
-// definition of a release is what AWS runs in the cloud and what runs on one machine and in tests.
-// It knows the states and fields that the definition uses, behaves there as AWS Step Functions
-// does, and refuses the rest when the definition is loaded. Time is package time's, so a month of
-// waiting passes in no time under testing/synctest.
+// Package asl interprets the Amazon States Language. With it, the definition of a release that AWS
+// Step Functions runs in the cloud also runs on one machine and in tests.
+//
+// It knows the states and fields that the definition uses, and behaves there as AWS does. Parse
+// refuses everything else. It waits with package time, so a month passes in no time under
+// testing/synctest.
+//
+// The language: https://states-language.net/spec.html, and as AWS runs it:
+// https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 package asl
 
 import (
@@ -14,39 +18,42 @@ import (
 )
 
 // Limits of AWS Step Functions.
+// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 const (
 	MaxPayload = 262_144 // bytes of an input, a result or an output
 	MaxEvents  = 25_000  // in the history of an execution
 	maxRun     = 365 * 24 * time.Hour
 )
 
-// Machine is a definition that was found good.
+// Machine is a definition that Parse has accepted. It may run any number of executions at a time.
 type Machine struct {
 	startAt string
 	states  map[string]state
 	timeout time.Duration
 }
 
-// Execution is one run of a machine: what it is called, what it is given and what it may use.
+// Execution is one run of a machine.
 type Execution struct {
-	ID           string
+	ID           string // its ARN
 	Name         string
-	Input        json.RawMessage
-	StartTime    time.Time
+	Input        json.RawMessage // one JSON value
+	StartTime    time.Time       // for the context object
 	StateMachine StateMachine
 
-	// Invoke calls a Lambda function. Its context outlives timeouts and the end of the execution, as a
-	// Lambda does. A *TaskError is reported under its name, any other error as Lambda.Unknown.
+	// Invoke calls a Lambda function, by name or ARN. Its context outlives timeouts and the end of the
+	// execution, as a Lambda does. A *TaskError is reported under its name, any other error as
+	// Lambda.Unknown.
 	Invoke func(ctx context.Context, function string, payload json.RawMessage) (json.RawMessage, error)
 	// Tokens answers .waitForTaskToken tasks.
 	Tokens *Tokens
-	// Record, if set, is told each event of the history as it happens.
+	// Record, if set, receives each event of the history as it happens.
 	Record func(Event)
-	// Past is the history of a run that was cut short, which goes on from there: see past.go.
+	// Past is the history of an earlier process that ended in the middle of the run. The run
+	// continues from there: see past.go.
 	Past []Event
 }
 
-// StateMachine names the machine for the context object.
+// StateMachine is the machine's ARN and name, for the context object.
 type StateMachine struct{ ID, Name string }
 
 // Status of an execution, as AWS spells it.
@@ -60,7 +67,7 @@ const (
 	Aborted   Status = "ABORTED"
 )
 
-// Result is how an execution ended. Output is set only where it succeeded.
+// Result is how an execution ended. Output is set only if it succeeded.
 type Result struct {
 	Status Status
 	Output json.RawMessage `json:",omitempty"`
@@ -68,15 +75,15 @@ type Result struct {
 	Cause  string
 }
 
-// Stopped is the cause to cancel Run's context with, as StopExecution would. Any other
-// cancellation aborts the execution too, without an error name.
+// Stopped is the cause with which to cancel Run's context, to do what StopExecution does. Any other
+// cause aborts the execution too, without an error name.
 type Stopped struct{ Name, Cause string }
 
 func (s *Stopped) Error() string { return fmt.Sprintf("stopped: %s: %s", s.Name, s.Cause) }
 
 var errRanTooLong = errors.New("the execution ran longer than its TimeoutSeconds")
 
-// Run runs an execution to its end. When ctx is cancelled it stops at once: no Catch runs.
+// Run runs an execution to its end. When ctx is cancelled, it stops at once: no Catch runs.
 func (m *Machine) Run(ctx context.Context, e Execution) Result {
 	began := time.Now()
 

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// world runs a definition and keeps what happened.
+// world runs a definition and records what happened.
 type world struct {
 	Execution
 	events []Event

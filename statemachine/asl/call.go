@@ -9,7 +9,7 @@ import (
 // call is one attempt of a task.
 type call struct {
 	*task
-	ticket     *ticket // nil unless the task waits for a token
+	ticket     *ticket // nil if the task does not wait for a token
 	scope      scope
 	function   string
 	payload    json.RawMessage
@@ -18,6 +18,7 @@ type call struct {
 	heartbeat  int64
 }
 
+// prepare shapes the input: it fills in the parameters and finds the timeouts.
 func (c *call) prepare(r *run, input any, retries int) (err error) {
 	token := ""
 	if c.ticket != nil {
@@ -60,8 +61,8 @@ func (c *call) prepare(r *run, input any, retries int) (err error) {
 	return nil
 }
 
-// make invokes the function and waits for what ends the task first: the function where there is no
-// token, otherwise the token's answer, which may come before the function returns.
+// make invokes the function and waits for the end of the task: the function's answer, or the
+// token's if there is one, which may come before the function returns.
 func (c *call) make(ctx context.Context, r *run) (any, error) {
 	made := len(r.past) > 0
 	r.record(Event{Type: "TaskScheduled", TaskScheduled: &TaskScheduled{
@@ -93,7 +94,7 @@ func (c *call) make(ctx context.Context, r *run) (any, error) {
 	}
 
 	if c.ticket != nil {
-		// An answer that was accepted counts, whatever else happened in the same moment.
+		// An accepted answer counts, whatever else happened at the same moment.
 		if late, answered := r.Tokens.close(c.ticket); answered {
 			a = late
 		}
@@ -106,6 +107,7 @@ func (c *call) make(ctx context.Context, r *run) (any, error) {
 	return c.end(r, a)
 }
 
+// wait returns the answer that ends the task, the timeout, or the cause of ctx's cancellation.
 func (c *call) wait(ctx context.Context, r *run, scheduled time.Time,
 	returned <-chan answer) answer {
 	timeout, stopTimeout := timer(scheduled, c.timeout)
@@ -152,11 +154,11 @@ func (c *call) wait(ctx context.Context, r *run, scheduled time.Time,
 	}
 }
 
-// invoked is the result of lambda:invoke around what the function answered.
+// invoked is the result of lambda:invoke: an object with the function's answer as its Payload.
 func invoked(payload json.RawMessage) json.RawMessage {
 	value, err := decode(payload)
 	if err != nil {
-		// A function that answers nothing has answered null; other bytes are passed on as text.
+		// No answer is null. Bytes that are not JSON are passed on as a string.
 		value = nil
 		if len(payload) > 0 {
 			value = string(payload)
@@ -197,7 +199,7 @@ func (c *call) end(r *run, a answer) (any, error) {
 	return nil, e
 }
 
-// timer fires so many seconds after a time, and never where there are none.
+// timer fires so many seconds after a time; with 0 seconds it never fires.
 func timer(from time.Time, seconds int64) (<-chan time.Time, func() bool) {
 	if seconds == 0 {
 		return nil, func() bool { return false }

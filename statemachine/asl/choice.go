@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// choice goes to the state of the first rule that holds.
+// choice goes to the next state of the first rule that holds.
 type choice struct {
 	node
 	rules    []rule
@@ -43,7 +43,7 @@ func parseChoice(o *object, n node) state {
 	return c
 }
 
-// condition takes all that is left of a rule: And, Or, Not, or a comparison.
+// condition takes the remaining fields of a rule: And, Or, Not, or a comparison.
 func (o *object) condition() condition {
 	defer o.done()
 
@@ -79,7 +79,8 @@ func (o *object) condition() condition {
 	return o.comparison()
 }
 
-// joined is Or where one that holds decides, and And where one that doesn't does.
+// joined is Or if decides is true, and And if it is false: the first condition with that outcome
+// decides.
 func joined(all []condition, decides bool) condition {
 	return func(s scope) (bool, error) {
 		for _, c := range all {
@@ -144,7 +145,8 @@ func (c *choice) decide(s scope) (string, error) {
 
 	if c.fallback == "" {
 		return "", &TaskError{Name: NoChoiceMatched, Cause: fmt.Sprintf(
-			"No rule of the state '%s' holds for the input '%s', and it has no Default.", c.name, encode(s.input))}
+			"No rule of the state '%s' holds for the input '%s', and it has no Default.",
+			c.name, encode(s.input))}
 	}
 
 	return c.fallback, nil

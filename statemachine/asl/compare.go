@@ -11,15 +11,14 @@ import (
 // condition tells whether a rule of a Choice holds.
 type condition func(scope) (bool, error)
 
-// test compares the variable with the operand of its operator. Values of another type compare as
-// false.
+// test compares the variable with the operand of its operator. A value of another type gives false.
 type test func(variable, operand any) bool
 
 // operator is one comparison of the language.
 type operator struct {
-	kind string // what the operand must be
+	kind string // of the operand, for messages: "a string"
 	test test
-	path bool // there is a variant whose operand is a path
+	path bool // whether there is a variant whose operand is a path
 }
 
 var operators = map[string]operator{
@@ -65,10 +64,8 @@ func equal[T comparable](variable, operand any) bool {
 }
 
 func is(kind func(any) bool) operator {
-	return operator{"true or false", func(variable,
-		operand any) bool {
-		return kind(variable) == operand
-	}, false}
+	test := func(variable, operand any) bool { return kind(variable) == operand }
+	return operator{"true or false", test, false}
 }
 
 func asString(v any) (string, bool) { s, ok := v.(string); return s, ok }
@@ -137,7 +134,7 @@ func (o *object) comparison() condition {
 	}
 }
 
-// operand takes what the variable is compared with: a value written down, or a path to one.
+// operand takes what the variable is compared with: a literal value, or a path to one.
 func (o *object) operand(field string, op operator, byPath bool) func(scope) (any, error) {
 	if byPath {
 		if p := o.path(field, parsePath); p != nil {
@@ -169,7 +166,7 @@ func (o *object) operand(field string, op operator, byPath bool) func(scope) (an
 	return func(scope) (any, error) { return value, nil }
 }
 
-// need is get for a Choice, where a missing value fails the execution.
+// need is get for a Choice: a missing value fails the execution.
 func (p path) need(s scope) (any, error) {
 	value, ok := p.get(s)
 	if !ok {
@@ -180,8 +177,8 @@ func (p path) need(s scope) (any, error) {
 	return value, nil
 }
 
-// matchesPattern is StringMatches: '*' stands for any characters, a backslash takes the next one
-// as it is.
+// matchesPattern is StringMatches: '*' stands for any characters, and a backslash escapes the next
+// character.
 func matchesPattern(variable, operand any) bool {
 	text, ok := variable.(string)
 	pattern, alike := operand.(string)
@@ -189,8 +186,8 @@ func matchesPattern(variable, operand any) bool {
 	return ok && alike && glob([]rune(pattern), []rune(text))
 }
 
-// glob goes back to the latest '*' where a character does not fit, which is enough for this
-// language.
+// glob matches a text with a pattern. Where a character does not match, it goes back to the latest
+// '*': without alternatives in the pattern, no earlier one can help.
 func glob(pattern, text []rune) bool {
 	p, t, star, mark := 0, 0, -1, 0
 	for t < len(text) {

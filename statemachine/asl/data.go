@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// decode reads one JSON value, with its numbers as they are written.
+// decode reads exactly one JSON value, and keeps its numbers as they are written.
 func decode(data json.RawMessage) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -26,7 +26,7 @@ func decode(data json.RawMessage) (any, error) {
 	return value, nil
 }
 
-// encode writes a value that decode or a template made; such a value always has a JSON form.
+// encode writes a value that decode or a template made. Such a value always has a JSON form.
 func encode(value any) json.RawMessage {
 	var b bytes.Buffer
 
@@ -39,7 +39,7 @@ func encode(value any) json.RawMessage {
 
 func number(n int) json.Number { return json.Number(strconv.Itoa(n)) }
 
-// whole is the value as an integer that is not negative; "10.0" is one.
+// whole is the value as an integer from 0 to maxSeconds; 10.0 is one.
 func whole(value any) (int64, bool) {
 	n, ok := value.(json.Number)
 	if !ok {

@@ -2,7 +2,7 @@ package asl
 
 import "context"
 
-// succeed ends the execution well.
+// succeed ends the execution with success.
 type succeed struct{ node }
 
 func parseSucceed(o *object, n node) state {
@@ -29,7 +29,7 @@ func (s *succeed) run(_ context.Context, r *run, input any) (any, string, error)
 	return output, "", r.exit(&s.node, output)
 }
 
-// fail ends the execution with an error, written down or found by a path.
+// fail ends the execution with an error, whose name and cause are literal or found by paths.
 type fail struct {
 	node
 	name, cause         string
@@ -66,8 +66,8 @@ func (f *fail) run(_ context.Context, r *run, input any) (any, string, error) {
 
 		text, ok := value.(string)
 		if !ok {
-			return nil, "", r.fault(&f.node, runtimeError("The %s '%s' found %s, expected a string, in the "+
-				"input '%s'",
+			return nil, "", r.fault(&f.node, runtimeError(
+				"The %s '%s' found %s, expected a string, in the input '%s'",
 				found.field, found.path.text, encode(value), encode(input)))
 		}
 

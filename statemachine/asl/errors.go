@@ -22,17 +22,19 @@ const (
 // reserved lists the names with the prefix "States." that Retry and Catch may match.
 // States.Runtime is missing: it always fails the execution.
 var reserved = []string{
-	All, Timeout, HeartbeatTimeout, TaskFailed, DataLimitExceeded, NoChoiceMatched, ResultPathMatchFailure,
-	"States.ParameterPathFailure", "States.Permissions", "States.BranchFailed", "States.IntrinsicFailure",
+	All, Timeout, HeartbeatTimeout, TaskFailed, DataLimitExceeded, NoChoiceMatched,
+	ResultPathMatchFailure, "States.ParameterPathFailure", "States.Permissions",
+	"States.BranchFailed", "States.IntrinsicFailure",
 }
 
-// TaskError is an error under the name that Retry and Catch match. For an error of a Lambda
-// function, Cause is the JSON object that Lambda answers: {"errorMessage", "errorType", ...}.
+// TaskError is an error with the name that Retry and Catch match. Cause is free text; for an error
+// of a Lambda function, it is the JSON object that Lambda answers: {"errorMessage", "errorType",
+// ...}.
 type TaskError struct {
 	Name  string
 	Cause string
 
-	heartbeat bool // a States.Timeout for want of heartbeats
+	heartbeat bool // whether a States.Timeout is a missed heartbeat
 }
 
 func (e *TaskError) Error() string { return e.Name + ": " + e.Cause }
@@ -50,23 +52,23 @@ func asTaskError(err error) *TaskError {
 	return e
 }
 
-// lambdaError is what a failed call is reported as.
+// lambdaError is the error under which a failed call is reported.
 func lambdaError(err error) *TaskError {
 	var e *TaskError
 	switch {
 	case !errors.As(err, &e):
 		return &TaskError{Name: LambdaUnknown, Cause: err.Error()}
 	case e.Name == "":
-		return &TaskError{Name: LambdaUnknown, Cause: "The cause could not be determined because Lambda " +
-			"did not " +
-			"return an error type. Returned payload: " + e.Cause}
+		return &TaskError{Name: LambdaUnknown,
+			Cause: "The cause could not be determined because Lambda did not return an error type. " +
+				"Returned payload: " + e.Cause}
 	}
 
 	return e
 }
 
-// matches tells whether an ErrorEquals list takes e. AWS reports a missed heartbeat as
-// States.Timeout and matches it under either name.
+// matches tells whether an ErrorEquals list matches e. AWS reports a missed heartbeat as
+// States.Timeout, and matches it under that name and under States.HeartbeatTimeout.
 func (e *TaskError) matches(names []string) bool {
 	switch {
 	case e.Name == Runtime:

@@ -6,7 +6,8 @@ import (
 )
 
 // Event is one entry of an execution's history. Its JSON has the field names of
-// GetExecutionHistory, but for the timestamp, which every protocol writes in its own way.
+// GetExecutionHistory, without the timestamp, which every protocol writes in its own way.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 type Event struct {
 	ID              int64     `json:"id"`
 	PreviousEventID int64     `json:"previousEventId"`
@@ -28,16 +29,18 @@ type Event struct {
 	TaskTimedOut       *TaskFailure      `json:"taskTimedOutEventDetails,omitempty"`
 }
 
-// DataDetails says that the data beside it is whole; this history never truncates.
+// DataDetails says whether the data beside it is truncated. In this history it never is.
 type DataDetails struct {
 	Truncated bool `json:"truncated"`
 }
 
+// ExecutionStarted has the details of the first event.
 type ExecutionStarted struct {
 	Input        string       `json:"input,omitempty"`
 	InputDetails *DataDetails `json:"inputDetails,omitempty"`
 }
 
+// Output is the JSON that a state, a task or the execution ended with.
 type Output struct {
 	Output        string       `json:"output,omitempty"`
 	OutputDetails *DataDetails `json:"outputDetails,omitempty"`
@@ -47,17 +50,20 @@ func output(data json.RawMessage) Output {
 	return Output{Output: string(data), OutputDetails: &DataDetails{}}
 }
 
+// Failure is the error name and the cause that a task or the execution ended with.
 type Failure struct {
 	Error string `json:"error,omitempty"`
 	Cause string `json:"cause,omitempty"`
 }
 
+// StateEntered has a state's name and input.
 type StateEntered struct {
 	Name         string       `json:"name"`
 	Input        string       `json:"input,omitempty"`
 	InputDetails *DataDetails `json:"inputDetails,omitempty"`
 }
 
+// StateExited has a state's name and output.
 type StateExited struct {
 	Name string `json:"name"`
 	Output
@@ -69,6 +75,7 @@ type TaskResource struct {
 	Resource     string `json:"resource"`
 }
 
+// TaskScheduled has what a task is called with. Parameters is JSON; a timeout of 0 is none.
 type TaskScheduled struct {
 	TaskResource
 	Region             string `json:"region"`
@@ -77,27 +84,29 @@ type TaskScheduled struct {
 	HeartbeatInSeconds int64  `json:"heartbeatInSeconds,omitempty"`
 }
 
+// TaskOutput is what a task ended with, or what the function of a waiting task answered.
 type TaskOutput struct {
 	TaskResource
 	Output
 }
 
+// TaskFailure is the error that a task ended with.
 type TaskFailure struct {
 	TaskResource
 	Failure
 }
 
-// result is how an execution ended, if it did so with this event.
+// result is how the execution ended; false if this event does not end it.
 func (e Event) result() (Result, bool) {
 	switch {
 	case e.ExecutionSucceeded != nil:
 		return Result{Status: Succeeded, Output: json.RawMessage(e.ExecutionSucceeded.Output)}, true
 	case e.ExecutionFailed != nil:
-		return Result{Status: Failed, Error: e.ExecutionFailed.Error,
-			Cause: e.ExecutionFailed.Cause}, true
+		f := e.ExecutionFailed
+		return Result{Status: Failed, Error: f.Error, Cause: f.Cause}, true
 	case e.ExecutionAborted != nil:
-		return Result{Status: Aborted, Error: e.ExecutionAborted.Error,
-			Cause: e.ExecutionAborted.Cause}, true
+		f := e.ExecutionAborted
+		return Result{Status: Aborted, Error: f.Error, Cause: f.Cause}, true
 	case e.ExecutionTimedOut != nil:
 		return Result{Status: TimedOut}, true
 	}
@@ -105,7 +114,7 @@ func (e Event) result() (Result, bool) {
 	return Result{}, false
 }
 
-// WithoutData is the event as GetExecutionHistory answers it when data was not asked for.
+// WithoutData is the event as GetExecutionHistory answers it with includeExecutionData false.
 func (e Event) WithoutData() Event {
 	if e.ExecutionStarted != nil {
 		e.ExecutionStarted = &ExecutionStarted{}

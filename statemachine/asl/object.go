@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// object reads one JSON object of a definition field by field and collects what is wrong with it.
-// Unlike encoding/json it minds upper and lower case, and neither loses a field that comes twice
-// nor one that nobody asked for.
+// object reads one JSON object of a definition, field by field, and collects its problems. Unlike
+// encoding/json, it distinguishes upper and lower case, and refuses duplicate and unknown fields.
 type object struct {
-	at       string // where it is, for messages
+	at       string // its place in the definition, for messages
 	fields   map[string]json.RawMessage
 	problems *[]error
 }
 
+// readObject reads an object, and the names of its fields in their order.
 func readObject(at string, raw json.RawMessage, problems *[]error) (*object, []string) {
 	o := &object{at: at, fields: map[string]json.RawMessage{}, problems: problems}
 
@@ -69,7 +69,7 @@ func (o *object) refuse(field, format string, args ...any) {
 	o.problem("%s: %w", field, fmt.Errorf(format, args...))
 }
 
-// done refuses the fields that nobody took.
+// done refuses the fields that were not taken.
 func (o *object) done() {
 	var unknown []string
 	for field := range o.fields {
@@ -79,7 +79,7 @@ func (o *object) done() {
 	slices.Sort(unknown)
 
 	for _, field := range unknown {
-		o.refuse(field, "this field is not known here")
+		o.refuse(field, "unknown field")
 	}
 }
 
@@ -114,7 +114,7 @@ func (o *object) flag(field string) (value, ok bool) {
 	return value, ok
 }
 
-// integer takes a number from least to most; fallback where it is not there.
+// integer takes a whole number from least to most; fallback if the field is missing.
 func (o *object) integer(field string, least, most, fallback int64) int64 {
 	value := fallback
 	if o.into(field, fmt.Sprintf("a whole number from %d to %d", least, most), &value) &&
@@ -134,7 +134,7 @@ func (o *object) list(field string) []json.RawMessage {
 	return list
 }
 
-// path takes a path; nil where it is not there.
+// path takes a path; nil if the field is missing.
 func (o *object) path(field string, parse func(string) (path, error)) *path {
 	text, ok := o.text(field)
 	if !ok {
@@ -150,8 +150,8 @@ func (o *object) path(field string, parse func(string) (path, error)) *path {
 	return &p
 }
 
-// filter takes InputPath, OutputPath or ResultPath: the root where it is not there, nil where it
-// is null.
+// filter takes InputPath, OutputPath or ResultPath: the root if the field is missing, nil if it is
+// null.
 func (o *object) filter(field string, parse func(string) (path, error)) *path {
 	raw, ok := o.fields[field]
 	if !ok {
@@ -170,7 +170,7 @@ func (o *object) filter(field string, parse func(string) (path, error)) *path {
 	return &root
 }
 
-// oneOf refuses the object unless exactly one of the fields, or at most one if optional, is there.
+// oneOf refuses the object unless it has exactly one of the fields; at most one, if optional.
 func (o *object) oneOf(optional bool, fields ...string) {
 	var found []string
 

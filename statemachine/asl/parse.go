@@ -15,19 +15,19 @@ const maxSeconds = 99_999_999
 
 // state is one state of a machine.
 type state interface {
-	// run does the state's work and answers its output and the state to go to; "" ends the execution.
+	// run does the state's work. It returns its output and the next state; "" ends the execution.
 	run(ctx context.Context, r *run, input any) (output any, next string, err error)
-	// targets lists the states it may go to, by the field that names each.
+	// targets lists the states it may go to, with the field that names each.
 	targets() []target
 }
 
 type target struct{ field, state string }
 
-// node is what states have in common.
+// node is what all states have in common.
 type node struct {
 	name, kind    string
-	next          string // "" where the execution ends
-	input, output *path
+	next          string // "" if the execution ends here
+	input, output *path  // InputPath and OutputPath; nil is null
 }
 
 func (n *node) targets() []target {
@@ -38,7 +38,7 @@ func (n *node) targets() []target {
 	return []target{{"Next", n.next}}
 }
 
-// narrow applies InputPath or OutputPath; null stands for an empty object.
+// narrow applies InputPath or OutputPath. A path of null gives an empty object.
 func (n *node) narrow(field string, p *path, s scope) (any, error) {
 	if p == nil {
 		return map[string]any{}, nil
@@ -53,8 +53,8 @@ func (n *node) narrow(field string, p *path, s scope) (any, error) {
 	return value, nil
 }
 
-// Parse reads a definition and refuses whatever this interpreter would not run as AWS does. The
-// error lists every problem, each with its state and field.
+// Parse reads a definition, which is JSON, and refuses whatever this interpreter would not run as
+// AWS does. Its error lists every problem, each with its state and field.
 func Parse(definition string) (*Machine, error) {
 	var problems []error
 
@@ -107,7 +107,7 @@ func (o *object) queryLanguage() {
 	}
 }
 
-// check follows every transition from StartAt.
+// check follows every transition from StartAt, and finds states that are missing or unreachable.
 func (m *Machine) check(order []string) (problems []error) {
 	if m.startAt == "" {
 		return []error{errors.New("definition: StartAt: missing")}
@@ -140,7 +140,8 @@ func (m *Machine) check(order []string) (problems []error) {
 }
 
 var kinds = map[string]func(o *object, n node) state{
-	"Task": parseTask, "Choice": parseChoice, "Wait": parseWait, "Pass": parsePass, "Succeed": parseSucceed, "Fail": parseFail,
+	"Task": parseTask, "Choice": parseChoice, "Wait": parseWait, "Pass": parsePass,
+	"Succeed": parseSucceed, "Fail": parseFail,
 }
 
 func parseState(name string, raw json.RawMessage, problems *[]error) state {

@@ -8,7 +8,7 @@ import (
 
 const calling = `"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "f"}`
 
-// TestParse_Refuses holds each refusal to the words that name the state and the field.
+// TestParse_Refuses checks that each error names the state and the field.
 func TestParse_Refuses(t *testing.T) {
 	state := func(fields string) string { return machine("S", `"S": {`+fields+`}`) }
 	ending := func(fields string) string { return state(fields + `, "End": true`) }
@@ -25,7 +25,7 @@ func TestParse_Refuses(t *testing.T) {
 		"no StartAt":    {`{"States": {` + done + `}}`, `definition: StartAt: missing`},
 		"bad StartAt":   {machine("Gone", done), `definition: StartAt: there is no state "Gone"`},
 		"unknown top field": {`{"StartAt": "Done", "Startat": "x", "States": {` + done + `}}`,
-			`definition: Startat: this field is not known`},
+			`definition: Startat: unknown field`},
 		"version": {`{"Version": "2.0", "StartAt": "Done", "States": {` + done + `}}`,
 			`definition: Version: found "2.0"`},
 		"JSONata": {`{"QueryLanguage": "JSONata", "StartAt": "Done", "States": {` + done +
@@ -40,15 +40,15 @@ func TestParse_Refuses(t *testing.T) {
 		"field twice": {state(`"Type": "Succeed", "Type": "Succeed"`),
 			`state "S": Type: found twice`},
 		"unknown field": {ending(`"Type": "Pass", "Results": 1`),
-			`state "S": Results: this field is not known`},
+			`state "S": Results: unknown field`},
 		"lower case": {ending(`"Type": "Pass", "resultPath": "$"`),
-			`state "S": resultPath: this field is not known`},
+			`state "S": resultPath: unknown field`},
 		"field of another": {ending(calling + `, "Seconds": 1`),
-			`state "S": Seconds: this field is not known`},
+			`state "S": Seconds: unknown field`},
 		"Assign": {ending(calling + `, "Assign": {"x": 1}`),
-			`state "S": Assign: this field is not known`},
+			`state "S": Assign: unknown field`},
 		"Catch on Wait": {ending(`"Type": "Wait", "Seconds": 1, "Catch": []`),
-			`state "S": Catch: this field is not known`},
+			`state "S": Catch: unknown field`},
 		"bad Next": {state(`"Type": "Pass", "Next": "Gone"`),
 			`state "S": Next: there is no state "Gone"`},
 		"no Next": {state(`"Type": "Pass"`), `state "S": Next, End: found none`},
@@ -56,7 +56,7 @@ func TestParse_Refuses(t *testing.T) {
 			`state "S": Next, End: found together`},
 		"End false": {state(`"Type": "Pass", "End": false`), `state "S": End: found false`},
 		"Next on Succeed": {state(`"Type": "Succeed", "Next": "S"`),
-			`state "S": Next: this field is not known`},
+			`state "S": Next: unknown field`},
 		"unreachable": {machine("Done", done, `"Island": {"Type": "Succeed"}`),
 			`state "Island": no other state leads here`},
 		"unreachable loop": {machine("Done", done, `"A": {"Type": "Pass", "Next": "B"}`,
@@ -67,7 +67,7 @@ func TestParse_Refuses(t *testing.T) {
 		"no function": {ending(`"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"`),
 			`state "S": Parameters: FunctionName: missing`},
 		"unknown parameter": {ending(strings.Replace(calling, `"f"`, `"f", "Qualifier": "a"`, 1)),
-			`state "S": Parameters: Qualifier: this field is not known`},
+			`state "S": Parameters: Qualifier: unknown field`},
 		"token not passed": {ending(strings.Replace(calling, "invoke", "invoke.waitForTaskToken", 1)),
 			`state "S": Parameters: $$.Task.Token must be passed`},
 		"token where none is": {ending(strings.Replace(token, ".waitForTaskToken", "", 1)),
@@ -124,7 +124,7 @@ func TestParse_Refuses(t *testing.T) {
 		"delay below interval": {ending(calling + `, "Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 9, "MaxDelaySeconds": 9}]`), `state "S": Retry[0]: MaxDelaySeconds: found 9`},
 		"jitter":               {ending(calling + `, "Retry": [{"ErrorEquals": ["E"], "JitterStrategy": "HALF"}]`), `state "S": Retry[0]: JitterStrategy: found "HALF"`},
 		"unknown in Retry": {ending(calling + `, "Retry": [{"ErrorEquals": ["E"], "Next": "S"}]`),
-			`state "S": Retry[0]: Next: this field is not known`},
+			`state "S": Retry[0]: Next: unknown field`},
 		"Catch without Next": {ending(calling + `, "Catch": [{"ErrorEquals": ["E"]}]`),
 			`state "S": Catch[0]: Next: missing`},
 		"Catch to nowhere": {ending(calling + `, "Catch": [{"ErrorEquals": ["E"], "Next": "Gone"}]`),
@@ -141,23 +141,23 @@ func TestParse_Refuses(t *testing.T) {
 		"two errors": {state(`"Type": "Fail", "Error": "E", "ErrorPath": "$.e"`),
 			`state "S": Error, ErrorPath: found together`},
 		"Fail with paths": {state(`"Type": "Fail", "InputPath": "$"`),
-			`state "S": InputPath: this field is not known`},
+			`state "S": InputPath: unknown field`},
 
 		"no Choices": {state(`"Type": "Choice"`), `state "S": Choices: missing`},
 		"Next on Choice": {state(`"Type": "Choice", "Choices": [], "Next": "S"`),
-			`state "S": Next: this field is not known`},
+			`state "S": Next: unknown field`},
 		"bad Default": {machine("S", `"S": {"Type": "Choice", "Choices": [{"Variable": "$.a", "IsNull": true, "Next": "S"}], "Default": "Gone"}`), `state "S": Default: there is no state "Gone"`},
 		"rule without Next": {state(`"Type": "Choice", "Choices": [{"Variable": "$.a", "IsNull": true}]`),
 			`state "S": Choices[0]: Next: missing`},
 		"rule to nowhere": {state(`"Type": "Choice", "Choices": [{"Variable": "$.a", "IsNull": true, "Next": "Gone"}]`), `state "S": Choices[0].Next: there is no state "Gone"`},
 		"Next within a rule": {rule(`"Not": {"Variable": "$.a", "IsNull": true, "Next": "Done"}`),
-			`state "S": Choices[0].Not: Next: this field is not known`},
+			`state "S": Choices[0].Not: Next: unknown field`},
 		"no operator": {rule(`"Variable": "$.a"`),
 			`state "S": Choices[0]: found 0 comparison operators`},
 		"two operators": {rule(`"Variable": "$.a", "IsNull": true, "IsString": true`),
 			`state "S": Choices[0]: found 2 comparison operators [IsNull IsString]`},
 		"unknown operator": {rule(`"Variable": "$.a", "IsNull": true, "IsBig": true`),
-			`state "S": Choices[0]: IsBig: this field is not known`},
+			`state "S": Choices[0]: IsBig: unknown field`},
 		"no variable": {rule(`"IsNull": true`),
 			`state "S": Choices[0]: And, Or, Not, Variable: found none`},
 		"And and Or": {rule(`"And": [], "Or": []`),
@@ -196,8 +196,7 @@ func TestParse_NamesEveryProblem(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that Parse answers or refuses, and never dies; what it accepts must have a way
-// to run.
+// FuzzParse checks that Parse never panics, and accepts no definition without a first state.
 func FuzzParse(f *testing.F) {
 	if release, err := os.ReadFile("../release.asl.json"); err == nil {
 		f.Add(string(release))

@@ -2,7 +2,7 @@ package asl
 
 import "context"
 
-// pass hands its input on, reshaped.
+// pass passes its input on, reshaped or replaced.
 type pass struct {
 	node
 	fixed      *literal

@@ -2,27 +2,27 @@ package asl
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 )
 
-// A run that was cut short, with the process that it was in, goes on by going through its history
-// once more: every state does again what it did, but what it records is there already, what it
-// called has answered and what it waited for is over. Where the history ends, it happens for the
-// first time. All times count from when things happened.
+// A run whose process died continues in another one by replaying its history. Every state runs
+// again, but its events are not recorded twice, its calls return what they returned, and its waits
+// are over. Where the history ends, things happen for the first time. Timeouts and waits count from
+// the times in the history.
 
-// cutShort is what a call ends with whose answer nobody heard: as when Lambda's process dies.
-var cutShort = &TaskError{Name: "Runtime.ExitError",
-	Cause: `{"errorType":"Runtime.ExitError","errorMessage":"the run was cut short while the function worked"}`}
+// cutShort is the error of a call whose answer was lost with the process, as when Lambda's own
+// process dies.
+var cutShort = &TaskError{Name: "Runtime.ExitError", Cause: `{"errorType":"Runtime.ExitError",` +
+	`"errorMessage":"the run was cut short while the function worked"}`}
 
-// goPast takes the next event of the past for the one that happens again.
-func (r *run) goPast(e Event) {
+// replay takes the next event of the past in place of e. It stops the run if they differ.
+func (r *run) replay(e Event) {
 	happened := r.past[0]
 	if what, was := e.what(), happened.what(); what != was {
 		r.last, r.past = r.past[len(r.past)-1].ID, nil
-		r.stop(&TaskError{Name: Runtime, Cause: fmt.Sprintf("event %d of the history is %s, where the "+
-			"definition has %s", happened.ID, was, what)})
+		r.stop(runtimeError("event %d of the history is %s, but the definition has %s",
+			happened.ID, was, what))
 
 		return
 	}
@@ -30,7 +30,7 @@ func (r *run) goPast(e Event) {
 	r.past, r.last, r.now = r.past[1:], happened.ID, happened.Timestamp
 }
 
-// what tells events of different places in a definition apart.
+// what names the kind of event, and the state that it enters.
 func (e Event) what() string {
 	if e.StateEntered != nil {
 		return e.Type + " of " + e.StateEntered.Name
@@ -39,8 +39,8 @@ func (e Event) what() string {
 	return e.Type
 }
 
-// past is how a call ended that was made before; ended is false where it still waits for its
-// token. One that was cut short ended then, however long ago that was.
+// past is how a call of the past ended; ended is false if it still waits for its token. A call that
+// was cut short ended at that time.
 func (c *call) past(r *run, scheduled time.Time) (a answer, ended bool) {
 	submitted := len(r.past) > 0 && r.past[0].TaskSubmitted != nil
 	if submitted {
@@ -67,7 +67,7 @@ func (c *call) past(r *run, scheduled time.Time) (a answer, ended bool) {
 	return a, true
 }
 
-// handedOut is the token of an attempt of the past; none where it is made now.
+// handedOut is the token of an attempt of the past; "" for a new attempt.
 func (t *task) handedOut(r *run) string {
 	if len(r.past) == 0 || r.past[0].TaskScheduled == nil {
 		return ""
@@ -78,7 +78,7 @@ func (t *task) handedOut(r *run) string {
 	return tokenIn(t.parameters, parameters)
 }
 
-// tokenIn finds the token in what a template was filled to.
+// tokenIn finds the token in the parameters that a template was filled to; "" if there is none.
 func tokenIn(t template, filled any) string {
 	switch t := t.(type) {
 	case lookup:
@@ -110,35 +110,35 @@ func tokenIn(t template, filled any) string {
 	return ""
 }
 
-// Token is a token as it is kept for a later run.
+// Token is a token as it is saved for a later process.
 type Token struct {
 	Token  string
-	Over   bool
-	Answer *Answer `json:",omitempty"`
+	Over   bool    // it takes no more answers
+	Answer *Answer `json:",omitempty"` // nil if it has none
 }
 
-// Answer is what a token was answered with: an output, or an error.
+// Answer is the answer to a token: an output, which is JSON, or an error.
 type Answer struct {
 	Output []byte     `json:",omitempty"`
 	Err    *TaskError `json:",omitempty"`
 }
 
-// Save has every token that was handed out.
+// Save returns every token that was handed out, sorted.
 func (t *Tokens) Save() []Token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
 	list := make([]Token, 0, len(t.tickets))
 	for _, k := range t.tickets {
-		kept := Token{Token: k.token, Over: k.over}
+		saved := Token{Token: k.token, Over: k.over}
 		if k.given != nil {
-			kept.Answer = &Answer{Output: k.given.output}
+			saved.Answer = &Answer{Output: k.given.output}
 			if k.given.err != nil {
-				kept.Answer.Err = asTaskError(k.given.err)
+				saved.Answer.Err = asTaskError(k.given.err)
 			}
 		}
 
-		list = append(list, kept)
+		list = append(list, saved)
 	}
 
 	slices.SortFunc(list, func(a, b Token) int { return cmp.Compare(a.Token, b.Token) })
@@ -146,19 +146,19 @@ func (t *Tokens) Save() []Token {
 	return list
 }
 
-// Load has the tokens of an earlier run known again.
+// Load adds the tokens that an earlier process saved.
 func (t *Tokens) Load(list []Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	for _, kept := range list {
-		k := t.add(kept.Token)
+	for _, saved := range list {
+		k := t.add(saved.Token)
 
-		k.over = kept.Over
-		if kept.Answer != nil {
-			a := answer{output: kept.Answer.Output}
-			if kept.Answer.Err != nil {
-				a.err = kept.Answer.Err
+		k.over = saved.Over
+		if saved.Answer != nil {
+			a := answer{output: saved.Answer.Output}
+			if saved.Answer.Err != nil {
+				a.err = saved.Answer.Err
 			}
 
 			k.accept(a)

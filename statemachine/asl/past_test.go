@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// errand goes through everything that takes time: a wait, a function that fails once, a token that
-// is answered after a minute, one that nobody answers in time, and a wait until a moment that is
-// named.
+// errand has everything that takes time: a wait, a function that fails once, a token that is
+// answered after a minute, one that nobody answers in time, and a wait until a given time.
 var errand = machine("W",
 	`"W": {"Type": "Wait", "Seconds": 60, "Next": "Work"}`,
 	`"Work": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "work", "Payload.$": "$"},
@@ -31,8 +30,8 @@ var errand = machine("W",
 	`"P": {"Type": "Pass", "Result": true, "ResultPath": "$.passed", "Next": "Done"}`, done,
 	`"Wrong": {"Type": "Fail", "Error": "Wrong"}`)
 
-// outage is a process that dies as the machine records an event, and another that goes on after a
-// while.
+// outage is a process that dies as the machine records an event, and another one that continues
+// after a while.
 type outage struct {
 	at     int // the event; 0 for none
 	events []Event
@@ -120,8 +119,8 @@ func (o *outage) run(t *testing.T, m *Machine) Result {
 	return m.Run(t.Context(), e)
 }
 
-// A machine that is cut short at any event, and goes on, ends as one that was not; what it waits
-// for ends when it would have.
+// A run that is cut short at any event, and continued, ends as one that was not. Its waits end when
+// they would have.
 func TestRun_GoesOnAfterAnyEvent(t *testing.T) {
 	m, err := Parse(errand)
 	if err != nil {
@@ -163,7 +162,7 @@ func TestRun_GoesOnAfterAnyEvent(t *testing.T) {
 	}
 }
 
-// What has its own times goes on with them.
+// Waits and timeouts count from the times in the history.
 func TestRun_TimesOfThePast(t *testing.T) {
 	for name, c := range map[string]struct {
 		definition string
@@ -227,7 +226,7 @@ func TestRun_TimesOfThePast(t *testing.T) {
 	}
 }
 
-// Who was told that an answer is accepted is right, though the machine dies before it takes it.
+// An accepted answer counts, though the process dies before the task receives it.
 func TestTokens_AnAcceptedAnswerIsKept(t *testing.T) {
 	for name, answer := range map[string]func(*Tokens, string) error{
 		"yes": func(k *Tokens, token string) error { return k.Succeed(token, json.RawMessage(`"yes"`)) },
@@ -281,5 +280,5 @@ func TestRun_TheHistoryOfAnotherDefinition(t *testing.T) {
 	w.Past = w.events[:3]
 	result := m.Run(t.Context(), w.Execution)
 	expect(t, "end", ended(result), "FAILED States.Runtime")
-	expect(t, "cause", result.Cause, "event 2 of the history is PassStateEntered of Other, where the definition has PassStateEntered of P")
+	expect(t, "cause", result.Cause, "event 2 of the history is PassStateEntered of Other, but the definition has PassStateEntered of P")
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/ohler55/ojg/jp"
 )
 
-// path is a JSONPath into a state's data, or, with two dollars, into the context object.
+// path is a JSONPath into a state's data or, if it begins with "$$", into the context object.
 type path struct {
 	text     string
 	expr     jp.Expr
 	context  bool
-	definite bool // it leads to one place at most
+	definite bool // whether it finds at most one place
 }
 
 // scope is what a path reads.
@@ -22,7 +22,8 @@ type scope struct{ input, context any }
 
 var root = path{text: "$", expr: jp.R(), definite: true}
 
-// known lists the context object's fields below "$$."; a misspelled one would fail the execution.
+// known lists the fields of the context object below "$$.". A misspelled one would fail every
+// execution.
 var known = []string{
 	"Execution", "Execution.Id", "Execution.Input", "Execution.Name", "Execution.StartTime",
 	"State", "State.EnteredTime", "State.Name", "State.RetryCount",
@@ -74,8 +75,7 @@ func parsePath(text string) (path, error) {
 	return p, nil
 }
 
-// parseReference reads a reference path: one that leads to a single place, so that it can be
-// written to.
+// parseReference reads a reference path. It names a single place, so that it can be written to.
 func parseReference(text string) (path, error) {
 	p, err := parsePath(text)
 	if err != nil {
@@ -84,19 +84,17 @@ func parseReference(text string) (path, error) {
 
 	negative := slices.ContainsFunc(p.expr, func(f jp.Frag) bool {
 		n, ok := f.(jp.Nth)
-
-		return ok &&
-			n < 0
+		return ok && n < 0
 	})
 	if !p.definite || p.context || negative {
-		return p, fmt.Errorf("found %q, expected a reference path, which names a single place in the "+
-			"input", text)
+		return p, fmt.Errorf(
+			"found %q, expected a reference path, which names a single place in the input", text)
 	}
 
 	return p, nil
 }
 
-// get finds the value; a path that may lead to many places finds a list.
+// get finds the value; false if there is none. A path that is not definite always finds a list.
 func (p path) get(s scope) (any, bool) {
 	data := s.input
 	if p.context {
@@ -115,7 +113,7 @@ func (p path) get(s scope) (any, bool) {
 	return found[0], true
 }
 
-// put answers data with value at the path, and leaves data itself as it was.
+// put returns a copy of data with value at the path. Its error is ResultPathMatchFailure.
 func (p path) put(data, value any) (any, error) {
 	result, err := put(data, p.expr[1:], value)
 	if err != nil {
@@ -126,6 +124,7 @@ func (p path) put(data, value any) (any, error) {
 	return result, nil
 }
 
+// put copies the objects and lists along the way, and nothing else.
 func put(data any, way jp.Expr, value any) (any, error) {
 	if len(way) == 0 {
 		return value, nil

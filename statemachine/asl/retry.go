@@ -10,22 +10,24 @@ import (
 	"time"
 )
 
+// retrier is one element of Retry.
 type retrier struct {
 	errors      []string
 	interval    int64
 	maxAttempts int64
 	backoff     float64
-	maxDelay    int64 // 0: none
+	maxDelay    int64 // in seconds, as interval; 0 for none
 	jitter      bool
 }
 
+// catcher is one element of Catch.
 type catcher struct {
 	errors []string
 	result *path
 	next   string
 }
 
-// delay is how long to wait before the retry with this number, from 0.
+// delay is how long to wait before the retry with this number, counted from 0.
 func (c retrier) delay(retry int64) time.Duration {
 	seconds := float64(c.interval) * math.Pow(c.backoff, float64(retry))
 	if c.maxDelay > 0 {
@@ -39,8 +41,8 @@ func (c retrier) delay(retry int64) time.Duration {
 	return time.Duration(min(seconds, maxSeconds) * float64(time.Second))
 }
 
-// chance is from crypto/rand: testing/cryptotest can fix that, and a simulated run is the same
-// again.
+// chance is a random number from 0 to 1. It is from crypto/rand, since testing/cryptotest can fix
+// its seed: a simulated run can be repeated.
 func chance() float64 {
 	var random [8]byte
 
@@ -111,6 +113,7 @@ func (o *object) catchers() []catcher {
 	return list
 }
 
+// errorEquals takes ErrorEquals; last says that the element is the last of its list.
 func (o *object) errorEquals(last bool) []string {
 	const field = "ErrorEquals"
 

@@ -11,11 +11,11 @@ import (
 type run struct {
 	Execution
 	stop    context.CancelCauseFunc
-	past    []Event   // what is left to go through of a run that was cut short
+	past    []Event   // the events that are still to be replayed
 	last    int64     // id of the latest event
-	now     time.Time // when that was
+	now     time.Time // the time of the latest event
 	entered int64     // id of the event that entered the current state
-	since   time.Time // when that was
+	since   time.Time // the time of that event
 }
 
 var errHistoryFull = &TaskError{
@@ -23,11 +23,11 @@ var errHistoryFull = &TaskError{
 	Cause: fmt.Sprintf("The execution reached the maximum number of history events (%d).", MaxEvents),
 }
 
-// record adds an event, or goes past the one that was recorded before. The last place of a full
-// history belongs to the event that ends the execution.
+// record adds an event to the history, or replays the one that is there. The last place of a full
+// history is kept for the event that ends the execution.
 func (r *run) record(e Event) {
 	if len(r.past) > 0 {
-		r.goPast(e)
+		r.replay(e)
 		return
 	}
 
@@ -39,8 +39,9 @@ func (r *run) record(e Event) {
 	r.final(e)
 }
 
+// final adds an event to the history, also in its last place.
 func (r *run) final(e Event) {
-	// AWS leaves the first state's entry and an interruption without a predecessor.
+	// AWS gives no predecessor to the first state's entry and to an interruption.
 	if r.last > 1 && e.ExecutionAborted == nil && e.ExecutionTimedOut == nil {
 		e.PreviousEventID = r.last
 	}
@@ -61,7 +62,7 @@ func (r *run) enter(n *node, input any) {
 	r.entered, r.since = r.last, r.now
 }
 
-// exit records a state's output, which must not be too large for the next state.
+// exit records a state's output. Its error is DataLimitExceeded.
 func (r *run) exit(n *node, value any) error {
 	data := encode(value)
 	if len(data) > MaxPayload {
@@ -81,7 +82,8 @@ func tooLarge(what string) error {
 			"service limit.", what)}
 }
 
-// scope is what paths of the current state read: its input, and the context object.
+// scope is what paths of the current state read: its input and the context object, with a token if
+// there is one.
 func (r *run) scope(n *node, input any, retries int, token string) scope {
 	execution, _ := decode(r.Input)
 
@@ -103,7 +105,7 @@ func (r *run) scope(n *node, input any, retries int, token string) scope {
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// region is where the machine lives, by its ARN.
+// region is the region in the machine's ARN; "" if the id is no ARN.
 func (r *run) region() string {
 	if parts := strings.Split(r.StateMachine.ID, ":"); len(parts) > 3 {
 		return parts[3]
@@ -112,20 +114,19 @@ func (r *run) region() string {
 	return ""
 }
 
-// fault words an error that the state met while it worked on its data, as AWS does.
+// fault words an error in the processing of the state's data as AWS does.
 func (r *run) fault(n *node, err error) error {
 	e := asTaskError(err)
 	if e.Name != Runtime {
 		return e
 	}
 
-	return runtimeError("An error occurred while executing the state '%s' (entered at the event id "+
-		"#%d). %s",
+	return runtimeError(
+		"An error occurred while executing the state '%s' (entered at the event id #%d). %s",
 		n.name, r.entered, e.Cause)
 }
 
-// sleep waits until a time, or returns early when the execution is stopped. What is past was
-// waited for.
+// sleep waits until a time, or until the execution is stopped. In a replay the wait is over.
 func (r *run) sleep(ctx context.Context, until time.Time) {
 	d := time.Until(until)
 	if d <= 0 || len(r.past) > 0 {

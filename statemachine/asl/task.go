@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// task calls a Lambda function, and waits for its token if the resource says so.
+// task calls a Lambda function, and waits for a token's answer if the resource ends in
+// .waitForTaskToken.
 type task struct {
 	node
 	resource   TaskResource
@@ -23,7 +24,7 @@ type task struct {
 	heartbeat  duration
 }
 
-// duration is a number of seconds, written down or found by a path; zero where there is none.
+// duration is a number of seconds, literal or found by a path; 0 for none.
 type duration struct {
 	field   string
 	seconds int64
@@ -73,7 +74,7 @@ func (t *task) checkParameters(o *object) {
 
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if name != "FunctionName" && name != "Payload" {
-			o.refuse("Parameters", "%s: this field is not known here", name)
+			o.refuse("Parameters", "%s: unknown field", name)
 		}
 	}
 
@@ -141,7 +142,7 @@ func (t *task) run(ctx context.Context, r *run, input any) (any, string, error) 
 
 		e := asTaskError(err)
 
-		wait, again := t.again(e, tried)
+		wait, again := t.retryAfter(e, tried)
 		if !again {
 			return t.caught(r, input, e)
 		}
@@ -154,8 +155,9 @@ func (t *task) run(ctx context.Context, r *run, input any) (any, string, error) 
 	}
 }
 
-// again finds the first retrier that takes the error; each counts its own attempts.
-func (t *task) again(e *TaskError, tried []int64) (time.Duration, bool) {
+// retryAfter tells whether to try again, and after which delay. The first retrier that matches the
+// error decides; each counts its own attempts.
+func (t *task) retryAfter(e *TaskError, tried []int64) (time.Duration, bool) {
 	for i, c := range t.retry {
 		if e.matches(c.errors) {
 			tried[i]++
@@ -166,6 +168,7 @@ func (t *task) again(e *TaskError, tried []int64) (time.Duration, bool) {
 	return 0, false
 }
 
+// caught returns the output and the next state of the first catcher that matches the error.
 func (t *task) caught(r *run, input any, e *TaskError) (any, string, error) {
 	for _, c := range t.catch {
 		if !e.matches(c.errors) {
@@ -176,8 +179,9 @@ func (t *task) caught(r *run, input any, e *TaskError) (any, string, error) {
 
 		if c.result != nil {
 			var err error
-			if output, err = c.result.put(input, map[string]any{"Error": e.Name,
-				"Cause": e.Cause}); err != nil {
+
+			output, err = c.result.put(input, map[string]any{"Error": e.Name, "Cause": e.Cause})
+			if err != nil {
 				return nil, "", err
 			}
 		}

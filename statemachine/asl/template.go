@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// template is a payload template: JSON in which a field "name.$" takes its value from a path.
+// template is a payload template: JSON in which the value of a field "name.$" is a path.
 type template interface {
 	fill(s scope) (any, error)
 }
@@ -58,15 +58,15 @@ func (t lookup) fill(s scope) (any, error) {
 			data = s.context
 		}
 
-		return nil, runtimeError("The JSONPath '%s' specified for the field '%s' could not be found in "+
-			"the input '%s'",
+		return nil, runtimeError(
+			"The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
 			t.path.text, t.field, encode(data))
 	}
 
 	return value, nil
 }
 
-// parseTemplate reads a template; at is the field's name in messages.
+// parseTemplate reads a template; at is its place in the definition, for messages.
 func parseTemplate(at string, value any) (template, error) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -124,7 +124,7 @@ func parseMember(at, name string, value any, dynamic bool) (template, error) {
 	return lookup{field: name, path: p}, nil
 }
 
-// template takes a field whose value is an object with paths in it; nil where it is not there.
+// template takes a field whose value is an object; nil if the field is missing.
 func (o *object) template(field string) template {
 	raw, ok := o.take(field)
 	if !ok {

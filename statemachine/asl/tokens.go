@@ -9,42 +9,42 @@ import (
 )
 
 var (
-	// ErrInvalidToken answers a token that was never handed out.
+	// ErrInvalidToken says that the token was never handed out.
 	ErrInvalidToken = errors.New("invalid task token")
-	// ErrTaskTimedOut answers a token whose task is over: it was answered, timed out, or its execution
-	// ended.
+	// ErrTaskTimedOut says that the token's task is over: it was answered, it timed out, or its
+	// execution ended.
 	ErrTaskTimedOut = errors.New("the task of this token is over")
 )
 
-// Tokens hands answers from outside to the tasks that wait for them. A token is good once. The
+// Tokens passes answers from outside to the tasks that wait for them. A token takes one answer. The
 // zero value is ready for use, by any number of executions at a time.
 type Tokens struct {
 	mu      sync.Mutex
 	tickets map[string]*ticket
 }
 
-// ticket is what a task holds while it waits. Both channels have room for one, so that no sender
-// waits.
+// ticket is what a task waits on. Both channels have room for one value, so that no sender blocks.
 type ticket struct {
 	token  string
 	answer chan answer
 	beat   chan struct{}
 	over   bool
-	given  *answer // the answer that was accepted, also where the task has not taken it yet
+	given  *answer // the accepted answer, even if the task has not received it yet
 }
 
-// answer is what came through a token, or from the function itself.
+// answer is the answer to a token, or the function's own.
 type answer struct {
 	output json.RawMessage
 	err    error
 }
 
-// Succeed answers a task with its result, which must be JSON.
+// Succeed answers a task with its result, which must be JSON. Its errors are ErrInvalidToken and
+// ErrTaskTimedOut.
 func (t *Tokens) Succeed(token string, output json.RawMessage) error {
 	return t.send(token, answer{output: output})
 }
 
-// Fail answers a task with an error.
+// Fail answers a task with an error. Its own errors are those of Succeed.
 func (t *Tokens) Fail(token, name, cause string) error {
 	return t.send(token, answer{err: &TaskError{Name: name, Cause: cause}})
 }
@@ -63,7 +63,7 @@ func (t *Tokens) send(token string, a answer) error {
 	return nil
 }
 
-// Heartbeat tells a task that somebody still works on it.
+// Heartbeat restarts a task's heartbeat timeout. Its errors are those of Succeed.
 func (t *Tokens) Heartbeat(token string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,7 +98,7 @@ func (k *ticket) accept(a answer) {
 	k.answer <- a
 }
 
-// open makes a token, or opens the one that was handed out before the run was cut short.
+// open makes a token or, in a replay, opens the one that was handed out.
 func (t *Tokens) open(handedOut string) *ticket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,7 +109,7 @@ func (t *Tokens) open(handedOut string) *ticket {
 	}
 
 	if handedOut == "" {
-		// As long as those of AWS, so that whatever has to carry one is tried with it.
+		// As long as those of AWS, so that whatever stores or sends a token is tested with that length.
 		var random [480]byte
 
 		_, _ = rand.Read(random[:])
@@ -130,8 +130,8 @@ func (t *Tokens) add(token string) *ticket {
 	return open
 }
 
-// close ends the token. Whoever was told that an answer was accepted is right: it is returned even
-// if the task stopped waiting at the same moment.
+// close ends the token. It returns the answer if one was accepted, even if the task stopped waiting
+// at the same moment: the sender was told so.
 func (t *Tokens) close(open *ticket) (a answer, answered bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

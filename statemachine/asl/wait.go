@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// wait lets time pass: so many seconds, or until a moment.
+// wait waits for some seconds, or until a time.
 type wait struct {
 	node
 	seconds     *int64
@@ -67,6 +67,7 @@ func (w *wait) run(ctx context.Context, r *run, input any) (any, string, error) 
 	return output, w.next, r.exit(&w.node, output)
 }
 
+// end is when the wait ends that began at since.
 func (w *wait) end(s scope, since time.Time) (time.Time, error) {
 	switch {
 	case w.seconds != nil:

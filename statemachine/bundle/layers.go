@@ -13,16 +13,18 @@ import (
 	"time"
 )
 
-// maxLayer bounds what a layer may weigh unpacked: 250 MB is what Lambda takes of code.
+// maxLayer bounds the bytes of a layer, unpacked. Lambda takes 250 MB of code.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const maxLayer = 250 << 20
 
-// layers reads a release's folder and nothing outside of it, whatever the links in it say.
+// layers reads a release's folder, and nothing outside of it: the root refuses links that lead out.
 type layers struct {
 	*os.Root
 	dir     string
-	folders []string
+	folders []string // which of the layers' folders there are
 }
 
+// open opens a release's folder. It refuses folders that are no layer's.
 func open(dir string) (*layers, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -42,11 +44,12 @@ func open(dir string) (*layers, error) {
 		case strings.HasPrefix(name, "."), e.Type().IsRegular():
 		case e.IsDir() && slices.Contains([]string{"site", "functions", "migrations"}, name):
 			l.folders = append(l.folders, name)
-		default: // a misspelled layer would be left out in silence
+		default: // a misspelled layer must not be left out in silence
 			root.Close()
 
-			return nil, invalid("%s: found something else than the folders site, functions and migrations; "+
-				"is it misspelled?", filepath.Join(dir, name))
+			return nil, invalid(
+				"%s: expected only files and the folders site, functions and migrations; is "+
+					"it misspelled?", filepath.Join(dir, name))
 		}
 	}
 
@@ -55,7 +58,7 @@ func open(dir string) (*layers, error) {
 
 func (l *layers) has(folder string) bool { return slices.Contains(l.folders, folder) }
 
-// functions names the folders below functions.
+// functions lists the folders in functions; none if the release has no functions.
 func (l *layers) functions() ([]string, error) {
 	if !l.has("functions") {
 		return nil, nil
@@ -85,8 +88,8 @@ func (l *layers) functions() ([]string, error) {
 	return names, nil
 }
 
-// pack zips a folder: names sorted, times fixed, modes only plain or executable. Only names the
-// folders that may lie in it; without any, everything may.
+// pack zips a folder, with sorted names, a fixed time, and only the modes 0644 and 0755. Only
+// names the folders that may be in it; without any, it may hold anything.
 func (l *layers) pack(folder string, only ...string) ([]byte, error) {
 	files, err := l.files(folder, only)
 	if err != nil {
@@ -114,7 +117,7 @@ func (l *layers) pack(folder string, only ...string) ([]byte, error) {
 
 		header := &zip.FileHeader{
 			Name: strings.TrimPrefix(name, folder+"/"), Method: zip.Deflate,
-			Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), // the first day that a zip knows
+			Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), // the earliest time that a zip can hold
 		}
 		header.SetMode(mode)
 
@@ -135,6 +138,7 @@ func (l *layers) pack(folder string, only ...string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// files lists the paths of a folder's files, sorted.
 func (l *layers) files(folder string, only []string) ([]string, error) {
 	var files []string
 
@@ -148,10 +152,10 @@ func (l *layers) files(folder string, only []string) ([]string, error) {
 		case name == folder:
 			return nil
 		case only != nil && (!slices.Contains(only, top) || top == inside && !e.IsDir()):
-			return invalid("%s: found something else than the folders %s; is it misspelled?", l.path(name),
+			return invalid("%s: expected only the folders %s; is it misspelled?", l.path(name),
 				strings.Join(only, ", "))
 		case strings.Contains(name, `\`):
-			return invalid(`%s: found a name with "\", which unzips differently on Windows; rename it`,
+			return invalid(`%s: found a name with "\", which is a separator on Windows; rename it`,
 				l.path(name))
 		case !e.IsDir():
 			files = append(files, name)
@@ -165,7 +169,7 @@ func (l *layers) files(folder string, only []string) ([]string, error) {
 	return files, err
 }
 
-// read reads a file, or what a link inside the release's folder leads to.
+// read reads a file, or the file to which a link leads. It returns the mode for the zip.
 func (l *layers) read(name string) ([]byte, fs.FileMode, error) {
 	info, err := l.Stat(name)
 	switch {
@@ -185,11 +189,13 @@ func (l *layers) read(name string) ([]byte, fs.FileMode, error) {
 		return nil, 0, invalid("%s: %w", l.path(name), inWords(err))
 	}
 
-	if path.Base(name) == "bootstrap" || info.Mode()&0o111 != 0 { // Windows knows no executable files
+	// Windows has no executable bit, and Lambda needs it on bootstrap.
+	if path.Base(name) == "bootstrap" || info.Mode()&0o111 != 0 {
 		return data, 0o755, nil
 	}
 
 	return data, 0o644, nil
 }
 
+// path is where the file is on this machine, for messages.
 func (l *layers) path(name string) string { return filepath.Join(l.dir, filepath.FromSlash(name)) }

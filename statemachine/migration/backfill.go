@@ -13,28 +13,30 @@ import (
 
 const backfillFolder = "backfill"
 
-// Backfill is a declared UPDATE of all rows of a table that need it, a batch of keys at a time.
+// Backfill is a declared UPDATE of all rows of a table that need it, in batches by key.
 type Backfill struct {
-	// Name is what its progress is kept under.
+	// Name identifies the backfill: its progress is stored under it.
 	Name string `json:"name"`
-	// Table, with its schema if need be, and Key, a column of it that is unique and not null.
+	// Table is the table's name, with its schema if needed. Key is a column of it that is unique and
+	// not null.
 	Table string `json:"table"`
 	Key   string `json:"key"`
-	// Where tells the rows that still need it, and so when it is done: first_name IS NULL.
+	// Where is the condition of the rows that still need it: first_name IS NULL. The backfill is
+	// complete when no row meets it.
 	Where string `json:"where"`
-	// Batch is how many rows a transaction updates at most: fewer where that takes long. Default:
-	// 1000.
+	// Batch is how many rows a transaction updates at most, 1 to 10000. Slow batches are made smaller.
+	// Default: 1000.
 	Batch int `json:"batch"`
 	// Statement updates the rows whose keys are in $1, an array: UPDATE ... WHERE id = ANY($1).
 	Statement string `json:"statement"`
 
-	// MaxLag is how far a replica may lag before a batch waits for it. Default: "10s".
+	// MaxLag is the lag of a replica above which a batch waits. Default: "10s".
 	MaxLag Duration `json:"maxLag"`
-	// MaxLoad is how many sessions of the application may be active at once before a batch waits.
-	// Default: any number; a batch is followed by a pause as long as itself in any case.
+	// MaxLoad is the number of active sessions of the application above which a batch waits. Default:
+	// 0, for any number. In any case, a batch is followed by a pause of the same length.
 	MaxLoad int `json:"maxLoad"`
 
-	File string `json:"-"` // as in the bundle
+	File string `json:"-"` // its path in the bundle
 }
 
 func loadBackfills(migrations fs.FS) ([]Backfill, error) {
@@ -56,7 +58,7 @@ func loadBackfills(migrations fs.FS) ([]Backfill, error) {
 		if err := b.load(migrations); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", b.File, err))
 		} else if other := files[b.Name]; other != "" {
-			wrong = append(wrong, fmt.Errorf("%s: name: found %q again, which %s has", b.File, b.Name,
+			wrong = append(wrong, fmt.Errorf("%s: name: found %q, which %s has already", b.File, b.Name,
 				other))
 		}
 
@@ -67,9 +69,10 @@ func loadBackfills(migrations fs.FS) ([]Backfill, error) {
 	return all, errors.Join(wrong...)
 }
 
+// load reads and checks the backfill's file.
 func (b *Backfill) load(migrations fs.FS) error {
 	if path.Ext(b.File) != ".json" {
-		return errors.New("found a name of another form, expected one that ends in .json")
+		return errors.New("the name has another form, expected one that ends in .json")
 	}
 
 	f, err := migrations.Open(b.File)
@@ -87,12 +90,17 @@ func (b *Backfill) load(migrations fs.FS) error {
 	}
 
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("found more after the JSON object, expected its end")
+		return errors.New("found more after the JSON object, expected the end of the file")
 	}
 
+	return b.check()
+}
+
+// check refuses fields that are missing or out of range.
+func (b *Backfill) check() error {
 	for _, field := range []struct{ name, value string }{
-		{"name", b.Name}, {"table", b.Table}, {"key", b.Key}, {"where", b.Where}, {"statement",
-			b.Statement},
+		{"name", b.Name}, {"table", b.Table}, {"key", b.Key}, {"where", b.Where},
+		{"statement", b.Statement},
 	} {
 		if strings.TrimSpace(field.value) == "" {
 			return fmt.Errorf("%s: found nothing, expected a text", field.name)
@@ -100,12 +108,12 @@ func (b *Backfill) load(migrations fs.FS) error {
 	}
 
 	if !strings.Contains(b.Statement, "$1") {
-		return fmt.Errorf("statement: found no $1, expected the batch's keys in it: UPDATE %s SET ... "+
-			"WHERE %s = ANY($1)", b.Table, b.Key)
+		return fmt.Errorf("statement: found no $1, which stands for the keys of the batch, expected "+
+			"UPDATE %s SET ... WHERE %s = ANY($1)", b.Table, b.Key)
 	}
 
 	if b.MaxLag.Duration <= 0 {
-		return fmt.Errorf("maxLag: found %s, expected more than nothing", b.MaxLag)
+		return fmt.Errorf("maxLag: found %s, expected more than 0", b.MaxLag)
 	}
 
 	if b.MaxLoad < 0 {
@@ -119,10 +127,10 @@ func (b *Backfill) load(migrations fs.FS) error {
 	return nil
 }
 
-// Duration is one in Go's form: "10s".
+// Duration is a duration that is written in Go's form in JSON: "10s".
 type Duration struct{ time.Duration }
 
-// UnmarshalJSON reads it.
+// UnmarshalJSON reads a string in Go's form.
 func (d *Duration) UnmarshalJSON(data []byte) (err error) {
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {

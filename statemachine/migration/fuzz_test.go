@@ -7,8 +7,8 @@ import (
 	"testing/fstest"
 )
 
-// A bundle's migrations are others' SQL: whatever it is, it is taken or refused by the name of its
-// file.
+// The migrations of a bundle are foreign SQL. Whatever they are, Load accepts or refuses them, and
+// its error names the file.
 func FuzzLoad(f *testing.F) {
 	for _, sql := range []string{
 		"-- +goose Up\nALTER TABLE orders ADD COLUMN note text;\n-- +goose Down\nALTER TABLE orders DROP COLUMN note;\n",

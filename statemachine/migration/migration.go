@@ -1,6 +1,6 @@
 // Package migration reads the migrations of a release's bundle: a file system with expand/*.sql
-// and contract/*.sql in goose's format, and backfill/*.json. It stands with the contract because
-// whoever packs a bundle reads it as those do who run it.
+// and contract/*.sql in goose's format, and backfill/*.json. Both the command that packs a bundle
+// and the Lambdas that run it use this package, so that they read it the same way.
 package migration
 
 import (
@@ -22,23 +22,23 @@ const (
 	Contract Phase = "contract"
 )
 
-// Bundle is a release's migrations.
+// Bundle has the migrations of a release.
 type Bundle struct {
-	Files     map[Phase][]File // by version
-	Backfills []Backfill       // by file name
+	Files     map[Phase][]File // sorted by version
+	Backfills []Backfill       // sorted by file name
 }
 
 // File is one migration.
 type File struct {
 	Phase       Phase
-	Version     int64
-	Name        string // as in the bundle: expand/00002_split_name.sql
+	Version     int64  // the number in its name
+	Name        string // its path in the bundle: expand/00002_split_name.sql
 	Body        []byte
-	Up, Down    []string // statements
-	Transaction bool
+	Up, Down    []string // the statements
+	Transaction bool     // whether it runs in a transaction
 }
 
-// Load reads a bundle and says what of it cannot be read, with the names of all files that are so.
+// Load reads a bundle. Its error lists every problem, each with the name of its file.
 func Load(migrations fs.FS) (Bundle, error) {
 	b := Bundle{Files: map[Phase][]File{}}
 
@@ -56,16 +56,15 @@ func Load(migrations fs.FS) (Bundle, error) {
 		case folder == backfillFolder:
 			b.Backfills, err = loadBackfills(migrations)
 		default:
-			err = fmt.Errorf("%s: found what is not known, expected the folders expand, contract and "+
-				"backfill", folder)
+			err = fmt.Errorf("%s: unknown folder, expected only expand, contract and backfill", folder)
 		}
 
 		wrong = append(wrong, err)
 	}
 
 	if len(entries) == 0 {
-		wrong = append(wrong, errors.New("found no migrations, expected expand/*.sql, contract/*.sql or "+
-			"backfill/*.json"))
+		wrong = append(wrong, errors.New(
+			"found no migrations, expected expand/*.sql, contract/*.sql or backfill/*.json"))
 	}
 
 	return b, errors.Join(wrong...)
@@ -89,10 +88,10 @@ func loadPhase(migrations fs.FS, p Phase) ([]File, error) {
 			continue
 		}
 
-		if i := slices.IndexFunc(
-			files, func(other File) bool { return other.Version == f.Version }); i >= 0 {
-			wrong = append(wrong, fmt.Errorf("%s: found version %d again, which %s has", f.Name, f.Version,
-				files[i].Name))
+		same := func(other File) bool { return other.Version == f.Version }
+		if i := slices.IndexFunc(files, same); i >= 0 {
+			wrong = append(wrong, fmt.Errorf("%s: found version %d, which %s has already", f.Name,
+				f.Version, files[i].Name))
 		}
 
 		files = append(files, f)
@@ -108,7 +107,7 @@ func loadFile(migrations fs.FS, p Phase, base string) (File, error) {
 
 	version, err := goose.NumericComponent(base)
 	if err != nil || !strings.HasSuffix(base, ".sql") {
-		return File{}, fmt.Errorf("%s: found a name of another form, expected a number and words as in "+
+		return File{}, fmt.Errorf("%s: the name has another form, expected a number and words as in "+
 			"00002_split_name.sql", name)
 	}
 

@@ -6,7 +6,7 @@ import (
 	"testing/fstest"
 )
 
-// bundleOf makes a bundle of names and contents in turns.
+// bundleOf makes a bundle from alternating names and contents.
 func bundleOf(files ...string) fstest.MapFS {
 	b := fstest.MapFS{}
 	for i := 0; i < len(files); i += 2 {
@@ -53,13 +53,15 @@ func TestLoad(t *testing.T) {
 		{"not goose's format", bundleOf("expand/1_a.sql", "SELECT 1;"), []string{"expand/1_a.sql"}},
 		{"no semicolon", bundleOf("contract/1_a.sql", "-- +goose Up\nSELECT 1"),
 			[]string{"contract/1_a.sql", "semicolon"}},
-		{"no number", bundleOf("expand/a.sql", up+down), []string{"expand/a.sql: found a name"}},
-		{"not SQL", bundleOf("expand/1_a.go", "package a"), []string{"expand/1_a.go: found a name"}},
+		{"no number", bundleOf("expand/a.sql", up+down),
+			[]string{"expand/a.sql: the name has another form"}},
+		{"not SQL", bundleOf("expand/1_a.go", "package a"),
+			[]string{"expand/1_a.go: the name has another form"}},
 		{"one number twice", bundleOf("expand/1_a.sql", up+down, "expand/01_b.sql", up+down),
-			[]string{"expand/1_a.sql: found version 1 again, which expand/01_b.sql has"}},
+			[]string{"expand/1_a.sql: found version 1, which expand/01_b.sql has already"}},
 		{"backfill not JSON", bundleOf("backfill/x.json", "{"), []string{"backfill/x.json"}},
 		{"backfill of another kind", bundleOf("backfill/x.sql", "UPDATE"),
-			[]string{"backfill/x.sql: found a name"}},
+			[]string{"backfill/x.sql: the name has another form"}},
 		{"backfill with an unknown field", with("sleep", "1"), []string{"backfill/x.json", `"sleep"`}},
 		{"backfill without where", with("where", `""`), []string{"backfill/x.json: where:"}},
 		{"backfill without keys", with("statement", `"UPDATE t SET x = 1"`),
@@ -67,7 +69,7 @@ func TestLoad(t *testing.T) {
 		{"backfill with no batch", with("batch", "0"), []string{"backfill/x.json: batch: found 0"}},
 		{"backfill twice", bundleOf("backfill/x.json", backfill(func(map[string]string) {}),
 			"backfill/y.json", backfill(func(map[string]string) {})),
-			[]string{`backfill/y.json: name: found "n" again, which backfill/x.json has`}},
+			[]string{`backfill/y.json: name: found "n", which backfill/x.json has already`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Load(test.bundle)

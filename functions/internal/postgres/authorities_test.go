@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Every region's authorities are there, and none that has ended.
+// The list has the authorities of every region, and none that has expired.
 func TestAuthorities(t *testing.T) {
 	seen := map[string]int{}
 
@@ -83,7 +83,7 @@ func TestOpen_VerifiesTheServer(t *testing.T) {
 	}
 }
 
-// authority is a new one, as PEM, and a server's certificate by it for 127.0.0.1.
+// authority is a new authority, as PEM, and a certificate by it for a server at 127.0.0.1.
 func authority(t *testing.T) (authority string, server tls.Certificate) {
 	t.Helper()
 
@@ -108,7 +108,7 @@ func authority(t *testing.T) (authority string, server tls.Certificate) {
 		Bytes: rootDER})), tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}
 }
 
-// serveTLS is as much of a Postgres as it takes to be trusted.
+// serveTLS is the part of a Postgres server that negotiates TLS.
 func serveTLS(t *testing.T, certificate tls.Certificate) (port string, trusted *atomic.Bool) {
 	t.Helper()
 

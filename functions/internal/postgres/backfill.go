@@ -13,10 +13,10 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// backfill is a declared one, as it is run.
+// backfill is a declared backfill that runs.
 type backfill struct{ migration.Backfill }
 
-// from is the part of a query that finds the rows to fill.
+// from is the FROM and WHERE of a query for the rows that are still to be filled.
 func (b backfill) from() string {
 	return " FROM " + pgx.Identifier(strings.Split(b.Table, ".")).Sanitize() + " WHERE (" + b.Where +
 		"\n)"
@@ -29,6 +29,7 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// left counts the rows that are still to be filled.
 func (b backfill) left(ctx context.Context, q querier) (left int64, err error) {
 	if err := q.QueryRowContext(ctx, "SELECT count(*)"+b.from()).Scan(&left); err != nil {
 		return 0, fmt.Errorf("%s: count the rows left: %w", b.File, err)
@@ -37,7 +38,7 @@ func (b backfill) left(ctx context.Context, q querier) (left int64, err error) {
 	return left, nil
 }
 
-// settle closes the backfill for good, if it is done.
+// settle closes the backfill for good, if it is complete. Otherwise its error is ErrRowsLeft.
 func (b backfill) settle(ctx context.Context, tx *sql.Tx) error {
 	var settled bool
 
@@ -67,22 +68,23 @@ func (b backfill) settle(ctx context.Context, tx *sql.Tx) error {
 
 	if _, err := tx.ExecContext(ctx, "UPDATE lockstep_backfills SET settled = true WHERE name = $1",
 		b.Name); err != nil {
-		return fmt.Errorf("%s: note that it is done: %w", b.File, err)
+		return fmt.Errorf("%s: record that it is complete: %w", b.File, err)
 	}
 
 	return nil
 }
 
-// fill runs a backfill until no row is left, and counts the rows over all runs of it; one that an
-// earlier release finished has nothing to count. It passes over the table by key; rows that
-// somebody else has locked are left to the next pass, so that it waits for no one and can be part
-// of no deadlock.
+// fill runs a backfill until no row is left, and counts its rows over all calls; 0 for a backfill
+// that an earlier release completed. It passes over the table in the order of the key. It leaves
+// rows that are locked to the next pass, so it never waits for the application, and is never part
+// of a deadlock.
 func (s *session) fill(ctx context.Context, release string, b backfill) (rows int64, err error) {
 	var settled, ours bool
 
 	err = s.QueryRowContext(ctx, `
 		INSERT INTO lockstep_backfills (name, release) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET name = $1 RETURNING rows, settled, release = $2`, b.Name, release).Scan(&rows, &settled, &ours)
+		ON CONFLICT (name) DO UPDATE SET name = $1 RETURNING rows, settled, release = $2`,
+		b.Name, release).Scan(&rows, &settled, &ours)
 	if err != nil {
 		return 0, fmt.Errorf("%s: read its progress: %w", b.File, err)
 	}
@@ -111,8 +113,8 @@ func (s *session) fill(ctx context.Context, release string, b backfill) (rows in
 		}
 
 		if time.Now().After(patience) {
-			return rows, fmt.Errorf("%s: %w: %d rows of %s stay locked, or new ones come as fast", b.File,
-				ErrRowsLeft, left, b.Table)
+			return rows, fmt.Errorf("%s: %w: %d rows of %s stay locked, or new ones come as fast as they "+
+				"are filled", b.File, ErrRowsLeft, left, b.Table)
 		}
 
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
@@ -121,7 +123,7 @@ func (s *session) fill(ctx context.Context, release string, b backfill) (rows in
 	}
 }
 
-// pass goes once over the table, from where an earlier run got to.
+// pass passes once over the table, from the key that an earlier call reached.
 func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, err error) {
 	size := b.Batch
 
@@ -152,9 +154,8 @@ func (s *session) pass(ctx context.Context, b backfill, pass int) (rows int64, e
 	}
 }
 
-// resized keeps a batch well below the time that the application may wait, since it waits for
-// whole batches where it changes their rows. Those of a slow database, or of a busy one, are
-// smaller.
+// resized is the size of the next batch. It keeps a batch well below the time that the application
+// may wait, since the application waits for a whole batch where it changes one of its rows.
 func resized(size, most int, took, limit time.Duration) int {
 	switch {
 	case took > limit/4:

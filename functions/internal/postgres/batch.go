@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// batch fills the next rows and notes, in the same transaction, how far it got and how many rows
-// that makes in all. Keys travel as text, so that they may be of any type.
+// batch fills the next size rows and records, in the same transaction, the last key and the number
+// of rows in all. done says that the pass is over. Keys are passed as text, so they may have any
+// type.
 func (s *session) batch(ctx context.Context, b backfill, pass, size int) (rows int64, done bool,
 	err error) {
 	tx, err := s.BeginTx(ctx, nil)
@@ -37,18 +38,19 @@ func (s *session) batch(ctx context.Context, b backfill, pass, size int) (rows i
 
 		rows += filled
 	}
-	// At the end of a pass, last is null: the next one begins at the beginning.
+
+	// At the end of a pass, last is null: the next pass begins at the first key.
 	_, err = tx.ExecContext(ctx, "UPDATE lockstep_backfills SET rows = $2, key = $3 WHERE name = $1",
 		b.Name, rows, last)
 	if err != nil {
-		return rows, false, fmt.Errorf("note its progress: %w", err)
+		return rows, false, fmt.Errorf("record its progress: %w", err)
 	}
 
 	return rows, !keys.Valid, tx.Commit()
 }
 
-// next locks the next rows that nobody else has locked, and gives their keys as an array and the
-// last one.
+// next locks the next rows that nobody else has locked. It returns their keys, as the text of an
+// array, and the last key; both are null if there are no more rows.
 func (b backfill) next(ctx context.Context, tx *sql.Tx, after sql.NullString, size int) (keys,
 	last sql.NullString, err error) {
 	var (
@@ -68,9 +70,9 @@ func (b backfill) next(ctx context.Context, tx *sql.Tx, after sql.NullString, si
 	return keys, last, err
 }
 
-// update runs the statement. From the second pass on it is asked whether the rows are really
-// filled: they may have been locked in the first, but a statement that misses rows would run for
-// ever.
+// update runs the statement on the rows with these keys, and counts the rows that it changed. From
+// the second pass on, it checks that none of the rows still needs it: in the first pass they may
+// have been locked, but a statement that misses rows would run for ever.
 func (b backfill) update(ctx context.Context, tx *sql.Tx, keys string, pass int) (int64, error) {
 	result, err := tx.ExecContext(ctx, b.Statement, keys)
 	if err != nil {
@@ -85,12 +87,12 @@ func (b backfill) update(ctx context.Context, tx *sql.Tx, keys string, pass int)
 	var missed int64
 	if err := tx.QueryRowContext(ctx, "SELECT count(*)"+b.from()+" AND "+b.key()+" = ANY($1)",
 		keys).Scan(&missed); err != nil {
-		return filled, fmt.Errorf("count what the statement missed: %w", err)
+		return filled, fmt.Errorf("count the rows that the statement missed: %w", err)
 	}
 
 	if missed > 0 {
-		return filled, fmt.Errorf("%w: the statement leaves %d of the rows %.60s as they are, where %s",
-			ErrRowsLeft, missed, keys, b.Where)
+		return filled, fmt.Errorf("%w: the statement does not fill %d of the rows with the keys %.60s, "+
+			"where %s; correct the statement or the condition", ErrRowsLeft, missed, keys, b.Where)
 	}
 
 	return filled, nil

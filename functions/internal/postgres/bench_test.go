@@ -16,7 +16,7 @@ import (
 
 var benchRows = flag.Int("rows", 1_000_000, "how many rows BenchmarkMigrate has")
 
-// What the benchmark changes: cents from int to bigint, since it is about to overflow.
+// The benchmark changes the column cents from int to bigint, since it is about to overflow.
 const (
 	benchTable = `CREATE TABLE orders (id bigint PRIMARY KEY, cents int NOT NULL, note text NOT NULL)`
 	naive      = "ALTER TABLE orders ALTER COLUMN cents TYPE bigint"
@@ -46,9 +46,9 @@ ALTER TABLE orders DROP COLUMN cents;
 	"contract/00003_read.sql", "-- +goose Up\nALTER TABLE orders VALIDATE CONSTRAINT proof;\n",
 	"contract/00004_not_null.sql", "-- +goose Up\nALTER TABLE orders ALTER COLUMN amount SET NOT NULL;\nALTER TABLE orders DROP CONSTRAINT proof;\n")
 
-// BenchmarkMigrate puts one change of a type under load, as Lockstep makes it and as one ALTER in
-// place does, and reports how long the clients' statements took meanwhile: go test -run '^$'
-// -bench Migrate -benchtime 1x .
+// BenchmarkMigrate changes a type under load, as Lockstep does it and as one ALTER in place does
+// it, and reports how long the clients' statements took meanwhile: go test -run '^$' -bench
+// Migrate -benchtime 1x .
 func BenchmarkMigrate(b *testing.B) {
 	idle := func(context.Context, *Database, func()) error { time.Sleep(5 * time.Second); return nil }
 
@@ -85,8 +85,8 @@ func BenchmarkMigrate(b *testing.B) {
 }
 
 // underLoad runs a migration while clients read and write, old ones until promote and new ones
-// after it, and reports what they met. The longest that it returns leaves out what a client that
-// touches no table had to wait meanwhile: on a machine with more to do, that is no lock's fault.
+// after it, and reports how long they waited. It returns the longest wait, less the longest wait
+// of a client that touches no table: no lock causes that one.
 func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database,
 	promote func()) error) (longest time.Duration) {
 	for b.Loop() {
@@ -124,7 +124,7 @@ func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database,
 		b.ReportMetric(float64(*benchRows)/took.Seconds(), "rows/s")
 		b.Logf("p50 %.1f ms, p99 %.1f ms, longest %v, of one that touches no table %v, %.0f rows/s",
 			ms(met[len(met)/2]), ms(met[len(met)*99/100]),
-			// a failed benchmark reports no metrics
+			// A failed benchmark reports no metrics.
 			longest, l.untouched, float64(*benchRows)/took.Seconds())
 		longest -= l.untouched
 
@@ -136,7 +136,7 @@ func underLoad(b *testing.B, migrate func(ctx context.Context, d *Database,
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// load is clients that read and write one row after the other, and how long each statement took.
+// load has clients that read and write one row after the other, and how long each statement took.
 type load struct {
 	mu        sync.Mutex
 	met       []time.Duration

@@ -16,20 +16,20 @@ import (
 	"lockstep/statemachine/migration/lint"
 )
 
-// change is one of the classic changes of a schema, and the two versions of an application that
-// live on it.
+// change is one of the classic changes of a schema, with two versions of an application that use
+// it.
 type change struct {
 	bundle fstest.MapFS
-	// What a client does with a row of its own, again and again: statements of the row's id and of a
-	// number that differs each time, of which those that return a row return true.
+	// Each client runs these statements again and again, with the id of a row of its own and a number
+	// that differs each time. A statement that returns a row returns true.
 	old, new []string
-	// Each phase's columns of customers, and what must be true of all rows.
+	// These are the columns of customers in each phase, and the conditions that all rows meet.
 	expanded, contracted string
 	whileBoth, after     string
 	afterRollback        string
 }
 
-// The table that every change begins with.
+// Every change begins with this table.
 const customersTable = `-- +goose Up
 CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL, cents int NOT NULL, fax text NOT NULL);
 INSERT INTO customers SELECT n, 'Ada' || n || ' Byron' || n, n || '@example', n, '555-' || n FROM generate_series(1, 1500) n;
@@ -39,7 +39,7 @@ DROP TABLE customers;
 
 const columnsBefore = "cents:integer! email:text! fax:text! id:bigint! name:text!"
 
-// both is a trigger that keeps an old and a new column in step, and the way to be rid of it.
+// both is a trigger that keeps an old and a new column in sync, and the statements that drop it.
 func both(body string) (make, drop string) {
 	return `-- +goose StatementBegin
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ` + body + ` RETURN NEW; END $$;
@@ -66,7 +66,7 @@ func migrations(up, down, backfill, contract string) fstest.MapFS {
 	return b
 }
 
-// proven makes a column NOT NULL without reading the table under a lock, as the second file of a
+// proven makes a column NOT NULL without reading the table under a lock. It is the second file of a
 // contract.
 func proven(b fstest.MapFS, column string) fstest.MapFS {
 	b["contract/00003_prove.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nALTER TABLE customers ADD CONSTRAINT proof CHECK (" + column + " IS NOT NULL) NOT VALID;\n")}
@@ -201,8 +201,8 @@ ALTER TABLE customers DROP CONSTRAINT one_email;
 	return list
 }
 
-// Clients of both versions read and write all the time; none of them sees an error, and each reads
-// what it wrote.
+// Clients of both versions read and write all the time. None sees an error, and each reads what it
+// wrote.
 func TestChange(t *testing.T) {
 	for name, c := range changes() {
 		for _, end := range []string{"contract", "rollback"} {
@@ -254,8 +254,8 @@ func TestChange(t *testing.T) {
 	}
 }
 
-// phase holds the table to its columns ("!" for NOT NULL), to what must be true of each row, and
-// to having lost none.
+// phase checks the table's columns ("!" for NOT NULL), the condition of each row, and that no row
+// is lost.
 func phase(t *testing.T, d *Database, when, columns, rows string) {
 	t.Helper()
 
@@ -285,7 +285,7 @@ type application struct {
 	stop   func()
 }
 
-// live starts clients that carry out their statements over and over, each on rows of its own.
+// live starts clients that run their statements again and again, each on rows of its own.
 func live(t *testing.T, url, version string, statements []string) *application {
 	t.Helper()
 
@@ -331,7 +331,7 @@ func live(t *testing.T, url, version string, statements []string) *application {
 }
 
 func carryOut(conn *pgx.Conn, statement string, id, i int) error {
-	// As text, so that a statement may use a number as one or as the other.
+	// The argument is text, so that a statement may use it as a text or as a number.
 	mode := pgx.QueryExecModeSimpleProtocol
 	if !strings.HasPrefix(statement, "SELECT") {
 		_, err := conn.Exec(context.Background(), statement, mode, id, i)
@@ -350,7 +350,7 @@ func carryOut(conn *pgx.Conn, statement string, id, i int) error {
 	return nil
 }
 
-// written waits until the clients have gone some rounds more.
+// written waits until the clients have made some more rounds.
 func (a *application) written(t *testing.T) {
 	t.Helper()
 

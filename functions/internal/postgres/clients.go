@@ -7,34 +7,40 @@ import (
 	"time"
 )
 
-// Clients is what the database can tell of who else is connected. A client says which release it
-// is of by an application_name that ends in @ and the release: shop@v56.
+// Clients are the other sessions of the database, by release. A client names its release at the
+// end of its application_name, after an @: shop@v56.
 type Clients struct {
-	// Old has the sessions of each other release, by its id.
+	// Old has the sessions of each other release, by the release's id.
 	Old map[string]Sessions
-	// New has those of the release itself, Unnamed those that don't say.
+	// New has the sessions of the release itself, and Unnamed those that name none.
 	New, Unnamed Sessions
 }
 
-// Sessions is a number of sessions and when the last of them was in use.
+// Sessions is a number of sessions, and how long ago the latest of them was in use.
 type Sessions struct {
 	Count int
 	Idle  time.Duration
 }
 
-// Clients asks who is connected, while a release is the one to stay.
+// Clients lists the other sessions; release is the one whose sessions are New. Its error is
+// ErrUnreachable if the database does not answer.
 func (d *Database) Clients(ctx context.Context, release string) (Clients, error) {
 	c := Clients{Old: map[string]Sessions{}}
-	// What others' sessions are and do is seen by members of pg_monitor only; who is not takes them
-	// for clients in use.
+	// Only members of pg_monitor see the state and the type of other users' sessions. For others, such
+	// a session counts as a client in use.
 	rows, err := d.db.QueryContext(ctx, `
-		SELECT CASE WHEN application_name LIKE '%@_%' THEN substring(application_name FROM '[^@]*$') ELSE '' END, count(*),
-			greatest(0, min(CASE WHEN state = 'idle' THEN extract(epoch FROM clock_timestamp() - state_change) ELSE 0 END))::float8
+		SELECT CASE WHEN application_name LIKE '%@_%'
+				THEN substring(application_name FROM '[^@]*$') ELSE '' END,
+			count(*),
+			greatest(0, min(CASE WHEN state = 'idle'
+				THEN extract(epoch FROM clock_timestamp() - state_change) ELSE 0 END))::float8
 		FROM pg_stat_activity
-		WHERE datname = current_database() AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'lockstep'
+		WHERE datname = current_database()
+			AND coalesce(backend_type, 'client backend') = 'client backend'
+			AND pid <> pg_backend_pid() AND application_name <> 'lockstep'
 		GROUP BY 1 ORDER BY 1`)
 	if err != nil {
-		return c, fmt.Errorf("ask who is connected to the database: %w", reached(err))
+		return c, fmt.Errorf("list the sessions of the database: %w", unreachable(err))
 	}
 	defer rows.Close()
 
@@ -45,7 +51,7 @@ func (d *Database) Clients(ctx context.Context, release string) (Clients, error)
 			idle float64
 		)
 		if err := rows.Scan(&of, &s.Count, &idle); err != nil {
-			return c, fmt.Errorf("ask who is connected to the database: %w", err)
+			return c, fmt.Errorf("list the sessions of the database: %w", err)
 		}
 
 		s.Idle = time.Duration(idle * float64(time.Second))
@@ -63,7 +69,7 @@ func (d *Database) Clients(ctx context.Context, release string) (Clients, error)
 	return c, rows.Err()
 }
 
-// Busy tells whether a client of another release used its session within that time.
+// Busy tells whether a session of another release was in use within that time.
 func (c Clients) Busy(within time.Duration) bool {
 	for _, s := range c.Old {
 		if s.Idle < within {
@@ -74,11 +80,11 @@ func (c Clients) Busy(within time.Duration) bool {
 	return false
 }
 
-// String says it in a few words.
+// String is the clients for people: "the database has 2 sessions of v1, last used 3s ago".
 func (c Clients) String() string {
 	var words []string
 	for _, release := range sorted(c.Old) {
-		words = append(words, fmt.Sprintf("%s of %s", c.Old[release], release))
+		words = append(words, c.Old[release].of("of "+release))
 	}
 
 	if len(words) == 0 {
@@ -86,18 +92,18 @@ func (c Clients) String() string {
 	}
 
 	if c.Unnamed.Count > 0 {
-		words = append(words, fmt.Sprintf("%s whose application_name says no release", c.Unnamed))
+		words = append(words, c.Unnamed.of("whose application_name names no release"))
 	}
 
-	return "the database has " + strings.Join(words, ", ")
+	return "the database has " + strings.Join(words, "; ")
 }
 
-// String says how many and when.
-func (s Sessions) String() string {
+// of is the sessions for people: "2 sessions of v1, last used 3s ago".
+func (s Sessions) of(whom string) string {
 	what := "sessions"
 	if s.Count == 1 {
 		what = "session"
 	}
 
-	return fmt.Sprintf("%d %s, last used %s ago,", s.Count, what, s.Idle.Round(time.Second))
+	return fmt.Sprintf("%d %s %s, last used %s ago", s.Count, what, whom, s.Idle.Round(time.Second))
 }

@@ -8,16 +8,16 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lockstep/statemachine/migration"
 )
 
-// Contract narrows the schema to what the release needs: the point of no return. Before it,
-// nothing is changed while a backfill of the bundle has rows left, which is ErrRowsLeft, or an
-// expand has not run.
+// Contract narrows the schema to what the release needs: the point of no return. It changes nothing
+// and fails while a backfill of the bundle has rows left, which is ErrRowsLeft, or while an expand
+// file of the bundle has not run. The other errors are ErrOutOfTime, ErrUnreachable, ErrFenced and
+// ErrChanged.
 func (d *Database) Contract(ctx context.Context, release string, migrations fs.FS) (r Report,
 	err error) {
 	b, err := migration.Load(migrations)
@@ -38,8 +38,8 @@ func (d *Database) Contract(ctx context.Context, release string, migrations fs.F
 	return r, err
 }
 
-// settle checks that all is filled in and then closes the way back. From then on no backfill is
-// counted again: its columns may go.
+// settle checks that every expand file has run and every backfill is complete, and then closes the
+// way back. From then on no backfill counts its rows: the columns may be dropped.
 func (s *session) settle(ctx context.Context, b migration.Bundle) error {
 	versions, _, err := s.applied(ctx, migration.Expand)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *session) settle(ctx context.Context, b migration.Bundle) error {
 
 	for _, f := range b.Files[migration.Expand] {
 		if !versions[f.Version] {
-			return fmt.Errorf("%s: found it not applied, expected Expand before Contract", f.Name)
+			return fmt.Errorf("%s: has not run; run Expand before Contract", f.Name)
 		}
 	}
 
@@ -64,18 +64,18 @@ func (s *session) settle(ctx context.Context, b migration.Bundle) error {
 		}
 	}
 
-	if _, err := tx.ExecContext(
-		ctx, "UPDATE lockstep_journal SET settled = true WHERE NOT settled"); err != nil {
-		return fmt.Errorf("note that the contract begins: %w", err)
+	_, err = tx.ExecContext(ctx, "UPDATE lockstep_journal SET settled = true WHERE NOT settled")
+	if err != nil {
+		return fmt.Errorf("record that the contract begins: %w", err)
 	}
 
 	return tx.Commit()
 }
 
 // rehearse runs the contract in a transaction that is rolled back: what would fail after the
-// traffic has moved, fails while there is a way back. It stops before a file without a
-// transaction, on which the next ones may build, and gives up what takes longer than the
-// application may be kept waiting.
+// traffic has moved, fails while there is a way back. It stops before the first file without a
+// transaction, on which the next ones may build. It gives up if a statement takes longer than the
+// application may have to wait. untried are the files that it did not rehearse.
 func (s *session) rehearse(ctx context.Context, files []migration.File) (untried []string,
 	err error) {
 	versions, _, err := s.applied(ctx, migration.Contract)
@@ -105,20 +105,23 @@ func (s *session) rehearse(ctx context.Context, files []migration.File) (untried
 	}
 
 	err = s.patiently(ctx, func() error { return s.rehearseAll(ctx, files[:end]) })
-
-	var pg *pgconn.PgError
-	// query_canceled, by our timeout; or what comes of that where goose goes on after it, as it does
-	// while it looks for its table
-	if ctx.Err() == nil && errors.As(err, &pg) && (pg.Code == "57014" || pg.Code == "25P02") {
+	if ctx.Err() == nil && tooSlow(err) {
 		return names, nil
 	}
 
 	return append(untried, names[end:]...), err
 }
 
+// tooSlow tells whether a rehearsal ran into its timeout. That is query_canceled, or
+// in_failed_sql_transaction if goose continues after it, as it does while it looks for its table.
+func tooSlow(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "57014" || pg.Code == "25P02")
+}
+
+// rehearseAll runs the files in one transaction, checks it as a commit would, and rolls it back.
 func (s *session) rehearseAll(ctx context.Context, files []migration.File) error {
-	// A context that ends would have database/sql roll back from aside, under the statement that is
-	// running.
+	// With a context that ends, database/sql would roll back while a statement is still running.
 	tx, err := s.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return err
@@ -126,15 +129,16 @@ func (s *session) rehearseAll(ctx context.Context, files []migration.File) error
 	defer tx.Rollback()
 
 	limit := s.options.LockTimeout.Milliseconds()
-	if _, err := tx.ExecContext(ctx, "SET LOCAL statement_timeout = "+
-		strconv.FormatInt(max(1, limit), 10)+
-		"; SET LOCAL lock_timeout = "+strconv.FormatInt(max(1, limit/2), 10)); err != nil {
+
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(
+		"SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d", max(1, limit), max(1, limit/2)))
+	if err != nil {
 		return err
 	}
 
 	columns, err := triggered(ctx, tx)
 	if err != nil {
-		return fmt.Errorf("look for triggers: %w", err)
+		return fmt.Errorf("list the triggers: %w", err)
 	}
 
 	stage := &session{DB: sql.OpenDB(&pinned{conn: inside{borrowed{s.conn}}}), options: s.options,
@@ -150,7 +154,7 @@ func (s *session) rehearseAll(ctx context.Context, files []migration.File) error
 		}
 
 		if _, err := p.ApplyVersion(ctx, f.Version, true); err != nil {
-			return fmt.Errorf("%s would fail: %w", f.Name, plain(err))
+			return fmt.Errorf("rehearse %s: %w", f.Name, plain(err))
 		}
 	}
 
@@ -158,16 +162,16 @@ func (s *session) rehearseAll(ctx context.Context, files []migration.File) error
 		return err
 	}
 
-	// else checked at a commit that never comes
+	// Deferred constraints are checked by a commit, which never comes here.
 	if _, err := tx.ExecContext(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
-		return fmt.Errorf("the contract would fail: %w", err)
+		return fmt.Errorf("rehearse the contract: %w", err)
 	}
 
 	return nil
 }
 
-// inside is the connection in the midst of a transaction: those that goose begins and ends are
-// part of it.
+// inside is a connection in a transaction. The transactions that goose begins and ends on it are
+// part of that one.
 type inside struct{ borrowed }
 
 func (inside) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return inside{}, nil }

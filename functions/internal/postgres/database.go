@@ -1,15 +1,15 @@
-// Package postgres takes one database through expand, backfill and contract, so that two versions
-// of an application can live on it in between. It knows nothing of where migrations come from or
-// who asks.
+// Package postgres runs the expand, backfill and contract of a release on one database, so that
+// two versions of an application can use it in between. It does not know where migrations come
+// from, nor which step calls it.
 //
 // A bundle of migrations is a file system with expand/*.sql and contract/*.sql in goose's format,
-// which goose runs, and backfill/*.json. Each phase has its own version table. A journal beside
-// them keeps what goose's tables don't: which release ran a file, and the file as it ran, so that
-// undoing needs no bundle and a file that was changed afterwards is noticed.
+// which goose runs, and backfill/*.json. Each phase has its own version table. A journal records
+// what goose's tables do not: which release ran a file, and the file's text. So an undo needs no
+// bundle, and a file that was changed afterwards is found.
 //
-// Everything may be killed at any point and run again: what has a transaction happens with its
-// mark in the version table or not at all; files without one must hold statements that may run
-// twice.
+// Everything may be killed at any point and run again. A file with a transaction takes effect
+// together with its row in the version table, or not at all. A file without one must hold
+// statements that may run twice.
 package postgres
 
 import (
@@ -27,19 +27,18 @@ import (
 )
 
 var (
-	// ErrOutOfTime says that the context's time ran out with work done: call again to go on.
-	ErrOutOfTime = errors.New("out of time, to be continued")
-	// ErrUnreachable says that the database does not answer, or broke off: it may restart, or wake up.
-	// Ask again.
+	// ErrOutOfTime says that the deadline passed after some work was done: call again to continue.
+	ErrOutOfTime = errors.New("out of time, call again to continue")
+	// ErrUnreachable says that the database does not answer, or closed the connection. It may be
+	// restarting or waking up: call again.
 	ErrUnreachable = errors.New("the database does not answer")
-	// ErrRowsLeft says that a declared backfill has rows left, so that a contract would lose their
-	// data.
-	ErrRowsLeft = errors.New("the backfill is not done")
-	// ErrContracted says that a contract has begun, after which no expand can be undone.
+	// ErrRowsLeft says that a declared backfill has rows left. A contract would lose their data.
+	ErrRowsLeft = errors.New("the backfill is not complete")
+	// ErrContracted says that a contract has begun. From then on, no expand can be undone.
 	ErrContracted = errors.New("the contract has begun: there is no way back")
-	// ErrFenced says that somebody who came later has had the schema.
-	ErrFenced = errors.New("the lock was lost")
-	// ErrChanged says that a file is not what it was when it ran.
+	// ErrFenced says that a writer with a higher fencing token has changed the schema.
+	ErrFenced = errors.New("the lease was lost")
+	// ErrChanged says that a file was changed after it ran.
 	ErrChanged = errors.New("the file was changed after it ran")
 )
 
@@ -47,24 +46,24 @@ var (
 type Connection struct {
 	// URL is postgres://user:password@host:port/database?sslmode=...
 	URL string
-	// Authorities are the certificates, as PEM, of whom to trust with sslmode=verify-full. Default:
-	// those of the system and of RDS.
+	// Authorities are the certificates, as PEM, that sslmode=verify-full trusts. Default: those of the
+	// system and of RDS.
 	Authorities string
 }
 
-// Options says how patient to be with the application's queries.
+// Options bound how long the application waits, and keep stale writers out.
 type Options struct {
 	// LockTimeout is how long a statement may wait for a lock, and how long the application's queries
-	// may wait for it: then it is cut off and tried again. Default, and at most: half of the server's
-	// deadlock_timeout, so that whoever of the application is in a deadlock with it is let through
-	// before the server ends them.
+	// may wait for the statement. After that, it is canceled and retried. The default and the maximum
+	// is half of the server's deadlock_timeout: in a deadlock between the two, the statement then
+	// gives way before the server cancels the application's query.
 	LockTimeout time.Duration
-	// Patience is how long a call may spend, all in all, on what was cut off or got no lock. Default:
-	// 2 min.
+	// Patience is how long a call may spend, in all, on statements that were canceled or got no lock.
+	// Default: 2 min.
 	Patience time.Duration
-	// Fence grows with each that may change the schema, as Ledger counts them. The database keeps the
-	// highest that did: whoever has a lower one was taken for dead, and is refused. 0 keeps out nobody
-	// and is let through.
+	// Fence is the fencing token, and Ledger the ledger that counts it. The database keeps the highest
+	// token of each ledger, and refuses a call with a lower one, which is a stale writer's. A call
+	// with 0 is never refused, and keeps nobody out.
 	Fence  int64
 	Ledger string
 
@@ -74,11 +73,12 @@ type Options struct {
 // Database is one application's database.
 type Database struct {
 	db      *sql.DB
-	aside   *sql.DB // for who watches, while db's connection is busy
+	aside   *sql.DB // for the watch, while db's connection is busy
 	options Options
 }
 
-// Open connects. Its errors don't hold the password.
+// Open connects to the database. No error has the password. It is ErrUnreachable if the database
+// does not answer.
 func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	config, err := pgx.ParseConfig(c.URL)
 	if err != nil {
@@ -99,9 +99,12 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	aside := stdlib.OpenDB(*config)
 
 	var deadlock int64 // milliseconds
-	if err := aside.QueryRowContext(ctx, "SELECT setting FROM pg_settings WHERE name = "+
-		"'deadlock_timeout'").Scan(&deadlock); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database, reached(err)),
+
+	err = aside.QueryRowContext(ctx,
+		"SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout'").Scan(&deadlock)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to database %s: %w", config.Database,
+			unreachable(err)),
 			aside.Close())
 	}
 
@@ -113,16 +116,16 @@ func Open(ctx context.Context, c Connection, o Options) (*Database, error) {
 	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(1, o.LockTimeout.Milliseconds()), 10)
 	config.Tracer = o.trace
 	db := stdlib.OpenDB(*config)
-	db.SetMaxIdleConns(0) // a session ends with its work, and with it its locks and settings
+	db.SetMaxIdleConns(0) // a session ends with its work, and so do its locks and settings
 	aside.SetMaxIdleConns(0)
 
 	return &Database{db: db, aside: aside, options: o}, nil
 }
 
-// Close gives the connections back.
+// Close closes the connections.
 func (d *Database) Close() error { return errors.Join(d.db.Close(), d.aside.Close()) }
 
-// Versions is the newest version that each phase has applied, 0 for none.
+// Versions is the newest version that each phase has applied; 0 for none.
 func (d *Database) Versions(ctx context.Context) (expand, contract int64, err error) {
 	for phase, version := range map[migration.Phase]*int64{migration.Expand: &expand,
 		migration.Contract: &contract} {

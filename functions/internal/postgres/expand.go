@@ -7,10 +7,12 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// Expand widens the schema for a release: it applies what the bundle has and the database lacks,
-// fills in the backfills, and rehearses the contract. The application keeps writing all the while.
+// Expand widens the schema for a release, while the application keeps reading and writing. It runs
+// the expand files of the bundle that the database lacks, runs the backfills, and rehearses the
+// contract. The bundle may hold the release's own files, or those of all releases.
 //
-// The bundle may hold the release's own files or all that ever were.
+// Its errors are ErrOutOfTime, ErrUnreachable, ErrRowsLeft, ErrFenced, ErrChanged, and those of a
+// file, which name it.
 func (d *Database) Expand(ctx context.Context, release string, migrations fs.FS) (r Report,
 	err error) {
 	b, err := migration.Load(migrations)

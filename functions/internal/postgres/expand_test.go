@@ -204,8 +204,8 @@ func TestExpand_ChangedFile(t *testing.T) {
 			t.Errorf("%v: does not name %s", err, word)
 		}
 	}
-	// Rolled back, then corrected under the same number: nothing stands in the way, and undo takes
-	// what ran.
+	// After a rollback, the file may be corrected under the same number. Undo runs the Down of the
+	// file that ran.
 	wrong, right := columnBundle("00003", "fone", ""), columnBundle("00003", "phone", "")
 	expand(t, d, "v3", wrong)
 	undo(t, d, "v3")
@@ -242,7 +242,7 @@ func TestExpand_RehearsesTheContract(t *testing.T) {
 		"-- +goose Up\nALTER TABLE customers ALTER COLUMN phone SET NOT NULL;\n"))
 
 	_, err := d.Expand(t.Context(), "v3", bad)
-	if err == nil || !strings.Contains(err.Error(), "contract/00003_phone.sql would fail") ||
+	if err == nil || !strings.Contains(err.Error(), "rehearse contract/00003_phone.sql") ||
 		!strings.Contains(err.Error(), "contains null values") {
 		t.Fatalf("got %v", err)
 	}
@@ -266,8 +266,8 @@ func TestExpand_RehearsesTheContract(t *testing.T) {
 	contract(t, d, "v4", good)
 }
 
-// A rehearsal that has no time for its first statement is none. Goose makes its table there, and
-// asks again after a failure, so that the last it hears is that the transaction is over.
+// A rehearsal may have no time even for its first statement, in which goose makes its table. Goose
+// then retries, and its last error is that of a failed transaction.
 func TestExpand_RehearsalOutOfTime_IsNone(t *testing.T) {
 	_, url := shop(t, 1)
 	d := open(t, url, Options{LockTimeout: 100 * time.Millisecond})

@@ -12,8 +12,8 @@ import (
 	"lockstep/infra/local/postgres/postgrestest"
 )
 
-// killer cuts the connection before the nth statement, as the death of the process would: nothing
-// is said to the server any more, not even a rollback.
+// killer cuts the connection before the nth statement, as the death of the process would. The
+// server gets nothing more, not even a rollback.
 type killer struct {
 	left int
 	at   string
@@ -50,7 +50,7 @@ func (c *canceller) TraceQueryStart(ctx context.Context, _ *pgx.Conn,
 
 func (c *canceller) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// A file without a transaction, whose statements may run twice.
+// This file has no transaction, and its statements may run twice.
 var indexed = all(v2, bundleOf("expand/00003_index.sql", `-- +goose NO TRANSACTION
 -- +goose Up
 CREATE INDEX CONCURRENTLY IF NOT EXISTS by_last ON customers (last_name);
@@ -60,7 +60,7 @@ DROP INDEX CONCURRENTLY IF EXISTS by_last;
 ALTER TABLE customers DROP COLUMN IF EXISTS phone;
 `))
 
-// Each call is cut off at each of its statements in turn, and made again.
+// Each call is cut off at each of its statements in turn, and repeated.
 func TestKilledAtEveryStatement_RunAgain_SameResult(t *testing.T) {
 	calls := map[string]func(context.Context, *Database) error{
 		"expand": func(ctx context.Context, d *Database) error {
@@ -88,7 +88,7 @@ func TestKilledAtEveryStatement_RunAgain_SameResult(t *testing.T) {
 		everyStatement(t, "cancelled", false,
 			calls["expand"])
 	})
-	// What a rollback has to cope with: an expand that was cut off anywhere.
+	// A rollback has to undo an expand that was cut off anywhere.
 	t.Run("expand killed, then undone", func(t *testing.T) {
 		fresh := shops(t)
 		for n, reached := 1, true; reached; n++ {
@@ -146,7 +146,8 @@ func everyStatement(t *testing.T, how string, expanded bool,
 	}
 }
 
-// shops makes shop after shop, each in a schema of one database: much faster than a database each.
+// shops makes one shop after the other, each in a schema of one database. That is much faster than
+// a database for each.
 func shops(t *testing.T) (fresh func() (*Database, string)) {
 	home := postgrestest.Database(t)
 	d := open(t, home, Options{})
@@ -160,7 +161,7 @@ func shops(t *testing.T) (fresh func() (*Database, string)) {
 	}
 }
 
-// cut makes a call that is cut off at its nth statement, and says which that was.
+// cut makes a call that is cut off at its nth statement, and returns that statement.
 func cut(t *testing.T, url, how string, n int, call func(context.Context, *Database) error) string {
 	t.Helper()
 
@@ -194,8 +195,9 @@ func cut(t *testing.T, url, how string, n int, call func(context.Context, *Datab
 	return at
 }
 
-// What was there before a release is there after its rollback, also where its file passes it by.
-func TestExpand_IndexOfSomebodyElse_IsRefused(t *testing.T) {
+// An index that existed before a release exists after its rollback, although the release's file
+// says IF NOT EXISTS.
+func TestExpand_IndexThatExists_IsRefused(t *testing.T) {
 	d, _ := shop(t, 1)
 	execute(t, d, `CREATE INDEX by_name ON customers (name); CREATE INDEX "By Name" ON customers (name)`)
 
@@ -208,7 +210,7 @@ func TestExpand_IndexOfSomebodyElse_IsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.Expand(t.Context(), "v2", bundleOf("expand/00002_index.sql",
 				"-- +goose NO TRANSACTION\n-- +goose Up\n"+body))
-			if err == nil || !strings.Contains(err.Error(), "before this file ever ran") {
+			if err == nil || !strings.Contains(err.Error(), "exists already, and a rollback would drop it") {
 				t.Errorf("got %v", err)
 			}
 

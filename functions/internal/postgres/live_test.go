@@ -46,7 +46,7 @@ func TestExpand_LockHeldByAnother_SaysSo(t *testing.T) {
 	holding(t, d, fmt.Sprintf("SELECT pg_advisory_lock(%d)", lockKey))
 
 	_, err := d.Expand(within(t, 2*time.Second), "v3", v3)
-	if !errors.Is(err, ErrOutOfTime) || !strings.Contains(err.Error(), "another run") {
+	if !errors.Is(err, ErrOutOfTime) || !strings.Contains(err.Error(), "another call") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -69,8 +69,8 @@ func TestExpand_ApplicationInTheWay(t *testing.T) {
 	expand(t, d, "v3", v3)
 }
 
-// Both versions write all the time, from before expand to after contract, and from expand to
-// rollback.
+// Both versions write all the time: from before expand until after contract, and from expand until
+// the rollback.
 func TestRelease_UnderLoad_NoClientSeesAnError(t *testing.T) {
 	for _, end := range []string{"contract", "rollback"} {
 		t.Run(end, func(t *testing.T) {
@@ -117,8 +117,8 @@ func TestRelease_UnderLoad_NoClientSeesAnError(t *testing.T) {
 	}
 }
 
-// clients write and read in several connections until stopped, and then have written at least
-// something, and seen neither an error nor anything but what they wrote themselves.
+// clients write and read in several connections until stopped. Then it checks that they wrote
+// something, saw no error, and read only what they wrote themselves.
 func clients(t *testing.T, url, label, insert, update, read string) (stop func()) {
 	t.Helper()
 
@@ -141,7 +141,7 @@ func clients(t *testing.T, url, label, insert, update, read string) (stop func()
 			defer conn.Close(context.Background())
 
 			for i := int64(0); ctx.Err() == nil; i++ {
-				// Rows of its own, and no two versions' the same, so that what is read can be foretold.
+				// Each client has rows of its own, so that it knows what it must read.
 				id := 1 + (i*each+int64(n))%300*2
 				if label == "new" {
 					id++

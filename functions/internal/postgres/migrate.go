@@ -15,7 +15,7 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// table is the phase's version table.
+// table is the name of the phase's version table.
 func table(p migration.Phase) string { return "lockstep_" + string(p) }
 
 func store(p migration.Phase) database.Store {
@@ -27,7 +27,8 @@ func store(p migration.Phase) database.Store {
 	return s
 }
 
-// applied is what the phase's version table holds, and its newest version.
+// applied has the versions in the phase's version table, and the newest of them; none if the table
+// does not exist.
 func (s *session) applied(ctx context.Context, p migration.Phase) (versions map[int64]bool,
 	newest int64, err error) {
 	conn, err := s.Conn(ctx)
@@ -36,9 +37,10 @@ func (s *session) applied(ctx context.Context, p migration.Phase) (versions map[
 	}
 	defer conn.Close()
 
-	var there bool
-	if err := conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL",
-		table(p)).Scan(&there); err != nil || !there {
+	var exists bool
+
+	err = conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table(p)).Scan(&exists)
+	if err != nil || !exists {
 		return nil, 0, err
 	}
 
@@ -56,8 +58,9 @@ func (s *session) applied(ctx context.Context, p migration.Phase) (versions map[
 	return versions, newest, nil
 }
 
-// apply runs the files that the phase's version table lacks, whichever their numbers: merges don't
-// end in the order in which their numbers were given. It tells what it did also where it fails.
+// apply runs the files that the phase's version table lacks, also those with a number below the
+// newest one: merges do not arrive in the order of their numbers. If it fails, the report has what
+// it did.
 func (s *session) apply(ctx context.Context, release string, p migration.Phase,
 	files []migration.File) (Report, error) {
 	versions, newest, err := s.applied(ctx, p)
@@ -80,7 +83,7 @@ func (s *session) apply(ctx context.Context, release string, p migration.Phase,
 			return r, err
 		}
 
-		if err := s.note(ctx, release, f); err != nil {
+		if err := s.journal(ctx, release, f); err != nil {
 			return r, err
 		}
 
@@ -97,7 +100,7 @@ func (s *session) apply(ctx context.Context, release string, p migration.Phase,
 	return r, nil
 }
 
-// run applies a file or undoes it, again and again while the application holds what it needs.
+// run applies a file or runs its Down, and retries while the application holds the locks it needs.
 func (s *session) run(ctx context.Context, f migration.File, up bool) error {
 	p, err := provider(s, f.Phase, f.Alone())
 	if err != nil {
@@ -118,21 +121,23 @@ func (s *session) run(ctx context.Context, f migration.File, up bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
-	// What a file set for itself, a search path or a timeout, is not meant for the next one.
+
+	// A file's own settings, such as a search path, are not meant for the next one.
 	if _, err := s.ExecContext(ctx, "RESET ALL"); err != nil {
-		return fmt.Errorf("after %s: %w", f.Name, err)
+		return fmt.Errorf("reset the settings of %s: %w", f.Name, err)
 	}
 
 	return nil
 }
 
+// provider is goose for the files of a phase.
 func provider(s *session, p migration.Phase, files fs.FS) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectCustom, s.DB, files, goose.WithStore(store(p)),
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 }
 
-// plain leaves out goose's words around the error of a statement, which name the version and not
-// the file.
+// plain is the error of a statement without goose's text around it, which names the version and
+// not the file.
 func plain(err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) {
@@ -142,8 +147,10 @@ func plain(err error) error {
 	return err
 }
 
-// patiently tries again, with pauses that grow and in which the application's queries get their
-// turn.
+// patiently retries while the application is in the way: the try was canceled for the
+// application's sake, got no lock, or met a deadlock or a serialization failure. The application's
+// queries run in the pauses, which grow. It gives up when the session's patience is used up, or at
+// maxCuts.
 func (s *session) patiently(ctx context.Context, try func() error) error {
 	for cuts, wait := 0, s.options.LockTimeout/2; ; wait = min(2*wait, 4*s.options.LockTimeout) {
 		began := time.Now()
@@ -157,17 +164,17 @@ func (s *session) patiently(ctx context.Context, try func() error) error {
 		}
 
 		if cuts == maxCuts {
-			return fmt.Errorf("the application waited for it for %v, %d times: it holds its locks for too "+
-				"long; "+
-				"split it into smaller steps, or prove with a constraint that is VALIDATEd before what it "+
-				"would read: %w", s.options.LockTimeout, cuts, err)
+			return fmt.Errorf(
+				"it holds its locks for too long: the application waited %v for it, %d times; "+
+					"split it into smaller files, or VALIDATE a constraint first that spares it the reading of "+
+					"the table: %w", s.options.LockTimeout, cuts, err)
 		}
 
 		if s.lost += time.Since(began); s.lost < s.options.Patience {
 			began = time.Now()
 
 			if late := pause(ctx, min(wait, s.options.Patience-s.lost+time.Millisecond)); late != nil {
-				return fmt.Errorf("%w, with the application in the way: %w", late, err)
+				return fmt.Errorf("%w, while the application was in the way: %w", late, err)
 			}
 
 			s.lost += time.Since(began)
@@ -179,50 +186,50 @@ func (s *session) patiently(ctx context.Context, try func() error) error {
 	}
 }
 
-// maxCuts bounds how often the application is made to wait for one file that holds its locks for
-// too long.
+// maxCuts bounds how often the application has to wait for a file that holds its locks for too
+// long.
 const maxCuts = 3
 
-// busy tells whether a statement failed because of others: lock_not_available, deadlock_detected or
-// serialization_failure.
+// busy tells whether a statement failed because of other sessions: lock_not_available,
+// deadlock_detected or serialization_failure.
 func busy(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "40P01" || pg.Code == "40001")
 }
 
-// dropInvalidIndexes removes what an index build that was cut off has left behind, of the indexes
-// that the file names: IF NOT EXISTS would take the wreck for the index.
+// dropInvalidIndexes drops those of the file's indexes that are invalid, since a concurrent build
+// was cut off: IF NOT EXISTS would take an invalid index for the real one.
 func (s *session) dropInvalidIndexes(ctx context.Context, f migration.File) error {
 	rows, err := s.QueryContext(ctx, `
 		SELECT c.relname, c.oid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 		WHERE NOT i.indisvalid AND c.relkind = 'i'`)
 	if err != nil {
-		return fmt.Errorf("look for invalid indexes: %w", err)
+		return fmt.Errorf("list the invalid indexes: %w", err)
 	}
 	defer rows.Close()
 
-	var wrecks []string
+	var invalid []string
 
 	for rows.Next() {
 		var name, qualified string
 		if err := rows.Scan(&name, &qualified); err != nil {
-			return fmt.Errorf("look for invalid indexes: %w", err)
+			return fmt.Errorf("list the invalid indexes: %w", err)
 		}
 
 		if regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(f.Body) {
-			wrecks = append(wrecks, qualified)
+			invalid = append(invalid, qualified)
 		}
 	}
 
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("look for invalid indexes: %w", err)
+		return fmt.Errorf("list the invalid indexes: %w", err)
 	}
 
 	rows.Close()
 
-	for _, wreck := range wrecks {
-		if _, err := s.ExecContext(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+wreck); err != nil {
-			return err
+	for _, index := range invalid {
+		if _, err := s.ExecContext(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+index); err != nil {
+			return fmt.Errorf("drop the invalid index %s: %w", index, err)
 		}
 	}
 

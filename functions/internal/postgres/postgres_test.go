@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
-// The worked example: a customer's name is split in two.
+// This is the worked example: a customer's name is split in two.
 var (
 	v1 = bundleOf("expand/00001_customers.sql", `-- +goose Up
 CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
@@ -51,7 +51,7 @@ ALTER TABLE customers ALTER COLUMN first_name SET NOT NULL, ALTER COLUMN last_na
 `)
 )
 
-// bundleOf makes a bundle of names and contents in turns.
+// bundleOf makes a bundle from alternating names and contents.
 func bundleOf(files ...string) fstest.MapFS {
 	b := fstest.MapFS{}
 	for i := 0; i < len(files); i += 2 {
@@ -61,7 +61,7 @@ func bundleOf(files ...string) fstest.MapFS {
 	return b
 }
 
-// all is what a repository holds that never deletes a migration.
+// all has the migrations of a repository that never deletes one.
 func all(bundles ...fstest.MapFS) fstest.MapFS {
 	merged := fstest.MapFS{}
 	for _, b := range bundles {
@@ -142,8 +142,8 @@ func release(t testing.TB, d *Database, name string, migrations fs.FS) {
 	contract(t, d, name, migrations)
 }
 
-// schema is all that a release changes: the application's tables, functions, triggers, indexes and
-// rows, and which versions are applied.
+// schema is everything that a release changes: the application's tables, functions, triggers,
+// indexes and rows, and the versions that are applied.
 func schema(t testing.TB, d *Database) string {
 	t.Helper()
 

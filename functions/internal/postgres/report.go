@@ -11,18 +11,18 @@ import (
 type Report struct {
 	// From and To are the phase's newest version before and after.
 	From, To int64
-	// Applied lists the files that ran, in order; for UndoExpand those whose Down ran.
+	// Applied lists the files that ran, in order; for UndoExpand, those whose Down ran.
 	Applied []string
-	// Backfilled counts the rows of each backfill, whichever call filled them.
+	// Backfilled counts the rows of each backfill, by its name, over all calls.
 	Backfilled map[string]int64
-	// Untried lists the contract files that could not be rehearsed: those without a transaction, those
-	// behind one, and what would have held its locks for too long.
+	// Untried lists the contract files that were not rehearsed: the first one without a transaction
+	// and all after it, or all files if the rehearsal took too long.
 	Untried []string
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// String says it in a few words.
+// String is the report for people: "version 2 to 3; expand/00003_x.sql; 8 rows backfilled by x".
 func (r Report) String() string {
 	words := []string{"nothing new"}
 	if r.From != r.To {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What may change of a file that ran is what nobody ran: its comments between the statements.
+// In a file that ran, only the comments between its statements may change.
 func TestRelease_FileChangedAfterItRan(t *testing.T) {
 	const (
 		up, way = "-- +goose Up\nALTER TABLE customers ADD COLUMN note text;\n", "-- +goose Down\nALTER TABLE customers DROP COLUMN note;\n"
@@ -60,8 +60,8 @@ func TestRelease_FileChangedAfterItRan(t *testing.T) {
 	}
 }
 
-// A release that is rolled back leaves its numbers free: for itself, for a corrected one, for the
-// next ones.
+// After a rollback, the release's numbers are free again: for the same release, for a corrected one
+// and for the next ones.
 func TestRelease_RolledBackInBetween(t *testing.T) {
 	d, _ := shop(t, 3)
 	expand(t, d, "v2", all(v1, v2))
@@ -79,7 +79,7 @@ func TestRelease_RolledBackInBetween(t *testing.T) {
 	if r := expand(t, d, "v3", corrected); r.Backfilled["customer-names"] != 3 || len(r.Applied) != 1 {
 		t.Errorf("corrected: %s", r)
 	}
-	// Its contract fails to come: the next release, which carries all files, brings it.
+	// Its contract never runs. The next release, which has all files, runs it.
 	next := all(corrected, v5)
 	if r := expand(t, d, "v5", next); len(r.Applied) != 1 {
 		t.Errorf("the next one: %s", r)
@@ -95,7 +95,7 @@ func TestRelease_RolledBackInBetween(t *testing.T) {
 	}
 }
 
-// slowContract has files of which a call has time for some.
+// slowContract has more files than one call has time for.
 var slowContract = func() fstest.MapFS {
 	b := all(v2)
 	for n := 3; n < 13; n++ {
@@ -154,9 +154,8 @@ func TestContract_TwoAtOnce_OneWaits(t *testing.T) {
 	}
 }
 
-// Whoever was taken for dead and wakes up is refused, before it changes anything; who follows is
-// not.
-func TestFence_WhoIsOlderIsRefused(t *testing.T) {
+// A stale writer is refused before it changes anything. A call with a higher fencing token is not.
+func TestFence_StaleWriterIsRefused(t *testing.T) {
 	_, url := shop(t, 1)
 	fenced := func(fence int64) *Database {
 		return open(t, url,
@@ -172,7 +171,7 @@ func TestFence_WhoIsOlderIsRefused(t *testing.T) {
 		"contract": func(d *Database) error { _, err := d.Contract(t.Context(), "v1", v1); return err },
 	} {
 		if err := late(fenced(3)); !errors.Is(err, ErrFenced) ||
-			!strings.Contains(err.Error(), "with the fence 4 was here since, ours is 3") {
+			!strings.Contains(err.Error(), "was changed under fencing token 4, this call has 3") {
 			t.Errorf("%s: got %v, expected ErrFenced", name, err)
 		}
 	}
@@ -182,6 +181,6 @@ func TestFence_WhoIsOlderIsRefused(t *testing.T) {
 	}
 
 	expand(t, fenced(4), "v2", v2) // run twice
-	// A ledger of its own counts from 1, as where the database is a copy.
+	// Another ledger counts from 1, such as that of a copy of the database.
 	contract(t, open(t, url, Options{Fence: 1, Ledger: "staging"}), "v2", v2)
 }

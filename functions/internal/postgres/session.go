@@ -16,21 +16,22 @@ import (
 // lockKey is "lockstep" in ASCII: the advisory lock under which schemas are changed.
 const lockKey int64 = 0x6c6f636b73746570
 
-// session is one connection that holds the lock on the database. All work runs on that connection,
-// so that whoever loses it loses the lock with it and not one without the other. (Goose's own
-// locker would lock each file by itself, and let another run in between expand and backfill.)
+// session is one connection that holds the schema's lock. All work runs on that connection, so the
+// lock is never lost without it. (Goose's own locker would lock each file by itself, and let
+// another call in between expand and backfill.)
 type session struct {
-	*sql.DB // the one connection
+	*sql.DB // with this connection alone
 	options Options
 	conn    *stdlib.Conn
 	watch   *watch
-	strain  string        // the query that asks how busy the database is
-	worked  bool          // whether anything was done that a next run need not do
-	lost    time.Duration // what tries took that came to nothing
+	strain  string        // the query for the load of the database
+	worked  bool          // whether anything was done that the next call need not do
+	lost    time.Duration // how long failed tries took, and the pauses after them
 }
 
-// locked runs work while holding the lock, waiting for it as long as the context allows. Time that
-// runs out once something was done, or while somebody else works, is ErrOutOfTime.
+// locked runs work while it holds the schema's lock. It waits for the lock for as long as the
+// context allows. A deadline that passes after something was done, or while another call works, is
+// ErrOutOfTime.
 func (d *Database) locked(ctx context.Context, work func(context.Context, *session) error) error {
 	outer := ctx
 
@@ -39,7 +40,7 @@ func (d *Database) locked(ctx context.Context, work func(context.Context, *sessi
 
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", reached(err))
+		return fmt.Errorf("connect to the database: %w", unreachable(err))
 	}
 	defer conn.Close()
 
@@ -70,11 +71,11 @@ func (d *Database) locked(ctx context.Context, work func(context.Context, *sessi
 		return fmt.Errorf("%w: %w", ErrOutOfTime, err)
 	}
 
-	return reached(err)
+	return unreachable(err)
 }
 
-// withMargin ends the work a little before the context does: what was cut off must be rolled back
-// and reported in the time that is left.
+// withMargin is a context that ends up to 5 s before ctx does. The rest is for the rollback of the
+// running statement, and for the report.
 func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -84,8 +85,8 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(5*time.Second, time.Until(deadline)/10)))
 }
 
-// lock asks again and again: a session that waited in one statement would stand in the way of an
-// index that the holder builds concurrently, and so for ever.
+// lock tries to get the schema's lock until it has it. A session that waited in one statement would
+// block a concurrent index build of the lock's holder, and so wait for ever.
 func (s *session) lock(ctx context.Context) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		var got bool
@@ -95,12 +96,12 @@ func (s *session) lock(ctx context.Context) error {
 		case got:
 			return nil
 		case err == nil:
-			s.worked = true // somebody does
+			s.worked = true // another call does the work
 			err = pause(ctx, wait)
 		}
 
 		if err != nil && s.worked {
-			return fmt.Errorf("wait for another run that changes this schema: %w", err)
+			return fmt.Errorf("wait for another call that changes this schema: %w", err)
 		}
 
 		if err != nil {
@@ -109,7 +110,8 @@ func (s *session) lock(ctx context.Context) error {
 	}
 }
 
-// unlock spares the next run the wait until the server has seen this connection go.
+// unlock releases the lock at once. Otherwise the next call would wait until the server notices
+// that the connection is closed.
 func (s *session) unlock(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -117,7 +119,7 @@ func (s *session) unlock(ctx context.Context) {
 	_, _ = s.ExecContext(ctx, "SELECT pg_advisory_unlock_all()")
 }
 
-// pause waits for about that long.
+// pause waits for half to one and a half of the time, at random.
 func pause(ctx context.Context, about time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -127,7 +129,7 @@ func pause(ctx context.Context, about time.Duration) error {
 	}
 }
 
-// pinned hands out the one connection, and no other when that is lost.
+// pinned is a connector for one connection only: if that is lost, there is no other.
 type pinned struct {
 	conn driver.Conn
 	lent bool
@@ -145,7 +147,7 @@ func (p *pinned) Connect(context.Context) (driver.Conn, error) {
 	return p.conn, nil
 }
 
-// borrowed is a connection that somebody else closes. Its errors name the statement.
+// borrowed is a connection that its owner closes. Its errors quote the statement.
 type borrowed struct{ *stdlib.Conn }
 
 func (b borrowed) Close() error { return nil }
@@ -160,7 +162,8 @@ func (b borrowed) ExecContext(ctx context.Context, query string,
 	return result, err
 }
 
-// excerpt is the beginning of a statement, on one line and without the comments before it.
+// excerpt is the beginning of a statement, up to 120 characters, on one line and without whole
+// lines of comments.
 func excerpt(query string) string {
 	var words []string
 

@@ -11,8 +11,8 @@ import (
 	"lockstep/statemachine/migration/lint"
 )
 
-// The sample shop's releases, as a local run makes them: v2 is contracted, v3 is rolled back and
-// comes again.
+// These are the sample shop's releases, as in a local run: v2 is contracted, v3 is rolled back and
+// released again.
 func TestRelease_SampleShop(t *testing.T) {
 	migrations := func(release string) fs.FS {
 		return os.DirFS("../../../infra/local/shop/" + release +
@@ -47,7 +47,7 @@ func TestRelease_SampleShop(t *testing.T) {
 	}
 }
 
-// The worked example of the shop's README, as it stands there.
+// This is the worked example of the shop's README, taken from its text.
 func TestRelease_SampleShop_Readme(t *testing.T) {
 	text, err := os.ReadFile("../../../infra/local/shop/README.md")
 	if err != nil {

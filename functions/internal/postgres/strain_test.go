@@ -16,13 +16,13 @@ import (
 	"lockstep/infra/local/postgres/postgrestest"
 )
 
-// busyFill is a backfill of 20 rows one by one, which gives way as the fields say.
+// busyFill is a backfill of 20 rows one by one, with the given fields for its limits.
 func busyFill(fields string) string {
 	return `{"name": "x", "table": "customers", "key": "id", "where": "x IS NULL", "batch": 1, ` + fields + `,
 		"statement": "UPDATE customers SET x = 1 WHERE id = ANY($1)"}`
 }
 
-func TestBackfill_GivesWayToLoad(t *testing.T) {
+func TestBackfill_WaitsForLoad(t *testing.T) {
 	d, url := shop(t, 20)
 	bundle := all(slow)
 	bundle["backfill/x.json"] = bundleOf("x", busyFill(`"maxLoad": 1`))["x"]
@@ -39,9 +39,9 @@ func TestBackfill_GivesWayToLoad(t *testing.T) {
 	d2 := open(t, url, Options{})
 
 	_, err := d2.Expand(within(t, 5*time.Second), "v2", bundle)
-	if err == nil || !strings.Contains(err.Error(), "backfill/x.json: gave way") ||
-		!strings.Contains(err.Error(), "more than the 1 of maxLoad") {
-		t.Fatalf("got %v, expected it to have given way", err)
+	if err == nil || !strings.Contains(err.Error(), "backfill/x.json: waited for") ||
+		!strings.Contains(err.Error(), "more than maxLoad, 1") {
+		t.Fatalf("got %v, expected that it waited", err)
 	}
 
 	if got := column(t, d, "SELECT count(x) FROM customers")[0]; got != "0" {
@@ -55,7 +55,7 @@ func TestBackfill_GivesWayToLoad(t *testing.T) {
 	}
 }
 
-func TestBackfill_GivesWayToAReplica(t *testing.T) {
+func TestBackfill_WaitsForAReplica(t *testing.T) {
 	for name, test := range map[string]struct {
 		replay func(now uint64) uint64 // what it says that it has replayed
 		maxLag string
@@ -72,7 +72,7 @@ func TestBackfill_GivesWayToAReplica(t *testing.T) {
 
 			stop := replica(t, url, test.replay)
 			if name == "that lags" {
-				// What it says once it is asked becomes its lag only when something was written since.
+				// A replica's reply changes its lag only if something was written since.
 				until(t, d, "SELECT bool_or(replay_lag > '100 ms') FROM pg_stat_replication",
 					"INSERT INTO customers (name) VALUES ('a b'); SELECT pg_sleep(0.2)")
 				execute(t, d, "DELETE FROM customers WHERE name = 'a b'")
@@ -84,7 +84,7 @@ func TestBackfill_GivesWayToAReplica(t *testing.T) {
 
 			_, err := d.Expand(within(t, 5*time.Second), "v2", bundle)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Fatalf("got %v, expected it to have given way", err)
+				t.Fatalf("got %v, expected that it waited", err)
 			}
 
 			stop()
@@ -97,7 +97,8 @@ func TestBackfill_GivesWayToAReplica(t *testing.T) {
 	}
 }
 
-// replica is a standby as the server sees one: it receives all and replays what the function says.
+// replica is a standby, as the server sees it. It receives everything, and reports to have replayed
+// what the function returns.
 func replica(t *testing.T, address string, replay func(now uint64) uint64) (stop func()) {
 	t.Helper()
 
@@ -175,7 +176,7 @@ func replica(t *testing.T, address string, replay func(now uint64) uint64) (stop
 	return stop
 }
 
-// client is the application, with one connection that it keeps.
+// client is a client of the application, with one connection.
 func client(t *testing.T, url, name string) *sql.DB {
 	t.Helper()
 
@@ -190,7 +191,7 @@ func client(t *testing.T, url, name string) *sql.DB {
 	return db
 }
 
-// reads is a client that reads all the time, until it is stopped, and meets no error.
+// reads is a client that reads until it is stopped, and must not see an error.
 func reads(t *testing.T, url string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -210,7 +211,7 @@ func reads(t *testing.T, url string) (stop func()) {
 	return func() { cancel(); <-ended }
 }
 
-// until waits until a query says yes, and does something in between.
+// until waits until a query returns true, and does something in between.
 func until(t *testing.T, d *Database, query string, meanwhile ...string) {
 	t.Helper()
 
@@ -264,7 +265,7 @@ func TestClients_TellsReleasesApart(t *testing.T) {
 
 	said := Clients{Old: map[string]Sessions{"v1": {2, 3 * time.Second}},
 		Unnamed: Sessions{1, time.Minute}}
-	if got := said.String(); got != "the database has 2 sessions, last used 3s ago, of v1, 1 session, last used 1m0s ago, whose application_name says no release" {
+	if got := said.String(); got != "the database has 2 sessions of v1, last used 3s ago; 1 session whose application_name names no release, last used 1m0s ago" {
 		t.Errorf("in words: %s", got)
 	}
 }
@@ -290,8 +291,7 @@ func TestExpand_HoldsItsLocksForTooLong_IsCutOff(t *testing.T) {
 	}
 }
 
-// A client that holds what Lockstep needs, and needs what Lockstep holds, is not the one that the
-// server ends.
+// In a deadlock with Lockstep, the server does not cancel the client.
 func TestExpand_InADeadlockWithAClient_GivesWay(t *testing.T) {
 	_, url := shop(t, 1)
 	d := open(t, url, Options{LockTimeout: time.Minute})
@@ -331,8 +331,8 @@ ALTER TABLE other DROP COLUMN x;
 	}
 }
 
-// However long a client's transaction keeps Lockstep waiting, in whose line others wait: that is
-// no fault of the file.
+// Clients that queue behind Lockstep while it waits for another client's transaction do not count
+// against the file, however long that takes.
 func TestExpand_InLineBeforeClients_GivesWayAndTriesAgain(t *testing.T) {
 	_, url := shop(t, 1)
 	d := open(t, url, Options{LockTimeout: 100 * time.Millisecond})
@@ -359,8 +359,8 @@ func TestExpand_ContractThatLeavesATriggerBehind_IsFoundInRehearsal(t *testing.T
 	}
 }
 
-// blind is the URL for a role that may not see what others' sessions do, as any without
-// pg_monitor, but may own tables.
+// blind is the URL for a role that may own tables, but is no member of pg_monitor: it does not see
+// what other users' sessions do.
 func blind(t *testing.T, d *Database, address string) string {
 	t.Helper()
 
@@ -383,12 +383,12 @@ func blind(t *testing.T, d *Database, address string) string {
 	return u.String()
 }
 
-// It takes them for clients in use.
+// Such a role counts every session as a client in use.
 func TestClients_OfARoleThatSeesNoStates(t *testing.T) {
 	d, address := shop(t, 1)
 
 	unseeing := blind(t, d, address)
-	// and keeps the connection
+	// the connection stays open
 	if _, err := client(t, address, "shop@v1").Exec("SELECT 1"); err != nil {
 		t.Fatal(err)
 	}
@@ -403,7 +403,8 @@ func TestClients_OfARoleThatSeesNoStates(t *testing.T) {
 	}
 }
 
-// And for clients that wait: whoever reads what such a role holds for too long is let through.
+// Such a role also counts every session as a client that waits: a query that waits for its locks
+// too long is let through.
 func TestExpand_OfARoleThatSeesNoStates_IsCutOff(t *testing.T) {
 	address := postgrestest.Database(t)
 	unseeing := blind(t, open(t, address, Options{}), address)

@@ -9,8 +9,9 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// UndoExpand takes back what Expand did for a release, the last file first, with the Down of the
-// files as they ran. It is ErrContracted once a contract has begun.
+// UndoExpand undoes what Expand did for a release. It runs the Down of the files as they ran, the
+// last file first. Its error is ErrContracted once a contract has begun; the others are
+// ErrOutOfTime, ErrUnreachable and ErrFenced.
 func (d *Database) UndoExpand(ctx context.Context, release string) (r Report, err error) {
 	err = d.locked(ctx, func(ctx context.Context, s *session) error {
 		files, err := s.undoable(ctx, release)
@@ -24,10 +25,11 @@ func (d *Database) UndoExpand(ctx context.Context, release string) (r Report, er
 		}
 
 		r.From = newest
-		// Where the columns go, the count of what was filled into them goes first.
-		if _, err := s.ExecContext(ctx, "DELETE FROM lockstep_backfills WHERE release = $1",
-			release); err != nil {
-			return fmt.Errorf("forget the backfills of %s: %w", release, err)
+
+		// A backfill must not count as complete once its column is dropped.
+		_, err = s.ExecContext(ctx, "DELETE FROM lockstep_backfills WHERE release = $1", release)
+		if err != nil {
+			return fmt.Errorf("delete the backfills of %s: %w", release, err)
 		}
 
 		for _, f := range files {
@@ -48,9 +50,10 @@ func (d *Database) UndoExpand(ctx context.Context, release string) (r Report, er
 	return r, err
 }
 
-// undo runs a file's Down. One that was cut off before its mark in the version table left nothing
-// if it had a transaction; without one it may have left a part, so it is marked first for its Down
-// to run.
+// undo runs a file's Down, and removes the file from the journal. If the file is in the journal
+// but not in the version table, its run was cut off. With a transaction it left nothing. Without
+// one it may have left a part: goose runs the Down only of a version in its table, so undo puts it
+// there first.
 func (s *session) undo(ctx context.Context, f migration.File, applied bool) error {
 	if !applied && !f.Transaction {
 		if err := s.mark(ctx, f); err != nil {
@@ -67,12 +70,13 @@ func (s *session) undo(ctx context.Context, f migration.File, applied bool) erro
 	_, err := s.ExecContext(ctx, "DELETE FROM lockstep_journal WHERE phase = $1 AND version = $2",
 		f.Phase, f.Version)
 	if err != nil {
-		return fmt.Errorf("take %s out of the journal: %w", f.Name, err)
+		return fmt.Errorf("remove %s from the journal: %w", f.Name, err)
 	}
 
 	return nil
 }
 
+// mark puts a file's version into the phase's version table.
 func (s *session) mark(ctx context.Context, f migration.File) error {
 	p, err := provider(s, f.Phase, f.Alone())
 	if err != nil {
@@ -89,9 +93,9 @@ func (s *session) mark(ctx context.Context, f migration.File) error {
 	}
 	defer conn.Close()
 
-	if err := store(
-		f.Phase).Insert(ctx, conn, database.InsertRequest{Version: f.Version}); err != nil {
-		return fmt.Errorf("mark %s: %w", f.Name, err)
+	err = store(f.Phase).Insert(ctx, conn, database.InsertRequest{Version: f.Version})
+	if err != nil {
+		return fmt.Errorf("put %s into %s: %w", f.Name, table(f.Phase), err)
 	}
 
 	return nil

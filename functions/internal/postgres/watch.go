@@ -10,23 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// watch looks after the application while a session works: whose queries have waited for the
-// session's locks for as long as the lock timeout allows, for them the session's statement is cut
-// off. The lock timeout alone bounds only how long the session waits for its locks, and not how
-// long it then holds them.
+// watch protects the application while a session works. If a query of the application has waited
+// for the session's locks for as long as LockTimeout allows, it cancels the session's statement.
+// The server's lock_timeout does not do that: it bounds how long the session waits for its own
+// locks, and not how long it then holds them.
 type watch struct {
-	mu   sync.Mutex // of a look, which ends before anyone asks what it found
-	cut  int32      // whether the running try was cut off, and for what
+	mu   sync.Mutex // held during a look, so that cutOff sees its result
+	cut  int32      // why the running try was canceled; 0 if it was not
 	stop context.CancelFunc
 	done chan struct{}
 }
 
 const (
-	cutWaiting = 1 + iota // as it waited for a lock itself, with the application in line behind it
-	cutHolding
+	cutWaiting = 1 + iota // it waited for a lock itself, and the application queued behind it
+	cutHolding            // it held the lock that the application waited for
 )
 
-// start watches a backend from a connection of its own until stopped.
+// watch watches a backend, by its process id, from a connection of its own, until end.
 func (d *Database) watch(ctx context.Context, backend uint32) *watch {
 	ctx, stop := context.WithCancel(ctx)
 
@@ -36,13 +36,13 @@ func (d *Database) watch(ctx context.Context, backend uint32) *watch {
 
 		conn, err := d.aside.Conn(ctx)
 		if err != nil {
-			return // no connection to spare: the lock timeout still holds
+			return // there is no connection to spare; the lock timeout still applies
 		}
 		defer conn.Close()
 
 		period := min(50*time.Millisecond, max(time.Millisecond, d.options.LockTimeout/4))
 		for pauseExactly(ctx, period) {
-			// who is not yet late would be at the next look
+			// A query that is just in time now would be late at the next look.
 			w.look(ctx, conn, backend, d.options.LockTimeout-period)
 		}
 	}()
@@ -50,8 +50,8 @@ func (d *Database) watch(ctx context.Context, backend uint32) *watch {
 	return w
 }
 
-// look cuts the backend's statement off if others wait for it for too long: it is cut off and not
-// only told, since the locks go with the transaction.
+// look cancels the backend's statement if a query of the application has waited for it for longer
+// than limit. That rolls back the transaction, and so frees its locks.
 func (w *watch) look(ctx context.Context, conn *sql.Conn, backend uint32, limit time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,24 +60,29 @@ func (w *watch) look(ctx context.Context, conn *sql.Conn, backend uint32, limit 
 		cut      int32
 		canceled bool
 	)
-	// In one statement: what is cut off is what was looked at, and not what comes after it.
+	// It is one statement, so that it cancels the statement that it has looked at, and not the next.
 	err := conn.QueryRowContext(ctx, `
-		SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted) THEN $3::int ELSE $4::int END, pg_cancel_backend($1::int)
+		SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)
+			THEN $3::int ELSE $4::int END, pg_cancel_backend($1::int)
 		WHERE EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 			WHERE NOT l.granted AND l.waitstart < clock_timestamp() - $2::bigint * interval '1 ms'
-				AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.application_name <> 'lockstep'
-				AND $1::int = ANY (pg_blocking_pids(l.pid)))`, backend, limit.Milliseconds(), cutWaiting, cutHolding).Scan(&cut, &canceled)
-	if err == nil { // else sql.ErrNoRows: nobody waits
+				AND coalesce(a.backend_type, 'client backend') = 'client backend'
+				AND a.application_name <> 'lockstep'
+				AND $1::int = ANY (pg_blocking_pids(l.pid)))`,
+		backend, limit.Milliseconds(), cutWaiting, cutHolding).Scan(&cut, &canceled)
+	if err == nil { // otherwise it is sql.ErrNoRows: no query waits
 		w.cut = cut
 	}
 }
 
+// end stops the watch, and waits for its last look.
 func (w *watch) end() {
 	w.stop()
 	<-w.done
 }
 
-// cutOff tells for what a try failed if the watch ended it, and begins anew.
+// cutOff tells why the watch canceled a try that failed with err, or 0 if it did not, and resets
+// it for the next try.
 func (w *watch) cutOff(err error) int32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,6 +97,7 @@ func (w *watch) cutOff(err error) int32 {
 	return 0
 }
 
+// pauseExactly waits; false if ctx ends before.
 func pauseExactly(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

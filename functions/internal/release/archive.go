@@ -12,23 +12,24 @@ import (
 	"strings"
 )
 
-// Bounds of an artifact. Lambda takes 250 MB of unpacked code; a site or a set of migrations
-// beyond these is a mistake or an attack.
+// Limits of an artifact: bytes of the zip, bytes unpacked, and files. Lambda takes 250 MB of
+// unpacked code. A site or a set of migrations beyond these limits is a mistake or an attack.
 const (
 	MaxArtifact = 256 << 20
 	MaxUnpacked = 1 << 30
 	MaxFiles    = 50_000
 )
 
-// OpenArchive checks an artifact's bytes against its digest and every name in its zip, and opens
-// it. The name is for errors: the file and the field that named it.
+// OpenArchive opens the zip of an artifact, after it has checked the digest, in hexadecimal, every
+// path in it, and the limits. Its errors begin with name: the file and the field of the artifact.
 func OpenArchive(name string, data []byte, sha256hex string) (*zip.Reader, error) {
 	sum := sha256.Sum256(data)
 	if found := hex.EncodeToString(sum[:]); found != sha256hex {
 		return nil, fmt.Errorf("%s: found SHA-256 %s, expected %s as the manifest says", name, found,
 			sha256hex)
 	}
-	// Names that climb out are refused below, by our own words, whatever GODEBUG says.
+
+	// NewReader may refuse paths that leave the folder, depending on GODEBUG. checkEntry always does.
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if archive == nil {
 		return nil, fmt.Errorf("%s: not a zip file: %w", name, err)
@@ -57,6 +58,7 @@ func OpenArchive(name string, data []byte, sha256hex string) (*zip.Reader, error
 	return archive, nil
 }
 
+// checkEntry refuses a path that leaves its folder, and anything but plain files and folders.
 func checkEntry(f *zip.File) error {
 	clean := path.Clean(strings.TrimSuffix(f.Name, "/"))
 	if strings.ContainsAny(f.Name, "\\\x00") || path.IsAbs(f.Name) || !fs.ValidPath(clean) ||
@@ -71,8 +73,8 @@ func checkEntry(f *zip.File) error {
 	return nil
 }
 
-// Unpack reads one file of a checked archive. A zip can lie about sizes: archive/zip reads no
-// further than the declared one, and fails where it is not met.
+// Unpack reads one file of a checked archive. A zip can lie about sizes: archive/zip reads at most
+// the declared size, and fails if the file has another. Its errors begin with the file's path.
 func Unpack(f *zip.File) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {

@@ -74,6 +74,15 @@ func TestBudget_Forecast(t *testing.T) {
 		}
 	}
 
+	// as long as most good releases take in the simulation: see blast/README.md
+	for traffic, median := range map[float64]time.Duration{500: 54*time.Minute + 10*time.Second,
+		20: 54*time.Minute + 10*time.Second, 1: 47*time.Minute + 40*time.Second} {
+		takes, _ := budget(traffic).Forecast()
+		if d := (takes - median).Abs(); d > time.Minute {
+			t.Errorf("%g calls a second: found %s, expected about %s", traffic, takes, median)
+		}
+	}
+
 	if takes, ok := budget(0).Forecast(); ok {
 		t.Errorf("without traffic: found %s", takes)
 	}
@@ -91,12 +100,54 @@ func TestBudget_Look(t *testing.T) {
 		traffic float64
 		weight  int
 		look    time.Duration
-	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute}, {0.01, 2500,
-		800 * time.Second}, {0, 1, 10 * time.Minute}} {
-		if look := budget(
-			c.traffic).Look(c.weight).Round(time.Minute); look != c.look.Round(time.Minute) {
+	}{{500, 4, time.Minute}, {1, 222, 90 * time.Second}, {1, 10000, time.Minute},
+		{0.01, 2500, 800 * time.Second}, {0.001, 1, time.Hour}, {0, 1, 10 * time.Minute}} {
+		look := budget(c.traffic).Look(c.weight).Round(time.Minute)
+		if look != c.look.Round(time.Minute) {
 			t.Errorf("%g calls a second at %d: found %s, expected %s", c.traffic, c.weight, look, c.look)
 		}
+	}
+}
+
+// A look sees calls of 135 s ago on the average: 45 s until half of the edges have the weight, 30 s
+// until half of a minute has passed, and a minute until its count can be read.
+func TestBudget_Lag(t *testing.T) {
+	if lag := budget(1).lag(); lag != 135*time.Second {
+		t.Errorf("found %s", lag)
+	}
+}
+
+// At full weight the ramp stays until a verdict on it is possible: until the edges have converged,
+// a minute has passed, and its count can be read two minutes later.
+func TestBudget_StaysAtFullWeightUntilAVerdict(t *testing.T) {
+	b := budget(1)
+	if least := b.Converges + 3*b.Period; b.ending() < least || b.ending() > least+b.Period {
+		t.Errorf("found %s, expected at least %s and a minute more at most", b.ending(), least)
+	}
+}
+
+// Chance sends fewer calls than the mean: with one standard deviation more planned for, the minimum
+// comes in time to five of six releases.
+func TestBudget_PlansForChance(t *testing.T) {
+	if calls := budget(1).unlucky(25); calls != 30 {
+		t.Errorf("found %g calls for 25, expected 30", calls)
+	}
+}
+
+// The weight stays while there are too few calls for a verdict.
+func TestForecast_WaitsForTheMinimum(t *testing.T) {
+	f := forecast{budget: budget(0.2)}
+	f.look(0)
+	first := f.weight
+	f.look(5 * time.Minute)
+
+	if f.weight != first {
+		t.Errorf("after %g calls, fewer than %d: found the weight %d after %d",
+			f.served(5*time.Minute-f.budget.lag()), f.budget.Minimum, f.weight, first)
+	}
+
+	if f.look(2 * time.Hour); f.weight <= first {
+		t.Errorf("after two hours: found the weight %d after %d", f.weight, first)
 	}
 }
 

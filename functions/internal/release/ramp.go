@@ -7,8 +7,8 @@ import (
 	"lockstep/statemachine"
 )
 
-// RampStep is the weight and the bake of the n-th step of a plan, counted from 1. Beyond its last
-// step, and for a plan without steps, the weight is full.
+// RampStep is the weight, in basis points, and the bake of the n-th step of a plan, counted from 1.
+// After the last step, and for a plan without steps, the weight is full and the bake 0.
 func RampStep(plan statemachine.RampPlan, n int) (weight int, bake time.Duration) {
 	if n < 1 || n > len(plan.Steps) {
 		return statemachine.FullWeight, 0
@@ -19,8 +19,8 @@ func RampStep(plan statemachine.RampPlan, n int) (weight int, bake time.Duration
 	return int(math.Round(step.Percent * 100)), step.Bake.Std()
 }
 
-// Approval is the last step after the from-th, up to the to-th, that somebody must approve; 0 for
-// none.
+// Approval is the last step after step from, up to and including step to, that somebody must
+// approve; 0 if there is none. Steps are counted from 1.
 func Approval(plan statemachine.RampPlan, from, to int) int {
 	for n := min(to, len(plan.Steps)); n > from; n-- {
 		if plan.Steps[n-1].Approval {

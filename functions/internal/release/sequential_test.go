@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// minute is what one minute of the world looks like: calls, active's share, and both failure rates.
+// minute is one minute of a world: its calls, active's share of them, and both failure rates.
 type minute struct{ calls, share, active, fallback float64 }
 
 // play draws a minute. The share is of each call, as the edge sends them.
@@ -40,7 +40,7 @@ func binomial(n, p float64, source rand.Source) float64 {
 	return distuv.Binomial{N: n, P: p, Src: source}.Rand()
 }
 
-// worlds in which active is no worse than the fallback.
+// good are worlds without a regression, by their names.
 func good() map[string]func(t int, r *rand.Rand) minute {
 	const base = 0.004
 
@@ -94,7 +94,7 @@ func TestComparison_FalseAlarms(t *testing.T) {
 
 						p := m.play(r)
 						c.Add(p)
-						rang = rang || c.Worse()
+						rang = rang || c.Regressed()
 
 						excess, calls = excess+p.Active.Of*(m.active-m.fallback), calls+p.Active.Of
 						if t%10 == 9 && !fewer {
@@ -129,7 +129,7 @@ func TestComparison_FalseAlarms(t *testing.T) {
 // TestComparison_Power is how soon a bad release is found, by nine of ten comparisons of the level
 // of a release with two criteria.
 func TestComparison_Power(t *testing.T) {
-	const runs, level, base = 200, DefaultLevel * (1 - alone) / 2, 0.001
+	const runs, level, base = 200, DefaultLevel * (1 - baselineShare) / 2, 0.001
 
 	for name, c := range map[string]struct {
 		perSecond, share, excess float64
@@ -158,7 +158,7 @@ func TestComparison_Power(t *testing.T) {
 				test := NewComparison(Terms{Level: level, Factor: 1})
 
 				after := 0
-				for ; !test.Worse() && after < c.from+240; after++ {
+				for ; !test.Regressed() && after < c.from+240; after++ {
 					m := minute{60 * c.perSecond, c.share, base, base}
 					if after >= c.from {
 						m.active = min(1, base+c.excess)
@@ -177,6 +177,99 @@ func TestComparison_Power(t *testing.T) {
 				t.Errorf("nine of ten are found within %d minutes, expected %d", nine, c.within)
 			}
 		})
+	}
+}
+
+// While viewers move, an outage of both environments may begin when active has more of the calls,
+// or the shop may close when it has fewer, than in the period as a whole. The same counts at a
+// steady share are a regression.
+func TestComparison_MovingViewers(t *testing.T) {
+	for name, c := range map[string]struct {
+		period Period
+		fewer  bool
+	}{
+		"an outage once active has half of the calls": {
+			Period{Active: Tally{50, 100}, Fallback: Tally{50, 900}, To: 0.5}, false},
+		"no orders any more once active has more than a tenth": {
+			Period{Active: Tally{10, 300}, Fallback: Tally{90, 700}, From: 0.1, To: 0.5}, true},
+	} {
+		steady, moving := c.period, c.period
+		steady.From = steady.To
+
+		for period, regressed := range map[Period]bool{steady: true, moving: false} {
+			test := NewComparison(Terms{Level: DefaultLevel, Fewer: c.fewer, Factor: 1})
+
+			test.Add(period)
+
+			if test.Regressed() != regressed {
+				t.Errorf("%s, from %g to %g: found the e-value %g", name, period.From, period.To,
+					test.Value())
+			}
+		}
+	}
+}
+
+// A fallback that may have had all the calls at the time of its events says nothing about active's.
+func TestComparison_NothingToCompareWith(t *testing.T) {
+	test := NewComparison(Terms{Level: DefaultLevel, Fewer: true, Factor: 1})
+
+	test.Add(Period{Active: Tally{0, 100}, Fallback: Tally{10, 100}, From: 0, To: 0.5})
+
+	if value := test.Value(); value != 0 {
+		t.Errorf("found the e-value %g, expected 0: nothing was compared", value)
+	}
+}
+
+// The excess is bounded with the least share that active may have had: a fallback that had most of
+// the calls at the time of its events says less about active's.
+func TestComparison_ExcessWhileViewersMove(t *testing.T) {
+	bound := func(p Period) float64 {
+		test := NewComparison(Terms{Level: DefaultLevel, Factor: 1})
+		test.Add(p)
+
+		return test.Excess(0.05)
+	}
+	steady := Period{Active: Tally{10, 1000}, Fallback: Tally{50, 1000}, From: 0.5, To: 0.5}
+	moving := steady
+
+	moving.From = 0.1
+	if bound(moving) <= bound(steady) {
+		t.Errorf("found the bound %g while viewers move and %g at a steady share", bound(moving),
+			bound(steady))
+	}
+
+	if found := NewComparison(Terms{Level: DefaultLevel, Factor: 1}).Excess(0.05); found != 1 {
+		t.Errorf("without calls: found the bound %g, expected 1", found)
+	}
+}
+
+// The bound is above the excess that was observed, and close to it where calls are many.
+func TestComparison_ExcessIsCloseWhereCallsAreMany(t *testing.T) {
+	for _, failed := range []float64{0.001, 0.01, 0.1, 0.5} {
+		for calls, slack := range map[float64]float64{1e3: 0.2, 1e5: 0.02, 1e7: 0.01} {
+			test := NewComparison(Terms{Level: DefaultLevel, Factor: 1})
+
+			test.Add(Period{Active: Tally{failed * calls, calls}, Fallback: Tally{0.001 * calls, calls}})
+
+			observed := failed - 0.001
+			if bound := test.Excess(0.05); bound < observed || bound > observed+slack {
+				t.Errorf("%g of %g calls, 0.1 %% in the fallback: found the bound %g, expected up to %g",
+					failed*calls, calls, bound, observed+slack)
+			}
+		}
+	}
+}
+
+// What the terms allow is no regression: 15 % more failures, where 20 % more are allowed.
+func TestComparison_Factor(t *testing.T) {
+	for factor, regressed := range map[float64]bool{1: true, 1.2: false} {
+		test := NewComparison(Terms{Level: DefaultLevel, Factor: factor})
+
+		test.Add(Period{Active: Tally{1150, 10_000}, Fallback: Tally{9000, 90_000}})
+
+		if test.Regressed() != regressed {
+			t.Errorf("factor %g: found the e-value %g", factor, test.Value())
+		}
 	}
 }
 

@@ -11,16 +11,16 @@ import (
 	"lockstep/statemachine"
 )
 
-// Page is one file of the site as it goes into an environment's bucket.
+// Page is one file of the site, as it is written to an environment's bucket.
 type Page struct {
 	Path         string
 	Body         []byte
 	ContentType  string
 	CacheControl string
-	Release      string // the stamp: whose page it is, or who brought the asset
+	Release      string // the stamp: the release of an entry page, or the one that brought an asset
 }
 
-// Stamped is the page under a release's name.
+// Stamped is the page with a release's stamp.
 func (p Page) Stamped(releaseID string) Page {
 	p.Release = releaseID
 	return p
@@ -31,8 +31,10 @@ const (
 	noCache   = "no-cache"
 )
 
-// RenderSite splits a site into its assets, which are the same in both environments and go first,
-// and its entry pages, which name the environment's API and the release, and go last.
+// RenderSite splits a site into assets and entry pages, in the order of the archive. The files
+// below assetsPrefix are assets: they are immutable, the same in both environments, and written
+// first. All others are entry pages: they get the environment's API base and the release id, and
+// are written last. It fails if a file cannot be unpacked.
 func RenderSite(archive *zip.Reader, assetsPrefix string, e statemachine.Environment,
 	releaseID string) (assets, entries []Page, err error) {
 	fill := strings.NewReplacer(
@@ -70,7 +72,7 @@ func RenderSite(archive *zip.Reader, assetsPrefix string, e statemachine.Environ
 	return assets, entries, nil
 }
 
-// What the mime package does not know where no system table is installed, as in a Lambda.
+// contentTypes are those that the mime package lacks without a system table, as in a Lambda.
 var contentTypes = map[string]string{
 	".ico": "image/x-icon", ".map": "application/json", ".txt": "text/plain; charset=utf-8",
 	".webmanifest": "application/manifest+json", ".woff": "font/woff", ".woff2": "font/woff2",

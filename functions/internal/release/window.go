@@ -7,12 +7,13 @@ import (
 	"lockstep/statemachine"
 )
 
-// Calendar says when viewers may be moved upward. What the wall clock shows decides, minute by
-// minute, so that daylight saving needs no rule of its own: an hour that is skipped is in no
-// window, one that comes twice is in it twice.
+// Calendar is the set of windows in which the weight may grow. The wall clock decides, minute by
+// minute, so daylight saving needs no rule of its own: an hour that is skipped is in no window,
+// and an hour that comes twice is in a window twice.
 type Calendar []statemachine.Hours
 
-// NewCalendar reads the windows; without any it is always open.
+// NewCalendar checks the windows of the settings. Without any, the calendar is always open. Its
+// error names the window and the field: windows[0].from: found ..., expected ....
 func NewCalendar(windows []statemachine.Window) (Calendar, error) {
 	var c Calendar
 
@@ -28,7 +29,7 @@ func NewCalendar(windows []statemachine.Window) (Calendar, error) {
 	return c, nil
 }
 
-// Open tells whether a window is open.
+// Open tells whether a window is open at a time.
 func (c Calendar) Open(at time.Time) bool {
 	for _, h := range c {
 		local := at.In(h.Zone)
@@ -48,11 +49,11 @@ func (c Calendar) Open(at time.Time) bool {
 	return len(c) == 0
 }
 
-// horizon is beyond the next opening of any window: one that a clock set forward skips opens a
-// week later.
+// horizon bounds the search for the next opening. A window opens every week, or a week later if the
+// clock is set forward over it, so the search always ends before.
 const horizon = 5 * 7 * 24 * time.Hour
 
-// Next is when a window opens next: now where one is open.
+// Next is the time at which a window opens next, to the minute; now if one is open.
 func (c Calendar) Next(now time.Time) time.Time {
 	if c.Open(now) {
 		return now

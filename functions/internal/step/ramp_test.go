@@ -191,7 +191,7 @@ func TestCheckAlarms(t *testing.T) {
 		"of the fallback": {world: func(w *world) { w.ringing = []string{"errors-b"} },
 			verdict: sm.Healthy, says: "healthy"},
 		"no calls": {world: func(w *world) { w.requests[sm.A] = 0 }, verdict: sm.Inconclusive,
-			says: "no data is not health"},
+			says: "no data is never healthy"},
 		"too few, and waived": {world: func(w *world) { w.requests[sm.A] = 1 },
 			doc: func(d *sm.Document) { d.Waived = true }, verdict: sm.Healthy, says: "not judged at 5 %, since the operator does not wait for more: 1 calls"},
 		"waived, but ringing": {world: func(w *world) { w.ringing = []string{"slow-a"} },

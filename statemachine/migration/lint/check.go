@@ -7,7 +7,7 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// check holds a file to every rule that needs no other file.
+// check checks a file by every rule that needs no other file.
 func (f *file) check() {
 	if f.Phase == migration.Expand && len(f.Down) == 0 {
 		f.noDown()
@@ -21,7 +21,7 @@ func (f *file) check() {
 			f.runTwice(s)
 		}
 
-		if s.down { // it takes back what nobody relies on yet
+		if s.down { // it removes what no version relies on yet
 			continue
 		}
 
@@ -35,6 +35,7 @@ func (f *file) check() {
 	}
 }
 
+// noDown adds the finding of an expand file without a Down, unless a comment allows it.
 func (f *file) noDown() {
 	for i, a := range f.allowed {
 		if a.rule == Down {
@@ -44,32 +45,37 @@ func (f *file) noDown() {
 	}
 
 	f.findings = append(f.findings, Finding{f.Name, 1, Down,
-		"found no way back, expected statements after \"-- +goose Down\" that undo it"})
+		"found no way back, expected statements after \"-- +goose Down\" that undo the file"})
 }
 
-// control refuses what would take a statement out of the hands of who runs it.
+// control refuses what would take away the control over transactions, locks and timeouts, or what
+// cannot be checked.
 func (f *file) control(s located) {
 	switch n := s.node; {
 	case n.TransactionStmt != nil && f.Transaction:
 		f.findings = append(f.findings, Finding{f.Name, s.line, "",
-			"found BEGIN, COMMIT or the like, expected none: the file runs in a transaction, and its " +
-				"rehearsal in one that is rolled back"})
+			"found BEGIN, COMMIT or the like, expected none: the file runs in a transaction of its own, " +
+				"and its rehearsal in one that is rolled back"})
 	case n.DoStmt != nil:
-		f.found(s, s.word("do"), Hidden, "found DO, whose code cannot be checked; write its statements "+
-			"out")
+		f.found(s, s.word("do"), Hidden,
+			"found DO, whose code cannot be checked; write its statements directly")
 	case n.VariableSetStmt != nil && slices.Contains([]string{"lock_timeout", "statement_timeout",
 		"transaction_timeout", "deadlock_timeout"}, n.VariableSetStmt.Name):
-		f.found(s, s.word(n.VariableSetStmt.Name), Timeout,
-			"found SET %s, behind which the application might wait for longer than configured; leave it out", n.VariableSetStmt.Name)
+		name := n.VariableSetStmt.Name
+		f.found(s, s.word(name), Timeout, "found SET %s, with which the application might wait for "+
+			"longer "+
+			"than configured; remove it", name)
 	case n.LockStmt != nil:
-		f.found(s, s.word("lock"), Timeout, "found LOCK TABLE, which holds the application up; leave it "+
-			"out: each statement takes the lock that it needs")
+		f.found(s, s.word("lock"), Timeout, "found LOCK TABLE, which blocks the application; remove it: "+
+			"each statement takes the lock that it needs")
 	}
 }
 
+// cascade refuses CASCADE, which drops more than the file names.
 func (f *file) cascade(s located) {
-	const text = "found CASCADE, which takes along what the file does not name; drop each object by " +
-		"its name, the dependent ones first"
+	const text = "found CASCADE, which drops what the file does not name; drop each object by its " +
+		"name, " +
+		"the dependent ones first"
 
 	switch n := s.node; {
 	case n.DropStmt != nil && n.DropStmt.Behavior == "DROP_CASCADE",
@@ -84,8 +90,9 @@ func (f *file) cascade(s located) {
 	}
 }
 
-// exists refuses to make, in the best of cases, what is there already: a rollback runs the Down,
-// which would take it away with all that is in it. An index can be built again.
+// exists refuses IF NOT EXISTS with a Down that drops: if the object existed before, a rollback
+// would drop it, with all its data. An index without a transaction is no problem: it can be built
+// again, and Expand refuses one that it would adopt.
 func (f *file) exists(s located) {
 	found := ""
 
@@ -107,15 +114,15 @@ func (f *file) exists(s located) {
 		}
 	}
 
-	if found != "" && slices.ContainsFunc(f.statements,
-		func(s located) bool { return s.down && drops(s) }) {
+	dropped := func(s located) bool { return s.down && drops(s) }
+	if found != "" && slices.ContainsFunc(f.statements, dropped) {
 		f.found(s, s.word("exists"), Exists, "found %s IF NOT EXISTS and a Down that drops: a rollback "+
-			"would take away what was there before, with all that is in it; "+
-			"leave IF NOT EXISTS out, in a file with a transaction, and begin with the first migration "+
-			"that comes after what is there", found)
+			"would drop what existed before, with all its data; remove IF NOT EXISTS, and use a file with "+
+			"a transaction. For an existing schema, begin with the first migration after it", found)
 	}
 }
 
+// drops tells whether a statement drops an object or a column.
 func drops(s located) bool {
 	if s.DropStmt != nil {
 		return true
@@ -126,8 +133,8 @@ func drops(s located) bool {
 	})
 }
 
-// runTwice holds files without a transaction to statements that find their own work done: such a
-// file may be cut off between two of them, and then runs from its beginning.
+// runTwice refuses, in a file without a transaction, a statement that fails if it has run before:
+// such a file may be cut off after it, and then runs from its beginning.
 func (f *file) runTwice(s located) {
 	missing := ""
 
@@ -172,8 +179,8 @@ func (f *file) runTwice(s located) {
 	}
 
 	if missing != "" {
-		f.found(s, s.word(strings.Fields(missing)[0]), RunTwice,
-			"found %s in a file with NO TRANSACTION, which runs from its beginning where it was cut off; "+
-				"write a statement that may run twice, or put it into a file of its own with a transaction", missing)
+		f.found(s, s.word(strings.Fields(missing)[0]), RunTwice, "found %s in a file with NO "+
+			"TRANSACTION, which runs from its beginning again if it is cut off; write a statement that may "+
+			"run twice, or put it into a file of its own with a transaction", missing)
 	}
 }

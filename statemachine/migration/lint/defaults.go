@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// defaults refuses a new column whose value differs from row to row, for which Postgres rewrites
-// the table.
+// defaults refuses a new column whose value differs from row to row: Postgres would rewrite the
+// table.
 func (f *file) defaults(s located) {
 	a := s.node.AlterTableStmt
 	if a == nil || f.makes(a.Relation) {
@@ -20,27 +20,29 @@ func (f *file) defaults(s located) {
 
 		if d := cmd.AlterTableCmd.Def.ColumnDef; d != nil {
 			if what := d.differs(); what != "" {
-				f.found(s, d.Location, VolatileDefault, "found ADD COLUMN %s with %s, for which Postgres "+
-					"rewrites all of %s while everybody waits; add the column without, ALTER COLUMN %s SET "+
-					"DEFAULT in a statement of its own, and fill the rows that are there with a backfill",
+				f.found(s, d.Location, VolatileDefault, "found ADD COLUMN %s with %s, which blocks %s while "+
+					"Postgres rewrites it; add the column without it, ALTER COLUMN %s SET DEFAULT in a "+
+					"statement of its own, and fill the existing rows with a backfill",
 					d.Colname, what, a.Relation.Relname, d.Colname)
 			}
 		}
 	}
 }
 
+// has tells whether the column has a constraint of one of the kinds.
 func (d *columnDef) has(kinds ...string) bool {
 	return slices.ContainsFunc(d.Constraints, func(n node) bool {
 		return n.Constraint != nil && slices.Contains(kinds, n.Constraint.Contype)
 	})
 }
 
+// serial tells whether the column's type is one of the serial types.
 func (d *columnDef) serial() bool {
 	return slices.Contains([]string{"serial", "bigserial", "smallserial", "serial2", "serial4",
 		"serial8"}, last(d.TypeName.Names))
 }
 
-// differs says what of a new column makes its value another one in each row, if anything does.
+// differs is the part of a new column that gives each row another value; "" if there is none.
 func (d *columnDef) differs() string {
 	if d.serial() {
 		return "the type " + last(d.TypeName.Names)
@@ -55,16 +57,15 @@ func (d *columnDef) differs() string {
 		case c.Contype == "CONSTR_GENERATED":
 			return "a generated value"
 		case c.Contype == "CONSTR_DEFAULT" && !steady(c.RawExpr):
-			return "a default that is another one in each row, as far as can be seen"
+			return "a default that may differ from row to row"
 		}
 	}
 
 	return ""
 }
 
-// steady tells whether a default is the same for all rows: constants, and functions known not to
-// be volatile. What it does not know counts as volatile, since a function's own word on it is in
-// the database.
+// steady tells whether a default is the same for all rows: a constant, or a function that is known
+// not to be volatile. An unknown function counts as volatile, since only the database knows.
 func steady(n *node) bool {
 	switch {
 	case n == nil, n.A_Const != nil, n.SQLValueFunction != nil:
@@ -92,12 +93,15 @@ func all(nodes []node) bool {
 	return !slices.ContainsFunc(nodes, func(n node) bool { return !steady(&n) })
 }
 
-// notVolatile are the functions of Postgres that one meets in defaults and that give every row of
-// a statement the same.
+// notVolatile are the functions of Postgres that are common in defaults and return the same value
+// for every row of a statement. https://www.postgresql.org/docs/current/xfunc-volatility.html
 var notVolatile = strings.Fields(`
-	now transaction_timestamp statement_timestamp timezone date_trunc date_part extract age make_date make_time
-	make_timestamp make_timestamptz make_interval to_timestamp to_date to_char to_number
-	lower upper initcap length concat concat_ws format replace left right substr substring trim btrim ltrim rtrim lpad rpad
-	repeat reverse split_part md5 encode decode abs round floor ceil ceiling trunc sign mod power
-	json_build_object json_build_array jsonb_build_object jsonb_build_array to_json to_jsonb array_fill
-	int4range int8range numrange tsrange tstzrange daterange current_setting current_schema current_database`)
+	now transaction_timestamp statement_timestamp timezone date_trunc date_part extract age
+	make_date make_time make_timestamp make_timestamptz make_interval
+	to_timestamp to_date to_char to_number
+	lower upper initcap length concat concat_ws format replace left right substr substring
+	trim btrim ltrim rtrim lpad rpad repeat reverse split_part md5 encode decode
+	abs round floor ceil ceiling trunc sign mod power
+	json_build_object json_build_array jsonb_build_object jsonb_build_array to_json to_jsonb
+	array_fill int4range int8range numrange tsrange tstzrange daterange
+	current_setting current_schema current_database`)

@@ -9,7 +9,7 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// file is a migration with its statements parsed.
+// file is a migration with its parsed statements.
 type file struct {
 	migration.File
 	statements []located
@@ -17,30 +17,31 @@ type file struct {
 	findings   []Finding
 }
 
-// located is a parsed statement and where it stands.
+// located is a parsed statement and its place in the file.
 type located struct {
 	node
-	down       bool
-	text       string // with the comments inside it, and what else stands in the same goose statement
-	at         int    // its first byte in text
-	tokens     []token
-	line       int // of text's first byte
-	from, last int // the lines of the file that are its own, comments above it included
+	down       bool    // whether it belongs to the Down
+	text       string  // the goose statement that contains it, with its comments
+	at         int     // the statement's first byte in text
+	tokens     []token // of text
+	line       int     // the line of text's first byte
+	from, last int     // the lines of the statement and of the comments above it
 }
 
-// allowance is a comment that allows a rule for the statement below it or around it.
+// allowance is a comment that allows a rule for the statement that follows or contains it.
 type allowance struct {
 	rule Rule
 	line int
 	used bool
 }
 
-// read parses a file's statements and finds them in it. What Postgres cannot parse is a finding.
+// read parses the statements of a file and locates them in it. SQL that Postgres cannot parse is a
+// finding.
 func read(m migration.File) *file {
 	m.Body = []byte(strings.ReplaceAll(string(m.Body), "\r\n", "\n"))
 	f := &file{File: m}
 
-	body, from, above := string(m.Body), 0, 1 // above: the first line that is nobody's yet
+	body, from, above := string(m.Body), 0, 1 // above is the line after the previous statement
 	for _, part := range []struct {
 		statements []string
 		down       bool
@@ -67,6 +68,7 @@ func read(m migration.File) *file {
 	return f
 }
 
+// add parses a goose statement. from is the first line of the comments above it, line its own.
 func (f *file) add(text string, down bool, from, line int) {
 	statements, err := parse(text)
 	if err != nil {
@@ -76,11 +78,12 @@ func (f *file) add(text string, down bool, from, line int) {
 		return
 	}
 
-	tokens, _ := scan(text) // what parses, scans
+	tokens, _ := scan(text) // text that parses can be scanned
 	for _, s := range statements {
-		f.statements = append(f.statements, located{node: s.Stmt, down: down, text: text, at: s.Location,
-			tokens: tokens,
-			line:   line, from: from, last: line + strings.Count(text, "\n")})
+		f.statements = append(f.statements, located{
+			node: s.Stmt, down: down, text: text, at: s.Location, tokens: tokens,
+			line: line, from: from, last: line + strings.Count(text, "\n"),
+		})
 	}
 }
 
@@ -88,7 +91,7 @@ func lineAt(body string, at int) int { return 1 + strings.Count(body[:at], "\n")
 
 var allow = regexp.MustCompile(`^--\s*lockstep:allow\b\s*([\w-]*)\s*:?\s*(.*)$`)
 
-// comments collects what is allowed. The scanner tells comments from what only looks like one.
+// comments collects the allowances. The scanner tells a comment from a string that looks like one.
 func (f *file) comments(body string) {
 	tokens, err := scan(body)
 	if err != nil {
@@ -113,14 +116,14 @@ func (f *file) comments(body string) {
 				fmt.Sprintf("found %q, expected one of the rules %s", rule, join(rules))})
 		case strings.TrimSpace(match[2]) == "":
 			f.findings = append(f.findings, Finding{f.Name, line, Allow,
-				fmt.Sprintf("found no reason, expected -- lockstep:allow %s: and why that is safe here", rule)})
+				fmt.Sprintf("found no reason, expected -- lockstep:allow %s: why it is safe here", rule)})
 		default:
 			f.allowed = append(f.allowed, allowance{rule: rule, line: line})
 		}
 	}
 }
 
-// found notes what is wrong with a statement, at a byte of its text, unless a comment allows it.
+// found adds a finding at a byte of a statement's text, unless a comment allows it.
 func (f *file) found(s located, at int, rule Rule, format string, args ...any) {
 	for i, a := range f.allowed {
 		if a.rule == rule && a.line >= s.from && a.line <= s.last {
@@ -129,27 +132,27 @@ func (f *file) found(s located, at int, rule Rule, format string, args ...any) {
 		}
 	}
 
-	f.findings = append(f.findings, Finding{f.Name, s.line +
-		strings.Count(s.text[:min(at, len(s.text))], "\n"), rule, fmt.Sprintf(format, args...)})
+	line := s.line + strings.Count(s.text[:min(at, len(s.text))], "\n")
+	f.findings = append(f.findings, Finding{f.Name, line, rule, fmt.Sprintf(format, args...)})
 }
 
-// unallowed is what is left, and which allowances are for nothing: they would hide what comes
-// later.
+// unallowed are the findings that no comment allows, and one for each comment that allows nothing:
+// it would hide a later mistake.
 func (f *file) unallowed() []Finding {
 	findings := f.findings
 	for _, a := range f.allowed {
 		if !a.used {
 			findings = append(findings, Finding{f.Name, a.line, Allow,
-				fmt.Sprintf("found nothing that %s would have refused in the statement that follows; take the "+
-					"comment away", a.rule)})
+				fmt.Sprintf("found nothing that %s would have refused in the statement that follows; remove "+
+					"the comment", a.rule)})
 		}
 	}
 
 	return findings
 }
 
-// word is the first byte at or after a statement's beginning where a name stands, so that a long
-// ALTER TABLE is blamed on the right line.
+// word is the first byte of a name in the statement, or else the statement's first byte. So a
+// finding in a long ALTER TABLE has the right line.
 func (s located) word(name string) int {
 	begun := false
 
@@ -171,7 +174,7 @@ func (s located) word(name string) int {
 	return first
 }
 
-// mentions tells whether SQL, or a body in another language, has a name among its words.
+// mentions tells whether code, in SQL or another language, has the name as a word.
 func mentions(code, name string) bool {
 	return regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(name) + `\b`).MatchString(code)
 }

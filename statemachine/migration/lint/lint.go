@@ -1,8 +1,9 @@
-// Package lint reads the SQL of a bundle before anything runs, and refuses what would break or
-// hold up a version of the application that is live. It parses with Postgres's own parser, which
-// is WebAssembly: the first call compiles it, which takes seconds of a whole core. So it stands
-// apart from the reading of bundles, and the Lambdas that run migrations, which Begin has let
-// through, don't carry it.
+// Package lint checks the SQL of a bundle before anything runs. It refuses what would break or
+// block a version of the application that is live.
+//
+// It uses Postgres's own parser as WebAssembly: the first call compiles it, which takes seconds of
+// a whole core. So it is a package apart from migration, and the Lambdas that run migrations do
+// not contain it: Begin has checked the bundle.
 package lint
 
 import (
@@ -15,14 +16,15 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// Finding is what is wrong at one place.
+// Finding is a problem at one place of a bundle.
 type Finding struct {
-	File string
-	Line int
-	Rule Rule   // empty where it is no rule that is broken: such a thing cannot be allowed
+	File string // its path in the bundle
+	Line int    // counted from 1
+	Rule Rule   // the rule that is broken; "" for a problem that no comment can allow
 	Text string // what was found, and what to write instead
 }
 
+// Error is the finding as file:line: rule: text.
 func (f Finding) Error() string {
 	if f.Rule == "" {
 		return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Text)
@@ -31,8 +33,8 @@ func (f Finding) Error() string {
 	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Rule, f.Text)
 }
 
-// Check reads a bundle and says all that is wrong with it: what cannot be read, or else each
-// Finding. Nothing runs.
+// Check checks a bundle. Its error lists all problems: those of migration.Load or, if the bundle
+// can be read, all Findings, sorted by file and line. Nothing runs.
 func Check(migrations fs.FS) error {
 	b, err := migration.Load(migrations)
 	if err != nil {

@@ -8,13 +8,31 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// stillNeeded refuses a contract that drops a column or a table while a function of the bundle
-// that goes on running reads it. Postgres looks at no function's body: it would drop the column
-// and fail every write from then on. (Views and foreign keys it does see: for them there is no
-// CASCADE, and the rehearsal of the contract.)
+// stillNeeded refuses a contract that drops a column or a table which a function of the bundle
+// still reads. Postgres does not check the bodies of functions: it would drop the column, and
+// every write would fail from then on. (It does check views and foreign keys: the rehearsal finds
+// those.)
 func stillNeeded(files []*file) {
-	functions := map[string]string{}           // bodies by name, as they are after the contract
-	triggers := map[string]map[string]string{} // functions by table and trigger
+	functions, triggers := remaining(files)
+
+	for _, f := range files {
+		if f.Phase != migration.Contract {
+			continue
+		}
+
+		for _, s := range f.statements {
+			if !s.down {
+				f.needed(s, functions, triggers)
+			}
+		}
+	}
+}
+
+// remaining are the bodies of the functions that exist after the contract, by name, and the
+// functions of the triggers, by table and trigger.
+func remaining(files []*file) (functions map[string]string,
+	triggers map[string]map[string]string) {
+	functions, triggers = map[string]string{}, map[string]map[string]string{}
 	gone := map[string]bool{}
 
 	for _, f := range files {
@@ -53,22 +71,13 @@ func stillNeeded(files []*file) {
 		delete(functions, name)
 	}
 
-	for _, f := range files {
-		if f.Phase != migration.Contract {
-			continue
-		}
-
-		for _, s := range f.statements {
-			if !s.down {
-				f.needed(s, functions, triggers)
-			}
-		}
-	}
+	return functions, triggers
 }
 
+// needed refuses a statement of a contract that drops what one of the functions reads.
 func (f *file) needed(s located, functions map[string]string,
 	triggers map[string]map[string]string) {
-	const text = "found DROP of %s, but %s, which stays, reads it: every statement that calls it " +
+	const text = "found DROP of %s, but %s, which remains, reads it: every statement that calls it " +
 		"would fail; drop or replace it first, here in contract"
 
 	switch n := s.node; {
@@ -83,8 +92,8 @@ func (f *file) needed(s located, functions map[string]string,
 			column := s.word(c.Name)
 			for trigger, function := range triggers[table] {
 				if mentions(functions[function], c.Name) {
-					f.found(s, column, StillNeeded, text, table+"."+c.Name, "the function "+function+
-						" of the trigger "+trigger)
+					f.found(s, column, StillNeeded, text, table+"."+c.Name,
+						"the function "+function+" of the trigger "+trigger)
 				}
 			}
 
@@ -99,14 +108,15 @@ func (f *file) needed(s located, functions map[string]string,
 		for _, o := range n.DropStmt.Objects {
 			for function, body := range functions {
 				if mentions(body, dropped(o)) {
-					f.found(s, s.word(dropped(o)), StillNeeded, text, "table "+dropped(o), "the function "+
-						function)
+					f.found(s, s.word(dropped(o)), StillNeeded, text, "table "+dropped(o),
+						"the function "+function)
 				}
 			}
 		}
 	}
 }
 
+// body is the function's code.
 func (c *createFunction) body() string {
 	var parts []string
 

@@ -3,14 +3,11 @@ package lint
 import (
 	"encoding/json"
 	"strings"
-
-	"github.com/wasilibs/go-pgquery/parser"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// node is a node of Postgres's parse tree: one of its fields is set, or none where it is of no
-// interest. The names are Postgres's. (The Go types of pg_query_go would be the natural ones;
-// their package compiles Postgres's parser a second time, in C, wherever there is a C compiler.)
+// node is a node of Postgres's parse tree. One of its fields is set, or none if no rule needs the
+// node. The names are Postgres's. (pg_query_go has Go types for the whole tree, but its package
+// compiles Postgres's parser a second time, in C, wherever there is a C compiler.)
 type node struct {
 	AlterTableStmt        *alterTable
 	AlterTableCmd         *alterTableCmd
@@ -181,114 +178,7 @@ type (
 	}
 )
 
-// statement is one of those that a text holds, and where it begins.
-type statement struct {
-	Stmt     node
-	Location int `json:"stmt_location"`
-}
-
-func parse(sql string) ([]statement, error) {
-	tree, err := parser.ParseToJSON(sql)
-	if err != nil {
-		return nil, err
-	}
-
-	var result struct{ Stmts []statement }
-	if err := json.Unmarshal([]byte(tree), &result); err != nil {
-		return nil, err
-	}
-
-	return result.Stmts, nil
-}
-
-// token is a piece of SQL as Postgres's scanner cuts it.
-type token struct {
-	start, end int
-	comment    bool
-}
-
-// Numbers of fields and tokens in libpg_query's ScanResult.
-const (
-	fieldTokens, fieldStart, fieldEnd, fieldToken = 2, 1, 2, 4
-	sqlComment, cComment                          = 275, 276
-)
-
-func scan(sql string) ([]token, error) {
-	data, err := parser.ScanToProtobuf(sql)
-	if err != nil {
-		return nil, err
-	}
-
-	var tokens []token
-
-	err = fields(data, func(number protowire.Number, _ uint64, inner []byte) error {
-		if number != fieldTokens {
-			return nil
-		}
-
-		var t token
-
-		err := fields(inner, func(number protowire.Number, value uint64, _ []byte) error {
-			switch number {
-			case fieldStart:
-				t.start = int(value)
-			case fieldEnd:
-				t.end = int(value)
-			case fieldToken:
-				t.comment = value == sqlComment || value == cComment
-			}
-
-			return nil
-		})
-
-		tokens = append(tokens, t)
-
-		return err
-	})
-
-	return tokens, err
-}
-
-// fields reads a message of numbers and of messages.
-func fields(data []byte, each func(number protowire.Number, value uint64,
-	inner []byte) error) error {
-	for len(data) > 0 {
-		number, kind, n := protowire.ConsumeTag(data)
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-
-		data = data[n:]
-
-		var (
-			value uint64
-			inner []byte
-		)
-
-		switch kind {
-		case protowire.VarintType:
-			value, n = protowire.ConsumeVarint(data)
-		case protowire.BytesType:
-			inner, n = protowire.ConsumeBytes(data)
-		default:
-			n = protowire.ConsumeFieldValue(number, kind, data)
-		}
-
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-
-		data = data[n:]
-
-		if err := each(number, value, inner); err != nil {
-			return err
-		}
-	}
-
-	return nil
-}
-
-// names are the parts of a qualified name.
+// names lists the parts of a qualified name.
 func names(parts []node) []string {
 	var all []string
 
@@ -301,7 +191,7 @@ func names(parts []node) []string {
 	return all
 }
 
-// last is a name without its schema, as far as a bundle tells objects apart.
+// last is the last part of a qualified name, in lower case: the rules ignore schemas.
 func last(parts []node) string {
 	all := names(parts)
 	if len(all) == 0 {

@@ -6,8 +6,8 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// shape refuses, in expand, what takes something away from the old version, and in contract what
-// takes it from the new one under its hands.
+// shape refuses, in expand, what removes something that the old version may use, and in contract
+// what removes something that the new version uses.
 func (f *file) shape(s located) {
 	n := s.node
 	switch {
@@ -43,20 +43,22 @@ func (f *file) shape(s located) {
 	}
 }
 
+// renamed refuses a RENAME or the like: the version that is live would not find the object.
 func (f *file) renamed(s located, at int, what string) {
 	if f.Phase == migration.Expand {
 		f.found(s, at, Rename, "found %s in expand, after which the old version no longer finds it; add "+
-			"the new name beside the old one, keep both in step with a trigger, fill it with a backfill, "+
-			"and drop the old one in contract", what)
+			"the new name beside the old one, keep both in sync with a trigger, fill the new one with a "+
+			"backfill, and drop the old one in contract", what)
 
 		return
 	}
 
-	f.found(s, at, StillNeeded, "found %s in contract, but the version that is live knows only one "+
-		"of the two names; add the new name in the expand of a release whose code uses it, and drop the "+
-		"old one in contract", what)
+	f.found(s, at, StillNeeded, "found %s in contract, but the version that is live uses only one of "+
+		"the two names; add the new name in the expand of a release that uses it, and drop the old one "+
+		"in its contract", what)
 }
 
+// narrowed refuses a change of a table, in expand, after which the old version may fail.
 func (f *file) narrowed(s located, c alterTableCmd) {
 	switch c.Subtype {
 	case "AT_DropColumn":
@@ -71,22 +73,22 @@ func (f *file) narrowed(s located, c alterTableCmd) {
 				"version's inserts may rely; put it into contract", c.Name)
 		}
 	case "AT_DropIdentity", "AT_DropExpression":
-		f.found(s, s.word(c.Name), Drop, "found DROP of how %s gets its values in expand, on which the "+
-			"old version's inserts rely; put it into contract", c.Name)
+		f.found(s, s.word(c.Name), Drop, "found DROP IDENTITY or DROP EXPRESSION of %s in expand, on "+
+			"which the old version's inserts rely; put it into contract", c.Name)
 	case "AT_SetNotNull":
 		f.found(s, s.word(c.Name), NotNull, "found SET NOT NULL of %s in expand, where the old version "+
 			"may still write nulls; put it into contract", c.Name)
 	case "AT_AddColumn":
 		if d := c.Def.ColumnDef; d.has("CONSTR_NOTNULL") &&
 			!d.has("CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED") && !d.serial() {
-			f.found(s, d.Location, NotNull, "found ADD COLUMN %s NOT NULL without a default, which rows "+
-				"that are there and the old version's inserts cannot fulfil; add it without NOT NULL, or with "+
-				"a constant default, and SET NOT NULL in contract", d.Colname)
+			f.found(s, d.Location, NotNull, "found ADD COLUMN %s NOT NULL without a default, which "+
+				"existing rows and the old version's inserts violate; add it without NOT NULL, or with a "+
+				"constant default, and SET NOT NULL in contract", d.Colname)
 		}
 	}
 }
 
-// replaces tells whether a DROP only makes room for what the same file creates.
+// replaces tells whether the file creates all objects of a DROP again.
 func (f *file) replaces(d *drop) bool {
 	for _, o := range d.Objects {
 		name := dropped(o)
@@ -104,7 +106,7 @@ func (f *file) replaces(d *drop) bool {
 	return true
 }
 
-// dropped is the name of an object of a DROP; a trigger's comes after its table's.
+// dropped is the name of an object of a DROP, without its schema or, for a trigger, its table.
 func dropped(o node) string {
 	switch {
 	case o.List != nil:
@@ -120,6 +122,7 @@ func dropped(o node) string {
 	return ""
 }
 
+// creates tells whether the statement creates an object of this name.
 func (s located) creates(name string) bool {
 	switch n := s.node; {
 	case name == "":
@@ -139,8 +142,8 @@ func (s located) creates(name string) bool {
 	return false
 }
 
-// makes tells whether a table is the file's own: nobody can wait for it, and it has no rows but
-// the file's.
+// makes tells whether the file creates the table. No query can wait for such a table, and it has
+// only the file's own rows.
 func (f *file) makes(r relation) bool {
 	for _, s := range f.statements {
 		if s.down {
@@ -161,7 +164,7 @@ func (f *file) makes(r relation) bool {
 
 func same(a, b relation) bool { return a.Relname == b.Relname && a.Schemaname == b.Schemaname }
 
-// object is a kind of object in SQL's words: OBJECT_MATVIEW is a MATERIALIZED VIEW.
+// object is the kind of an object as SQL names it: OBJECT_MATVIEW is a MATERIALIZED VIEW.
 func object(kind string) string {
 	words := strings.ReplaceAll(strings.TrimPrefix(kind, "OBJECT_"), "_", " ")
 	switch words {

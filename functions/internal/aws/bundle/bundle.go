@@ -19,9 +19,9 @@ import (
 )
 
 var (
-	// ErrMissing says that there is no such object.
+	// ErrMissing says that the object does not exist.
 	ErrMissing = errors.New("there is no such object; was it uploaded?")
-	// ErrTooLarge says that an object is larger than the reader allows.
+	// ErrTooLarge says that the object is larger than the caller allows.
 	ErrTooLarge = errors.New("the object is too large")
 )
 
@@ -31,7 +31,7 @@ type api interface {
 		...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
-// Store is the releases in one bucket.
+// Store has the uploaded releases of one bucket.
 type Store struct {
 	client api
 	bucket string
@@ -40,7 +40,8 @@ type Store struct {
 // New opens the releases in the bucket.
 func New(client *s3.Client, bucket string) *Store { return &Store{client, bucket} }
 
-// Read returns an object of at most limit bytes. It fails with ErrMissing or ErrTooLarge.
+// Read returns an object of at most limit bytes. Its errors are ErrMissing, ErrTooLarge, and those
+// of awserr.Wrap.
 func (s *Store) Read(ctx context.Context, key string, limit int64) ([]byte, error) {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
 
@@ -60,7 +61,7 @@ func (s *Store) Read(ctx context.Context, key string, limit int64) ([]byte, erro
 		return nil, s.tooLarge(key, size, limit)
 	}
 
-	data, err := io.ReadAll(io.LimitReader(out.Body, limit+1)) // the length is what the sender says
+	data, err := io.ReadAll(io.LimitReader(out.Body, limit+1)) // the stated length may be wrong
 	if err != nil {
 		return nil, awserr.Wrap(err, "read s3://%s/%s", s.bucket, key)
 	}
@@ -77,8 +78,8 @@ func (s *Store) tooLarge(key string, size, limit int64) error {
 		key, size, limit, ErrTooLarge)
 }
 
-// Newest is the release whose manifest was uploaded last. It fails with ErrMissing where there is
-// none.
+// Newest is the release whose manifest was uploaded last. Its errors are ErrMissing if there is
+// none, and those of awserr.Wrap.
 func (s *Store) Newest(ctx context.Context) (release string, err error) {
 	var newest time.Time
 
@@ -110,6 +111,7 @@ func (s *Store) Newest(ctx context.Context) (release string, err error) {
 	return release, nil
 }
 
+// releaseOf is the release whose manifest has this key; false if the key is no manifest's.
 func releaseOf(key string) (string, bool) {
 	id, ok := strings.CutSuffix(strings.TrimPrefix(key, statemachine.ReleasesPrefix), "/release.json")
 	return id, ok && statemachine.ValidReleaseID(id)

@@ -17,8 +17,9 @@ import (
 	"lockstep/statemachine"
 )
 
-// textLimit bounds the free texts: even with every byte escaped as six, all fit into the 256 KB of
-// an event.
+// textLimit bounds each free text, in bytes. An event takes 256 KB, and JSON may escape a byte as
+// six.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 const textLimit = 8 << 10
 
 type api interface {
@@ -35,7 +36,8 @@ type Bus struct {
 // New opens the bus.
 func New(client *eventbridge.Client, bus string) *Bus { return &Bus{client, bus} }
 
-// Announce puts a transition on the bus. Twice is fine: EventBridge itself delivers at least once.
+// Announce puts a transition on the bus. It may announce one twice: EventBridge itself delivers at
+// least once. A text longer than textLimit is cut. Its errors are those of awserr.Wrap.
 func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) error {
 	for _, text := range []*string{&change.Text, &change.Cause.Text, &change.Hotfix,
 		&change.Notice.Why, &change.Notice.Done} {
@@ -48,15 +50,18 @@ func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) err
 	}
 
 	entry := types.PutEventsRequestEntry{
-		EventBusName: &b.name, Source: aws.String(statemachine.Source), DetailType: aws.String(statemachine.DetailStateChange),
-		Detail: aws.String(string(detail)),
+		EventBusName: &b.name,
+		Source:       aws.String(statemachine.Source),
+		DetailType:   aws.String(statemachine.DetailStateChange),
+		Detail:       aws.String(string(detail)),
 	}
 	if change.Execution != "" {
 		entry.Resources = []string{change.Execution}
 	}
 
-	out, err := b.client.PutEvents(
-		ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}})
+	entries := []types.PutEventsRequestEntry{entry}
+
+	out, err := b.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries})
 	if err == nil && out.FailedEntryCount > 0 { // a call that succeeds can still refuse its entries
 		err = refusal(out.Entries)
 	}
@@ -64,6 +69,7 @@ func (b *Bus) Announce(ctx context.Context, change statemachine.StateChange) err
 	return awserr.Wrap(err, "announce %s of %s on bus %s", change.State, change.Release, b.name)
 }
 
+// refusal is the error for an entry that EventBridge refused.
 func refusal(entries []types.PutEventsResultEntry) error {
 	for _, e := range entries {
 		if e.ErrorCode != nil {

@@ -1,6 +1,6 @@
-// Package control reads and writes the parameter that says which environment is active and which
-// is the fallback: the single source of truth. SSM has no conditional write, so only the holder of
-// the lock writes, and Begin holds what it reads against the route.
+// Package control reads and writes the control parameter, which says which environment is active
+// and which is the fallback: the single source of truth. SSM has no conditional write. So only the
+// lease holder writes, and Begin checks the roles against the route.
 package control
 
 import (
@@ -57,7 +57,7 @@ func (p *Parameter) Get(ctx context.Context) (statemachine.Control, error) {
 	return c, nil
 }
 
-// Put writes the roles; doing it again changes nothing.
+// Put writes the roles. A repeated call changes nothing.
 func (p *Parameter) Put(ctx context.Context, c statemachine.Control) error {
 	if err := check(c); err != nil {
 		return fmt.Errorf("write parameter %s: %w", p.name, err)
@@ -69,7 +69,8 @@ func (p *Parameter) Put(ctx context.Context, c statemachine.Control) error {
 	}
 
 	_, err = p.client.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &p.name, Value: aws.String(string(value)), Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
+		Name: &p.name, Value: aws.String(string(value)),
+		Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
 	})
 
 	return awserr.Wrap(err, "write parameter %s", p.name)

@@ -10,7 +10,7 @@ import (
 	"lockstep/statemachine"
 )
 
-// holding is a parameter that somebody may have edited in the console.
+// holding is a parameter with a value that somebody may have edited in the console.
 type holding struct {
 	api
 	value string

@@ -1,5 +1,5 @@
-// Package freeze reads the switch that stops every ramp: an SSM parameter whose value is the
-// reason. Lockstep never writes it; people do.
+// Package freeze reads the switch that holds every ramp: an SSM parameter whose value is the
+// reason. People write it; Lockstep never does.
 package freeze
 
 import (
@@ -30,8 +30,7 @@ func New(client *ssm.Client, app string) *Parameter {
 	return &Parameter{client, statemachine.FreezeParameter(app)}
 }
 
-// Reason is why nothing may grow, "" where it may. A parameter that somebody deleted freezes
-// nothing.
+// Reason is why no weight may grow; "" if weights may. A missing parameter freezes nothing.
 func (p *Parameter) Reason(ctx context.Context) (string, error) {
 	out, err := p.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &p.name})
 

@@ -1,4 +1,4 @@
-// Package function publishes versions of the application's Lambda functions and moves the aliases
+// Package function publishes versions of the application's Lambda functions, and moves the aliases
 // by which the environments find them.
 package function
 
@@ -34,14 +34,14 @@ type api interface {
 		...func(*lambda.Options)) (*lambda.UpdateFunctionCodeOutput, error)
 }
 
-// Functions are the application's Lambda functions, by their names in manifests. It may be used
-// from many goroutines: it keeps to Lambda's quotas, 15 calls a second in all and 100 of
-// GetFunction.
+// Functions are the application's Lambda functions, by their names in manifests. Goroutines may
+// share it, and must: it keeps to Lambda's quotas of 15 calls a second in all, and 100 of
+// GetFunction. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 type Functions struct {
 	client  api
-	lambdas map[string]string
-	control *rate.Limiter
-	get     *rate.Limiter
+	lambdas map[string]string // the names of the Lambdas
+	control *rate.Limiter     // for every call but GetFunction
+	get     *rate.Limiter     // for GetFunction
 }
 
 // New opens the functions.
@@ -57,14 +57,14 @@ func New(client *lambda.Client, functions []statemachine.AppFunction) *Functions
 	return f
 }
 
-// At is the version that the environment's alias names. It asks GetFunction, which may be called
-// six times as often as GetAlias.
+// At is the version to which the environment's alias points, and its code's digest. It calls
+// GetFunction, whose quota is six times that of GetAlias.
 func (f *Functions) At(ctx context.Context, name string,
 	env statemachine.Environment) (statemachine.FunctionState, error) {
 	return f.at(ctx, name, env.Alias())
 }
 
-// Followed is the version that event sources call.
+// Followed is the version to which the alias of the event sources points.
 func (f *Functions) Followed(ctx context.Context, name string) (statemachine.FunctionState, error) {
 	return f.at(ctx, name, statemachine.LiveAlias)
 }
@@ -83,37 +83,39 @@ func (f *Functions) at(ctx context.Context, name, alias string) (statemachine.Fu
 
 	sha256, err := digest(c)
 	if err != nil {
-		return statemachine.FunctionState{}, fmt.Errorf("look at %s:%s: %w", fn, alias, err)
+		return statemachine.FunctionState{}, fmt.Errorf("read the configuration of %s:%s: %w", fn, alias,
+			err)
 	}
 
 	return statemachine.FunctionState{Version: aws.ToString(c.Version), SHA256: sha256}, nil
 }
 
-// Point makes the environment's alias name the version.
+// Point points the environment's alias at the version. See point for mark and verify.
 func (f *Functions) Point(ctx context.Context, name string, env statemachine.Environment, version,
-	seal string, mine func(context.Context) error) error {
-	return f.point(ctx, name, env.Alias(), version, seal, mine)
+	mark string, verify func(context.Context) error) error {
+	return f.point(ctx, name, env.Alias(), version, mark, verify)
 }
 
-// Follow makes the alias that event sources call name the version.
-func (f *Functions) Follow(ctx context.Context, name, version, seal string,
-	mine func(context.Context) error) error {
-	return f.point(ctx, name, statemachine.LiveAlias, version, seal, mine)
+// Follow points the alias of the event sources at the version. See point for mark and verify.
+func (f *Functions) Follow(ctx context.Context, name, version, mark string,
+	verify func(context.Context) error) error {
+	return f.point(ctx, name, statemachine.LiveAlias, version, mark, verify)
 }
 
-// point makes the alias name the version, all of it: an alias with weights would mix versions. It
-// does nothing where that is so already, and fails with StaleWrite where somebody else moved the
-// alias meanwhile. Between the look at the alias and the move it asks mine, and lets it be on an
-// error. A seal is written into the alias's description whether or not anything moves: it makes
-// another revision of it, so that whoever looked before comes too late.
-func (f *Functions) point(ctx context.Context, name, to, version, seal string,
-	mine func(context.Context) error) error {
+// point points the alias at the version, without weights: those would mix versions. It does
+// nothing if the alias is so already. It calls verify right before the write, and returns its
+// error instead of writing. If somebody else moves the alias meanwhile, the error is StaleWrite.
+//
+// A mark is written into the alias's description even if the alias need not move. That makes
+// another revision of it, so the write of a stale writer that has read the alias before fails.
+func (f *Functions) point(ctx context.Context, name, to, version, mark string,
+	verify func(context.Context) error) error {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return err
 	}
 
-	if seal == "" {
+	if mark == "" {
 		now, err := f.configuration(ctx, fn, to)
 		if err != nil || aws.ToString(now.Version) == version {
 			return err
@@ -127,7 +129,7 @@ func (f *Functions) point(ctx context.Context, name, to, version, seal string,
 
 	done := func(a *lambda.GetAliasOutput) bool {
 		return aws.ToString(a.FunctionVersion) == version &&
-			(seal == "" || aws.ToString(a.Description) == seal)
+			(mark == "" || aws.ToString(a.Description) == mark)
 	}
 	if done(alias) {
 		return nil
@@ -137,7 +139,7 @@ func (f *Functions) point(ctx context.Context, name, to, version, seal string,
 		return fmt.Errorf("point %s:%s at version %s: %w", fn, to, version, err)
 	}
 
-	if err := mine(ctx); err != nil {
+	if err := verify(ctx); err != nil {
 		return err
 	}
 
@@ -145,13 +147,13 @@ func (f *Functions) point(ctx context.Context, name, to, version, seal string,
 		FunctionName: &fn, Name: &to, FunctionVersion: &version, RevisionId: alias.RevisionId,
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}},
 	}
-	if seal != "" {
-		change.Description = &seal
+	if mark != "" {
+		change.Description = &mark
 	}
 
 	_, err = f.client.UpdateAlias(ctx, change)
 	if awserr.Stale(err) {
-		// An update that took effect and timed out meets itself when the SDK repeats it.
+		// The SDK may have repeated an update that timed out after it took effect.
 		if now, lookErr := f.alias(ctx, fn, to); lookErr == nil && done(now) {
 			return nil
 		}
@@ -162,32 +164,34 @@ func (f *Functions) point(ctx context.Context, name, to, version, seal string,
 
 func (f *Functions) alias(ctx context.Context, fn, name string) (*lambda.GetAliasOutput, error) {
 	if err := f.control.Wait(ctx); err != nil {
-		return nil, fmt.Errorf("look at alias %s:%s: %w", fn, name, err)
+		return nil, fmt.Errorf("read alias %s:%s: %w", fn, name, err)
 	}
 
 	out, err := f.client.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &fn, Name: &name})
 	if err != nil {
-		return nil, awserr.Wrap(err, "look at alias %s:%s", fn, name)
+		return nil, awserr.Wrap(err, "read alias %s:%s", fn, name)
 	}
 
 	return out, nil
 }
 
+// configuration is that of a version, or of the version to which an alias points.
 func (f *Functions) configuration(ctx context.Context, fn,
 	qualifier string) (*types.FunctionConfiguration, error) {
 	if err := f.get.Wait(ctx); err != nil {
-		return nil, fmt.Errorf("look at %s:%s: %w", fn, qualifier, err)
+		return nil, fmt.Errorf("read the configuration of %s:%s: %w", fn, qualifier, err)
 	}
 
 	out, err := f.client.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &fn,
 		Qualifier: &qualifier})
 	if err != nil {
-		return nil, awserr.Wrap(err, "look at %s:%s", fn, qualifier)
+		return nil, awserr.Wrap(err, "read the configuration of %s:%s", fn, qualifier)
 	}
 
 	return out.Configuration, nil
 }
 
+// lambda is the name of the function's Lambda.
 func (f *Functions) lambda(name string) (string, error) {
 	if fn := f.lambdas[name]; fn != "" {
 		return fn, nil
@@ -197,7 +201,7 @@ func (f *Functions) lambda(name string) (string, error) {
 		statemachine.SettingsKey, name)
 }
 
-// digest is the code's SHA-256 in hexadecimal, as manifests have it; Lambda has it in base64.
+// digest is the code's SHA-256 in hexadecimal, as in manifests. Lambda has it in base64.
 func digest(c *types.FunctionConfiguration) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(aws.ToString(c.CodeSha256))
 	if err != nil {

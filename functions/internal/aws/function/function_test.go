@@ -165,7 +165,7 @@ func TestPoint(t *testing.T) {
 		})
 
 		for range 2 {
-			if err := w.Point(t.Context(), "catalog", statemachine.B, version, "", mine); err != nil {
+			if err := w.Point(t.Context(), "catalog", statemachine.B, version, "", holder); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -211,7 +211,7 @@ func TestPoint_StaleWrite(t *testing.T) {
 					})
 				})
 
-				err := w.Point(t.Context(), "catalog", statemachine.B, "3", "", mine)
+				err := w.Point(t.Context(), "catalog", statemachine.B, "3", "", holder)
 				if statemachine.Name(err) != c.want || (err == nil) != (c.want == "") {
 					t.Errorf("got %v, want %q", err, c.want)
 				}
@@ -224,8 +224,8 @@ func TestPoint_StaleWrite(t *testing.T) {
 	}
 }
 
-// Whoever looked at an alias before it was sealed can't move it, although it stayed where it was;
-// sealing twice is as once.
+// A stale writer that read an alias before it was marked cannot move it, though the alias stayed
+// where it was. Marking it again changes nothing.
 func TestPoint_Seals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -233,7 +233,7 @@ func TestPoint_Seals(t *testing.T) {
 
 		late := w.Point(t.Context(), "catalog", statemachine.B, "2", "", func(ctx context.Context) error {
 			for range 2 {
-				if err := w.Point(ctx, "catalog", statemachine.B, "1", "by the next", mine); err != nil {
+				if err := w.Point(ctx, "catalog", statemachine.B, "1", "by the next", holder); err != nil {
 					t.Error(err)
 				}
 			}
@@ -247,7 +247,7 @@ func TestPoint_Seals(t *testing.T) {
 
 		alias, err := w.alias(t.Context(), "shop-catalog", "b")
 		if err != nil || *alias.Description != "by the next" {
-			t.Errorf("got %+v, %v, want the seal", alias, err)
+			t.Errorf("got %+v, %v, want the mark", alias, err)
 		}
 	})
 }
@@ -259,7 +259,7 @@ func TestPrune_KeepsWhatAliasesName(t *testing.T) {
 			w.publish(t, fmt.Sprintf("v%d", n+1)) // versions 2 to 5
 		}
 
-		if err := w.Point(t.Context(), "catalog", statemachine.B, "3", "", mine); err != nil {
+		if err := w.Point(t.Context(), "catalog", statemachine.B, "3", "", holder); err != nil {
 			t.Fatal(err)
 		}
 
@@ -320,8 +320,8 @@ func TestUnknownFunction(t *testing.T) {
 	})
 }
 
-// mine is that of whoever has the lock.
-func mine(context.Context) error { return nil }
+// holder verifies the lease for its holder: it has no error.
+func holder(context.Context) error { return nil }
 
 func TestPoint_OfWhoLostTheLock(t *testing.T) {
 	lost := errors.New("it is somebody else's")

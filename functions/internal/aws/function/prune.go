@@ -14,15 +14,16 @@ import (
 	"lockstep/functions/internal/aws/awserr"
 )
 
-// Prune deletes the function's old versions but the newest keep of them, since a Region stores 75
-// GB of code in all. A version that an alias names stays: Lambda itself refuses to delete it.
+// Prune deletes the function's versions except the newest keep of them: a Region stores 75 GB of
+// code in all. A version to which an alias points stays; Lambda itself refuses to delete it. Its
+// errors are those of awserr.Wrap.
 func (f *Functions) Prune(ctx context.Context, name string, keep int) error {
 	fn, err := f.lambda(name)
 	if err != nil {
 		return err
 	}
 
-	named, err := f.named(ctx, fn)
+	used, err := f.used(ctx, fn)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (f *Functions) Prune(ctx context.Context, name string, keep int) error {
 
 	for _, number := range versions[:max(0, len(versions)-keep)] {
 		version := strconv.Itoa(number)
-		if named[version] {
+		if used[version] {
 			continue
 		}
 
@@ -57,8 +58,8 @@ func (f *Functions) Prune(ctx context.Context, name string, keep int) error {
 	return nil
 }
 
-// named lists the versions that an alias names, with a weight too.
-func (f *Functions) named(ctx context.Context, fn string) (map[string]bool, error) {
+// used is the set of versions to which an alias points, also with a weight.
+func (f *Functions) used(ctx context.Context, fn string) (map[string]bool, error) {
 	versions := map[string]bool{}
 
 	pages := lambda.NewListAliasesPaginator(f.client, &lambda.ListAliasesInput{FunctionName: &fn})
@@ -85,7 +86,7 @@ func (f *Functions) named(ctx context.Context, fn string) (map[string]bool, erro
 	return versions, nil
 }
 
-// versions lists the published versions, the oldest first; $LATEST is none of them.
+// versions lists the published versions, the oldest first, without $LATEST.
 func (f *Functions) versions(ctx context.Context, fn string) ([]int, error) {
 	var versions []int
 

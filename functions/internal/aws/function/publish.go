@@ -15,12 +15,13 @@ import (
 
 const (
 	latest      = "$LATEST"
-	updateLimit = 5 * time.Minute // how long one code update may take
+	updateLimit = 5 * time.Minute // for one call of Publish
 )
 
-// Publish makes the zip at s3://bucket/key a version, waits until it can be called and checks its
-// digest. Lambda publishes nothing where the code is what was published last, so a second call,
-// also after one that was killed half way, returns the same version.
+// Publish publishes the zip at s3://bucket/key as a version, waits until the version can be
+// called, and checks its digest, which is in hexadecimal. Lambda publishes no new version of code
+// that is the same as in the latest one. So a repeated call returns the same version, even if the
+// first was killed half way. Its errors are those of awserr.Wrap.
 func (f *Functions) Publish(ctx context.Context, name, bucket, key,
 	sha256hex string) (version string, err error) {
 	fn, err := f.lambda(name)
@@ -38,32 +39,32 @@ func (f *Functions) Publish(ctx context.Context, name, bucket, key,
 	}
 
 	version = aws.ToString(published.Version)
-	// Until the update is over, $LATEST refuses the next one; until the version is active, nobody can
-	// call it.
+
+	// $LATEST refuses another update until this one is over.
 	if _, err := f.settled(ctx, fn, latest); err != nil {
 		return "", err
 	}
 
-	c, err := f.settled(ctx, fn, version)
+	c, err := f.settled(ctx, fn, version) // until it is active, nobody can call it
 	if err != nil {
 		return "", err
 	}
 
 	got, err := digest(c)
 	if err != nil {
-		return "", fmt.Errorf("look at %s:%s: %w", fn, version, err)
+		return "", fmt.Errorf("read the configuration of %s:%s: %w", fn, version, err)
 	}
 
 	if got != sha256hex {
 		return "", fmt.Errorf("publish %s from s3://%s/%s: found code with SHA-256 %s in version %s, "+
-			"expected %s; upload the release again",
-			fn, bucket, key, got, version, sha256hex)
+			"expected %s; upload the release again", fn, bucket, key, got, version, sha256hex)
 	}
 
 	return version, nil
 }
 
-// update replaces the code, once an update that somebody else (or a killed attempt) began is over.
+// update replaces the code and publishes it. If another update is under way, from a killed attempt
+// or somebody else, it waits for its end.
 func (f *Functions) update(ctx context.Context, fn, bucket,
 	key string) (*lambda.UpdateFunctionCodeOutput, error) {
 	for {
@@ -90,7 +91,7 @@ func (f *Functions) update(ctx context.Context, fn, bucket,
 	}
 }
 
-// settled waits until the version is neither pending nor being updated.
+// settled waits until the version is active or, for $LATEST, until its update is over.
 func (f *Functions) settled(ctx context.Context, fn,
 	qualifier string) (*types.FunctionConfiguration, error) {
 	for delay := 250 * time.Millisecond; ; delay = min(2*delay, 2*time.Second) {
@@ -115,6 +116,7 @@ func (f *Functions) settled(ctx context.Context, fn,
 	}
 }
 
+// pause waits. Its error is the cause of ctx's end.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,4 +1,4 @@
-// Package invoke calls a Lambda of the team's and waits for its answer.
+// Package invoke calls one of the team's own Lambda functions and waits for its answer.
 package invoke
 
 import (
@@ -17,13 +17,15 @@ type api interface {
 		error)
 }
 
-// Lambdas are those of the account.
+// Lambdas are the functions of the account.
 type Lambdas struct{ client api }
 
-// New opens them.
+// New opens the functions.
 func New(client *lambda.Client) *Lambdas { return &Lambdas{client} }
 
-// Invoke asks a function, by name or ARN. What the function itself answers with an error is one.
+// Invoke calls a function, by name or ARN, with the question as JSON, and returns its answer, which
+// is JSON too. An error that the function itself returns is an error with its message; the others
+// are those of awserr.Wrap.
 func (l *Lambdas) Invoke(ctx context.Context, function string, question any) (answer []byte,
 	err error) {
 	payload, err := json.Marshal(question)

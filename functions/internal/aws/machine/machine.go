@@ -1,5 +1,5 @@
-// Package machine speaks to the state machine: it answers tasks that wait on a token, and starts
-// executions.
+// Package machine calls the state machine: it answers tasks that wait for a token, and starts,
+// stops and lists executions.
 package machine
 
 import (
@@ -18,7 +18,8 @@ import (
 	"lockstep/functions/internal/machine"
 )
 
-// causeLimit is shorter than AWS's 32,768 characters: a cause travels in the document.
+// causeLimit, in bytes, is below AWS's limit of 32,768: a cause travels in the document, which has
+// a limit of its own.
 const causeLimit = 16 << 10
 
 type api interface {
@@ -45,8 +46,9 @@ type Machine struct {
 // New opens the state machine.
 func New(client *sfn.Client, arn string) *Machine { return &Machine{client, arn} }
 
-// Succeed answers the task that waits on the token. A token is good once: false says that the task
-// was decided before, or its execution is over.
+// Succeed answers the task that waits for the token with output as JSON. A token takes one answer:
+// delivered is false if the task was answered before, or its execution is over. Its errors are
+// those of awserr.Wrap.
 func (m *Machine) Succeed(ctx context.Context, token string, output any) (delivered bool,
 	err error) {
 	data, err := json.Marshal(output)
@@ -63,8 +65,8 @@ func (m *Machine) Succeed(ctx context.Context, token string, output any) (delive
 	return err == nil, awserr.Wrap(err, "send the success of a task of %s", m.arn)
 }
 
-// Fail fails the task that waits on the token with the error name that a Catch matches; false as
-// in Succeed.
+// Fail fails the task that waits for the token, with the error name that a Catch matches and a
+// cause, which is cut after causeLimit. delivered is as in Succeed.
 func (m *Machine) Fail(ctx context.Context, token, name, cause string) (delivered bool, err error) {
 	if len(cause) > causeLimit {
 		cause = strings.ToValidUTF8(cause[:causeLimit], "") + " ..."
@@ -79,8 +81,8 @@ func (m *Machine) Fail(ctx context.Context, token, name, cause string) (delivere
 	return err == nil, awserr.Wrap(err, "send the failure %s of a task of %s", name, m.arn)
 }
 
-// Start starts an execution; one of this name that exists already, running or over, is the one
-// meant.
+// Start starts an execution with input as JSON. It does nothing if an execution of this name
+// exists, running or over.
 func (m *Machine) Start(ctx context.Context, name string, input any) error {
 	data, err := json.Marshal(input)
 	if err != nil {
@@ -99,8 +101,9 @@ func (m *Machine) Start(ctx context.Context, name string, input any) error {
 	return awserr.Wrap(err, "start execution %s of %s", name, m.arn)
 }
 
-// Look tells how the execution with this ARN is doing; the zero value is one that does not exist.
-// DescribeExecution lags behind for a moment, so nothing is a lock that is built on it alone.
+// Look is the state of the execution with this ARN; the zero value if it does not exist.
+// DescribeExecution is eventually consistent, so the answer is no proof that an execution has
+// ended.
 func (m *Machine) Look(ctx context.Context, execution string) (machine.Execution, error) {
 	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 
@@ -110,7 +113,7 @@ func (m *Machine) Look(ctx context.Context, execution string) (machine.Execution
 	}
 
 	if err != nil {
-		return machine.Execution{}, awserr.Wrap(err, "look at execution %s", execution)
+		return machine.Execution{}, awserr.Wrap(err, "describe execution %s", execution)
 	}
 
 	running := out.Status == types.ExecutionStatusRunning ||
@@ -120,7 +123,8 @@ func (m *Machine) Look(ctx context.Context, execution string) (machine.Execution
 		Error: aws.ToString(out.Error)}, nil
 }
 
-// Running tells since when which executions run, a moment ago.
+// Running lists the running executions by their ARN, with the time at which each started. The list
+// is eventually consistent.
 func (m *Machine) Running(ctx context.Context) (map[string]time.Time, error) {
 	since := map[string]time.Time{}
 
@@ -129,7 +133,7 @@ func (m *Machine) Running(ctx context.Context) (map[string]time.Time, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, awserr.Wrap(err, "list the executions of %s that run", m.arn)
+			return nil, awserr.Wrap(err, "list the running executions of %s", m.arn)
 		}
 
 		for _, e := range page.Executions {
@@ -140,7 +144,7 @@ func (m *Machine) Running(ctx context.Context) (map[string]time.Time, error) {
 	return since, nil
 }
 
-// Stop stops the execution with this ARN; of one that has ended it changes nothing.
+// Stop stops the execution with this ARN. One that has ended stays as it is.
 func (m *Machine) Stop(ctx context.Context, execution, cause string) error {
 	_, err := m.client.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &execution,
 		Cause: &cause})
@@ -148,11 +152,12 @@ func (m *Machine) Stop(ctx context.Context, execution, cause string) error {
 	return awserr.Wrap(err, "stop execution %s", execution)
 }
 
-// ARN is that of the execution with a name.
+// ARN is the ARN of the execution with this name.
 func (m *Machine) ARN(name string) string {
 	return strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
 }
 
+// decided tells whether the error says that the task takes no more answers.
 func decided(err error) bool {
 	return awserr.Is(err, "TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 }

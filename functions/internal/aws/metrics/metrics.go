@@ -1,5 +1,4 @@
-// Package metrics asks CloudWatch how an environment fares: which alarms ring, and what was
-// counted in it.
+// Package metrics reads alarms and metrics from CloudWatch.
 package metrics
 
 import (
@@ -37,8 +36,8 @@ func New(client *cloudwatch.Client, s statemachine.Settings) *Metrics {
 	return &Metrics{client, s}
 }
 
-// Ringing tells which of the alarms are in ALARM. One that does not exist is an error: it would
-// never ring.
+// Ringing lists those of the alarms that are in state ALARM. A missing alarm is an error: it would
+// never ring. The other errors are those of awserr.Wrap.
 func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error) {
 	states := map[string]types.StateValue{}
 
@@ -50,7 +49,7 @@ func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error)
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return nil, awserr.Wrap(err, "look at the alarms %s", strings.Join(some, ", "))
+				return nil, awserr.Wrap(err, "describe the alarms %s", strings.Join(some, ", "))
 			}
 
 			for _, a := range page.MetricAlarms {
@@ -75,26 +74,27 @@ func (m *Metrics) Ringing(ctx context.Context, names []string) ([]string, error)
 	}
 
 	if missing != nil {
-		return nil, fmt.Errorf("%s: alarms: found no alarm %s in CloudWatch; create it or take it out",
+		return nil, fmt.Errorf("%s: alarms: found no alarm %s in CloudWatch; create it or remove it",
 			statemachine.SettingsKey, strings.Join(missing, ", "))
 	}
 
 	return ringing, nil
 }
 
-// Breached asks an alarm's own queries for its datapoints, from the one that since lies in on.
-// What DescribeAlarms knows of them is as old as the state.
+// Breached tells whether an alarm's metric has exceeded its threshold since a time, or in the
+// period in which that time lies. It runs the alarm's own queries: DescribeAlarms only has the
+// datapoints of the latest state change. Its errors are those of awserr.Wrap, and Throttled.
 func (m *Metrics) Breached(ctx context.Context, name string, since time.Time) (bool, error) {
-	out, err := m.client.DescribeAlarms(
-		ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
+	out, err := m.client.DescribeAlarms(ctx,
+		&cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
 	if err != nil {
-		return false, awserr.Wrap(err, "look at the alarm %s", name)
+		return false, awserr.Wrap(err, "describe the alarm %s", name)
 	}
 
 	if len(out.MetricAlarms) != 1 || out.MetricAlarms[0].Metrics == nil ||
 		out.MetricAlarms[0].ComparisonOperator != types.ComparisonOperatorGreaterThanThreshold {
-		return false, fmt.Errorf("look at the alarm %s: found none on an expression that must not "+
-			"exceed a threshold; deploy again, which makes it", name)
+		return false, fmt.Errorf("alarm %s: expected an alarm on an expression that breaches above a "+
+			"threshold; run \"cdk deploy\" again, which makes it", name)
 	}
 
 	a, until := out.MetricAlarms[0], time.Now()
@@ -126,13 +126,14 @@ func (m *Metrics) Breached(ctx context.Context, name string, since time.Time) (b
 	return false, nil
 }
 
-// Calls counts the calls of the environment's stage, and those that the API failed, in the periods
-// that begin from since on, rounded down to a period as CloudWatch does, and before until.
+// Calls counts the calls of the environment's stage, and those that the API failed. The times are
+// as in Counts.
 func (m *Metrics) Calls(ctx context.Context, env statemachine.Environment, since,
 	until time.Time) (requests, errors float64, err error) {
-	counts, err := m.Counts(ctx, []statemachine.Series{m.settings.Calls("Count", "Sum").In(env),
-		m.settings.Calls("5XXError", "Sum").In(env)},
-		m.settings.MetricPeriod.Std(), since, until)
+	series := []statemachine.Series{m.settings.Calls("Count", "Sum").In(env),
+		m.settings.Calls("5XXError", "Sum").In(env)}
+
+	counts, err := m.Counts(ctx, series, m.settings.MetricPeriod.Std(), since, until)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -145,14 +146,14 @@ func (m *Metrics) Calls(ctx context.Context, env statemachine.Environment, since
 	return requests, errors, nil
 }
 
-// Counts gives each series' values by the Unix time at which their period starts, from since,
-// rounded down to a period, until before until. A period without data has no value.
+// Counts returns the values of each series, by the Unix time at which their period begins. Periods
+// begin from since, rounded down to a period, and before until. A period without data has no value.
+// The period is at least a second. Its errors are those of awserr.Wrap, and Throttled.
 func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, period time.Duration,
 	since, until time.Time) ([]map[int64]float64, error) {
 	if period < time.Second {
 		return nil, fmt.Errorf("%s: metricPeriod: found %s, expected 1m or, for metrics of high "+
-			"resolution, seconds",
-			statemachine.SettingsKey, period)
+			"resolution, seconds", statemachine.SettingsKey, period)
 	}
 
 	counts := make([]map[int64]float64, len(series))
@@ -170,9 +171,9 @@ func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, peri
 		queries[i] = query(i, one, period)
 	}
 
-	for from := range slices.Chunk(queries, maxQueries) {
+	for some := range slices.Chunk(queries, maxQueries) {
 		pages := cloudwatch.NewGetMetricDataPaginator(m.client,
-			&cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: from})
+			&cloudwatch.GetMetricDataInput{StartTime: &since, EndTime: &until, MetricDataQueries: some})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
@@ -180,18 +181,8 @@ func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, peri
 			}
 
 			for _, result := range page.MetricDataResults {
-				i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(result.Id), "m"))
-				if err != nil || i >= len(series) {
-					return nil, fmt.Errorf("read metrics: CloudWatch answered %q, which was not asked",
-						aws.ToString(result.Id))
-				}
-
-				if err := answered(result, series[i].Metric+" of "+series[i].Namespace); err != nil {
+				if err := add(counts, series, result); err != nil {
 					return nil, err
-				}
-
-				for j, value := range result.Values {
-					counts[i][result.Timestamps[j].Unix()] += value
 				}
 			}
 		}
@@ -200,7 +191,28 @@ func (m *Metrics) Counts(ctx context.Context, series []statemachine.Series, peri
 	return counts, nil
 }
 
-// answered: no answer is not silence.
+// add adds a result's values to the counts of its series.
+func add(counts []map[int64]float64, series []statemachine.Series,
+	result types.MetricDataResult) error {
+	i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(result.Id), "m"))
+	if err != nil || i >= len(series) {
+		return fmt.Errorf("read metrics: CloudWatch answered the query %q, which was not sent",
+			aws.ToString(result.Id))
+	}
+
+	if err := answered(result, series[i].Metric+" of "+series[i].Namespace); err != nil {
+		return err
+	}
+
+	for j, value := range result.Values {
+		counts[i][result.Timestamps[j].Unix()] += value
+	}
+
+	return nil
+}
+
+// answered is the error of a query that failed. Such a result has no values, but that does not mean
+// that there are none.
 func answered(result types.MetricDataResult, what string) error {
 	if result.StatusCode == types.StatusCodeInternalError ||
 		result.StatusCode == types.StatusCodeForbidden {
@@ -214,6 +226,7 @@ func answered(result types.MetricDataResult, what string) error {
 // maxQueries is how many series one call of GetMetricData takes.
 const maxQueries = 500
 
+// query is the query of the i-th series. Its id is "m" and the index.
 func query(i int, s statemachine.Series, period time.Duration) types.MetricDataQuery {
 	var dimensions []types.Dimension
 	for _, name := range slices.Sorted(maps.Keys(s.Dimensions)) {

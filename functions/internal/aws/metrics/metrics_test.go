@@ -266,8 +266,7 @@ func TestCounts_ManySeries(t *testing.T) {
 	}
 }
 
-// An alarm that rings is asked about the time from a moment on: what was before does not count,
-// the period that it lies in does.
+// Breached looks at an alarm's datapoints from the period on in which a time lies, and not before.
 func TestBreached_OverTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := metrics.New(func(string, string, []string, any) {})

@@ -20,7 +20,7 @@ func FuzzStore(f *testing.F) {
 			t.Skip("the store does not take it")
 		}
 
-		if err := store.Put(t.Context(), tenPercent, mine); err != nil {
+		if err := store.Put(t.Context(), tenPercent, holder); err != nil {
 			t.Fatalf("%q: %v", value, err)
 		}
 

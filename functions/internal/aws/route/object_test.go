@@ -40,7 +40,7 @@ func TestObject(t *testing.T) {
 
 	next.Weight = 2500
 	for _, r := range []statemachine.Route{tenPercent, tenPercent, next} {
-		if err := routes.Put(t.Context(), r, mine); err != nil {
+		if err := routes.Put(t.Context(), r, holder); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestObject(t *testing.T) {
 	}
 
 	stale := (*statemachine.Error)(nil)
-	if err := routes.Put(t.Context(), tenPercent, mine); !errors.As(err, &stale) ||
+	if err := routes.Put(t.Context(), tenPercent, holder); !errors.As(err, &stale) ||
 		stale.Name != statemachine.StaleWrite {
 		t.Errorf("who comes too late gets %v, expected StaleWrite", err)
 	}

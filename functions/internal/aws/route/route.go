@@ -1,5 +1,5 @@
-// Package route reads and writes the one value that the edge reads, in a CloudFront key-value
-// store.
+// Package route reads and writes the route, the one value that the edge reads. A CloudFront
+// Function reads it in a key-value store, Lambda@Edge in an object.
 package route
 
 import (
@@ -32,7 +32,7 @@ type Store struct {
 // New opens the key-value store. Make the client with Endpoint among its options.
 func New(client *kvs.Client, arn string) *Store { return &Store{client, arn} }
 
-// Get reads the route; false says that there is none yet.
+// Get reads the route; false if there is none yet.
 func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 	value, err := s.value(ctx)
 	if err != nil || value == "" {
@@ -48,13 +48,14 @@ func (s *Store) Get(ctx context.Context) (statemachine.Route, bool, error) {
 	return r, true, nil
 }
 
-// Put writes the route, unless it is there already. The ETag is taken before the comparison, so a
-// write that somebody makes in between loses neither: ours gets StaleWrite.
+// Put writes the route, unless the store already has it. It calls verify right before the write,
+// and returns its error instead of writing. If somebody else writes meanwhile, the error is
+// StaleWrite: the ETag is older than what was compared.
 func (s *Store) Put(ctx context.Context, r statemachine.Route,
-	mine func(context.Context) error) error {
+	verify func(context.Context) error) error {
 	store, err := s.client.DescribeKeyValueStore(ctx, &kvs.DescribeKeyValueStoreInput{KvsARN: &s.arn})
 	if err != nil {
-		return awserr.Wrap(err, "look at %s", s.arn)
+		return awserr.Wrap(err, "read the ETag of %s", s.arn)
 	}
 
 	old, err := s.value(ctx)
@@ -72,7 +73,7 @@ func (s *Store) Put(ctx context.Context, r statemachine.Route,
 		return nil
 	}
 
-	if err := mine(ctx); err != nil {
+	if err := verify(ctx); err != nil {
 		return err
 	}
 
@@ -80,7 +81,7 @@ func (s *Store) Put(ctx context.Context, r statemachine.Route,
 		KvsARN: &s.arn, IfMatch: store.ETag, Key: aws.String(statemachine.RouteKey), Value: &value,
 	})
 	if awserr.Stale(err) {
-		// A write that took effect and timed out meets itself when the SDK repeats it.
+		// The SDK may have repeated a write that timed out after it took effect.
 		if now, readErr := s.value(ctx); readErr == nil && now == value {
 			return nil
 		}
@@ -89,6 +90,7 @@ func (s *Store) Put(ctx context.Context, r statemachine.Route,
 	return awserr.Wrap(err, "write key %q of %s", statemachine.RouteKey, s.arn)
 }
 
+// value is the route's JSON; "" if there is none.
 func (s *Store) value(ctx context.Context) (string, error) {
 	out, err := s.client.GetKey(ctx, &kvs.GetKeyInput{KvsARN: &s.arn,
 		Key: aws.String(statemachine.RouteKey)})

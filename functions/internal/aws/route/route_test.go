@@ -42,8 +42,8 @@ func open(before func(service *keyvalue.Service, arn string)) (store *Store,
 	return New(kvs.NewFromConfig(endpoint.Config(), Endpoint), arn), service, puts
 }
 
-// mine is that of whoever has the lock.
-func mine(context.Context) error { return nil }
+// holder verifies the lease for its holder: it has no error.
+func holder(context.Context) error { return nil }
 
 func TestStore_OfWhoLostTheLock(t *testing.T) {
 	store, _, puts := open(nil)
@@ -62,7 +62,7 @@ func TestStore(t *testing.T) {
 	}
 
 	for range 2 {
-		if err := store.Put(t.Context(), tenPercent, mine); err != nil {
+		if err := store.Put(t.Context(), tenPercent, holder); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestStore(t *testing.T) {
 	full := tenPercent
 
 	full.Weight = 10000
-	if err := store.Put(t.Context(), full, mine); err != nil {
+	if err := store.Put(t.Context(), full, holder); err != nil {
 		t.Fatal(err)
 	}
 
@@ -94,7 +94,7 @@ func TestPut_StaleWrite(t *testing.T) {
 		}
 	})
 
-	err := store.Put(t.Context(), tenPercent, mine)
+	err := store.Put(t.Context(), tenPercent, holder)
 	if !errors.Is(err, &statemachine.Error{Name: statemachine.StaleWrite}) {
 		t.Errorf("got %v, want StaleWrite", err)
 	}
@@ -115,7 +115,7 @@ func TestPut_AnswerLost_IsOurs(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		if err := store.Put(t.Context(), tenPercent, mine); err != nil || *puts != 1 {
+		if err := store.Put(t.Context(), tenPercent, holder); err != nil || *puts != 1 {
 			t.Errorf("got %v after %d writes, want success", err, *puts)
 		}
 	})

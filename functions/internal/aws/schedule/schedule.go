@@ -1,5 +1,5 @@
-// Package schedule sets the alarm clock of a bake: a one-time EventBridge schedule that sends the
-// task's success by itself, so that no Lambda waits and nothing polls.
+// Package schedule makes the one-time EventBridge schedule that ends a bake. It calls
+// sfn:SendTaskSuccess itself, so no Lambda waits and nothing polls.
 package schedule
 
 import (
@@ -30,7 +30,7 @@ type api interface {
 		...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
 }
 
-// Scheduler makes schedules in one group, which run as one role.
+// Scheduler makes schedules in one group, with one role.
 type Scheduler struct {
 	client api
 	group  string
@@ -43,8 +43,9 @@ func New(client *scheduler.Client, s statemachine.Schedules) *Scheduler {
 		RoleArn: aws.String(s.Role)}}
 }
 
-// At sends output as the success of the task at the given time, or as soon as can be if that has
-// passed. A schedule of this name that exists already is replaced. AWS may be up to a minute late.
+// At sends output, as JSON, as the success of the task at the given time, or at once if that has
+// passed. AWS may be up to a minute late. It replaces a schedule of the same name; if that one
+// fires meanwhile, the error is StaleWrite. The others are those of awserr.Wrap.
 func (s *Scheduler) At(ctx context.Context, name string, at time.Time, taskToken string,
 	output any) error {
 	target, err := s.targetFor(taskToken, output)
@@ -52,12 +53,13 @@ func (s *Scheduler) At(ctx context.Context, name string, at time.Time, taskToken
 		return fmt.Errorf("schedule %s/%s: %w", s.group, name, err)
 	}
 
-	once := aws.String(expression(at))
-	utc := aws.String("UTC")
-	window := &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}
+	once, utc := aws.String(expression(at)), aws.String("UTC")
+	exactly := &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}
+
 	_, err = s.client.CreateSchedule(ctx, &scheduler.CreateScheduleInput{
 		Name: &name, GroupName: &s.group, ScheduleExpression: once, ScheduleExpressionTimezone: utc,
-		FlexibleTimeWindow: window, Target: target, ActionAfterCompletion: types.ActionAfterCompletionDelete,
+		FlexibleTimeWindow: exactly, Target: target,
+		ActionAfterCompletion: types.ActionAfterCompletionDelete,
 	})
 
 	var exists *types.ConflictException
@@ -67,19 +69,20 @@ func (s *Scheduler) At(ctx context.Context, name string, at time.Time, taskToken
 
 	_, err = s.client.UpdateSchedule(ctx, &scheduler.UpdateScheduleInput{
 		Name: &name, GroupName: &s.group, ScheduleExpression: once, ScheduleExpressionTimezone: utc,
-		FlexibleTimeWindow: window, Target: target, ActionAfterCompletion: types.ActionAfterCompletionDelete,
+		FlexibleTimeWindow: exactly, Target: target,
+		ActionAfterCompletion: types.ActionAfterCompletionDelete,
 	})
 
 	var gone *types.ResourceNotFoundException
-	if errors.As(err, &gone) { // it fired between the two calls: the machine tries again
-		return statemachine.Errorf(statemachine.StaleWrite, "schedule %s/%s: the old one fired meanwhile",
-			s.group, name)
+	if errors.As(err, &gone) { // it fired between the two calls; the machine retries
+		return statemachine.Errorf(statemachine.StaleWrite,
+			"reschedule %s/%s: the old schedule fired meanwhile", s.group, name)
 	}
 
 	return awserr.Wrap(err, "reschedule %s/%s", s.group, name)
 }
 
-// Cancel deletes a schedule; one that fired already, or never was, is fine.
+// Cancel deletes a schedule. It is no error if it has fired or never existed.
 func (s *Scheduler) Cancel(ctx context.Context, name string) error {
 	_, err := s.client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{Name: &name,
 		GroupName: &s.group})
@@ -92,7 +95,7 @@ func (s *Scheduler) Cancel(ctx context.Context, name string) error {
 	return awserr.Wrap(err, "cancel schedule %s/%s", s.group, name)
 }
 
-// List names the schedules that are still to come.
+// List returns the names of the schedules that have not fired yet.
 func (s *Scheduler) List(ctx context.Context) ([]string, error) {
 	var names []string
 
@@ -112,7 +115,7 @@ func (s *Scheduler) List(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// targetFor is the target with the input of SendTaskSuccess, whose Output is JSON in a string.
+// targetFor is the target with the input of SendTaskSuccess. Its Output is JSON in a string.
 func (s *Scheduler) targetFor(taskToken string, output any) (*types.Target, error) {
 	out, err := json.Marshal(output)
 	if err != nil {
@@ -130,8 +133,8 @@ func (s *Scheduler) targetFor(taskToken string, output any) (*types.Target, erro
 	return &target, nil
 }
 
-// expression rounds up to a second, so that nothing fires early, and never names a time that has
-// passed.
+// expression is the time rounded up to a second, so that nothing fires early. A time that has
+// passed becomes the next second, since AWS refuses it.
 func expression(at time.Time) string {
 	if soon := time.Now().Add(time.Second); at.Before(soon) {
 		at = soon

@@ -1,5 +1,5 @@
-// Package secret turns the database's secret into a connection string. What it reads is in no
-// error and no log.
+// Package secret turns the database's secret into a connection string. No error and no log has
+// anything from the secret.
 package secret
 
 import (
@@ -28,8 +28,8 @@ type api interface {
 // Secrets reads secrets.
 type Secrets struct {
 	client api
-	// SSLMode holds where the secret has no sslmode of its own. New takes PGSSLMODE, which every
-	// Postgres client reads, and else verify-full.
+	// SSLMode is for secrets without a sslmode of their own. New takes it from PGSSLMODE, which every
+	// Postgres client reads, or else verify-full.
 	SSLMode string
 }
 
@@ -38,7 +38,7 @@ func New(client *secretsmanager.Client) *Secrets {
 	return &Secrets{client, cmp.Or(os.Getenv("PGSSLMODE"), "verify-full")}
 }
 
-// connection has the fields that RDS gives a secret, and two that libpq knows.
+// connection has the fields of a secret that RDS makes, and two of libpq's.
 type connection struct {
 	Host        string `json:"host"`
 	Port        port   `json:"port"`
@@ -49,14 +49,14 @@ type connection struct {
 	SSLRootCert string `json:"sslrootcert"`
 }
 
-// port is a number in secrets that RDS made, and often a string in those that people made.
+// port is a number in secrets that RDS makes, and often a string in those that people make.
 type port string
 
-// UnmarshalJSON takes both.
+// UnmarshalJSON accepts a number and a string.
 func (p *port) UnmarshalJSON(data []byte) error {
 	text := strings.Trim(string(data), `"`)
 	if _, err := strconv.ParseUint(text, 10, 16); err != nil {
-		return errors.New("no port")
+		return errors.New("not a port")
 	}
 
 	*p = port(text)
@@ -64,9 +64,10 @@ func (p *port) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Connection reads the secret {host, port, dbname, username, password, sslmode, sslrootcert}, of
-// which port and the last two may be left out, as a postgres:// URL. An sslrootcert that is no
-// path but PEM comes apart: a Lambda has no file to put it in.
+// Connection reads the secret with this ARN, a JSON object {host, port, dbname, username, password,
+// sslmode, sslrootcert}, as a postgres:// URL. port, sslmode and sslrootcert are optional. An
+// sslrootcert may be a path, which goes into the URL, or PEM, which is returned as authorities: a
+// Lambda has no file to put it in.
 func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorities string,
 	err error) {
 	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
@@ -75,7 +76,7 @@ func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorit
 	}
 
 	c := connection{Port: "5432", SSLMode: s.SSLMode}
-	// its error would quote the secret
+	// The error of Unmarshal would quote the secret.
 	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &c) != nil {
 		return "", "", fmt.Errorf("read secret %s: found no JSON object with the texts host, dbname, "+
 			"username and password and the number port", arn)
@@ -97,8 +98,8 @@ func (s *Secrets) Connection(ctx context.Context, arn string) (address, authorit
 	}
 
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(c.Username, c.Password), Host: net.JoinHostPort(c.Host,
-			string(c.Port)),
+		Scheme: "postgres", User: url.UserPassword(c.Username, c.Password),
+		Host: net.JoinHostPort(c.Host, string(c.Port)),
 		Path: "/" + c.DBName, RawQuery: query.Encode(),
 	}
 

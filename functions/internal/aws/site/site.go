@@ -1,5 +1,5 @@
-// Package site writes the site buckets, one per environment, and stamps each object with the
-// environment and the release, so that a response tells where it came from.
+// Package site writes the site buckets, one per environment. It stamps each object with the
+// environment and the release, so that a response says where it came from.
 package site
 
 import (
@@ -39,7 +39,7 @@ func New(client *s3.Client, buckets map[statemachine.Environment]string) *Sites 
 	return &Sites{client, buckets}
 }
 
-// Put writes a page; doing it again changes nothing.
+// Put writes a page. A repeated call changes nothing.
 func (s *Sites) Put(ctx context.Context, env statemachine.Environment, page release.Page) error {
 	bucket, err := s.bucket(env)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Sites) Put(ctx context.Context, env statemachine.Environment, page rele
 	return awserr.Wrap(err, "write s3://%s/%s", *bucket, page.Path)
 }
 
-// Stamp is the release that a file was stamped with; found is false for a missing one.
+// Stamp is the release that a file is stamped with; found is false if the file is missing.
 func (s *Sites) Stamp(ctx context.Context, env statemachine.Environment,
 	path string) (release string, found bool, err error) {
 	bucket, err := s.bucket(env)
@@ -72,14 +72,15 @@ func (s *Sites) Stamp(ctx context.Context, env statemachine.Environment,
 	}
 
 	if err != nil {
-		return "", false, awserr.Wrap(err, "look at s3://%s/%s", *bucket, path)
+		return "", false, awserr.Wrap(err, "read the stamps of s3://%s/%s", *bucket, path)
 	}
 
 	return out.Metadata[statemachine.MetadataRelease], true, nil
 }
 
-// Same tells whether the site has this very page, with its stamps. The ETag of what Put writes is
-// its MD5.
+// Same tells whether the site has exactly this page, with its stamps. It compares MD5 digests: Put
+// writes each object in one part, and the ETag of such an object is its MD5.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 func (s *Sites) Same(ctx context.Context, env statemachine.Environment, page release.Page) (bool,
 	error) {
 	bucket, err := s.bucket(env)
@@ -93,7 +94,7 @@ func (s *Sites) Same(ctx context.Context, env statemachine.Environment, page rel
 	}
 
 	if err != nil {
-		return false, awserr.Wrap(err, "look at s3://%s/%s", *bucket, page.Path)
+		return false, awserr.Wrap(err, "read the stamps of s3://%s/%s", *bucket, page.Path)
 	}
 
 	sum := md5.Sum(page.Body)
@@ -103,7 +104,7 @@ func (s *Sites) Same(ctx context.Context, env statemachine.Environment, page rel
 		out.Metadata[statemachine.MetadataRelease] == page.Release, nil
 }
 
-// Delete removes an object; one that is not there is fine.
+// Delete deletes an object. A missing object is no error.
 func (s *Sites) Delete(ctx context.Context, env statemachine.Environment, path string) error {
 	bucket, err := s.bucket(env)
 	if err != nil {
@@ -115,7 +116,7 @@ func (s *Sites) Delete(ctx context.Context, env statemachine.Environment, path s
 	return awserr.Wrap(err, "delete s3://%s/%s", *bucket, path)
 }
 
-// List names all objects of the site, sorted.
+// List returns the paths of all objects of the site, sorted.
 func (s *Sites) List(ctx context.Context, env statemachine.Environment) ([]string, error) {
 	bucket, err := s.bucket(env)
 	if err != nil {

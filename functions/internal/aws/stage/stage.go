@@ -1,5 +1,5 @@
-// Package stage sets the variables of an API stage: one call decides for every function at once
-// whose aliases the stage calls, which is what makes a rollback fast.
+// Package stage sets the variables of an API stage. One call decides, for every function at once,
+// which environment's aliases the stage calls. That makes a rollback fast.
 package stage
 
 import (
@@ -30,7 +30,8 @@ type Stages struct {
 // New opens the stages of the REST API with this id.
 func New(client *apigateway.Client, api string) *Stages { return &Stages{client, api} }
 
-// Set makes the environment's stage call the functions by alias and stamp release, in one call.
+// Set makes the environment's stage call the functions by the alias of an environment and stamp its
+// answers with the release, in one call.
 func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment,
 	release string) error {
 	release = cmp.Or(release, statemachine.NoRelease)
@@ -46,8 +47,9 @@ func (s *Stages) Set(ctx context.Context, env, alias statemachine.Environment,
 		s.id, alias, release)
 }
 
-// Get tells which aliases the environment's stage calls and which release it stamps.
-func (s *Stages) Get(ctx context.Context, env statemachine.Environment) (alias statemachine.Environment, release string, err error) {
+// Get tells which environment's aliases the stage calls, and which release it stamps; "" for none.
+func (s *Stages) Get(ctx context.Context, env statemachine.Environment) (
+	alias statemachine.Environment, release string, err error) {
 	out, err := s.client.GetStage(ctx, &apigateway.GetStageInput{RestApiId: &s.id,
 		StageName: aws.String(env.Stage())})
 	if err != nil {

@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// TestBlast_Headlines holds what README.md says with fewer seeds: a change that ruins it fails
-// here.
+// TestBlast_Headlines checks the results in README.md with fewer seeds.
 func TestBlast_Headlines(t *testing.T) {
 	const seeds = 40
-	// A peer that misses one in a hundred bad releases does so in none of 40; they are quick to play.
+	// The peers get more seeds: one that misses one bad release in a hundred may miss none in 40.
 	all := append(measure([]newPolicy{newLockstep}, seeds), measure(peers, 10*seeds)...)
 	for _, rate := range rates {
 		healthy := find(all, "Lockstep", good, rate)
@@ -65,7 +64,7 @@ func TestBlast_Headlines(t *testing.T) {
 	}
 }
 
-// TestBlast_AnHour has the unluckiest of a thousand good releases over within the hour, where
+// TestBlast_AnHour checks that the slowest of a thousand good releases ends within the hour, where
 // calls are few.
 func TestBlast_AnHour(t *testing.T) {
 	m := measured{fault: faults[slices.IndexFunc(faults,
@@ -87,7 +86,7 @@ func TestBlast_SameSeedSameRelease(t *testing.T) {
 	}
 }
 
-// TestWorld_CountsWhatItServes checks the simulation against what it is made of.
+// TestWorld_CountsWhatItServes checks the simulation's counts against its parameters.
 func TestWorld_CountsWhatItServes(t *testing.T) {
 	f := failing("errors +5 points", 0.05)
 	f.times = 1.2

@@ -7,40 +7,39 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// What calls are like whatever the release: the share that fails, and latencies of a log-normal
-// distribution.
+// These describe the calls of a good release. Latencies are log-normal.
 const (
-	baseline = 0.001
-	median   = 80 * time.Millisecond
-	spread   = 0.5
-	slow     = 0.1 // share of calls that count as slow: those beyond the 90th percentile
+	baseline = 0.001                 // the share of calls that fail
+	median   = 80 * time.Millisecond // of the latency
+	spread   = 0.5                   // the standard deviation of the latency's logarithm
+	slow     = 0.1                   // the share of slow calls: those above the 90th percentile
 )
 
-// slowLimit is the latency beyond which a call is slow.
+// slowLimit is the latency above which a call is slow.
 var slowLimit = time.Duration(float64(median) * math.Exp(spread*distuv.UnitNormal.Quantile(1-slow)))
 
-// beyond is the share of calls that take longer than a limit, where calls take so many times as
+// beyond is the share of calls that take longer than a limit, if all calls take so many times as
 // long as usual.
 func beyond(limit time.Duration, times float64) float64 {
 	return distuv.UnitNormal.Survival(
 		(math.Log(float64(limit)/float64(median)) - math.Log(times)) / spread)
 }
 
-// fault is what is wrong with a release.
+// fault is a fault of a release, or an outage of both environments.
 type fault struct {
 	name string
-	// errors is the share of active's calls that fail because of the release, so long after it began
-	// and at a share of the traffic; nil for none.
+	// errors is the share of active's calls that fail because of the release, by the time since it
+	// began and active's share of the traffic; nil for none.
 	errors func(at time.Duration, share float64) float64
-	times  float64 // how many times as long active's calls take; 0 for once
-	// the share of all calls that fail in both environments; nil for none
+	times  float64 // how many times as long active's calls take; 0 for as long as usual
+	// outage is the share of calls that fail in both environments, by the time; nil for none.
 	outage func(at time.Duration) float64
-	worst  float64 // the largest share of failed calls that errors gives
-	share  float64 // of the traffic, below which nothing is wrong
+	worst  float64 // the largest share that errors returns
+	share  float64 // the share of the traffic below which the fault does not show
 }
 
-// harm is the share of active's calls that are harmed: that fail or are slow because of the
-// release.
+// harm is the share of active's calls that fail because of the release, and of those that are slow
+// because of it.
 func (f fault) harm(at time.Duration, share float64) (failing, slower float64) {
 	if f.errors != nil {
 		failing = f.errors(at, share)
@@ -53,13 +52,13 @@ func (f fault) harm(at time.Duration, share float64) (failing, slower float64) {
 	return failing, slower
 }
 
+// harmless tells whether the release has no fault of its own.
 func (f fault) harmless() bool { return f.errors == nil && f.times == 0 }
 
+// failing is a fault by which a share of active's calls fail.
 func failing(name string, share float64) fault {
-	return fault{name: name, worst: share, errors: func(time.Duration,
-		float64) float64 {
-		return share
-	}}
+	errors := func(time.Duration, float64) float64 { return share }
+	return fault{name: name, worst: share, errors: errors}
 }
 
 const (

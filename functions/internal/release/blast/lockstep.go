@@ -9,28 +9,28 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// lockstep goes by the rules that ship, with the defaults of cdk.json: release.Budget says the
-// share, release.Judge the verdict at every look, and an alarm rolls back between looks. All that
-// is here is time: edges take 46 to 83 s to go by a new weight, a schedule comes within a minute
-// of its time, a rollback is one call.
+// lockstep is the policy that ships, with the defaults of cdk.json: release.Budget gives the
+// share, release.Judge the verdict at every look, and an alarm rolls back between looks. This type
+// adds only the timing: edges take 46 to 83 s to go by a new weight, a schedule fires up to a
+// minute late, and a rollback is one call.
 type lockstep struct {
 	settings sm.Settings
 	alarms   config.Alarms
 	budget   release.Budget
 	look     time.Duration
 	weight   int
-	full     time.Duration // since when all edges send everyone
-	ended    time.Duration // when it was promoted; 0 before
+	full     time.Duration // when all edges go by the current weight
+	ended    time.Duration // when the release was promoted; 0 before
 }
 
-// functions is how many the application has: a cold start of each is excused.
+// functions is the number of the application's functions. A cold start of each is excused.
 const functions = 2
 
-// defaults are those of an application whose cdk.json says nothing but its name.
+// defaults is the configuration of an application whose cdk.json has only a name.
 var defaults = sync.OnceValue(func() config.Config {
 	c, err := config.Parse([]byte(`{"app": "blast"}`))
 	if err != nil {
-		panic(err) // the defaults are good
+		panic(err) // the defaults are valid
 	}
 
 	return c
@@ -41,8 +41,8 @@ func newLockstep(rate float64) policy {
 	s := c.Settings(config.Places{})
 
 	return &lockstep{settings: s, alarms: c.Alarms, budget: release.Budget{
-		Harm: s.Ramp.HarmBudget, Within: s.Ramp.Within.Std(), Minimum: s.Ramp.MinimumRequests, Traffic: rate,
-		Period: s.MetricPeriod.Std(), Converges: s.EdgeConvergence.Std(),
+		Harm: s.Ramp.HarmBudget, Within: s.Ramp.Within.Std(), Minimum: s.Ramp.MinimumRequests,
+		Traffic: rate, Period: s.MetricPeriod.Std(), Converges: s.EdgeConvergence.Std(),
 	}}
 }
 
@@ -84,6 +84,7 @@ func (p *lockstep) act(w *world) state {
 	return going
 }
 
+// grow raises the weight by the budget, after so many calls were judged and found good.
 func (p *lockstep) grow(w *world, published []minute) {
 	seen := 0.0
 	for _, m := range published {
@@ -99,6 +100,7 @@ func (p *lockstep) grow(w *world, published []minute) {
 	w.move(float64(weight)/sm.FullWeight, 46*time.Second+w.upTo(37*time.Second))
 }
 
+// evidence is what release.Judge sees: an hour of the baseline, and the published minutes.
 func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
 	errors := release.Errors(p.settings.Verdict)
 	latency := release.Latency(p.settings.Verdict, float64(slowLimit.Milliseconds()), functions,
@@ -107,7 +109,8 @@ func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
 		period := func(active, fallback float64) release.Period {
 			return release.Period{
 				At: began.Add(m.began), From: m.from, To: m.to,
-				Active: release.Tally{Events: active, Of: m.active.requests}, Fallback: release.Tally{Events: fallback, Of: m.fallback.requests},
+				Active:   release.Tally{Events: active, Of: m.active.requests},
+				Fallback: release.Tally{Events: fallback, Of: m.fallback.requests},
 			}
 		}
 		errors.Periods = append(errors.Periods, period(m.active.errors, m.fallback.errors))
@@ -132,15 +135,15 @@ func (p *lockstep) evidence(w *world, published []minute) release.Evidence {
 	return e
 }
 
-// rings tells whether the alarm of active's errors rings: config.AlarmsOf has it in CloudWatch's
-// words. The others are left out, which could only ring earlier.
+// rings tells whether the alarm of active's errors rings, as config.AlarmsOf defines it for
+// CloudWatch. The other alarms are left out: they could only ring earlier.
 func (p *lockstep) rings(w *world, published []minute) bool {
 	for _, m := range published {
 		if m.published <= w.now-tick {
 			continue
 		}
 
-		if p.ill(m.active) && m.fallback.errors <= p.alarms.Errors/100*m.fallback.requests {
+		if p.breaches(m.active) && m.fallback.errors <= p.alarms.Errors/100*m.fallback.requests {
 			return true
 		}
 	}
@@ -148,6 +151,7 @@ func (p *lockstep) rings(w *world, published []minute) bool {
 	return false
 }
 
-func (p *lockstep) ill(c calls) bool {
+// breaches tells whether a minute's calls exceed the alarm's threshold.
+func (p *lockstep) breaches(c calls) bool {
 	return c.requests >= float64(p.alarms.MinimumRequests) && c.errors > p.alarms.Errors/100*c.requests
 }

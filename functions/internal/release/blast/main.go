@@ -1,6 +1,6 @@
-// Blast plays good and bad releases under Lockstep's rules and under the published policies of its
-// peers, in virtual time, and counts whom they harm. README.md has what it found, and how to read
-// it.
+// Blast simulates good and bad releases under Lockstep's rules and under the published policies of
+// its peers, in virtual time, and counts the calls that they harm. README.md has the results, and
+// how to read them.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 
 func main() {
 	seeds := flag.Int("seeds", 1000, "releases for each failure, rate and policy")
-	readme := flag.String("readme", "", "the `file` whose tables are replaced; printed otherwise")
+	readme := flag.String("readme", "", "replace the tables in this `file`; without it, print them")
 
 	flag.Parse()
 
@@ -35,22 +35,22 @@ func main() {
 	}
 }
 
-// replace puts the tables below the line of the file that says that they begin.
+// replace replaces what follows the marker line of the file with the tables.
 func replace(file string, tables []byte) error {
 	const begin = "<!-- what follows is generated -->\n"
 
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("put the tables into the README: %w", err)
+		return fmt.Errorf("replace the tables: %w", err)
 	}
 
 	text, _, found := bytes.Cut(data, []byte(begin))
 	if !found {
-		return fmt.Errorf("%s: found no line %q, expected it where the tables go", file, begin)
+		return fmt.Errorf("%s: found no line %q, expected it before the tables", file, begin)
 	}
 
 	if err := os.WriteFile(file, append(append(text, begin...), tables...), 0o644); err != nil {
-		return fmt.Errorf("put the tables into the README: %w", err)
+		return fmt.Errorf("replace the tables: %w", err)
 	}
 
 	return nil

@@ -8,18 +8,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// rates are the calls per second of the application.
 var rates = []float64{500, 20, 1}
 
-// outcome is how one release went.
+// outcome is the outcome of one release.
 type outcome struct {
-	harmed     float64
+	harmed     float64 // calls
 	rolledBack bool
-	early      bool          // rolled back before anything was wrong
-	safe       time.Duration // from when the fault showed
-	took       time.Duration // until everyone had it
+	early      bool          // it was rolled back before the fault showed
+	safe       time.Duration // from when the fault showed until the rollback
+	took       time.Duration // until active had all viewers
 }
 
-// play plays one release.
+// play simulates one release.
 func play(p policy, w *world) outcome {
 	var o outcome
 
@@ -47,13 +48,13 @@ func play(p policy, w *world) outcome {
 	return o
 }
 
-// measured is what became of many releases with one fault, at one rate, under one policy.
+// measured is the outcome of many releases with one fault, at one rate, under one policy.
 type measured struct {
 	policy string
 	fault  fault
 	rate   float64
 
-	harmed                   []float64 // sorted, of the releases that were not rolled back early
+	harmed                   []float64 // sorted, without the releases that were rolled back early
 	rolledBack, early, total int
 	safe, took               []time.Duration // sorted
 }
@@ -67,15 +68,15 @@ func (m measured) mean() float64 {
 	return sum / float64(max(1, len(m.harmed)))
 }
 
-// missed is the share of bad releases that stayed.
+// missed is the share of bad releases that were not rolled back.
 func (m measured) missed() float64 {
 	return float64(m.total-m.rolledBack) / float64(m.total)
 }
 
-// falsely is the share of releases that were rolled back though nothing was wrong with them.
+// falsely is the share of releases that were rolled back before any fault showed.
 func (m measured) falsely() float64 { return float64(m.early) / float64(m.total) }
 
-// quantile is of a sorted list; the zero value of an empty one.
+// quantile is a quantile of a sorted list; the zero value for an empty one.
 func quantile[T any](list []T, q float64) (t T) {
 	if len(list) == 0 {
 		return t
@@ -84,7 +85,7 @@ func quantile[T any](list []T, q float64) (t T) {
 	return list[min(len(list)-1, int(q*float64(len(list))))]
 }
 
-// measure plays every fault at every rate under every policy, each with the same seeds.
+// measure simulates every fault at every rate under every policy, each with the same seeds.
 func measure(policies []newPolicy, seeds int) []measured {
 	var all []measured
 

@@ -2,25 +2,26 @@ package main
 
 import "time"
 
-// policy releases one release. It is asked at every tick.
+// policy conducts one release. act is called at every tick.
 type policy interface {
 	name() string
 	act(w *world) state
 }
 
-// newPolicy begins a release at a rate.
+// newPolicy is the policy for a release at a rate, in calls per second.
 type newPolicy func(rate float64) policy
 
-// state is how far a policy is with a release.
+// state is the state of a release.
 type state int
 
 const (
 	going   state = iota
-	watched       // everyone has it, and the policy watches on
-	left          // everyone has it, and nobody watches
+	watched       // active has all viewers, and the policy still watches
+	left          // active has all viewers, and the policy has ended
 	rolledBack
 )
 
+// peers are the policies that Lockstep is compared with.
 var peers = []newPolicy{
 	func(float64) policy {
 		return &codeDeploy{"CodeDeploy Canary10Percent5Minutes, 1 %", 0.9, 5 * time.Minute, onePercent}
@@ -40,16 +41,16 @@ var peers = []newPolicy{
 	func(float64) policy { return &argo{} },
 }
 
-// alarm rings when so many minutes in a row are unfit.
+// alarm rings when so many minutes in a row breach.
 type alarm struct {
-	minutes int
-	unfit   func(calls) bool
+	minutes  int
+	breaches func(calls) bool
 }
 
 func (a alarm) rings(w *world) bool {
 	row := 0
 	for _, m := range w.published() {
-		if row++; !a.unfit(m.active) {
+		if row++; !a.breaches(m.active) {
 			row = 0
 		}
 
@@ -65,8 +66,8 @@ var (
 	// anyError is the alarm of SAM's documentation: Errors above 0 in two periods of 60 s.
 	// https://github.com/aws/serverless-application-model/blob/master/docs/safe_lambda_deployments.rst
 	anyError = alarm{2, func(c calls) bool { return c.errors > 0 }}
-	// onePercent is what a careful team would set instead: the limits of Flagger's documentation, over
-	// one minute.
+	// onePercent is an alarm that a careful team would set instead: the limits of Flagger's
+	// documentation, over one minute.
 	onePercent = alarm{1, beyondLimits}
 )
 
@@ -74,12 +75,13 @@ var (
 // https://docs.flagger.app/usage/metrics
 const p99Limit = 500 * time.Millisecond
 
+// beyondLimits tells whether a minute's calls exceed the limits of Flagger's documentation.
 func beyondLimits(c calls) bool {
 	return c.requests > 0 && (c.errors > 0.01*c.requests || c.over > 0.01*c.requests)
 }
 
-// codeDeploy begins with 10 % and moves an alias, which takes effect at once, while no alarm
-// rings. When all is moved the deployment has succeeded, and alarms stop nothing any more.
+// codeDeploy begins with 10 % and raises the share of an alias, which takes effect at once, while
+// no alarm rings. At 100 % the deployment has succeeded, and no alarm rolls it back any more.
 // https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
 type codeDeploy struct {
 	title string
@@ -106,10 +108,11 @@ func (p *codeDeploy) act(w *world) state {
 	return going
 }
 
-// flagger checks the last minute each minute, and adds 2 points where it is fit, up to 50 %, then
-// promotes; at 10 failed checks it rolls back: interval 1m, threshold 10, maxWeight 50, stepWeight
-// 2. Of the three examples in its documentation this one harms the fewest. Prometheus scrapes
-// within seconds: none of CloudWatch's delay. https://docs.flagger.app/usage/deployment-strategies
+// flagger checks the last minute each minute. It adds 2 points after a good one, up to 50 %, and
+// then promotes; at 10 failed checks it rolls back: interval 1m, threshold 10, maxWeight 50,
+// stepWeight 2. Of the three examples in its documentation, this one harms the fewest calls.
+// Prometheus scrapes within seconds, so there is none of CloudWatch's delay.
+// https://docs.flagger.app/usage/deployment-strategies
 type flagger struct{ failed int }
 
 func (p *flagger) name() string { return "Flagger" }
@@ -133,8 +136,8 @@ func (p *flagger) act(w *world) state {
 	return going
 }
 
-// argo adds 20 points every 10 minutes, and from 40 % on measures the success rate of the last 5
-// minutes every 5: the third below 0.95 aborts.
+// argo adds 20 points every 10 minutes. From 40 % on, it measures the success rate of the last 5
+// minutes every 5 minutes: the third one below 0.95 aborts.
 // https://argo-rollouts.readthedocs.io/en/stable/features/analysis/#background-analysis
 type argo struct{ failed int }
 

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// tooMany is the share of good releases from which on a policy that rolls them back is none to be
-// compared with: what never releases anything harms nobody.
+// tooMany is the share of good releases that a policy may roll back to be compared with: a policy
+// that never releases anything harms nobody.
 const tooMany = 0.05
 
-// best is the peer that harms the fewest on the average, of those that release most good releases
-// at that rate.
+// best is the peer with the lowest mean harm, of those that roll back at most tooMany good
+// releases at that rate.
 func best(all []measured, f fault, rate float64) (peer measured, found bool) {
 	for _, m := range all {
 		if m.fault.name != f.name || m.rate != rate || m.policy == "Lockstep" ||
@@ -40,12 +40,12 @@ func find(all []measured, policy, fault string, rate float64) measured {
 	return measured{}
 }
 
-// headline is the comparison with the best peer.
+// headline writes the comparison with the best peer, and the table of good releases.
 func headline(w io.Writer, all []measured) {
 	for _, rate := range rates {
 		fmt.Fprintf(w, "\n**%g requests a second**\n\n", rate)
-		fmt.Fprintln(w, "| failure | Lockstep harms | bound | best peer harms | Lockstep/peer | the "+
-			"peer |")
+		fmt.Fprintln(w,
+			"| failure | Lockstep harms | bound | best peer harms | Lockstep/peer | the peer |")
 		fmt.Fprintln(w, "| --- | --: | --: | --: | --: | --- |")
 
 		for _, f := range faults {
@@ -82,6 +82,7 @@ func headline(w io.Writer, all []measured) {
 	}
 }
 
+// each is the value at each rate, for one cell of a table.
 func each(f func(rate float64) string) string {
 	var list []string
 	for _, r := range rates {
@@ -91,7 +92,7 @@ func each(f func(rate float64) string) string {
 	return strings.Join(list, ", ")
 }
 
-// details is everything, one line for each policy.
+// details writes the table of everything, a line for each failure, rate and policy.
 func details(w io.Writer, all []measured) {
 	fmt.Fprintln(w, "| requests/s | failure | policy | harmed: mean | median | 95 % | safe after | "+
 		"missed | rolled back before anything was wrong |")
@@ -108,9 +109,8 @@ func details(w io.Writer, all []measured) {
 		}
 
 		fmt.Fprintf(w, "| %g | %s | %s | %s | %s | %s | %s | %s | %s |\n", m.rate, m.fault.name, m.policy,
-			number(m.mean()),
-			number(quantile(m.harmed, 0.5)), number(quantile(m.harmed,
-				0.95)), safe, percent(m.missed()), percent(m.falsely()))
+			number(m.mean()), number(quantile(m.harmed, 0.5)), number(quantile(m.harmed, 0.95)),
+			safe, percent(m.missed()), percent(m.falsely()))
 	}
 }
 
@@ -124,7 +124,8 @@ func minutes(d time.Duration) string {
 
 func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + " %" }
 
-// number has as many digits as one reads.
+// number writes a number with one digit after the point or, from 100 on, with three significant
+// digits.
 func number(x float64) string {
 	if x < 100 {
 		return strconv.FormatFloat(x, 'f', 1, 64)

@@ -9,16 +9,16 @@ import (
 
 const (
 	tick    = 10 * time.Second
-	horizon = 3 * time.Hour // by then somebody has noticed what no policy did
-	// A minute is counted when it is over, and its counts can be read up to two minutes later: an
-	// alarm lags one to three.
+	horizon = 3 * time.Hour // by then, somebody has noticed a fault that no policy did
+	// latest is the time after its end until which a minute's counts can be read. So an alarm lags by
+	// one to three minutes.
 	latest = 2 * time.Minute
 )
 
-// calls are what a minute of an environment counts.
+// calls are the counts of an environment in a minute.
 type calls struct {
 	requests, errors, slow float64
-	over                   float64 // those that took more than 500 ms
+	over                   float64 // how many took longer than p99Limit
 }
 
 func (c *calls) add(d calls) {
@@ -28,14 +28,14 @@ func (c *calls) add(d calls) {
 	c.over += d.over
 }
 
-// minute is what was counted in one minute, and when that can be read.
+// minute has the counts of one minute, and when they can be read.
 type minute struct {
 	began, published time.Duration
 	active, fallback calls
-	from, to         float64 // active's share when it began and when it ended
+	from, to         float64 // active's share at its begin and at its end
 }
 
-// world is the traffic of one release, as a policy meets it.
+// world is the traffic of one release, as a policy sees it.
 type world struct {
 	rate   float64 // calls per second
 	fault  fault
@@ -44,18 +44,18 @@ type world struct {
 	now     time.Duration // since the release began
 	minutes []minute
 	harmed  float64
-	begun   bool          // the fault shows
-	since   time.Duration // since when
+	begun   bool          // whether the fault shows
+	since   time.Duration // since when it does
 
-	before, after float64 // the shares between which traffic moves
-	moved, takes  time.Duration
+	before, after float64       // active's share before and after the latest move
+	moved, takes  time.Duration // when that began, and how long it takes
 }
 
 func newWorld(rate float64, f fault, seed uint64) *world {
 	return &world{rate: rate, fault: f, random: rand.New(rand.NewPCG(seed, uint64(rate)))}
 }
 
-// share is how much of the traffic active has.
+// share is active's share of the traffic, 0 to 1.
 func (w *world) share() float64 {
 	if passed := w.now - w.moved; passed < w.takes {
 		return w.before + (w.after-w.before)*float64(passed)/float64(w.takes)
@@ -64,17 +64,17 @@ func (w *world) share() float64 {
 	return w.after
 }
 
-// move gives active a share, bit by bit within some time.
+// move changes active's share, at a constant pace over some time.
 func (w *world) move(share float64, takes time.Duration) {
 	w.before, w.after, w.moved, w.takes = w.share(), share, w.now, takes
 }
 
-// upTo is a time up to so long, at random.
+// upTo is a random time from 0 to most.
 func (w *world) upTo(most time.Duration) time.Duration {
 	return time.Duration(w.random.Float64() * float64(most))
 }
 
-// published are the minutes that can be read by now.
+// published are the minutes whose counts can be read by now.
 func (w *world) published() []minute {
 	list := make([]minute, 0, len(w.minutes))
 	for _, m := range w.minutes {
@@ -86,11 +86,11 @@ func (w *world) published() []minute {
 	return list
 }
 
-// pass lets a tick go by.
+// pass simulates a tick.
 func (w *world) pass() {
 	if w.now%time.Minute == 0 {
-		w.minutes = append(w.minutes, minute{began: w.now, published: w.now + time.Minute +
-			w.upTo(latest), from: w.share()})
+		published := w.now + time.Minute + w.upTo(latest)
+		w.minutes = append(w.minutes, minute{began: w.now, published: published, from: w.share()})
 	}
 
 	m, share, all := &w.minutes[len(w.minutes)-1], w.share(), w.rate*tick.Seconds()
@@ -111,8 +111,8 @@ func (w *world) pass() {
 	m.to = w.share()
 }
 
-// serve draws the calls of an environment: arrivals at random, so that each kind of call is a
-// Poisson process of its own.
+// serve draws the calls of an environment. They arrive at random, so each kind of call is a Poisson
+// process of its own. harmed is how many fail or are slow because of the release.
 func (w *world) serve(requests, failing, times float64) (c calls, harmed float64) {
 	usual := baseline
 	if w.fault.outage != nil {
@@ -125,8 +125,9 @@ func (w *world) serve(requests, failing, times float64) (c calls, harmed float64
 	slowAnyway, slower := w.poisson(answered*slow), w.poisson(answered*(beyond(slowLimit, times)-slow))
 	over := w.poisson(answered * beyond(p99Limit, times))
 
-	return calls{failed + bad + fast + slowAnyway + slower, failed + bad, slowAnyway + slower,
-		over}, bad + slower
+	c = calls{failed + bad + fast + slowAnyway + slower, failed + bad, slowAnyway + slower, over}
+
+	return c, bad + slower
 }
 
 func (w *world) poisson(mean float64) float64 {
@@ -137,8 +138,8 @@ func (w *world) poisson(mean float64) float64 {
 	return distuv.Poisson{Lambda: mean, Src: w.random}.Rand()
 }
 
-// unwatched adds what is harmed until somebody notices, once no policy watches: the mean, since
-// nothing depends on it.
+// unwatched adds the harm until somebody notices, once the policy has ended. It adds the mean:
+// nothing depends on the draw any more.
 func (w *world) unwatched() {
 	for ; w.now < horizon; w.now += time.Minute {
 		failing, slower := w.fault.harm(w.now, w.share())

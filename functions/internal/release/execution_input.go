@@ -1,34 +1,40 @@
-// Package release has the rules of a release that need nothing but their arguments: what asks for
-// one, what its bundle may hold, how its site is written, how its ramp grows, and what the metrics
-// say of it: Judge weighs the evidence as a whole, Comparison is the sequential test behind it, to
-// be fed period by period.
 package release
 
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"lockstep/statemachine"
 )
 
-// Trigger is what an execution was started for.
+// Trigger is the input of an execution: which release it is for, and how it was started.
 type Trigger struct {
-	// Release is the id; empty asks for the newest.
+	// Release is the release's id; "" asks for the newest.
 	Release string
-	// Sequence is the one that the event names; zero where it names none.
+	// Sequence is the sequence number in a merge event; 0 if there is none.
 	Sequence int64
-	// Deliberate is true where a person started it: what ended may then be tried again.
+	// Deliberate says that a person started the execution. A release that has ended may then be
+	// tried again.
 	Deliberate bool
-	// Hotfix is why the release skips its ramp; "" for one that does not.
+	// Hotfix is the reason why the release skips its ramp; "" for a release that does not.
 	Hotfix string
-	// Recover is the dead execution whose release is to be finished.
+	// Recover is the ARN of the dead execution whose release this one finishes; "" for none.
 	Recover string
 }
 
-// ParseTrigger reads the input of an execution: a merge event, the S3 event of a new manifest, or
-// what was typed into the console.
+// ParseTrigger reads the input of an execution of the application app. The input is one of
+//
+//   - a merge event: {"source": "lockstep.ci", "detail-type": "Release Merged", "detail": {...}},
+//     whose detail is a statemachine.Merge
+//   - the S3 event "Object Created" of a manifest, releases/<id>/release.json
+//   - what a person typed: {"release": "v56", "hotfix": true, "reason": "..."}, or {} for the
+//     newest release
+//   - what Recover starts: {"release": "v56", "recover": "<ARN>"}
+//
+// Its errors are InvalidRelease and name the field, what was found and what is expected.
 func ParseTrigger(event json.RawMessage, app string) (Trigger, error) {
 	var envelope *struct { // a pointer, since null is no object
 		DetailType *string         `json:"detail-type"`
@@ -50,20 +56,16 @@ func ParseTrigger(event json.RawMessage, app string) (Trigger, error) {
 		trigger, err = typed(event)
 	case *envelope.DetailType == statemachine.DetailMerge && envelope.Source == statemachine.SourceCI:
 		trigger, err = merged(envelope.Detail, app)
-	case *envelope.DetailType == "Object Created" && envelope.Source == "aws.s3":
+	case *envelope.DetailType == objectCreated && envelope.Source == sourceS3:
 		trigger, err = uploaded(envelope.Detail)
 	default:
-		err = fmt.Errorf("detail-type: found %q from %q, expected %q from %q or \"Object Created\" from "+
-			"\"aws.s3\"",
-			*envelope.DetailType, envelope.Source, statemachine.DetailMerge, statemachine.SourceCI)
+		err = fmt.Errorf("detail-type: found %q from %q, expected %q from %q or %q from %q",
+			*envelope.DetailType, envelope.Source, statemachine.DetailMerge, statemachine.SourceCI,
+			objectCreated, sourceS3)
 	}
 
-	// which holds the lock as if it were one
-	repair := trigger.Recover != "" && trigger.Release == statemachine.RepairRelease
-	if err == nil && trigger.Release != "" && !statemachine.ValidReleaseID(trigger.Release) &&
-		!repair {
-		err = fmt.Errorf("release: found %q, expected 1 to 40 letters, digits, '.', '_' or '-', and not "+
-			"%q", trigger.Release, statemachine.RepairRelease)
+	if err == nil {
+		err = trigger.check()
 	}
 
 	if err != nil {
@@ -73,6 +75,22 @@ func ParseTrigger(event json.RawMessage, app string) (Trigger, error) {
 	return trigger, nil
 }
 
+// The detail type and the source of S3's event for a new object.
+const objectCreated, sourceS3 = "Object Created", "aws.s3"
+
+// check refuses an id that no release can have. Repair holds the lock under an id of its own, so
+// that one is valid where a dead execution is recovered.
+func (t Trigger) check() error {
+	repair := t.Recover != "" && t.Release == statemachine.RepairRelease
+	if t.Release == "" || statemachine.ValidReleaseID(t.Release) || repair {
+		return nil
+	}
+
+	return fmt.Errorf("release: found %q, expected 1 to 40 letters, digits, '.', '_' or '-', "+
+		"and not %q", t.Release, statemachine.RepairRelease)
+}
+
+// typed reads an input that is no event.
 func typed(event json.RawMessage) (Trigger, error) {
 	var input struct {
 		Release *string `json:"release"`
@@ -84,7 +102,7 @@ func typed(event json.RawMessage) (Trigger, error) {
 		return Trigger{}, fmt.Errorf("%w; expected {\"release\":\"v56\"}, or {} for the newest", err)
 	}
 
-	// a script whose variable is empty does not ask for the newest
+	// A script with an empty variable does not ask for the newest release.
 	if input.Release != nil && *input.Release == "" {
 		return Trigger{}, fmt.Errorf("release: found \"\", expected an id, or {} for the newest")
 	}
@@ -95,13 +113,13 @@ func typed(event json.RawMessage) (Trigger, error) {
 		Deliberate: true, Hotfix: reason}, err
 }
 
-// hotfix is the reason of a hotfix, which must have one.
+// hotfix is the reason of a hotfix, or "" if none is asked for. A hotfix without a reason is an
+// error, and so is a reason without a hotfix.
 func hotfix(asked bool, reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
 	switch {
 	case asked && reason == "":
-		return "", fmt.Errorf("reason: found none, expected why it cannot wait: a hotfix skips the " +
-			"ramp, and the record says why")
+		return "", errors.New("reason: found none, expected the reason why the release skips its ramp")
 	case !asked && reason != "":
 		return "", fmt.Errorf("reason: found %q without \"hotfix\": true, expected both or none", reason)
 	}
@@ -109,6 +127,7 @@ func hotfix(asked bool, reason string) (string, error) {
 	return reason, nil
 }
 
+// merged reads the detail of a merge event.
 func merged(detail json.RawMessage, app string) (Trigger, error) {
 	var merge statemachine.Merge
 	if err := statemachine.DecodeStrict(detail, &merge); err != nil {
@@ -131,6 +150,7 @@ func merged(detail json.RawMessage, app string) (Trigger, error) {
 	return Trigger{Release: merge.Release, Sequence: merge.Sequence, Hotfix: reason}, nil
 }
 
+// uploaded reads the detail of the S3 event of a manifest.
 func uploaded(detail json.RawMessage) (Trigger, error) {
 	var created struct {
 		Object struct {

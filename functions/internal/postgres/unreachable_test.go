@@ -35,8 +35,7 @@ func TestOpen_Unreachable(t *testing.T) {
 	}
 }
 
-// A server that restarts ends the sessions that it has: what was begun is done when it is asked
-// again.
+// A server that restarts ends its sessions. The next call completes what was begun.
 func TestExpand_SessionEnded_IsUnreachable(t *testing.T) {
 	d, address := shop(t, 1)
 	other := open(t, address, Options{})

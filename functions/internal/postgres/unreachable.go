@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// reached makes ErrUnreachable of an error that says so: what was asked for may have happened or
-// not.
-func reached(err error) error {
+// unreachable wraps an error that says that the database is unreachable in ErrUnreachable. The
+// statement may have taken effect or not.
+func unreachable(err error) error {
 	if !broken(err) {
 		return err
 	}
@@ -21,15 +21,17 @@ func reached(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
+// broken tells whether the error is one of the connection, or of a server that stops or starts.
 func broken(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) { // it answers: no, or that it ends, or is not up yet
+	if errors.As(err, &pg) {
 		switch pg.Code {
-		case "57P01", "57P02", "57P03", "53300": // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
+		// admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
+		case "57P01", "57P02", "57P03", "53300":
 			return true
 		}
 
