@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	interval = time.Second
-	patience = 2 * time.Minute // how long a merge may go unnoticed; EventBridge takes seconds
+	pollInterval  = time.Second
+	pickUpTimeout = 2 * time.Minute // for Begin to pick a merge up; EventBridge takes seconds
 )
 
-// follow tells the release's story until it ends, and returns how it ended.
+// follow prints the release's events until it ends, and returns how it ended.
 func (s *session) follow(release string) error {
-	asked, noticed, told, queued := time.Now(), false, 0, false
+	start, pickedUp, printed, queued := time.Now(), false, 0, false
 
 	for {
 		record, err := s.record(release)
@@ -24,36 +24,36 @@ func (s *session) follow(release string) error {
 			return err
 		}
 
-		for _, e := range record.Events[min(told, len(record.Events)):] {
-			s.say("%s", line(e))
+		for _, e := range record.Events[min(printed, len(record.Events)):] {
+			s.say("%s", eventLine(e))
 		}
 
-		told = len(record.Events)
+		printed = len(record.Events)
 		if record.Outcome != "" {
 			return outcome(record)
 		}
 
-		var lock statemachine.Lock
-		if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil {
+		lock, err := s.lock()
+		if err != nil {
 			return err
 		}
 
 		waits := slices.ContainsFunc(
-			lock.Queue, func(p statemachine.QueueEntry) bool { return p.Release == release })
+			lock.Queue, func(e statemachine.QueueEntry) bool { return e.Release == release })
 		if waits && !queued && lock.Holder != nil {
 			s.say("%s waits until %s has ended", release, lock.Holder.Release)
 		}
 
 		queued = waits
 
-		noticed = noticed || waits || record.Release != "" || lock.Holder != nil &&
+		pickedUp = pickedUp || waits || record.Release != "" || lock.Holder != nil &&
 			lock.Holder.Release == release
-		if !noticed && time.Since(asked) > patience {
-			return errors.New("nobody took the merge up within " + patience.String() +
-				"; is the rule on bus " + s.settings.Bus + " in place and enabled?")
+		if !pickedUp && time.Since(start) > pickUpTimeout {
+			return fmt.Errorf("no execution picked up the merge of %s within %s; check that the rule "+
+				"on bus %s exists and is enabled", release, pickUpTimeout, s.settings.Bus)
 		}
 
-		if err := s.pause(interval); err != nil {
+		if err := s.sleep(pollInterval); err != nil {
 			return err
 		}
 	}
@@ -65,16 +65,22 @@ func outcome(r statemachine.Record) error {
 		return nil
 	}
 
-	return &ended{r.Release, r.Outcome, cmp.Or(r.Cause.String(), "no cause was recorded")}
+	return &endedError{r.Release, r.Outcome, cmp.Or(r.Cause.String(), "no cause is recorded")}
 }
 
-// record reads what happened to a release so far; nothing has happened to one that is unknown.
+// record reads the ledger's record of a release; it is empty for one that has none.
 func (s *session) record(release string) (r statemachine.Record, err error) {
 	_, err = s.readJSON(statemachine.RecordKey(release), &r)
 	return r, err
 }
 
-func (s *session) pause(d time.Duration) error {
+// lock reads the ledger's lock: the lease and the queue. Both are empty before the first release.
+func (s *session) lock() (lock statemachine.Lock, err error) {
+	_, err = s.readJSON(statemachine.LockKey, &lock)
+	return lock, err
+}
+
+func (s *session) sleep(d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 

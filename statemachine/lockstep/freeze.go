@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,23 +10,23 @@ import (
 	"lockstep/statemachine"
 )
 
-// freezeCommand is lockstep freeze: it writes the parameter that anyone may write in the console.
+// freezeCommand is lockstep freeze: it writes a parameter that can be written in the console too.
 type freezeCommand struct {
-	Reason string `help:"Why: whoever is held by it reads this." short:"m" required:""`
+	Reason string `help:"Why; status shows it." short:"m" required:"" placeholder:"TEXT"`
 }
 
 func (c *freezeCommand) Run(s *session) error {
 	reason := statemachine.FreezeReason(c.Reason)
 	if reason == "" {
-		return invalid("freeze --reason: found %q, expected why", c.Reason)
+		return invalid("freeze --reason: found %q, expected a reason", c.Reason)
 	}
 
 	if err := s.setFreeze(reason); err != nil {
 		return err
 	}
 
-	s.say("frozen: %s; no release grows or begins until lockstep unfreeze, but any can be rolled back",
-		reason)
+	s.say("frozen: %s; ramps are held and no release begins until lockstep unfreeze; a rollback is "+
+		"possible at any time", reason)
 
 	return nil
 }
@@ -40,7 +39,7 @@ func (c *unfreezeCommand) Run(s *session) error {
 		return err
 	}
 
-	s.say("unfrozen; what waited goes on")
+	s.say("unfrozen; releases that were held go on")
 
 	return nil
 }
@@ -54,26 +53,23 @@ func (s *session) setFreeze(value string) error {
 	if _, err := ssm.NewFromConfig(s.config).PutParameter(s.ctx, &ssm.PutParameterInput{
 		Name: &name, Value: &value, Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
 	}); err != nil {
-		return fmt.Errorf("write parameter %s: %w", name, err)
+		return failed(err, "write parameter %s", name)
 	}
 
 	return nil
 }
 
-// frozen is why nothing grows or begins, "" where it may.
-func (s *session) frozen() (string, error) {
+// freezeReason is why ramps and new releases are held, "" without a freeze.
+func (s *session) freezeReason() (string, error) {
 	name := statemachine.FreezeParameter(s.settings.App)
 
 	out, err := ssm.NewFromConfig(s.config).GetParameters(s.ctx,
 		&ssm.GetParametersInput{Names: []string{name}})
 	if err != nil || len(out.Parameters) == 0 {
-		if err != nil {
-			err = fmt.Errorf("read parameter %s: %w", name, err)
-		}
-
-		return "", err
+		return "", failed(err, "read parameter %s", name)
 	}
 
-	return strings.Join(
-		strings.Fields(statemachine.FreezeReason(aws.ToString(out.Parameters[0].Value))), " "), nil
+	reason := statemachine.FreezeReason(aws.ToString(out.Parameters[0].Value))
+
+	return strings.Join(strings.Fields(reason), " "), nil
 }

@@ -201,7 +201,7 @@ func TestRelease_OfOneThatIsMerged(t *testing.T) {
 	for says, lock := range map[string]statemachine.Lock{
 		"v2 is merged;":            {Holder: &statemachine.Holder{Release: "v1"}},
 		"v2 is under way already;": {Holder: &statemachine.Holder{Release: "v2", Execution: "2"}},
-		"v2 waits in the queue already;": {Holder: &statemachine.Holder{Release: "v1"},
+		"v2 is in the queue already;": {Holder: &statemachine.Holder{Release: "v1"},
 			Queue: []statemachine.QueueEntry{{Release: "v2"}}},
 	} {
 		a := newAccount(t)
@@ -326,12 +326,12 @@ func TestRelease_Wait(t *testing.T) {
 				a.put(statemachine.LockKey, statemachine.Lock{
 					Holder: &statemachine.Holder{Release: "v1"}, Queue: []statemachine.QueueEntry{{Release: "v2"}},
 				})
-				time.Sleep(2 * patience)
+				time.Sleep(2 * pickUpTimeout)
 
 				record := statemachine.Record{Release: "v2",
 					Events: []statemachine.Event{{State: statemachine.Begin, Text: "took the lock"}}}
 				a.put(statemachine.RecordKey("v2"), record)
-				time.Sleep(2 * patience)
+				time.Sleep(2 * pickUpTimeout)
 
 				record.Events = append(record.Events, statemachine.Event{State: statemachine.Finish,
 					Text: "the end"})
@@ -363,12 +363,12 @@ func TestRelease_Wait_NobodyTakesItUp(t *testing.T) {
 	})
 }
 
-func TestOperator(t *testing.T) {
+func TestSignal(t *testing.T) {
 	a := newAccount(t)
 	a.expect(exitRefused, "rollback")
 	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: statemachine.RepairRelease}})
 	if text := a.expect(exitRefused, "rollback"); !strings.Contains(text,
-		"no release is under way, but a repair") {
+		"no release is under way, only a repair") {
 		t.Errorf("rollback of a repair: got %s", text)
 	}
 
@@ -379,7 +379,8 @@ func TestOperator(t *testing.T) {
 		t.Fatalf("put %v", a.events)
 	}
 
-	if text := a.expect(exitRefused, "approve"); !strings.Contains(text, "v2 waits for no approval") ||
+	if text := a.expect(exitRefused, "approve"); !strings.Contains(text,
+		"v2 does not wait for an approval") ||
 		len(a.events) != 0 {
 		t.Errorf("approve, with nothing to approve: got %s and %v", text, a.events)
 	}
@@ -400,9 +401,8 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-// A word that comes too early or too late would be forgotten, and whoever said it would believe in
-// it.
-func TestOperator_OutOfTurn(t *testing.T) {
+// A signal that comes too early or too late would be dropped, and its sender would rely on it.
+func TestSignal_WithoutEffect(t *testing.T) {
 	a, now := newAccount(t), time.Now()
 	a.put(statemachine.LockKey, statemachine.Lock{Holder: &statemachine.Holder{Release: "v2"}})
 	for says, c := range map[string]struct {
@@ -412,9 +412,10 @@ func TestOperator_OutOfTurn(t *testing.T) {
 	}{
 		"v2 is not promoted yet": {statemachine.Record{}, []string{"contract"},
 			[]string{"pause", "resume", "advance", "promote", "rollback"}},
-		"everyone has v2": {statemachine.Record{Promoted: &now},
+		"v2 is promoted, so its ramp is over": {statemachine.Record{Promoted: &now},
 			[]string{"pause", "resume", "advance", "promote"}, []string{"contract", "rollback"}},
-		"no way back from v2": {statemachine.Record{Promoted: &now, Contracted: true},
+		"v2 is contracted and cannot be rolled back": {statemachine.Record{Promoted: &now,
+			Contracted: true},
 			[]string{"pause", "resume", "advance", "promote", "contract", "rollback"}, nil},
 	} {
 		c.record.Release = "v2"
@@ -436,10 +437,10 @@ func TestOperator_OutOfTurn(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	a := newAccount(t)
 	for want, args := range map[string][]string{
-		"which state bucket":                  {"--state-bucket=", "status"},
+		"no state bucket":                     {"--state-bucket=", "status"},
 		"settings.json: found no such object": {"--state-bucket=other", "status"},
 		`belongs to "shop"`:                   {"--app=blog", "status"},
-		`"v9", which nobody has heard of`:     {"status", "v9"},
+		`"v9", which the state bucket`:        {"status", "v9"},
 		"lockstep.json: found no such file":   {"release", t.TempDir()},
 		"unexpected argument":                 {"relaese", "x"},
 	} {

@@ -1,8 +1,8 @@
-// Lockstep is the operator's command: it uploads releases, shows the one under way, and speaks to
-// it. It asks AWS as every AWS tool does; AWS_ENDPOINT_URL points it at a run on one machine.
+// Lockstep is the operator's command: it uploads releases, shows the one under way, and sends it
+// signals. It finds AWS as every AWS tool does; AWS_ENDPOINT_URL points it at a local run.
 //
-// Exit codes: 0 done, or released; 1 rolled back; 2 bad input, or refused; 3 superseded; 4 AWS
-// could not be asked; 5 doctor or repair leaves something inconsistent; 130 interrupted.
+// Exit codes: 0 done, or released; 1 rolled back; 2 bad input, or refused; 3 superseded; 4 cannot
+// reach AWS; 5 doctor or repair leaves drift; 130 interrupted.
 package main
 
 import (
@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"lockstep/statemachine"
@@ -26,30 +25,9 @@ const (
 	exitRefused     = 2
 	exitSuperseded  = 3
 	exitUnreachable = 4
+	exitDrift       = 5
 	exitInterrupted = 130
 )
-
-// arguments is the command line.
-type arguments struct {
-	StateBucket string `help:"The bucket with the releases, the ledger and settings.json." env:"LOCKSTEP_STATE_BUCKET" aliases:"bucket" placeholder:"NAME"`
-	App         string `help:"The application; settings.json says it otherwise." placeholder:"NAME"`
-	Bus         string `help:"The event bus; settings.json says it otherwise." placeholder:"NAME"`
-
-	Release  releaseCommand  `cmd:"" help:"Upload the release in a folder and start it."`
-	Status   statusCommand   `cmd:"" help:"Show the release under way, or the last one."`
-	Preview  previewCommand  `cmd:"" help:"Print the link with which testers reach the release under way at any weight."`
-	Pause    operatorCommand `cmd:"" help:"Stop the ramp where it is."`
-	Resume   operatorCommand `cmd:"" help:"Let the ramp go on."`
-	Advance  operatorCommand `cmd:"" help:"End this bake and take the next step."`
-	Promote  operatorCommand `cmd:"" help:"Skip the rest of the ramp."`
-	Approve  operatorCommand `cmd:"" help:"Let the step begin that waits for an approval."`
-	Contract operatorCommand `cmd:"" help:"End the hold after the drain: no way back from there."`
-	Rollback operatorCommand `cmd:"" help:"Take everyone back to the fallback."`
-	Freeze   freezeCommand   `cmd:"" help:"Let no release grow or begin; rolling back stays possible."`
-	Unfreeze unfreezeCommand `cmd:"" help:"Lift the freeze."`
-	Doctor   doctorCommand   `cmd:"" help:"Say what is inconsistent, and what repair would do about it."`
-	Repair   repairCommand   `cmd:"" help:"Make everything what the ledger says, and clear what a failed rollback left."`
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -60,17 +38,26 @@ func main() {
 
 // run carries the command line out and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer,
-	configure func(context.Context) (aws.Config, error)) int {
+	configure func(context.Context) (aws.Config, error)) (code int) {
+	defer func() {
+		switch ended := recover().(type) {
+		case nil:
+		case exit:
+			code = int(ended)
+		default:
+			panic(ended)
+		}
+	}()
+
 	var a arguments
 
-	parser, err := kong.New(&a, kong.Name("lockstep"), kong.Writers(stdout, stderr),
-		kong.Description("Releases every layer of a web application in lockstep.\n\n"+
-			"Exit codes: 0 done or released, 1 rolled back, 2 bad input or refused, 3 superseded, 4 AWS "+
-			"could not be asked, 5 something is left inconsistent (doctor, repair)."))
+	parser, err := newParser(&a, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "lockstep:", err)
 		return exitRefused
 	}
+
+	completeLine(parser)
 
 	command, err := parser.Parse(args)
 	if err != nil {
@@ -79,11 +66,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	}
 
 	s := &session{ctx: ctx, arguments: &a, stdout: stdout, stderr: stderr, configure: configure}
-	err = command.Run(s, action(command.Command()))
+	err = command.Run(s, signalKind(command.Command()))
 
+	return report(ctx, err, stderr)
+}
+
+// report prints an error in one line and returns the exit code that it stands for.
+func report(ctx context.Context, err error, stderr io.Writer) int {
 	var (
-		end  *ended
-		left *inconsistent
+		end   *endedError
+		drift *driftError
 	)
 	switch {
 	case err == nil:
@@ -91,9 +83,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	case errors.As(err, &end):
 		fmt.Fprintln(stderr, "lockstep:", end)
 		return end.code()
-	case errors.As(err, &left):
-		fmt.Fprintln(stderr, "lockstep:", left)
-		return exitInconsistent
+	case errors.As(err, &drift):
+		fmt.Fprintln(stderr, "lockstep:", drift)
+		return exitDrift
 	case ctx.Err() != nil:
 		return exitInterrupted
 	}
@@ -108,24 +100,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	return exitUnreachable
 }
 
-// action is the request that an operator's command stands for: pause, resume, ...
-func action(command string) statemachine.SignalKind {
+// signalKind is what a command sends: pause, resume, ...
+func signalKind(command string) statemachine.SignalKind {
 	name, _, _ := strings.Cut(command, " ")
 	return statemachine.SignalKind(name)
 }
 
-// ended is a release that ended otherwise than released.
-type ended struct {
+// endedError is a release that ended otherwise than released.
+type endedError struct {
 	release string
 	outcome statemachine.Outcome
 	cause   string
 }
 
-func (e *ended) Error() string {
+func (e *endedError) Error() string {
 	return fmt.Sprintf("%s was %s: %s", e.release, e.outcome, e.cause)
 }
 
-func (e *ended) code() int {
+func (e *endedError) code() int {
 	switch e.outcome {
 	case statemachine.Superseded:
 		return exitSuperseded

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"lockstep/statemachine"
@@ -11,11 +10,12 @@ import (
 
 // previewCommand is lockstep preview.
 type previewCommand struct {
-	Path string `arg:"" optional:"" help:"The page that the links open." default:"/"`
+	Path string `arg:"" optional:"" help:"The page that the link opens." default:"/"`
 	JSON bool   `help:"Print JSON." name:"json"`
 }
 
-// preview is how a tester gets to the release under way before any viewer does, and away from it.
+// preview is what the command prints: On takes a tester to the release under way, whatever its
+// weight, and Off back. Weight is in basis points.
 type preview struct {
 	Release     string                   `json:"release"`
 	Environment statemachine.Environment `json:"environment"`
@@ -25,19 +25,19 @@ type preview struct {
 }
 
 // Run prints the links. The secret in them is the release's own: Deploy makes it and keeps it in
-// the ledger, and it opens nothing any more once the roles are swapped or rolled back.
+// the ledger. It ends with the promotion or the rollback.
 func (c *previewCommand) Run(s *session) error {
 	if !strings.HasPrefix(c.Path, "/") || strings.ContainsAny(c.Path, "?#") {
-		return invalid("path: found %q, expected one like /about, without a query: the router takes it "+
-			"off", c.Path)
+		return invalid("path: found %q, expected one like /about, without a query: the router drops "+
+			"the query", c.Path)
 	}
 
 	if err := s.connect(); err != nil {
 		return err
 	}
 
-	var lock statemachine.Lock
-	if _, err := s.readJSON(statemachine.LockKey, &lock); err != nil {
+	lock, err := s.lock()
+	if err != nil {
 		return err
 	}
 
@@ -51,9 +51,8 @@ func (c *previewCommand) Run(s *session) error {
 	}
 
 	if record.Preview == "" {
-		return invalid("preview: %s is in %s; there is something to see from Deploy until the roles are "+
-			"swapped or rolled back",
-			lock.Holder.Release, cmp.Or(record.State, statemachine.Begin))
+		return invalid("preview: %s is in %s; the preview is open from Deploy until the promotion or a "+
+			"rollback", lock.Holder.Release, cmp.Or(record.State, statemachine.Begin))
 	}
 
 	link := s.settings.SiteURL + c.Path + "?" + statemachine.PreviewQuery + "="
@@ -64,10 +63,10 @@ func (c *previewCommand) Run(s *session) error {
 		return json.NewEncoder(s.stdout).Encode(p)
 	}
 
-	_, err = fmt.Fprintf(s.stdout, "%s is in %s, which has %s of the viewers. Whoever opens the "+
-		"first link is among them until they open the\n"+
-		"second, or the release ends. An edge location may take %s to know it.\n\non   %s\noff  %s\n",
-		p.Release, p.Environment, percent(float64(p.Weight)/100), s.settings.EdgeConvergence, p.On, p.Off)
+	s.say("%s is in environment %s, which has %s of the viewers. The first link takes you there\n"+
+		"until you open the second, or the release ends. It may take %s to reach every edge location."+
+		"\n\non   %s\noff  %s", p.Release, p.Environment, percent(float64(p.Weight)/100),
+		s.settings.EdgeConvergence, p.On, p.Off)
 
-	return err
+	return nil
 }

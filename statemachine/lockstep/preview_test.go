@@ -23,7 +23,7 @@ func previewed(t *testing.T) *account {
 func TestPreview(t *testing.T) {
 	text := previewed(t).expect(0, "preview")
 	for _, want := range []string{
-		"v2 is in b, which has 0 % of the viewers", "on   https://shop.example/?lockstep-preview=LETMESEE\n", "off  https://shop.example/?lockstep-preview=off\n",
+		"v2 is in environment b, which has 0 % of the viewers", "on   https://shop.example/?lockstep-preview=LETMESEE\n", "off  https://shop.example/?lockstep-preview=off\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("want %q in\n%s", want, text)

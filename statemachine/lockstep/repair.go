@@ -9,32 +9,29 @@ import (
 	"lockstep/statemachine"
 )
 
-// exitInconsistent is that of doctor and repair where something is not, or could not be made, as
-// it should be.
-const exitInconsistent = 5
-
 // doctorCommand is lockstep doctor.
 type doctorCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-// Run says what is inconsistent, and what repair would do about it.
+// Run prints the drift, and what repair would do about it.
 func (c *doctorCommand) Run(s *session, _ statemachine.SignalKind) error {
 	return s.diagnose(statemachine.RepairInput{DryRun: true}, c.JSON)
 }
 
 // repairCommand is lockstep repair.
 type repairCommand struct {
-	DryRun bool `help:"Only say what would be done." name:"dry-run"`
+	DryRun bool `help:"Only print what would be done." name:"dry-run"`
 	JSON   bool `help:"Print JSON." name:"json"`
 }
 
-// Run makes it what the ledger says.
+// Run makes everything match the ledger.
 func (c *repairCommand) Run(s *session, _ statemachine.SignalKind) error {
 	return s.diagnose(statemachine.RepairInput{DryRun: c.DryRun}, c.JSON)
 }
 
-// diagnose asks the Lambda, which alone may look everywhere, and prints what it found.
+// diagnose calls the Lambda Repair, which has the permissions that this takes, and prints its
+// findings.
 func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 	if err := s.connect(); err != nil {
 		return err
@@ -50,7 +47,7 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 	out, err := lambda.NewFromConfig(s.config, func(o *lambda.Options) { o.RetryMaxAttempts = 1 }).
 		Invoke(s.ctx, &lambda.InvokeInput{FunctionName: &name, Payload: input})
 	if err != nil {
-		return fmt.Errorf("call %s: %w", name, err)
+		return failed(err, "call the Lambda %s", name)
 	}
 
 	var failure struct {
@@ -63,7 +60,7 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 
 	var d statemachine.Diagnosis
 	if err := json.Unmarshal(out.Payload, &d); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", name, err)
+		return fmt.Errorf("cannot parse the answer of the Lambda %s: %w", name, err)
 	}
 
 	left := 0
@@ -86,7 +83,7 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 	}
 
 	if left > 0 {
-		return &inconsistent{left}
+		return &driftError{left}
 	}
 
 	return nil
@@ -94,9 +91,9 @@ func (s *session) diagnose(in statemachine.RepairInput, asJSON bool) error {
 
 func (s *session) sayDiagnosis(d statemachine.Diagnosis) {
 	if d.UnderWay != "" {
-		s.say("%s is under way: what it changes can't be judged until it has ended.", d.UnderWay)
+		s.say("%s is under way; what it changes is not checked until it has ended.", d.UnderWay)
 	} else if len(d.Findings) == 0 {
-		s.say("All is as the ledger says.")
+		s.say("No drift: everything matches the ledger.")
 	}
 
 	for _, f := range d.Findings {
@@ -106,16 +103,16 @@ func (s *session) sayDiagnosis(d statemachine.Diagnosis) {
 		case f.Repaired:
 			s.say("  done: %s", f.Repair)
 		case f.Failed != "":
-			s.say("  tried: %s; in vain: %s", f.Repair, f.Failed)
+			s.say("  tried: %s; failed: %s", f.Repair, f.Failed)
 		default:
 			s.say("  repair would: %s", f.Repair)
 		}
 	}
 }
 
-// inconsistent is what is left to be mended.
-type inconsistent struct{ findings int }
+// driftError is the drift that is left.
+type driftError struct{ findings int }
 
-func (e *inconsistent) Error() string {
-	return fmt.Sprintf("%d not as it should be", e.findings)
+func (e *driftError) Error() string {
+	return fmt.Sprintf("drift is left, findings: %d", e.findings)
 }

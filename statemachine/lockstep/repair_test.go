@@ -25,7 +25,7 @@ func TestDoctorAndRepair(t *testing.T) {
 		says   string
 	}{
 		"all is well": {[]string{"doctor"}, statemachine.Diagnosis{}, true, 0,
-			"All is as the ledger says."},
+			"No drift: everything matches the ledger."},
 		"a release runs": {[]string{"doctor"}, statemachine.Diagnosis{UnderWay: "v2"}, true, 0,
 			"v2 is under way"},
 		"something is wrong": {[]string{"doctor"}, statemachine.Diagnosis{Findings: []statemachine.Finding{moved}}, true, 5, "- alias b of orders names version 1\n  repair would: make b carry v2 again"},
@@ -34,7 +34,7 @@ func TestDoctorAndRepair(t *testing.T) {
 		"it is mended": {[]string{"repair"}, statemachine.Diagnosis{Findings: []statemachine.Finding{mended}}, false, 0, "done: make b carry v2 again"},
 		"it would be mended": {[]string{"repair", "--dry-run"},
 			statemachine.Diagnosis{Findings: []statemachine.Finding{moved}}, true, 5, "repair would"},
-		"it can't be mended": {[]string{"repair"}, statemachine.Diagnosis{Findings: []statemachine.Finding{mended, failed}}, false, 5, "in vain: not allowed"},
+		"it can't be mended": {[]string{"repair"}, statemachine.Diagnosis{Findings: []statemachine.Finding{mended, failed}}, false, 5, "failed: not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAccount(t)

@@ -21,7 +21,7 @@ import (
 	"lockstep/statemachine"
 )
 
-// session is one command under way: who asked for what, and where the answers go.
+// session is one run of the command: its arguments, its output, and the account that it works on.
 type session struct {
 	ctx            context.Context
 	arguments      *arguments
@@ -32,12 +32,11 @@ type session struct {
 	settings statemachine.Settings
 }
 
-// connect finds the account, and the settings that the infrastructure left in the state bucket.
+// connect finds the account, and the settings that the stack wrote into the state bucket.
 func (s *session) connect() error {
 	if s.arguments.StateBucket == "" {
-		return invalid("which state bucket? Give --state-bucket, or set %s to the one that the stack "+
-			"names in its outputs",
-			statemachine.StateBucketVariable)
+		return invalid("no state bucket: pass --state-bucket, or set %s to the bucket that the "+
+			"outputs of the stack name", statemachine.StateBucketVariable)
 	}
 
 	var err error
@@ -51,9 +50,8 @@ func (s *session) connect() error {
 	}
 
 	if data == nil {
-		return invalid("s3://%s/%s: found no such object; is this the state bucket, and is the stack "+
-			"deployed?",
-			s.arguments.StateBucket, statemachine.SettingsKey)
+		return invalid("s3://%s/%s: found no such object; check that this is the state bucket, and that "+
+			"the stack is deployed", s.arguments.StateBucket, statemachine.SettingsKey)
 	}
 
 	if s.settings, err = statemachine.ParseSettings(data); err != nil {
@@ -72,7 +70,7 @@ func (s *session) connect() error {
 	return nil
 }
 
-// read returns an object of the state bucket; one that is missing has no ETag.
+// read returns an object of the state bucket; a missing one has no ETag.
 func (s *session) read(key string) (data []byte, etag string, err error) {
 	out, err := s.s3().GetObject(s.ctx, &s3.GetObjectInput{Bucket: &s.arguments.StateBucket,
 		Key: &key})
@@ -89,7 +87,7 @@ func (s *session) read(key string) (data []byte, etag string, err error) {
 	}
 
 	if err != nil {
-		return nil, "", fmt.Errorf("read s3://%s/%s: %w", s.arguments.StateBucket, key, err)
+		return nil, "", failed(err, "read s3://%s/%s", s.arguments.StateBucket, key)
 	}
 
 	return data, aws.ToString(out.ETag), nil
@@ -103,8 +101,8 @@ func (s *session) readJSON(key string, into any) (found bool, err error) {
 	}
 
 	if err := statemachine.Decode(data, into); err != nil {
-		return false, fmt.Errorf("read s3://%s/%s: not what Lockstep wrote: %w; lockstep doctor says "+
-			"what repair would do", s.arguments.StateBucket, key, err)
+		return false, fmt.Errorf("cannot parse s3://%s/%s: %w; run lockstep doctor",
+			s.arguments.StateBucket, key, err)
 	}
 
 	return true, nil
@@ -119,30 +117,26 @@ func (s *session) put(source, detailType string, detail any) error {
 
 	out, err := eventbridge.NewFromConfig(s.config).PutEvents(s.ctx,
 		&eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-			EventBusName: &s.settings.Bus, Source: &source, DetailType: &detailType, Detail: aws.String(string(data)),
+			EventBusName: &s.settings.Bus, Source: &source, DetailType: &detailType,
+			Detail: aws.String(string(data)),
 		}}})
 	if err == nil && out.FailedEntryCount > 0 {
 		err = &smithy.GenericAPIError{Code: aws.ToString(out.Entries[0].ErrorCode),
 			Message: aws.ToString(out.Entries[0].ErrorMessage)}
 	}
 
-	if err != nil {
-		return fmt.Errorf("put the event %q on bus %s: %w", detailType, s.settings.Bus, err)
-	}
-
-	return nil
+	return failed(err, "put the event %q on bus %s", detailType, s.settings.Bus)
 }
 
-// s3 names buckets in the path where an endpoint is given: a bucket in front of its host need not
-// resolve.
+// s3 puts the bucket into the path where an endpoint is given: as a subdomain of the endpoint's
+// host it need not resolve.
 func (s *session) s3() *s3.Client {
 	return s3.NewFromConfig(s.config, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
 
 func (s *session) say(format string, args ...any) { fmt.Fprintf(s.stdout, format+"\n", args...) }
 
-// configure reads the configuration as every AWS tool does. A run on this machine takes any
-// credentials.
+// configure reads the configuration as every AWS tool does. A local run takes any credentials.
 func configure(ctx context.Context) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -161,8 +155,10 @@ func configure(ctx context.Context) (aws.Config, error) {
 	}
 
 	if cfg.Region == "" {
-		return cfg, invalid("which Region? Set AWS_REGION, or AWS_PROFILE to a profile that has one")
+		return cfg, invalid("no AWS Region: set AWS_REGION, or AWS_PROFILE to a profile that has one")
 	}
+
+	cfg.Credentials = checkedCredentials{cfg.Credentials}
 
 	return cfg, nil
 }

@@ -43,7 +43,7 @@ func TestStatus_Plain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := ramping(t).expect(0, "status")
 		for _, want := range []string{
-			"shop  v2  Ramp", "[5 %]  100 %   active has 5 %, watched until", "(1m0s more)", "healthy at 1 %: 20 calls",
+			"shop  v2  Ramp", "[5 %]  100 %   active has 5 %, bakes until", "(1m0s left)", "healthy at 1 %: 20 calls",
 			"a        fallback  v1", "b        active    v2", "v3, since", "5 % of the viewers",
 		} {
 			if !strings.Contains(text, want) {
@@ -67,7 +67,7 @@ func TestStatus_JSON(t *testing.T) {
 
 	if st.Release != "v2" || !st.UnderWay || st.Weight != 500 || st.Ramp[0].Weight != 500 ||
 		st.Queue[0].Release != "v3" ||
-		st.Environments["b"] != (environmentView{"active", "v2", true}) {
+		st.Environments["b"] != (environmentStatus{"active", "v2", true}) {
 		t.Errorf("got %+v", st)
 	}
 
@@ -79,7 +79,7 @@ func TestStatus_JSON(t *testing.T) {
 func TestStatus_TheLastRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccount(t)
-		if text := a.expect(0, "status"); !strings.Contains(text, "nothing was released yet") {
+		if text := a.expect(0, "status"); !strings.Contains(text, "no release yet") {
 			t.Errorf("got %s", text)
 		}
 
@@ -131,14 +131,14 @@ func TestStatus_Watch_TellsEachLineOnce(t *testing.T) {
 }
 
 // A harm budget has no steps to show, but a share and a look to come.
-func TestRender_HarmBudget(t *testing.T) {
+func TestStatusRows_HarmBudget(t *testing.T) {
 	now := time.Now()
 	until := now.Add(time.Minute)
 
 	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 37,
 		BakeUntil: &until, Began: &now}
-	if text := strings.Join(render(st, now, false, 12), "\n"); !strings.Contains(text,
-		"ramp     active has 0.37 %, watched until") {
+	if text := strings.Join(statusRows(st, now, false), "\n"); !strings.Contains(text,
+		"ramp     active has 0.37 %, bakes until") {
 		t.Errorf("got\n%s", text)
 	}
 }
@@ -157,17 +157,17 @@ func TestStatus_VerdictOfAnEarlierAttempt(t *testing.T) {
 	}
 }
 
-func TestRender_Terminal(t *testing.T) {
+func TestStatusRows_Terminal(t *testing.T) {
 	now := time.Now()
 
 	st := status{App: "shop", Release: "v2", UnderWay: true, State: statemachine.Ramp, Weight: 500,
 		Ramp: []rampStep{{5, 500, 0}, {100, 10000, 0}}}
 	for range 100 {
-		st.Story = append(st.Story, statemachine.Event{At: now, State: statemachine.Ramp,
+		st.Events = append(st.Events, statemachine.Event{At: now, State: statemachine.Ramp,
 			Text: "two\nlines"})
 	}
 
-	rows := render(st, now, true, 12)
+	rows := statusRows(st, now, true)
 	if len(rows) > 22 {
 		t.Errorf("%d rows do not fit on a screen", len(rows))
 	}
@@ -179,19 +179,19 @@ func TestRender_Terminal(t *testing.T) {
 	}
 
 	if !strings.Contains(strings.Join(rows, "\n"), "\x1b[32;1m[5 %]\x1b[0m") {
-		t.Error("the step reached does not stand out")
+		t.Error("the step reached is not highlighted")
 	}
 }
 
 func TestStatus_OfWhatHoldsIt(t *testing.T) {
 	for by, want := range map[statemachine.HeldBy][]string{
 		statemachine.HeldByOperator: {"paused", "lockstep resume"},
-		statemachine.HeldByVerdict: {"without a verdict",
+		statemachine.HeldByVerdict: {"inconclusive",
 			"lockstep resume, advance, promote or rollback"},
 		statemachine.HeldByApproval: {"waits for an approval", "lockstep approve or rollback"},
-		statemachine.HeldByWindow:   {"outside of its windows", "lockstep advance or rollback"},
+		statemachine.HeldByWindow:   {"outside its windows", "lockstep advance or rollback"},
 		statemachine.HeldByFreeze:   {"frozen", "lockstep unfreeze or rollback"},
-		statemachine.HeldByDrain:    {"waits for the word to contract", "lockstep contract or rollback"},
+		statemachine.HeldByDrain:    {"held before contract", "lockstep contract or rollback"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := ramping(t)
@@ -211,7 +211,7 @@ func TestStatus_OfWhatHoldsIt(t *testing.T) {
 
 func TestStatus_OfWhatWaits(t *testing.T) {
 	a := ramping(t)
-	if text := a.expect(0, "status", "v3"); !strings.Contains(text, "v3  waits for its turn") {
+	if text := a.expect(0, "status", "v3"); !strings.Contains(text, "v3  queued") {
 		t.Errorf("got\n%s", text)
 	}
 
@@ -257,7 +257,7 @@ func TestFreeze_IsWhatStatusShowsUntilUnfreeze(t *testing.T) {
 	}
 
 	if text := a.expect(0, "status"); !strings.Contains(text,
-		"frozen   the sale: nothing grows or begins") {
+		"frozen   the sale; lockstep unfreeze") {
 		t.Errorf("frozen: got\n%s", text)
 	}
 
