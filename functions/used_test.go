@@ -75,7 +75,7 @@ func caller(ctx context.Context) string {
 // actions are the IAM actions whose names are not those of the operations.
 var actions = map[string]string{
 	"lambda:Invoke": "lambda:InvokeFunction", "s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket", "s3:ListObjects": "s3:ListBucket",
-	"s3:ListObjectVersions": "s3:ListBucketVersions",
+	"s3:ListObjectVersions":  "s3:ListBucketVersions",
 	"apigateway:UpdateStage": "apigateway:PATCH", "apigateway:GetStage": "apigateway:GET",
 }
 

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,7 +30,8 @@ func TestWorkflows_PinActionsByDigest(t *testing.T) {
 		}
 
 		for _, use := range found {
-			if !pinned.Match(use[1]) {
+			// A workflow of this repository is that of the same commit.
+			if !pinned.Match(use[1]) && !bytes.HasPrefix(use[1], []byte("./.github/workflows/")) {
 				t.Errorf("%s: found uses: %s, expected owner/name@<40 hex digits> # v1.2.3", file, use[1])
 			}
 		}

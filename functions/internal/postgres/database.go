@@ -26,50 +26,6 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-var (
-	// ErrOutOfTime says that the deadline passed after some work was done: call again to continue.
-	ErrOutOfTime = errors.New("out of time, call again to continue")
-	// ErrUnreachable says that the database does not answer, or closed the connection. It may be
-	// restarting or waking up: call again.
-	ErrUnreachable = errors.New("the database does not answer")
-	// ErrRowsLeft says that a declared backfill has rows left. A contract would lose their data.
-	ErrRowsLeft = errors.New("the backfill is not complete")
-	// ErrContracted says that a contract has begun. From then on, no expand can be undone.
-	ErrContracted = errors.New("the contract has begun: there is no way back")
-	// ErrFenced says that a writer with a higher fencing token has changed the schema.
-	ErrFenced = errors.New("the lease was lost")
-	// ErrChanged says that a file was changed after it ran.
-	ErrChanged = errors.New("the file was changed after it ran")
-)
-
-// Connection says which database.
-type Connection struct {
-	// URL is postgres://user:password@host:port/database?sslmode=...
-	URL string
-	// Authorities are the certificates, as PEM, that sslmode=verify-full trusts. Default: those of the
-	// system and of RDS.
-	Authorities string
-}
-
-// Options bound how long the application waits, and keep stale writers out.
-type Options struct {
-	// LockTimeout is how long a statement may wait for a lock, and how long the application's queries
-	// may wait for the statement. After that, it is canceled and retried. The default and the maximum
-	// is half of the server's deadlock_timeout: in a deadlock between the two, the statement then
-	// gives way before the server cancels the application's query.
-	LockTimeout time.Duration
-	// Patience is how long a call may spend, in all, on statements that were canceled or got no lock.
-	// Default: 2 min.
-	Patience time.Duration
-	// Fence is the fencing token, and Ledger the ledger that counts it. The database keeps the highest
-	// token of each ledger, and refuses a call with a lower one, which is a stale writer's. A call
-	// with 0 is never refused, and keeps nobody out.
-	Fence  int64
-	Ledger string
-
-	trace pgx.QueryTracer // of tests that kill
-}
-
 // Database is one application's database.
 type Database struct {
 	db      *sql.DB

@@ -15,9 +15,6 @@ import (
 	"lockstep/statemachine/migration"
 )
 
-// table is the name of the phase's version table.
-func table(p migration.Phase) string { return "lockstep_" + string(p) }
-
 func store(p migration.Phase) database.Store {
 	s, err := database.NewStore(database.DialectPostgres, table(p))
 	if err != nil {

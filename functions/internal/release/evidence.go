@@ -70,6 +70,9 @@ type Finding struct {
 // Regressed tells whether the finding shows a regression.
 func (f Finding) Regressed() bool { return f.Value >= f.Threshold }
 
+// suspicious is the part of a finding's threshold from which on the ramp does not continue.
+const suspicious = 0.1
+
 // suspicious tells whether the finding shows some evidence of a regression.
 func (f Finding) suspicious() bool { return f.Value >= suspicious*f.Threshold }
 

@@ -7,12 +7,8 @@ import (
 	"lockstep/statemachine"
 )
 
-const (
-	// suspicious is the part of a finding's threshold from which on the ramp does not continue.
-	suspicious = 0.1
-	// bearable is the share of failed calls that passes where there is nothing to compare it with.
-	bearable = 0.05
-)
+// bearable is the share of failed calls that passes where there is nothing to compare it with.
+const bearable = 0.05
 
 // Judgement is a verdict and its reasons.
 type Judgement struct {

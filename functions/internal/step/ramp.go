@@ -150,7 +150,7 @@ func (r *Ramp) bake(
 		return doc, err
 	}
 
-	cancelPrevious(ctx, r.Schedules, before.Wait, wait)
+	timer.CancelPrevious(ctx, r.Schedules, before.Wait, wait)
 
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err
@@ -169,11 +169,4 @@ func (r *Ramp) bake(
 	}
 
 	return next.doc, timer.Start(ctx, r.Ledger, r.Schedules, doc.Release)
-}
-
-// cancelPrevious cancels the timer of the bake before, once another one is in its place.
-func cancelPrevious(ctx context.Context, schedules timer.Schedules, before, now *sm.Wait) {
-	if before != nil && before.Schedule != now.Schedule {
-		timer.Cancel(ctx, schedules, before)
-	}
 }

@@ -33,7 +33,7 @@ func (h hold) wait(
 		return doc, err
 	}
 
-	cancelPrevious(ctx, h.schedules, before.Wait, wait)
+	timer.CancelPrevious(ctx, h.schedules, before.Wait, wait)
 
 	if err := ledger.Interruption(record); err != nil {
 		return doc, err

@@ -65,6 +65,13 @@ func Cancel(ctx context.Context, schedules Schedules, bake *sm.Wait) {
 	}
 }
 
+// CancelPrevious cancels the schedule of the bake before, once another bake is in its place.
+func CancelPrevious(ctx context.Context, schedules Schedules, before, now *sm.Wait) {
+	if before != nil && before.Schedule != now.Schedule {
+		Cancel(ctx, schedules, before)
+	}
+}
+
 // same tells whether two reads of a bake ask for the same schedule.
 func same(x, y sm.Wait) bool {
 	return x.TaskToken == y.TaskToken && x.Until.Equal(y.Until) &&

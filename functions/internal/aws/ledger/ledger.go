@@ -6,35 +6,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"lockstep/functions/internal/aws/awserr"
 	"lockstep/statemachine"
 )
 
-type api interface {
-	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
-	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
-	ListObjectsV2(context.Context, *s3.ListObjectsV2Input,
-		...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
-	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput,
-		...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
-}
-
 // Store is the ledger in one bucket.
-type Store struct {
-	client api
-	bucket string
-}
+type Store struct{ objects }
 
 // New opens the ledger in the bucket.
-func New(client *s3.Client, bucket string) *Store { return &Store{client, bucket} }
+func New(client *s3.Client, bucket string) *Store { return &Store{objects{client, bucket}} }
 
 // Get reads an object and the ETag that the next Put needs. A missing object has no ETag and leaves into
 // untouched. One that was deleted has no ETag either, and into is what it was: the bucket keeps
@@ -130,25 +115,4 @@ func (s *Store) read(ctx context.Context, key string) (data []byte, etag string,
 	data, _, err = s.Previous(ctx, key, func([]byte) bool { return true })
 
 	return data, "", err
-}
-
-func (s *Store) object(
-	ctx context.Context, in *s3.GetObjectInput,
-) (data []byte, etag string, err error) {
-	out, err := s.client.GetObject(ctx, in)
-	if err != nil {
-		return nil, "", err
-	}
-
-	defer out.Body.Close()
-
-	data, err = io.ReadAll(out.Body)
-
-	return data, aws.ToString(out.ETag), err
-}
-
-func missing(err error) bool {
-	var noKey *types.NoSuchKey
-
-	return errors.As(err, &noKey) || awserr.Is(err, "NoSuchKey", "NotFound")
 }

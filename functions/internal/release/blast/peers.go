@@ -71,10 +71,6 @@ var (
 	onePercent = alarm{1, beyondLimits}
 )
 
-// p99Limit and 1 % of failed calls are the limits of Flagger's documentation.
-// https://docs.flagger.app/usage/metrics
-const p99Limit = 500 * time.Millisecond
-
 // beyondLimits tells whether a minute's calls exceed the limits of Flagger's documentation.
 func beyondLimits(c calls) bool {
 	return c.requests > 0 && (c.errors > 0.01*c.requests || c.over > 0.01*c.requests)

@@ -7,6 +7,10 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
+// p99Limit and 1 % of failed calls are the limits of Flagger's documentation.
+// https://docs.flagger.app/usage/metrics
+const p99Limit = 500 * time.Millisecond
+
 const (
 	tick    = 10 * time.Second
 	horizon = 3 * time.Hour // by then, somebody has noticed a fault that no policy did

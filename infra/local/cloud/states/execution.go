@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -190,12 +189,9 @@ func (s *Service) call(ctx context.Context, function string,
 // serviceError names an error of Lambda itself, not of the function, as Step Functions does.
 func serviceError(err error) error {
 	var refusal *wire.Error
-	switch {
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return &asl.TaskError{Name: "Lambda." + refusal.Code, Cause: fmt.Sprintf(
 			"%s (Service: AWSLambda; Status Code: %d; Error Code: %s)", refusal.Message, refusal.Status, refusal.Code)}
-	case strings.Contains(err.Error(), "TooManyRequests"):
-		return &asl.TaskError{Name: "Lambda.TooManyRequestsException", Cause: err.Error()}
 	}
 
 	return &asl.TaskError{Name: "Lambda.ServiceException", Cause: err.Error()}

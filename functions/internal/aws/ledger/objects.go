@@ -2,18 +2,47 @@ package ledger
 
 import (
 	"context"
-	"errors"
+	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"lockstep/functions/internal/aws/awserr"
 )
 
+type api interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input,
+		...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	ListObjectVersions(context.Context, *s3.ListObjectVersionsInput,
+		...func(*s3.Options)) (*s3.ListObjectVersionsOutput, error)
+}
+
+// objects are those of the state bucket, with their versions.
+type objects struct {
+	client api
+	bucket string
+}
+
+func (s objects) object(
+	ctx context.Context, in *s3.GetObjectInput,
+) (data []byte, etag string, err error) {
+	out, err := s.client.GetObject(ctx, in)
+	if err != nil {
+		return nil, "", err
+	}
+
+	defer out.Body.Close()
+
+	data, err = io.ReadAll(out.Body)
+
+	return data, aws.ToString(out.ETag), err
+}
+
 // Previous reads the newest version of an object that is accepted; the current one is a version too.
 // Found is false where there is none: noncurrent versions live as long as the bucket's lifecycle says.
-func (s *Store) Previous(
+func (s objects) Previous(
 	ctx context.Context, key string, accept func(data []byte) bool,
 ) (data []byte, found bool, err error) {
 	// Versions of a key come newest first, and keys that begin like it after it.
@@ -47,13 +76,4 @@ func (s *Store) Previous(
 	}
 
 	return nil, false, nil
-}
-
-// deleted tells whether an object is missing because its current version is a delete marker.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html
-func deleted(err error) bool {
-	var response *awshttp.ResponseError
-
-	return errors.As(err, &response) &&
-		response.HTTPResponse().Header.Get("X-Amz-Delete-Marker") == "true"
 }
