@@ -104,6 +104,8 @@ func (s *session) sayDiagnosis(d statemachine.Diagnosis) {
 			s.say("  done: %s", f.Repair)
 		case f.Failed != "":
 			s.say("  tried: %s; failed: %s", f.Repair, f.Failed)
+		case f.Repair == "":
+			s.say("  repair cannot do this")
 		default:
 			s.say("  repair would: %s", f.Repair)
 		}

@@ -31,6 +31,8 @@ func TestDoctorAndRepair(t *testing.T) {
 		"something is wrong": {[]string{"doctor"}, statemachine.Diagnosis{Findings: []statemachine.Finding{moved}}, true, 5, "- alias b of orders names version 1\n  repair would: make b carry v2 again"},
 		"as JSON": {[]string{"doctor", "--json"},
 			statemachine.Diagnosis{Findings: []statemachine.Finding{moved}}, true, 5, `"text": "alias b of orders names version 1"`},
+		"a person must": {[]string{"repair"}, statemachine.Diagnosis{
+			Findings: []statemachine.Finding{{Text: "lost"}}}, false, 5, "- lost\n  repair cannot do this"},
 		"it is mended": {[]string{"repair"}, statemachine.Diagnosis{Findings: []statemachine.Finding{mended}}, false, 0, "done: make b carry v2 again"},
 		"it would be mended": {[]string{"repair", "--dry-run"},
 			statemachine.Diagnosis{Findings: []statemachine.Finding{moved}}, true, 5, "repair would"},
