@@ -1,6 +1,7 @@
 package statemachine
 
-// RepairRelease is the name under which Repair has the lease, and that of its own record in the ledger.
+// RepairRelease is the name under which Repair has the lease, and that of its own record in the
+// ledger.
 const RepairRelease = "repair"
 
 // RepairInput is what lockstep doctor and lockstep repair hand to Repair.
@@ -16,8 +17,8 @@ type Diagnosis struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Finding is a difference between the ledger and what is there. Kind and Subject are what code reads; the
-// other texts are for people.
+// Finding is a difference between the ledger and what is there. Kind and Subject are what code
+// reads; the other texts are for people.
 type Finding struct {
 	Kind FindingKind `json:"kind"`
 	// Subject is the object, environment, release, schedule or execution that it is about.
@@ -33,7 +34,8 @@ type Finding struct {
 // FindingKind is what differs. Each is declared where doctor finds it.
 type FindingKind string
 
-// Outcome records what came of the repair. It is an error only where somebody else has the lease by now.
+// Outcome records what came of the repair. It is an error only where somebody else has the lease
+// by now.
 func (f *Finding) Outcome(err error) error {
 	if Name(err) == LockLost {
 		return err

@@ -40,8 +40,10 @@ const (
 // ErrorNames lists every declared name; a test holds it to the definition in both directions.
 func ErrorNames() []string {
 	return []string{
-		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, Unfinished, Unreachable, LockLost, SyncFailed,
-		ExpandFailed, DeployFailed, ProbeFailed, AlarmBreached, Regression, NoVerdict, OperatorRollback, ContractFailed, RollbackFailed,
+		InvalidRelease, IncompatibleMigration, StaleWrite, Throttled, Unfinished, Unreachable, LockLost,
+		SyncFailed,
+		ExpandFailed, DeployFailed, ProbeFailed, AlarmBreached, Regression, NoVerdict, OperatorRollback,
+		ContractFailed, RollbackFailed,
 	}
 }
 

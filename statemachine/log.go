@@ -2,8 +2,8 @@ package statemachine
 
 import "log/slog"
 
-// What a log line says of an input and of an answer: ids and what came of the call, and nothing that is
-// secret. Task tokens, preview secrets and the inputs of executions are left out.
+// What a log line says of an input and of an answer: ids and what came of the call, and nothing
+// that is secret. Task tokens, preview secrets and the inputs of executions are left out.
 
 // LogValue is which release, execution and attempt the call is about.
 func (d Document) LogValue() slog.Value {

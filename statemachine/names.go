@@ -123,7 +123,10 @@ func RetryCommand(execution, release string) string {
 		machine = strings.Join(part[:7], ":")
 	}
 
-	return fmt.Sprintf(`aws stepfunctions start-execution --state-machine-arn %s --input '{"release":%q}'`, machine, release)
+	input := fmt.Sprintf(`{"release":%q}`, release)
+
+	return fmt.Sprintf("aws stepfunctions start-execution --state-machine-arn %s --input '%s'",
+		machine, input)
 }
 
 // Control is the value of the control parameter.

@@ -1,9 +1,9 @@
-// Package doctor compares the ledger with what is there, and repairs the difference: the ledger's own
-// objects, the lock, the roles, the route, the environments, what events call, the schema, schedules and
-// executions.
+// Package doctor compares the ledger with what is there, and repairs the difference: the ledger's
+// own objects, the lock, the roles, the route, the environments, what events call, the schema,
+// schedules and executions.
 //
-// To add a finding, give it a file with its kind and a type with the method find, and a line in the table
-// of Repair.finders.
+// To add a finding, give it a file with its kind and a type with the method find, and a line in
+// the table of Repair.finders.
 package doctor
 
 import (
@@ -12,8 +12,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// rounds of finders: each rests on those before it, so where one finds something that must be repaired
-// alone, those after it are not asked. Those of the last need an idle lock.
+// rounds of finders: each rests on those before it, so where one finds something that must be
+// repaired alone, those after it are not asked. Those of the last need an idle lock.
 type rounds struct {
 	ledger, lock, idle []finder
 }

@@ -80,8 +80,8 @@ func (f environments) diff(
 	return all, nil
 }
 
-// restore writes what the ledger says, be it the fallback: the layers write into the active environment of
-// their document, so this one's says that it is.
+// restore writes what the ledger says, be it the fallback: the layers write into the active
+// environment of their document, so this one's says that it is.
 func (f environments) restore(
 	ctx context.Context, doc sm.Document, e sm.Environment, state sm.EnvironmentState,
 ) error {

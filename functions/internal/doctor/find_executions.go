@@ -12,11 +12,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// OrphanedExecution is one that runs and neither has the lease nor waits for it: nobody would ever wake it.
+// OrphanedExecution is one that runs and neither has the lease nor waits for it: nobody would ever
+// wake it.
 const OrphanedExecution sm.FindingKind = "orphanedExecution"
 
-// executions finds orphaned ones. What began, or ended its release, less than a sweep ago is on its way
-// in, or out.
+// executions finds orphaned ones. What began, or ended its release, less than a sweep ago is on
+// its way in, or out.
 type executions struct {
 	started machine.Started
 	chain   recovery.Chain

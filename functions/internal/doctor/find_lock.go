@@ -18,8 +18,8 @@ const (
 	LockHeldByDead sm.FindingKind = "lockHeldByDead"
 )
 
-// lostTokens is how much greater than any known one the fencing token of a recreated lock is: whoever died
-// before it had a record, and repairs, had some that nothing tells of.
+// lostTokens is how much greater than any known one the fencing token of a recreated lock is:
+// whoever died before it had a record, and repairs, had some that nothing tells of.
 const lostTokens = 1000
 
 // lockFinder finds a lock that nobody can take, or that a dead execution holds.
@@ -60,8 +60,8 @@ func (f lockFinder) find(ctx context.Context, v *view) ([]finding, error) {
 	}}}, nil
 }
 
-// behind recreates the lock. A release that has not ended, and that nobody took the lease from since, has
-// it again; else it is unheld.
+// behind recreates the lock. A release that has not ended, and that nobody took the lease from
+// since, has it again; else it is unheld.
 func (f lockFinder) behind(v *view) finding {
 	recreated, repair := sm.Lock{Fence: v.newest + lostTokens}, "recreate the lock, unheld, "+
 		"with a higher fencing token"

@@ -19,9 +19,9 @@ const (
 	ObjectMissing sm.FindingKind = "objectMissing" // with all its versions
 )
 
-// objects reads the ledger into the view, and finds what of it is deleted, damaged or missing. It repairs
-// by writing the previous version back, on the condition that the object is still the same: that is
-// safe whoever has the lease.
+// objects reads the ledger into the view, and finds what of it is deleted, damaged or missing. It
+// repairs by writing the previous version back, on the condition that the object is still the
+// same: that is safe whoever has the lease.
 type objects struct {
 	archive Archive
 	store   ledger.Store
@@ -122,8 +122,8 @@ func (o objects) named(ctx context.Context, v *view, add func(*finding, error) e
 	return nil
 }
 
-// environment reads the state of an environment. It must say that it is that environment's, and name a
-// release where one was released there.
+// environment reads the state of an environment. It must say that it is that environment's, and
+// name a release where one was released there.
 func (o objects) environment(
 	ctx context.Context, v *view, e sm.Environment,
 ) (*finding, error) {
@@ -195,8 +195,8 @@ func missing(key string) *finding {
 	}}
 }
 
-// read decodes an object. It is a finding where the object was deleted, or cannot be decoded or checked:
-// then the newest version that can takes its place.
+// read decodes an object. It is a finding where the object was deleted, or cannot be decoded or
+// checked: then the newest version that can takes its place.
 func (o objects) read(
 	ctx context.Context, key string, into any, check func() error,
 ) (*finding, error) {

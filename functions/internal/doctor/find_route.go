@@ -11,7 +11,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// RouteDrift is a route that does not send everyone to the fallback, though no release is under way.
+// RouteDrift is a route that does not send everyone to the fallback, though no release is under
+// way.
 const RouteDrift sm.FindingKind = "routeDrift"
 
 type route struct {
@@ -22,7 +23,8 @@ type route struct {
 func (f route) find(ctx context.Context, v *view) ([]finding, error) {
 	have, exists, err := f.routes.Get(ctx)
 	want := sm.Route{
-		Active: v.roles.Active, Fallback: v.roles.Fallback, Release: cmp.Or(v.last().Release, have.Release),
+		Active: v.roles.Active, Fallback: v.roles.Fallback, Release: cmp.Or(v.last().Release,
+			have.Release),
 	}
 	same := have.Active == want.Active && have.Fallback == want.Fallback && have.Weight == 0
 

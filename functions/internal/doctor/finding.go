@@ -10,8 +10,8 @@ import (
 type finding struct {
 	sm.Finding
 
-	// alone says that it is repaired without the lease, and that the rest is looked at another time: it is
-	// about the lease itself, or about what runs without it.
+	// alone says that it is repaired without the lease, and that the rest is looked at another time:
+	// it is about the lease itself, or about what runs without it.
 	alone bool
 	// hides says that the rest can be looked at as soon as it is repaired.
 	hides bool

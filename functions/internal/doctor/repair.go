@@ -13,13 +13,13 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Repair says where what is there differs from the ledger, and makes it what the ledger says. What a dead
-// execution left, also one that stopped with the lock held, it hands to another execution. It works
-// under the lease, as the release that it is called by, so that no release begins meanwhile; a release
-// under way is left alone.
+// Repair says where what is there differs from the ledger, and makes it what the ledger says. What
+// a dead execution left, also one that stopped with the lock held, it hands to another execution.
+// It works under the lease, as the release that it is called by, so that no release begins
+// meanwhile; a release under way is left alone.
 //
-// Run twice, the second finds nothing to do. Killed half way, Recover's sweep releases the lock, once its
-// Lambda cannot be alive any more.
+// Run twice, the second finds nothing to do. Killed half way, Recover's sweep releases the lock,
+// once its Lambda cannot be alive any more.
 type Repair struct {
 	environment.Layers
 
@@ -51,8 +51,8 @@ func (r *Repair) finders() rounds {
 	}
 }
 
-// Run diagnoses, and repairs unless it is a dry run. It returns StaleWrite where a release began meanwhile,
-// and LockLost where somebody took the lease.
+// Run diagnoses, and repairs unless it is a dry run. It returns StaleWrite where a release began
+// meanwhile, and LockLost where somebody took the lease.
 func (r *Repair) Run(ctx context.Context, in sm.RepairInput) (sm.Diagnosis, error) {
 	diagnosis, found, err := r.finders().diagnose(ctx, &view{})
 	if err != nil || in.DryRun || len(found) == 0 {
@@ -102,7 +102,8 @@ func repaired(findings []sm.Finding) []sm.Finding {
 
 // underLease takes the lease, repairs one finding after the other and records what came of each.
 func (r *Repair) underLease(ctx context.Context, findings []sm.Finding, found []finding) error {
-	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.RepairRelease, time.Now().UnixNano()))
+	execution := r.Recover.Executions.ARN(fmt.Sprintf("%s-%d", sm.RepairRelease,
+		time.Now().UnixNano()))
 
 	doc, err := r.takeLease(ctx, execution)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 // Archive reads the ledger's objects whatever is in them, and their versions. Each method returns
 // Throttled.
 type Archive interface {
-	// Raw reads an object. A missing one has no etag and no data, a deleted one no etag and the data of
-	// its previous version.
+	// Raw reads an object. A missing one has no etag and no data, a deleted one no etag and the data
+	// of its previous version.
 	Raw(ctx context.Context, key string) (data []byte, etag string, err error)
 	// Previous reads the newest version of an object that is accepted.
 	Previous(ctx context.Context, key string, accept func([]byte) bool,
@@ -22,7 +22,8 @@ type Archive interface {
 // view is what the ledger says.
 type view struct {
 	lock sm.Lock
-	// records are those of releases, by fencing token: the newest last, and first those that never began.
+	// records are those of releases, by fencing token: the newest last, and first those that never
+	// began.
 	records      []sm.Record
 	environments map[sm.Environment]sm.EnvironmentState
 	// newest is the greatest fencing token that any record or environment has.
@@ -49,8 +50,8 @@ func (v *view) last() (last sm.Record) {
 	return last
 }
 
-// rolesOf are the roles that the ledger says: those after the newest release. Before the first one they
-// are the route's.
+// rolesOf are the roles that the ledger says: those after the newest release. Before the first one
+// they are the route's.
 func rolesOf(last sm.Record, route sm.Route) sm.Control {
 	switch {
 	case last.Fence > 0 && last.Outcome == sm.Released:

@@ -10,12 +10,12 @@ import (
 	"lockstep/statemachine"
 )
 
-// levelVariable is the environment variable in which Lambda hands over the level of a function's JSON
-// logs.
-// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+// levelVariable is the environment variable in which Lambda hands over the level of a function's
+// JSON logs. https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 const levelVariable = "AWS_LAMBDA_LOG_LEVEL"
 
-// NewLogger writes JSON, a line each, from the level on that Lambda names; INFO where it names none.
+// NewLogger writes JSON, a line each, from the level on that Lambda names; INFO where it names
+// none.
 func NewLogger(out io.Writer) *slog.Logger {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(os.Getenv(levelVariable))) // TRACE and FATAL are not slog's
@@ -23,8 +23,8 @@ func NewLogger(out io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
 }
 
-// Logged is run with one line in the log for each call: what it was called with, what came of it, and
-// how long it took. An error that the machine tries again is a warning.
+// Logged is run with one line in the log for each call: what it was called with, what came of it,
+// and how long it took. An error that the machine tries again is a warning.
 func Logged[In, Out any](
 	logger *slog.Logger, task statemachine.Task, run func(context.Context, In) (Out, error),
 ) func(context.Context, In) (Out, error) {

@@ -10,9 +10,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Events is the layer of what event sources call: the alias live. Events have no viewer whom a ramp
-// could assign, so they follow the release that serves: the fallback's, which a promotion changes and a
-// rollback changes back.
+// Events is the layer of what event sources call: the alias live. Events have no viewer whom a
+// ramp could assign, so they follow the release that serves: the fallback's, which a promotion
+// changes and a rollback changes back.
 type Events struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
@@ -48,8 +48,8 @@ func (v Events) Sync(ctx context.Context, doc sm.Document, with sm.Environment) 
 	return nil
 }
 
-// Diff compares what events call with what the environment that serves has. A function that its state
-// does not name is compared with the environment's alias.
+// Diff compares what events call with what the environment that serves has. A function that its
+// state does not name is compared with the environment's alias.
 func (v Events) Diff(
 	ctx context.Context, e sm.Environment, state sm.EnvironmentState,
 ) ([]Difference, error) {

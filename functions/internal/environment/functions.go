@@ -57,8 +57,8 @@ func (f Functions) Sync(ctx context.Context, doc sm.Document) (moved int, err er
 	return int(count.Load()), err
 }
 
-// Deploy publishes a version of every function of the release and verifies them all before it moves the
-// first alias. It returns what the aliases name then.
+// Deploy publishes a version of every function of the release and verifies them all before it
+// moves the first alias. It returns what the aliases name then.
 func (f Functions) Deploy(
 	ctx context.Context, doc sm.Document, m sm.Manifest,
 ) (map[string]sm.FunctionState, error) {
@@ -89,7 +89,8 @@ func (f Functions) publish(
 	for i, name := range names {
 		group.Go(func() (err error) {
 			code := m.Functions[name]
-			versions[i], err = f.Versions.Publish(ctx, name, f.Settings.StateBucket, m.Key(code), code.SHA256)
+			versions[i], err = f.Versions.Publish(ctx, name, f.Settings.StateBucket, m.Key(code),
+				code.SHA256)
 
 			return err
 		})

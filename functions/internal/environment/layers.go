@@ -1,7 +1,7 @@
-// Package environment writes one of the two environments, layer by layer: the aliases of the functions,
-// the API stage, the site, and what event sources call. A layer is a type of its own: Sync and Deploy
-// write it, Diff says where it differs from what the ledger says of it. The steps call the layers in
-// the order that each of them needs.
+// Package environment writes one of the two environments, layer by layer: the aliases of the
+// functions, the API stage, the site, and what event sources call. A layer is a type of its own:
+// Sync and Deploy write it, Diff says where it differs from what the ledger says of it. The steps
+// call the layers in the order that each of them needs.
 //
 // To add a layer, give it a file with these methods, a field in Layers, and its piece of
 // statemachine.EnvironmentState; then call it where the steps and doctor call the others.

@@ -29,8 +29,8 @@ type Site struct {
 	Sites   Sites
 }
 
-// Pages are a site ready to be written: assets are immutable and stay for open tabs, entry pages name
-// the release.
+// Pages are a site ready to be written: assets are immutable and stay for open tabs, entry pages
+// name the release.
 type Pages struct {
 	assets, entries []release.Page
 }
@@ -57,8 +57,8 @@ func (s Site) Write(
 	return s.WriteEntries(ctx, doc, site, releaseID, pages)
 }
 
-// Render unpacks a site and fills in the environment and the release. The error is Corrupt where the
-// bundle is missing or damaged.
+// Render unpacks a site and fills in the environment and the release. The error is Corrupt where
+// the bundle is missing or damaged.
 func (s Site) Render(
 	ctx context.Context, site *sm.SiteState, e sm.Environment, releaseID string,
 ) (pages Pages, err error) {
@@ -143,8 +143,8 @@ func (s Site) WriteEntries(
 	return nil
 }
 
-// delete deletes an entry page. Where an application has no site, only what a release left is deleted:
-// the other pages may belong to somebody else.
+// delete deletes an entry page. Where an application has no site, only what a release left is
+// deleted: the other pages may belong to somebody else.
 func (s Site) delete(
 	ctx context.Context, doc sm.Document, site *sm.SiteState, path string,
 ) error {

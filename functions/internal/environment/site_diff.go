@@ -9,8 +9,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Diff compares the pages of an environment with its state. A bundle that is missing or damaged is a
-// difference too: no environment could be synced with it, or rolled back to it.
+// Diff compares the pages of an environment with its state. A bundle that is missing or damaged is
+// a difference too: no environment could be synced with it, or rolled back to it.
 func (s Site) Diff(
 	ctx context.Context, e sm.Environment, state sm.EnvironmentState,
 ) ([]Difference, error) {

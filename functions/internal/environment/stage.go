@@ -9,8 +9,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Stages reads and sets which aliases an API stage calls: one call turns every function at once. Both
-// return Throttled.
+// Stages reads and sets which aliases an API stage calls: one call turns every function at once.
+// Both return Throttled.
 type Stages interface {
 	Set(ctx context.Context, e, alias sm.Environment, release string) error
 	Get(ctx context.Context, e sm.Environment) (alias sm.Environment, release string, err error)
@@ -22,7 +22,8 @@ type Stage struct {
 	Stages Stages
 }
 
-// Write has active's stage call an environment's aliases, as a release. UpdateStage has no condition.
+// Write has active's stage call an environment's aliases, as a release. UpdateStage has no
+// condition.
 func (s Stage) Write(
 	ctx context.Context, doc sm.Document, alias sm.Environment, releaseID string,
 ) error {

@@ -18,8 +18,8 @@ func Judging(active sm.Environment, r sm.Record) []sm.Environment {
 	return []sm.Environment{active, sm.LiveAlias}
 }
 
-// ringing are the alarms that ring and judge the release, and those that are muted: they rang before it
-// began, or ring for what events called before the promotion.
+// ringing are the alarms that ring and judge the release, and those that are muted: they rang
+// before it began, or ring for what events called before the promotion.
 func ringing(
 	ctx context.Context, settings sm.Settings, alarms AlarmStates, active sm.Environment,
 	record sm.Record,

@@ -40,8 +40,8 @@ func criteria(settings sm.Settings, pace *sm.Pace, period time.Duration) []crite
 	return list
 }
 
-// named is the criterion of a metric that the team names; it counts per call where the team does not
-// say of what.
+// named is the criterion of a metric that the team names; it counts per call where the team does
+// not say of what.
 func named(m sm.Metric, calls sm.Series) criterion {
 	c := criterion{
 		Criterion: release.Criterion{

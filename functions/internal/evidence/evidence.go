@@ -1,5 +1,5 @@
-// Package evidence gathers what alarms and metrics say of a release. It decides nothing: release.Judge
-// does.
+// Package evidence gathers what alarms and metrics say of a release. It decides nothing:
+// release.Judge does.
 package evidence
 
 import (
@@ -18,8 +18,8 @@ type Collector struct {
 	Traffic  Traffic
 }
 
-// Evidence is everything since the ramp began. The pace that it was gathered by is returned too: the
-// record keeps the first one. It returns Throttled, and whatever else CloudWatch answers.
+// Evidence is everything since the ramp began. The pace that it was gathered by is returned too:
+// the record keeps the first one. It returns Throttled, and whatever else CloudWatch answers.
 func (c Collector) Evidence(
 	ctx context.Context, doc sm.Document, record sm.Record,
 ) (release.Evidence, *sm.Pace, error) {
@@ -64,9 +64,9 @@ func (c Collector) Evidence(
 	return found, pace, nil
 }
 
-// bakeStart is since when calls count for a verdict: since the bake began. The bakes of a ramp by harm
-// budget are no longer than one look, so there it is since the ramp began and, where everyone has the
-// release, since the last edge knows.
+// bakeStart is since when calls count for a verdict: since the bake began. The bakes of a ramp by
+// harm budget are no longer than one look, so there it is since the ramp began and, where everyone
+// has the release, since the last edge knows.
 func bakeStart(
 	settings sm.Settings, record sm.Record, ramp time.Time, period time.Duration,
 ) time.Time {

@@ -19,9 +19,9 @@ type paces struct {
 	period   time.Duration
 }
 
-// of is what the record says, or else what nine of ten calls of the fallback took less than before the
-// ramp; where it had no calls then, before now. It is nil where latency is not compared, or the
-// fallback has no calls.
+// of is what the record says, or else what nine of ten calls of the fallback took less than before
+// the ramp; where it had no calls then, before now. It is nil where latency is not compared, or
+// the fallback has no calls.
 func (p paces) of(
 	ctx context.Context, fallback sm.Environment, record sm.Record, ramp, now time.Time,
 ) (*sm.Pace, error) {

@@ -15,11 +15,11 @@ import (
 //
 // There are three ways to write, by what the other side can refuse:
 //
-//   - A conditional write reads its condition first, then calls Verify, then writes. Whoever changed the
-//     target in between makes the condition fail, so no time bound is needed.
+//   - A conditional write reads its condition first, then calls Verify, then writes. If somebody
+//     changed the target in between, the condition fails, so no time bound is needed.
 //   - A write without a condition goes through Guard: it happens soon after Verify or not at all.
-//   - Whoever takes the lease over waits until such a write can no longer arrive, with WaitOut, and then
-//     writes once more.
+//   - A successor waits until such a write can no longer arrive, with WaitOut, and then writes once
+//     more.
 type Lease struct {
 	ledger Ledger
 	doc    sm.Document

@@ -14,7 +14,8 @@ func notice(r sm.Record, doc sm.Document, event sm.Event) sm.Notice {
 	notable := []sm.Task{sm.Begin, sm.Promote, sm.Rollback, sm.Recover, sm.Repair, sm.Finish}
 	n := sm.Notice{
 		Notable: r.Held != nil || slices.Contains(notable, event.State),
-		Where:   "before the ramp", Why: "as planned", Done: "nothing yet", Link: consoleLink(doc.Execution),
+		Where:   "before the ramp", Why: "as planned", Done: "nothing yet",
+		Link: consoleLink(doc.Execution),
 	}
 
 	var done []string

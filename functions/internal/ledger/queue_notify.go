@@ -95,7 +95,8 @@ func (n *notification) supersede(ctx context.Context, policy sm.QueuePolicy, que
 func (n *notification) wake(ctx context.Context, policy sm.QueuePolicy,
 	answers machine.Answers) error {
 	again := sm.Document{
-		Execution: n.next.Execution, Release: n.next.Release, Sequence: n.next.Sequence, Next: sm.NextBegin,
+		Execution: n.next.Execution, Release: n.next.Release, Sequence: n.next.Sequence,
+		Next: sm.NextBegin,
 	}
 
 	delivered, err := answers.Succeed(ctx, n.next.TaskToken, again)

@@ -9,8 +9,8 @@ import (
 
 // Store keeps JSON objects that change only by a conditional write.
 type Store interface {
-	// Get reads an object and its tag. A missing one has the tag "" and leaves into as it was. One that
-	// was deleted has the tag "" too, and into is what it was: whoever writes it restores it.
+	// Get reads an object and its tag. A missing one has the tag "" and leaves into as it was. One
+	// that was deleted has the tag "" too, and into is what it was: whoever writes it restores it.
 	Get(ctx context.Context, key string, into any) (etag string, err error)
 	// Put writes an object if it still has the tag, "" for not there; else the error is StaleWrite.
 	Put(ctx context.Context, key string, value any, etag string) (newETag string, err error)

@@ -25,8 +25,8 @@ func (c Chain) Young(since time.Time) bool {
 	return time.Since(since) < c.Settings.Sweep.Std()
 }
 
-// Fresh tells whether the lease holder may be under way unseen. A repair is no execution that one could
-// look at: its Lambda may be at work for as long as it can live.
+// Fresh tells whether the lease holder may be under way unseen. A repair is no execution that one
+// could look at: its Lambda may be at work for as long as it can live.
 func (c Chain) Fresh(h sm.Holder) bool {
 	return c.Young(h.Since) || h.Release == sm.RepairRelease && time.Since(h.Since) < lambdaLife
 }
@@ -34,8 +34,8 @@ func (c Chain) Fresh(h sm.Holder) bool {
 // Last is the end of a chain.
 type Last struct {
 	Execution string
-	// Recovering is the dead execution that the last one is to recover; "" where the last one is the lease
-	// holder itself.
+	// Recovering is the dead execution that the last one is to recover; "" where the last one is the
+	// lease holder itself.
 	Recovering string
 	State      machine.Execution
 }
@@ -67,8 +67,8 @@ func (c Chain) Last(ctx context.Context, lock sm.Lock) (Last, error) {
 	}
 }
 
-// Again starts one more recovery, as a person asks for it, and lets as many follow as after the first
-// death. It returns StaleWrite where the lock changed hands meanwhile.
+// Again starts one more recovery, as a person asks for it, and lets as many follow as after the
+// first death. It returns StaleWrite where the lock changed hands meanwhile.
 func (c Chain) Again(ctx context.Context, lock sm.Lock, last string) error {
 	h := lock.Holder
 

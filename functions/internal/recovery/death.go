@@ -90,9 +90,10 @@ func (d death) stop(ctx context.Context, lock sm.Lock) error {
 	return err
 }
 
-// withoutLock does what Finish would have done for an execution that died without the lock. If its merge
-// has no end, it ends here; an end that was recorded is announced; and in any case nobody must wait
-// behind it. Called again, it announces the end again: the previous call may have died before it did.
+// withoutLock does what Finish would have done for an execution that died without the lock. If its
+// merge has no end, it ends here; an end that was recorded is announced; and in any case nobody
+// must wait behind it. Called again, it announces the end again: the previous call may have died
+// before it did.
 func (d death) withoutLock(
 	ctx context.Context, lock sm.Lock, trigger release.Trigger, execution string,
 	end machine.Execution,
@@ -166,8 +167,8 @@ func (d death) remember(ctx context.Context, doc sm.Document) error {
 	return err
 }
 
-// announced tells whether an execution went through its Finish, and so announced its end: any other ends
-// in none of these.
+// announced tells whether an execution went through its Finish, and so announced its end: any
+// other ends in none of these.
 func announced(end machine.Execution) bool {
 	return end.Status == "SUCCEEDED" || slices.Contains([]string{"Refused", "RolledBack"}, end.Error)
 }

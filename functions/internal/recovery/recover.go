@@ -1,5 +1,5 @@
-// Package recovery finishes what no event and no step did: what an execution left that ended without its
-// Finish, and what the sweep finds by the clock.
+// Package recovery finishes what no event and no step did: what an execution left that ended
+// without its Finish, and what the sweep finds by the clock.
 package recovery
 
 import (
@@ -15,10 +15,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Recover finishes what an execution left that ended without its Finish: stopped in the console, timed
-// out, or failed at run time. It starts another execution that takes the lease over, under a name made
-// of the dead one's, so that an event that comes twice starts one. By the clock it looks for what no
-// event told it: see sweep.
+// Recover finishes what an execution left that ended without its Finish: stopped in the console,
+// timed out, or failed at run time. It starts another execution that takes the lease over, under a
+// name made of the dead one's, so that an event that comes twice starts one. By the clock it looks
+// for what no event told it: see sweep.
 type Recover struct {
 	Ledger     ledger.Ledger
 	Settings   sm.Settings

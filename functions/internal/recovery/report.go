@@ -1,7 +1,7 @@
 package recovery
 
-// Report is what Recover did: the Lambda's answer, and its line in the log. It is empty where all is
-// well.
+// Report is what Recover did: the Lambda's answer, and its line in the log. It is empty where all
+// is well.
 type Report struct {
 	Actions []Action `json:"actions,omitempty"`
 }

@@ -13,11 +13,11 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// sweep looks by the clock for what no event told: EventBridge gives up after a day, a Lambda may die for
-// good, and a schedule may be lost. It finishes what a dead lease holder left, removes the dead from the
-// queue, wakes the next one, also in a freeze where it has no timer, and starts the timer of a bake that
-// nothing else will end. What is younger than a sweep is left alone: it may be under way. Where all is
-// well it changes nothing.
+// sweep looks by the clock for what no event told: EventBridge gives up after a day, a Lambda may
+// die for good, and a schedule may be lost. It finishes what a dead lease holder left, removes the
+// dead from the queue, wakes the next one, also in a freeze where it has no timer, and starts the
+// timer of a bake that nothing else will end. What is younger than a sweep is left alone: it may
+// be under way. Where all is well it changes nothing.
 type sweep struct {
 	ledger    ledger.Ledger
 	answers   machine.Answers
@@ -85,8 +85,8 @@ func (s sweep) queue(ctx context.Context, lock sm.Lock) ([]Action, error) {
 	return actions, nil
 }
 
-// holder looks at the release under way. For a dead execution it does what the event of its end would
-// have done.
+// holder looks at the release under way. For a dead execution it does what the event of its end
+// would have done.
 func (s sweep) holder(ctx context.Context, lock sm.Lock) (Action, error) {
 	last, err := s.chain.Last(ctx, lock)
 
@@ -131,9 +131,9 @@ func (s sweep) bake(ctx context.Context, lock sm.Lock) (Action, error) {
 	return action, timer.Start(ctx, s.ledger, s.schedules, lock.Holder.Release)
 }
 
-// withoutTimer tells whether nothing would wake the next one in the queue once a freeze is over, should
-// its end go unnoticed: whoever had the timer is dead, or the timer was lost. Woken, it looks for itself
-// and starts its own.
+// withoutTimer tells whether nothing would wake the next one in the queue once a freeze is over,
+// should its end go unnoticed: whoever had the timer is dead, or the timer was lost. Woken, it
+// looks for itself and starts its own.
 func (s sweep) withoutTimer(ctx context.Context) (bool, error) {
 	lock, err := s.ledger.Lock(ctx)
 	if err != nil {

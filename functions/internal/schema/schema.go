@@ -11,8 +11,8 @@ import (
 	"lockstep/functions/internal/release"
 )
 
-// Database changes the application's database by a release's migrations, and reports in words what it
-// did. Each method but Close returns Unfinished where the call ran out of time with work left,
+// Database changes the application's database by a release's migrations, and reports in words what
+// it did. Each method but Close returns Unfinished where the call ran out of time with work left,
 // Unreachable where the database does not answer, and LockLost where it was opened with a fencing
 // token lower than the database has seen.
 type Database interface {

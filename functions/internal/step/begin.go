@@ -1,5 +1,5 @@
-// Package step has the steps of a release, a file each; what belongs to one step alone is named after
-// it. It knows no AWS SDK: adapters are given to it by the Lambdas' mains, and by the tests.
+// Package step has the steps of a release, a file each; what belongs to one step alone is named
+// after it. It knows no AWS SDK: adapters are given to it by the Lambdas' mains, and by the tests.
 package step
 
 import (
@@ -16,13 +16,13 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Begin checks that a release can be made at all, takes the lock or joins the queue, and answers the
-// machine through the task token with the release document. It writes the ledger; it starts a timer
-// where a freeze keeps the lock free; and it corrects the control parameter where that contradicts
-// the route. Nothing that serves viewers changes.
+// Begin checks that a release can be made at all, takes the lock or joins the queue, and answers
+// the machine through the task token with the release document. It writes the ledger; it starts a
+// timer where a freeze keeps the lock free; and it corrects the control parameter where that
+// contradicts the route. Nothing that serves viewers changes.
 //
-// Run twice, it finds the lock or the queue entry that it took before. It returns InvalidRelease and
-// IncompatibleMigration.
+// Run twice, it finds the lock or the queue entry that it took before. It returns InvalidRelease
+// and IncompatibleMigration.
 type Begin struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings

@@ -15,9 +15,9 @@ type admission struct {
 	refusal refusal
 }
 
-// admit judges inside the conditional write, so two copies of one merge cannot both find it unknown. It
-// returns InvalidRelease where the release is refused, and StaleWrite where a newer attempt of this
-// execution was here before.
+// admit judges inside the conditional write, so two copies of one merge cannot both find it
+// unknown. It returns InvalidRelease where the release is refused, and StaleWrite where a newer
+// attempt of this execution was here before.
 func (a admission) admit(ctx context.Context, asks request) (admitted, error) {
 	var result admitted
 
@@ -52,8 +52,8 @@ func (a admission) admit(ctx context.Context, asks request) (admitted, error) {
 	return result, err
 }
 
-// renewAttempt is for a Begin whose execution has the lock already: by an earlier attempt, or, if this
-// one is stale, by a later one.
+// renewAttempt is for a Begin whose execution has the lock already: by an earlier attempt, or, if
+// this one is stale, by a later one.
 func renewAttempt(l ledger.Ledger, lock *sm.Lock, in sm.BeginInput) error {
 	doc := sm.Document{
 		Release: lock.Holder.Release, Execution: in.Execution, Attempt: in.Attempt,

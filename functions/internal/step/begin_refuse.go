@@ -46,8 +46,8 @@ func (r refusal) check(ctx context.Context, lock sm.Lock, asks request) error {
 	return history(asks, live, record)
 }
 
-// underWay compares with the release that holds the lock and those that wait. What becomes of those who
-// were notified is not recorded yet.
+// underWay compares with the release that holds the lock and those that wait. What becomes of
+// those who were notified is not recorded yet.
 func (refusal) underWay(lock sm.Lock, asks request) error {
 	m := asks.manifest
 
@@ -64,7 +64,8 @@ func (refusal) underWay(lock sm.Lock, asks request) error {
 		switch {
 		case entry.Execution == asks.Execution:
 		case entry.Release == m.Release:
-			return sm.Errorf(sm.InvalidRelease, "release %s waits in the queue already, in %s: nothing to do",
+			return sm.Errorf(sm.InvalidRelease,
+				"release %s waits in the queue already, in %s: nothing to do",
 				m.Release, entry.Execution)
 		case entry.Sequence == m.Sequence:
 			return sequenceTaken(m, entry.Release)

@@ -11,8 +11,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// takeOver takes the lease over from a dead execution and goes on where its release can still end well:
-// back before contract, forward from it on. Run twice, it finds the lease its own.
+// takeOver takes the lease over from a dead execution and goes on where its release can still end
+// well: back before contract, forward from it on. Run twice, it finds the lease its own.
 func takeOver(
 	ctx context.Context, l ledger.Ledger, answers machine.Answers, in sm.BeginInput,
 	trigger release.Trigger,
@@ -61,8 +61,8 @@ func takeOver(
 	return doc, err
 }
 
-// adopt puts the new fencing token into the record before anything is concluded from it: from then on
-// no stale writer can change it. Opened is false where the dead execution had no record yet.
+// adopt puts the new fencing token into the record before anything is concluded from it: from then
+// on no stale writer can change it. Opened is false where the dead execution had no record yet.
 func adopt(
 	ctx context.Context, l ledger.Ledger, doc sm.Document, h sm.Holder,
 ) (record sm.Record, opened bool, err error) {

@@ -18,8 +18,8 @@ type waiting struct {
 	schedules timer.Schedules
 }
 
-// join notifies the others in the queue. Where a freeze keeps the lock free, it starts a timer to look
-// again, in case the event that ends the freeze never arrives.
+// join notifies the others in the queue. Where a freeze keeps the lock free, it starts a timer to
+// look again, in case the event that ends the freeze never arrives.
 func (w waiting) join(ctx context.Context, asks request, a admitted) error {
 	err := w.ledger.NotifyQueue(ctx, w.answers, asks.frozen == "")
 	if err != nil || asks.frozen == "" || a.lock.Holder != nil {

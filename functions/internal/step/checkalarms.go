@@ -10,8 +10,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// CheckAlarms says what alarms and metrics say of active since the ramp began, as data: a Choice reads
-// it. It writes the record and nothing else, so it may run any number of times. It returns
+// CheckAlarms says what alarms and metrics say of active since the ramp began, as data: a Choice
+// reads it. It writes the record and nothing else, so it may run any number of times. It returns
 // AlarmBreached and OperatorRollback for signals that arrived while no token waited.
 type CheckAlarms struct {
 	Ledger ledger.Ledger

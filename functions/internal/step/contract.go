@@ -12,13 +12,13 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Contract narrows the schema to what the new version needs: the point of no return, which the record
-// says before the first statement runs. Before that it asks the database whether clients of another
-// release still use it, and waits for them as long as the drain may take.
+// Contract narrows the schema to what the new version needs: the point of no return, which the
+// record says before the first statement runs. Before that it asks the database whether clients of
+// another release still use it, and waits for them as long as the drain may take.
 //
-// Run twice, it goes on from the version table. It returns AlarmBreached and OperatorRollback as long
-// as there is a way back, Unfinished where it waits or has more to do than one invocation has time
-// for, Unreachable, and else ContractFailed.
+// Run twice, it goes on from the version table. It returns AlarmBreached and OperatorRollback as
+// long as there is a way back, Unfinished where it waits or has more to do than one invocation has
+// time for, Unreachable, and else ContractFailed.
 type Contract struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
@@ -96,8 +96,8 @@ func (c *Contract) contract(
 	return text, nil
 }
 
-// passPointOfNoReturn records it. A signal that loses the race against this write comes too late, and
-// Signal sees that it does.
+// passPointOfNoReturn records it. A signal that loses the race against this write comes too late,
+// and Signal sees that it does.
 func (c *Contract) passPointOfNoReturn(ctx context.Context, doc sm.Document) error {
 	_, err := c.Ledger.UpdateRecord(ctx, doc, func(r *sm.Record) error {
 		if !r.Contracted {
@@ -114,8 +114,9 @@ func (c *Contract) passPointOfNoReturn(ctx context.Context, doc sm.Document) err
 	return err
 }
 
-// waitForOldClients waits until no client of another release uses the database any more, and says what
-// it found. The API has been quiet before: what is left are clients that never came through it.
+// waitForOldClients waits until no client of another release uses the database any more, and says
+// what it found. The API has been quiet before: what is left are clients that never came through
+// it.
 func (c *Contract) waitForOldClients(
 	ctx context.Context, doc sm.Document, database schema.Database,
 ) (found string, err error) {

@@ -11,9 +11,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Deploy puts the release into active: it publishes every function and verifies them all before it moves
-// the first alias, then writes the site, then the stage's stamp, and opens the preview to testers. No
-// viewer is served by active while it runs.
+// Deploy puts the release into active: it publishes every function and verifies them all before it
+// moves the first alias, then writes the site, then the stage's stamp, and opens the preview to
+// testers. No viewer is served by active while it runs.
 //
 // Run twice, unchanged code publishes no new version, and everything else is where it was put. It
 // returns DeployFailed.

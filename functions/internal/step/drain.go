@@ -13,19 +13,19 @@ import (
 )
 
 // Drain finds out whether anyone still calls the old environment: tabs that were open before the
-// promotion, and edge locations that have not heard of it. It writes the record and nothing else; the
-// machine waits and calls it again.
+// promotion, and edge locations that have not heard of it. It writes the record and nothing else;
+// the machine waits and calls it again.
 //
-// Until contract there is a way back, so it judges active as CheckAlarms does, now against what the
-// fallback had counted before: many a fault begins only when everyone has the release. It returns
-// AlarmBreached, Regression and OperatorRollback.
+// Until contract there is a way back, so it judges active as CheckAlarms does, now against what
+// the fallback had counted before: many a fault begins only when everyone has the release. It
+// returns AlarmBreached, Regression and OperatorRollback.
 type Drain struct {
 	Ledger ledger.Ledger
 	evidence.Collector
 }
 
-// longestPause bounds how long a word of the operator can lie unread while the machine waits, unless
-// the drain may take more than a day.
+// longestPause bounds how long a word of the operator can lie unread while the machine waits,
+// unless the drain may take more than a day.
 const longestPause = time.Minute
 
 // Run says in the document whether the old environment has drained, and else how long to wait.
@@ -70,9 +70,9 @@ type look struct {
 	pause  time.Duration // until the next look
 }
 
-// lookAt computes the times. Nobody calls the environment only once the last call has ended, so quiet is
-// as long as a call may take. An execution's history has 25,000 events, of which a ramp may have taken
-// nearly half: a drain that may take weeks looks less often.
+// lookAt computes the times. Nobody calls the environment only once the last call has ended, so
+// quiet is as long as a call may take. An execution's history has 25,000 events, of which a ramp
+// may have taken nearly half: a drain that may take weeks looks less often.
 func (d *Drain) lookAt(record sm.Record) look {
 	plan := d.Settings.Drain
 	l := look{
@@ -149,7 +149,8 @@ func (d *Drain) drained(doc sm.Document, l look, requests float64) string {
 	return ""
 }
 
-// record writes what was found: the end of the drain, a hold, or, once, that metrics cannot be read.
+// record writes what was found: the end of the drain, a hold, or, once, that metrics cannot be
+// read.
 func (d *Drain) record(
 	ctx context.Context, doc sm.Document, record sm.Record, why string, noMetrics error,
 ) (sm.Document, error) {

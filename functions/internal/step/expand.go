@@ -11,13 +11,13 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Expand widens the schema so that the old and the new version can live on it. For a document that is
-// rolled back, it takes the schema back to where the release found it: the state UndoExpand.
+// Expand widens the schema so that the old and the new version can live on it. For a document that
+// is rolled back, it takes the schema back to where the release found it: the state UndoExpand.
 //
 // Run twice, or killed between two statements, it goes on from the version table. It returns
 // ExpandFailed, RollbackFailed when it undoes, Unfinished where a backfill has more rows than one
-// invocation has time for, Unreachable, and AlarmBreached and OperatorRollback for what arrived while
-// no token waited.
+// invocation has time for, Unreachable, and AlarmBreached and OperatorRollback for what arrived
+// while no token waited.
 type Expand struct {
 	Ledger  ledger.Ledger
 	Bundles artifact.Reader

@@ -12,9 +12,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Finish records how the release ended, releases the lock and announces the end. The end of a merge that
-// never had the lock is announced before its queue entry is removed, since nothing else would find it
-// unannounced. Run twice, it finds the end recorded and announces it again.
+// Finish records how the release ended, releases the lock and announces the end. The end of a
+// merge that never had the lock is announced before its queue entry is removed, since nothing else
+// would find it unannounced. Run twice, it finds the end recorded and announces it again.
 type Finish struct {
 	Ledger    ledger.Ledger
 	App       string
@@ -74,12 +74,13 @@ func (f *Finish) complete(doc sm.Document) sm.Document {
 	return doc
 }
 
-// withoutLock is for an execution without a fencing token: it cancels the timer of a freeze, which would
-// answer nobody. Where the console started it with {}, only its queue entry says for which release.
+// withoutLock is for an execution without a fencing token: it cancels the timer of a freeze, which
+// would answer nobody. Where the console started it with {}, only its queue entry says for which
+// release.
 //
-// It is an error where Begin took a dead execution's lease over and could not go on: to release the lock
-// now would leave the environments as they are. The execution fails with the lock held, and Recover
-// tries again.
+// It is an error where Begin took a dead execution's lease over and could not go on: to release
+// the lock now would leave the environments as they are. The execution fails with the lock held,
+// and Recover tries again.
 func (f *Finish) withoutLock(ctx context.Context, doc *sm.Document) error {
 	lock, err := f.Ledger.Lock(ctx)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // endRecord writes the end of a release into its record.
 type endRecord struct{ ledger ledger.Ledger }
 
-// write returns the record with the end. A refusal or a superseded merge must not write over the record
-// of an execution that got further: it is returned and announced, and not recorded.
+// write returns the record with the end. A refusal or a superseded merge must not write over the
+// record of an execution that got further: it is returned and announced, and not recorded.
 func (e endRecord) write(ctx context.Context, doc sm.Document) (sm.Record, error) {
 	unrecorded := sm.Record{
 		Release: doc.Release, Outcome: doc.Outcome, Cause: doc.Failure.AsCause(sm.Record{}),
@@ -54,8 +54,8 @@ func (e endRecord) write(ctx context.Context, doc sm.Document) (sm.Record, error
 	return unrecorded, err
 }
 
-// otherExecution tells whether another execution of the same release waits for the lock, or holds it and
-// has not opened its record yet.
+// otherExecution tells whether another execution of the same release waits for the lock, or holds
+// it and has not opened its record yet.
 func (e endRecord) otherExecution(ctx context.Context, doc sm.Document) (bool, error) {
 	lock, err := e.ledger.Lock(ctx)
 	if err != nil {

@@ -26,9 +26,9 @@ type Lambdas interface {
 	Invoke(ctx context.Context, function string, question any) (answer []byte, err error)
 }
 
-// Probe calls active before any viewer does: the calls that the manifest names, the stamp of the entry
-// page, and a Lambda of the team's if there is one. It writes the record and nothing else, so it may
-// run any number of times. It returns ProbeFailed.
+// Probe calls active before any viewer does: the calls that the manifest names, the stamp of the
+// entry page, and a Lambda of the team's if there is one. It writes the record and nothing else,
+// so it may run any number of times. It returns ProbeFailed.
 type Probe struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
@@ -38,7 +38,8 @@ type Probe struct {
 	Lambdas  Lambdas
 }
 
-// A stage variable takes a moment to reach every host of the API, and a first call a moment to start.
+// A stage variable takes a moment to reach every host of the API, and a first call a moment to
+// start.
 const (
 	probeTries   = 5
 	probePause   = time.Second

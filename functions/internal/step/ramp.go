@@ -13,13 +13,13 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Ramp sets the next weight and stores its task token where the timer, an alarm and the operator find
-// it; whichever comes first decides. Where something forbids to grow, it holds the weight and waits
-// for that to end.
+// Ramp sets the next weight and stores its task token where the timer, an alarm and the operator
+// find it; whichever comes first decides. Where something forbids to grow, it holds the weight and
+// waits for that to end.
 //
-// Run twice, it sets the same weight, since the step is counted in the document that it was given, and
-// the newer token replaces the older. It returns AlarmBreached and OperatorRollback for what arrived
-// while no token waited, and NoVerdict where the ramp says to roll back without one.
+// Run twice, it sets the same weight, since the step is counted in the document that it was given,
+// and the newer token replaces the older. It returns AlarmBreached and OperatorRollback for what
+// arrived while no token waited, and NoVerdict where the ramp says to roll back without one.
 type Ramp struct {
 	Ledger    ledger.Ledger
 	Settings  sm.Settings
@@ -114,8 +114,8 @@ func (r *Ramp) setWeight(ctx context.Context, doc, next sm.Document, record sm.R
 	return nil
 }
 
-// bake stores the token and starts the timer. The write that stores the token shows every signal that
-// came before it; those after it find the token.
+// bake stores the token and starts the timer. The write that stores the token shows every signal
+// that came before it; those after it find the token.
 func (r *Ramp) bake(
 	ctx context.Context, in sm.RampInput, before sm.Record, next nextDocument,
 ) (sm.Document, error) {

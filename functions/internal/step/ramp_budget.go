@@ -19,8 +19,8 @@ type budgetPlan struct {
 	traffic  evidence.Traffic
 }
 
-// at is the plan with the step that was taken and the next one, and why the next one is what it is. A
-// plan that has steps of its own stays as it is.
+// at is the plan with the step that was taken and the next one, and why the next one is what it
+// is. A plan that has steps of its own stays as it is.
 func (b budgetPlan) at(
 	ctx context.Context, doc sm.Document, record sm.Record,
 ) (plan sm.RampPlan, why string, err error) {
@@ -73,8 +73,9 @@ func nextWeight(budget release.Budget, seen float64, doc sm.Document, record sm.
 	return weight
 }
 
-// measure is the budget at the traffic of the last day, and how many calls active had since the ramp
-// began. The busiest time counts, so that viewers who come back in the morning are not too many.
+// measure is the budget at the traffic of the last day, and how many calls active had since the
+// ramp began. The busiest time counts, so that viewers who come back in the morning are not too
+// many.
 func (b budgetPlan) measure(
 	ctx context.Context, doc sm.Document, record sm.Record,
 ) (release.Budget, float64, error) {
@@ -119,9 +120,9 @@ func (b budgetPlan) measure(
 	}, seen, nil
 }
 
-// sinceRamp is how long the ramp has taken so far, and sinceWeight how long active has had the weight.
-// Looks become rarer with both, since an execution's history has 25,000 events: a ramp may take a
-// week, and traffic may stay away for days.
+// sinceRamp is how long the ramp has taken so far, and sinceWeight how long active has had the
+// weight. Looks become rarer with both, since an execution's history has 25,000 events: a ramp may
+// take a week, and traffic may stay away for days.
 func sinceRamp(record sm.Record) time.Duration { return sinceWeight(record, 0) }
 
 func sinceWeight(record sm.Record, weight int) time.Duration {

@@ -10,17 +10,19 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// gate says what forbids a step of the ramp: a pause, a freeze, a missing approval, a closed window.
+// gate says what forbids a step of the ramp: a pause, a freeze, a missing approval, a closed
+// window.
 type gate struct {
 	plan    sm.RampPlan
 	windows []sm.Window
 	freeze  Freeze
 }
 
-// check returns the hold that forbids the step from doc to next; nil where it may be taken. A step that
-// was decided on is taken, whatever came since: the Lambda may have died after it set the weight. Of
-// the operator's words, advance and promote pass a pause and a closed window, since somebody is there
-// to watch. A hotfix passes everything; nothing else passes a freeze or an approval.
+// check returns the hold that forbids the step from doc to next; nil where it may be taken. A step
+// that was decided on is taken, whatever came since: the Lambda may have died after it set the
+// weight. Of the operator's words, advance and promote pass a pause and a closed window, since
+// somebody is there to watch. A hotfix passes everything; nothing else passes a freeze or an
+// approval.
 func (g gate) check(
 	ctx context.Context, doc, next sm.Document, record sm.Record,
 ) (*sm.Held, error) {

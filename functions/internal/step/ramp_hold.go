@@ -48,8 +48,8 @@ func (h hold) wait(
 	return next, h.checkAgain(ctx, doc, record, wait)
 }
 
-// heldWait waits until the hold ends by itself, or for a word where it never does. The next verdict is
-// about the whole time at this weight.
+// heldWait waits until the hold ends by itself, or for a word where it never does. The next
+// verdict is about the whole time at this weight.
 func heldWait(token string, next sm.Document, before sm.Record, held *sm.Held) *sm.Wait {
 	now := time.Now().UTC()
 	wait := &sm.Wait{
@@ -95,8 +95,8 @@ func (h hold) store(
 	return h.ledger.Append(ctx, doc, event, change)
 }
 
-// checkAgain is for what ended the hold before the token was stored: it found no token to answer and no
-// timer to cancel.
+// checkAgain is for what ended the hold before the token was stored: it found no token to answer
+// and no timer to cancel.
 func (h hold) checkAgain(
 	ctx context.Context, doc sm.Document, record sm.Record, wait *sm.Wait,
 ) error {

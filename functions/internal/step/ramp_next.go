@@ -8,7 +8,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// nextDocument is the document after a step of the ramp, how long the step bakes, and what to say of it.
+// nextDocument is the document after a step of the ramp, how long the step bakes, and what to say
+// of it.
 type nextDocument struct {
 	doc    sm.Document
 	bake   time.Duration

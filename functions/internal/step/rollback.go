@@ -15,15 +15,15 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Rollback brings everyone back to what fallback has, before or after the promotion. The weight goes to
-// 0 first, but edges take a minute to hear of it. So at once, in one call, active's stage calls
-// fallback's aliases, and active's entry pages become fallback's. From then on every new page and every
-// call is the old release, wherever the edge sends it, and events call it again. The aliases follow at
-// the pace that the quota allows.
+// Rollback brings everyone back to what fallback has, before or after the promotion. The weight
+// goes to 0 first, but edges take a minute to hear of it. So at once, in one call, active's stage
+// calls fallback's aliases, and active's entry pages become fallback's. From then on every new
+// page and every call is the old release, wherever the edge sends it, and events call it again.
+// The aliases follow at the pace that the quota allows.
 //
-// Where a stale writer may still be at work, because the machine gave an attempt up or the execution
-// died, Rollback marks the aliases, and writes once more what has no condition. Run twice, it writes
-// the same. It returns RollbackFailed.
+// Where a stale writer may still be at work, because the machine gave an attempt up or the
+// execution died, Rollback marks the aliases, and writes once more what has no condition. Run
+// twice, it writes the same. It returns RollbackFailed.
 type Rollback struct {
 	environment.Layers
 
@@ -79,8 +79,8 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	return doc, err
 }
 
-// announce says why before the first write: whoever sees things change can see the cause. A bus that is
-// down holds no rollback up.
+// announce says why before the first write: whoever sees things change can see the cause. A bus
+// that is down holds no rollback up.
 func (r *Rollback) announce(ctx context.Context, doc sm.Document) (sm.Record, error) {
 	event := sm.Event{
 		State: sm.Rollback, Kind: sm.EventRollingBack,
@@ -174,8 +174,9 @@ func (r *Rollback) writeRoles(ctx context.Context, doc sm.Document) error {
 	})
 }
 
-// writeAgain waits until no stale writer can write any more that verified the lease before the rollback
-// began, and then writes the stage, the roles and the entry pages once more: these have no condition.
+// writeAgain waits until no stale writer can write any more that verified the lease before the
+// rollback began, and then writes the stage, the roles and the entry pages once more: these have
+// no condition.
 func (r *Rollback) writeAgain(ctx context.Context, doc sm.Document, began time.Time) error {
 	if err := r.Ledger.Lease(doc).WaitOut(ctx, began); err != nil {
 		return err
@@ -202,8 +203,8 @@ func (r *Rollback) writeAgain(ctx context.Context, doc sm.Document, began time.T
 	return r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages)
 }
 
-// abandoned tells whether the machine gave an attempt up without knowing how it ended: it may still be
-// at work.
+// abandoned tells whether the machine gave an attempt up without knowing how it ended: it may
+// still be at work.
 func abandoned(f *sm.Failure) bool {
 	return f != nil && (f.Error == sm.StaleWrite || f.Error == sm.Throttled ||
 		!slices.Contains(sm.ErrorNames(), f.Error))

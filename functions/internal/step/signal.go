@@ -11,10 +11,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Signal records what arrives from outside, an alarm or an operator's request, with the release under
-// way, and answers the ramp's task token if one waits. Because it is recorded first, a signal is not
-// lost where no token waits: the next step reads it. An event that comes twice is recorded once, and
-// a token is good once.
+// Signal records what arrives from outside, an alarm or an operator's request, with the release
+// under way, and answers the ramp's task token if one waits. Because it is recorded first, a
+// signal is not lost where no token waits: the next step reads it. An event that comes twice is
+// recorded once, and a token is good once.
 type Signal struct {
 	Ledger    ledger.Ledger
 	Settings  sm.Settings
@@ -69,8 +69,8 @@ func (s *Signal) dispatch(
 		event.ID, event.DetailType, sm.DetailAlarm, sm.DetailOperator, sm.DetailParameter)
 }
 
-// parameter wakes whoever waits for the end of a freeze. An event may be late, so the parameter itself
-// counts, not what the event says.
+// parameter wakes whoever waits for the end of a freeze. An event may be late, so the parameter
+// itself counts, not what the event says.
 func (s *Signal) parameter(
 	ctx context.Context, lock sm.Lock, ramp rampControl,
 ) (SignalResult, error) {
@@ -80,7 +80,8 @@ func (s *Signal) parameter(
 	}
 
 	if lock.Holder == nil {
-		return SignalResult{Effect: SignalAnswered, Text: "unfrozen: the next one in the queue may begin"},
+		return SignalResult{Effect: SignalAnswered,
+				Text: "unfrozen: the next one in the queue may begin"},
 			s.Ledger.NotifyQueue(ctx, s.Answers, true)
 	}
 

@@ -81,8 +81,9 @@ func (a alarmSignal) receive(
 	return a.ramp.interrupt(ctx, record, sm.AlarmBreached, signal.Reason)
 }
 
-// mute keeps the list of alarms that do not count. An alarm that is over counts from now on: if it rings
-// again, that is this release's doing. What events call rings for the release before until promotion.
+// mute keeps the list of alarms that do not count. An alarm that is over counts from now on: if it
+// rings again, that is this release's doing. What events call rings for the release before until
+// promotion.
 func (a alarmSignal) mute(
 	ctx context.Context, doc sm.Document, name string, rings bool, at time.Time,
 ) error {
@@ -114,8 +115,9 @@ type alarmReason struct {
 	} `json:"evaluatedDatapoints"`
 }
 
-// overBy tells whether every datapoint for which an alarm rings had ended by a time. An alarm that was
-// set by hand has none. Should later datapoints be as bad, CloudWatch sends no second event: Drain asks.
+// overBy tells whether every datapoint for which an alarm rings had ended by a time. An alarm that
+// was set by hand has none. Should later datapoints be as bad, CloudWatch sends no second event:
+// Drain asks.
 func overBy(reasonData string, by time.Time) bool {
 	var data alarmReason
 	if json.Unmarshal([]byte(reasonData), &data) != nil {

@@ -34,8 +34,8 @@ func (o operatorSignal) receive(
 
 	if !slices.Contains(operatorActions, request.Action) {
 		return SignalResult{}, fmt.Errorf(
-			"event %s: detail.action: found %q, expected pause, resume, advance, promote, approve, contract "+
-				"or rollback", event.ID, request.Action)
+			"event %s: detail.action: found %q, "+
+				"expected pause, resume, advance, promote, approve, contract or rollback", event.ID, request.Action)
 	}
 
 	reason := "the operator asked for it"
@@ -68,9 +68,9 @@ var operatorActions = []sm.SignalKind{
 	sm.SignalContract, sm.SignalRollback,
 }
 
-// inTime tells whether a request can be about what the operator saw. One approval too many must not
-// approve a step that nobody has asked about yet, and a late one not the step after. There is no way
-// back from contract: a request before the promotion could not know what is live now.
+// inTime tells whether a request can be about what the operator saw. One approval too many must
+// not approve a step that nobody has asked about yet, and a late one not the step after. There is
+// no way back from contract: a request before the promotion could not know what is live now.
 func inTime(signal sm.ReceivedSignal, r sm.Record) bool {
 	switch signal.Kind {
 	case sm.SignalApprove:
@@ -83,8 +83,8 @@ func inTime(signal sm.ReceivedSignal, r sm.Record) bool {
 	return true
 }
 
-// outdated tells whether a repeated request has nothing left to do: its bake is over, or a later word
-// replaced it. A request to roll back never is.
+// outdated tells whether a repeated request has nothing left to do: its bake is over, or a later
+// word replaced it. A request to roll back never is.
 func outdated(r sm.Record, id string) bool {
 	i := slices.IndexFunc(r.Signals, func(s sm.ReceivedSignal) bool { return s.ID == id })
 

@@ -12,8 +12,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// rampControl answers the token on which a ramp waits. Where none waits, the next step reads the signal
-// from the record.
+// rampControl answers the token on which a ramp waits. Where none waits, the next step reads the
+// signal from the record.
 type rampControl struct {
 	ledger    ledger.Ledger
 	answers   machine.Answers

@@ -10,8 +10,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// recordSignal records a signal that concerns the release and can still change it. Known is true also
-// where the same event was recorded before.
+// recordSignal records a signal that concerns the release and can still change it. Known is true
+// also where the same event was recorded before.
 func recordSignal(
 	ctx context.Context, l ledger.Ledger, doc sm.Document, signal sm.ReceivedSignal,
 	concerns func(sm.Record) bool,
@@ -54,9 +54,9 @@ func recordSignal(
 	return record, known, nil
 }
 
-// precedes tells whether an event is from before the release began, and was delivered late: EventBridge
-// takes up to a day, and writes times to the second. It returns StaleWrite where the record is not open
-// yet: the event must be delivered again.
+// precedes tells whether an event is from before the release began, and was delivered late:
+// EventBridge takes up to a day, and writes times to the second. It returns StaleWrite where the
+// record is not open yet: the event must be delivered again.
 func precedes(r sm.Record, doc sm.Document, at time.Time) (bool, error) {
 	if r.Execution != doc.Execution {
 		return false, sm.Errorf(sm.StaleWrite,

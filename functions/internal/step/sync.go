@@ -10,9 +10,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Sync makes active exactly what fallback is, so that a release which brings only some layers finds the
-// others as the viewers have them. No viewer is served by active while it runs. Run twice, it finds
-// less to do. It returns SyncFailed.
+// Sync makes active exactly what fallback is, so that a release which brings only some layers
+// finds the others as the viewers have them. No viewer is served by active while it runs. Run
+// twice, it finds less to do. It returns SyncFailed.
 type Sync struct{ environment.Layers }
 
 // Run syncs.

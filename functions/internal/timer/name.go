@@ -11,8 +11,8 @@ import (
 // FreezeName is the schedule by which an execution looks again whether a freeze is over.
 func FreezeName(execution string) string { return hashed(execution + "/frozen") }
 
-// BakeName is the schedule that ends a bake, one per bake: a retried Ramp finds its own schedule and
-// gives it the new token.
+// BakeName is the schedule that ends a bake, one per bake: a retried Ramp finds its own schedule
+// and gives it the new token.
 func BakeName(doc sm.Document) string {
 	return hashed(fmt.Sprintf("%s/%d/%d/%d", doc.Execution, doc.Step, doc.Extensions, doc.Holds))
 }

@@ -22,8 +22,9 @@ type Schedules interface {
 	List(ctx context.Context) (names []string, err error)
 }
 
-// Start makes the schedule of the bake under way match the record, and reads the record again. Ramp,
-// and each pause and resume, call it after a write of their own, so the last one always finds out.
+// Start makes the schedule of the bake under way match the record, and reads the record again.
+// Ramp, and each pause and resume, call it after a write of their own, so the last one always
+// finds out.
 func Start(ctx context.Context, l ledger.Ledger, schedules Schedules, releaseID string) error {
 	for {
 		record, err := l.Record(ctx, releaseID)

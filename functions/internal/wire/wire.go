@@ -84,7 +84,8 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document
 
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Promote{Ledger: Ledger(c), Events: Layers(c).Events, Routes: c.Routes(), Roles: c.Control(),
+	return Step((&step.Promote{Ledger: Ledger(c), Events: Layers(c).Events, Routes: c.Routes(),
+		Roles:     c.Control(),
 		Schedules: c.Schedule()}).Run)
 }
 

@@ -21,10 +21,11 @@ type Store struct{ objects }
 // New opens the ledger in the bucket.
 func New(client *s3.Client, bucket string) *Store { return &Store{objects{client, bucket}} }
 
-// Get reads an object and the ETag that the next Put needs. A missing object has no ETag and leaves into
-// untouched. One that was deleted has no ETag either, and into is what it was: the bucket keeps
-// versions. (S3 says that an object is missing only to who may list the bucket; to others it answers
-// AccessDenied.) The error is Corrupt where the object is not what the ledger writes.
+// Get reads an object and the ETag that the next Put needs. A missing object has no ETag and
+// leaves into untouched. One that was deleted has no ETag either, and into is what it was: the
+// bucket keeps versions. (S3 says that an object is missing only to who may list the bucket; to
+// others it answers AccessDenied.) The error is Corrupt where the object is not what the ledger
+// writes.
 func (s *Store) Get(ctx context.Context, key string, into any) (etag string, err error) {
 	data, etag, err := s.read(ctx, key)
 	if err != nil || data == nil {
@@ -47,7 +48,8 @@ func (s *Store) Put(ctx context.Context, key string, value any, etag string) (st
 	}
 
 	input := &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(data), ContentType: aws.String("application/json"),
+		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(data),
+		ContentType: aws.String("application/json"),
 	}
 	if etag == "" {
 		input.IfNoneMatch = aws.String("*")
@@ -94,8 +96,8 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	return keys, nil
 }
 
-// Raw reads an object as it lies there, whatever it is. A missing one has no ETag and no data, a deleted
-// one no ETag and the data of its previous version.
+// Raw reads an object as it lies there, whatever it is. A missing one has no ETag and no data, a
+// deleted one no ETag and the data of its previous version.
 func (s *Store) Raw(ctx context.Context, key string) (data []byte, etag string, err error) {
 	return s.read(ctx, key)
 }

@@ -40,8 +40,9 @@ func (s objects) object(
 	return data, aws.ToString(out.ETag), err
 }
 
-// Previous reads the newest version of an object that is accepted; the current one is a version too.
-// Found is false where there is none: noncurrent versions live as long as the bucket's lifecycle says.
+// Previous reads the newest version of an object that is accepted; the current one is a version
+// too. Found is false where there is none: noncurrent versions live as long as the bucket's
+// lifecycle says.
 func (s objects) Previous(
 	ctx context.Context, key string, accept func(data []byte) bool,
 ) (data []byte, found bool, err error) {

@@ -115,11 +115,16 @@ var operations = map[string]string{
 
 // subresources are the query parameters that make another operation of a request.
 var subresources = map[string]bool{
-	"accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true, "delete": true, "encryption": true,
-	"inventory": true, "legal-hold": true, "lifecycle": true, "location": true, "logging": true, "metrics": true,
-	"notification": true, "object-lock": true, "ownershipControls": true, "policy": true, "policyStatus": true,
-	"publicAccessBlock": true, "replication": true, "requestPayment": true, "restore": true, "retention": true, "select": true,
-	"tagging": true, "torrent": true, "uploads": true, "versionId": true, "versioning": true, "versions": true, "website": true,
+	"accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true,
+	"delete": true, "encryption": true,
+	"inventory": true, "legal-hold": true, "lifecycle": true, "location": true, "logging": true,
+	"metrics":      true,
+	"notification": true, "object-lock": true, "ownershipControls": true, "policy": true,
+	"policyStatus":      true,
+	"publicAccessBlock": true, "replication": true, "requestPayment": true, "restore": true,
+	"retention": true, "select": true,
+	"tagging": true, "torrent": true, "uploads": true, "versionId": true, "versioning": true,
+	"versions": true, "website": true,
 }
 
 func target(r *http.Request) (bucket, key string) {

@@ -67,8 +67,9 @@ func (s *Service) listObjects(w http.ResponseWriter, r *http.Request, bucket str
 	q := r.URL.Query()
 
 	page := listing{
-		Name: bucket, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), EncodingType: q.Get("encoding-type"),
-		StartAfter: q.Get("start-after"), ContinuationToken: q.Get("continuation-token"), MaxKeys: 1000,
+		Name: bucket, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"),
+		EncodingType: q.Get("encoding-type"),
+		StartAfter:   q.Get("start-after"), ContinuationToken: q.Get("continuation-token"), MaxKeys: 1000,
 	}
 	if value := q.Get("max-keys"); value != "" {
 		n, err := strconv.Atoi(value)

@@ -34,7 +34,8 @@ func (s *Service) getObject(w http.ResponseWriter, r *http.Request, bucket, key 
 	h := w.Header()
 
 	for name, value := range map[string]string{
-		"Content-Type": object.ContentType, "Cache-Control": object.CacheControl, "Content-Encoding": object.ContentEncoding,
+		"Content-Type": object.ContentType, "Cache-Control": object.CacheControl,
+		"Content-Encoding": object.ContentEncoding,
 	} {
 		if value != "" {
 			h.Set(name, value)

@@ -152,8 +152,8 @@ func (s *Service) put(bucket, key string, object Object, when conditions, reason
 	return object, nil
 }
 
-// delete deletes an object, or a version of it for good. Marked tells whether a delete marker is left, or
-// was deleted.
+// delete deletes an object, or a version of it for good. Marked tells whether a delete marker is
+// left, or was deleted.
 func (s *Service) delete(bucket, key, id string, when conditions) (marked bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// Versions of objects, as far as Lockstep reads them: a bucket with versioning on keeps what was written
-// over or deleted, and a deleted object has a delete marker as its current version.
+// Versions of objects, as far as Lockstep reads them: a bucket with versioning on keeps what was
+// written over or deleted, and a deleted object has a delete marker as its current version.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
 
-// keptVersions is how many versions of an object stay in memory. S3 keeps them as long as the bucket's
-// lifecycle says.
+// keptVersions is how many versions of an object stay in memory. S3 keeps them as long as the
+// bucket's lifecycle says.
 const keptVersions = 32
 
 // version is a version of an object, or a delete marker.
@@ -62,8 +62,8 @@ func (b *bucket) remember(key string, v version) {
 	b.Versions[key] = list[:min(len(list), keptVersions)]
 }
 
-// removeVersion deletes one version for good: the one before it is current then. The service must be
-// held.
+// removeVersion deletes one version for good: the one before it is current then. The service must
+// be held.
 func (b *bucket) removeVersion(key, id string) {
 	b.Versions[key] = slices.DeleteFunc(slices.Clone(b.Versions[key]), func(v version) bool {
 		return v.ID == id
