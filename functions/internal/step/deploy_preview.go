@@ -9,16 +9,16 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// preview lets testers into active with a secret that belongs to this release alone. It is kept in the
-// record, from which the operator's command makes the link.
+// preview lets testers into active with a secret that belongs to this release alone. It is kept in
+// the record, from which the operator's command makes the link.
 type preview struct {
 	ledger ledger.Ledger
 	routes routing.Routes
 	secret func() string
 }
 
-// open writes a weight of 0, so only Deploy may call it: a stale attempt that wakes up after the ramp
-// has begun would take the viewers away from active. It returns LockLost there.
+// open writes a weight of 0, so only Deploy may call it: a stale attempt that wakes up after the
+// ramp has begun would take the viewers away from active. It returns LockLost there.
 func (p preview) open(ctx context.Context, doc sm.Document) error {
 	lease := p.ledger.Lease(doc)
 	if err := lease.Verify(ctx); err != nil {

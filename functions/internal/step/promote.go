@@ -12,12 +12,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Promote swaps the two roles once active serves everyone. The new route sends every viewer where the one
-// before sent them, so an edge location that still has the old one does no harm. From then on events
-// call the release too. The document keeps the roles of the beginning.
+// Promote swaps the two roles once active serves everyone. The new route sends every viewer where
+// the one before sent them, so an edge location that still has the old one does no harm. From then
+// on events call the release too. The document keeps the roles of the beginning.
 //
-// Run twice, it writes the same. It returns AlarmBreached and OperatorRollback for signals that arrived
-// while no token waited.
+// Run twice, it writes the same. It returns AlarmBreached and OperatorRollback for signals that
+// arrived while no token waited.
 type Promote struct {
 	Ledger    ledger.Ledger
 	Events    environment.Events
@@ -74,7 +74,8 @@ func (p *Promote) Run(ctx context.Context, doc sm.Document) (sm.Document, error)
 	return doc, err
 }
 
-// swap writes the route first: viewers go by it, and whoever reads the parameter can see that it lags.
+// swap writes the route first: viewers go by it, and whoever reads the parameter can see that it
+// lags.
 func (p *Promote) swap(ctx context.Context, doc sm.Document) error {
 	route := sm.Route{
 		Active: doc.Fallback, Fallback: doc.Active, Weight: 0, Release: doc.Release,

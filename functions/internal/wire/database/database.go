@@ -23,7 +23,8 @@ import (
 func Begin(c *aws.Cloud) wire.Run[sm.BeginInput, sm.Document] {
 	return (&step.Begin{
 		Ledger: wire.Ledger(c), Settings: c.Settings, Bundles: c.Bundles(), Migrations: lint.Check,
-		Roles: c.Control(), Routes: c.Routes(), Stages: c.Stages().Get, Answers: c.Machine(), Alarms: c.Metrics(), Freeze: c.Freeze(), Schedules: c.Schedule(),
+		Roles: c.Control(), Routes: c.Routes(), Stages: c.Stages().Get, Answers: c.Machine(),
+		Alarms: c.Metrics(), Freeze: c.Freeze(), Schedules: c.Schedule(),
 	}).Run
 }
 
@@ -93,8 +94,7 @@ func (s named) OldClients(ctx context.Context, release string, quiet time.Durati
 }
 
 func words(report postgres.Report, err error) (string, error) {
-	return report.String(),
-		byName(err)
+	return report.String(), byName(err)
 }
 
 func byName(err error) error {
