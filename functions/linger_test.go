@@ -70,7 +70,7 @@ func (w *world) lingersUntil(operation, path string, happened func() bool) {
 	})
 }
 
-// It would make active level with fallback again, in the middle of the ramp.
+// It would sync active with fallback again, in the middle of the ramp.
 func TestLinger_Sync(t *testing.T) {
 	story(t, func(w *world) {
 		w.live()

@@ -85,7 +85,7 @@ var planted = []plant{
 		`bounded, cancel := context.WithTimeout(ctx, map[bool]time.Duration{false: bound, true: time.Hour}[$])`},
 	{"write nothing anew", "step/rollback.go", `if err == nil && doc.StaleWriter {`,
 		`if err == nil && doc.StaleWriter && !$ {`},
-	{"seal no alias", "ledger/lease.go", `if !l.doc.StaleWriter {`, `if $ || !l.doc.StaleWriter {`},
+	{"mark no alias", "ledger/lease.go", `if !l.doc.StaleWriter {`, `if $ || !l.doc.StaleWriter {`},
 	{"let a call of before write", "ledger/lease.go", `l.doc.Attempt.Before(newest) {`,
 		`l.doc.Attempt.Before(newest) && !$ {`},
 
@@ -98,25 +98,25 @@ var planted = []plant{
 		return f.Versions.Point(ctx, name, doc.Fallback, version, lease.Mark(), lease.Verify)
 	}
 	return f.Versions.Point(ctx, name, doc.Active, version, lease.Mark(), lease.Verify)`},
-	{"write pages before their assets", "environment/site.go", `if err := s.WriteAssets(ctx, doc, site, pages); err != nil {`, `if $ {
-		if err := s.WriteEntries(ctx, doc, site, releaseID, pages); err != nil {
+	{"write pages before their assets", "environment/site.go", `if err := s.writeAssets(ctx, doc, assets); err != nil {`, `if $ {
+		if err := s.writeEntries(ctx, doc, state, entries); err != nil {
 			return err
 		}
 	}
-	if err := s.WriteAssets(ctx, doc, site, pages); err != nil {`},
-	{"move aliases before all are verified", "environment/functions.go", `published, err := f.publish(ctx, m)`, `for _, name := range m.FunctionNames() {
+	if err := s.writeAssets(ctx, doc, assets); err != nil {`},
+	{"move aliases before all are verified", "step/deploy.go", `done, err := d.Layers.Deploy(ctx, doc, m, &state)`, `for _, name := range m.FunctionNames() {
 		if !$ {
 			break
 		}
-		version, err := f.Versions.Publish(ctx, name, f.Settings.StateBucket, m.Key(m.Functions[name]), m.Functions[name].SHA256)
+		version, err := d.Functions.Versions.Publish(ctx, name, d.Settings.StateBucket, m.Key(m.Functions[name]), m.Functions[name].SHA256)
 		if err == nil {
-			err = f.point(ctx, doc, name, version)
+			err = d.Functions.Versions.Point(ctx, name, doc.Active, version, "", d.Ledger.Lease(doc).Verify)
 		}
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 	}
-	published, err := f.publish(ctx, m)`},
+	done, err := d.Layers.Deploy(ctx, doc, m, &state)`},
 	{"let events call what nobody has yet", "step/deploy.go", `if err := (preview{d.Ledger, d.Routes, d.Secret}).open(ctx, doc); err != nil {`, `if $ {
 		if err := d.Events.Sync(ctx, doc, doc.Active); err != nil {
 			return "", err
@@ -187,13 +187,14 @@ var planted = []plant{
 	{"roll back without the weight", "step/rollback.go", `if err := r.Routes.Put(`, `if $ {
 		// the stage is enough
 	} else if err := r.Routes.Put(`},
-	{"roll back without pages", "step/rollback.go", `if err := r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages); err != nil {`, `if $ {
+	{"roll back without pages", "environment/site.go", `if err := s.writeEntries(ctx, doc, want, entries); err != nil {`, `if $ {
 		// the API is enough
-	} else if err := r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages); err != nil {`},
-	{"roll back without aliases", "step/rollback.go", `if moved, err = r.Functions.Sync(ctx, doc); err != nil {`, `if $ {
-		return 0, r.Stage.Write(ctx, doc, doc.Active, from.Release)
+	} else if err := s.writeEntries(ctx, doc, want, entries); err != nil {`},
+	{"roll back without aliases", "step/rollback.go", `done, err := rest(ctx)`, `if $ {
+		_, err := restOfStage(ctx)
+		return "", err
 	}
-	if moved, err = r.Functions.Sync(ctx, doc); err != nil {`},
+	done, err := rest(ctx)`},
 	{"leave events with what is rolled back", "step/rollback.go", `if err := r.Events.Sync(ctx, doc, doc.Fallback); err != nil {`, `if $ {
 		// viewers are enough
 	} else if err := r.Events.Sync(ctx, doc, doc.Fallback); err != nil {`},

@@ -149,9 +149,9 @@ func TestRepair(t *testing.T) {
 		"a page was written over": {func(w *world) {
 			put(w, "shop-site-b", "index.html",
 				"hello")
-		}, "index.html is missing or was written over"},
+		}, "index.html is missing or was overwritten"},
 		"a page was deleted": {func(w *world) { w.drops("shop-site-a", "index.html") },
-			"index.html is missing or was written over"},
+			"index.html is missing or was overwritten"},
 		"an asset was deleted": {func(w *world) {
 			w.drops("shop-site-b",
 				"assets/app-v2.js")
@@ -515,7 +515,7 @@ func TestRepair_InAFreeze(t *testing.T) {
 
 				// v3 is there all the time
 				w.lingers(sm.Begin, "PutObject", "/shop-site-a/assets/app-v1.js", takes)
-				w.repaired("index.html is missing or was written over")
+				w.repaired("index.html is missing or was overwritten")
 				time.Sleep(time.Hour)
 				w.freeze("off")
 				w.ends("v3", sm.Released)
@@ -551,7 +551,7 @@ func TestRepair_TakesLong(t *testing.T) {
 				next.ServeHTTP(rw, r)
 			})
 		})
-		w.repaired("index.html is missing or was written over")
+		w.repaired("index.html is missing or was overwritten")
 		w.ends("v3", sm.Released)
 		w.quiet()
 		w.stands("a", "v3", "v2")

@@ -35,7 +35,7 @@ func (f environments) find(ctx context.Context, v *view) ([]finding, error) {
 			}
 		}
 
-		differences, err := f.diff(ctx, e, state)
+		differences, err := f.Diff(ctx, e, state)
 		if err != nil {
 			return nil, err
 		}
@@ -61,25 +61,6 @@ func (f environments) find(ctx context.Context, v *view) ([]finding, error) {
 	return found, nil
 }
 
-func (f environments) diff(
-	ctx context.Context, e sm.Environment, state sm.EnvironmentState,
-) ([]environment.Difference, error) {
-	var all []environment.Difference
-
-	for _, diff := range []func(
-		context.Context, sm.Environment, sm.EnvironmentState,
-	) ([]environment.Difference, error){f.Stage.Diff, f.Functions.Diff, f.Site.Diff} {
-		differences, err := diff(ctx, e, state)
-		if err != nil {
-			return nil, err
-		}
-
-		all = append(all, differences...)
-	}
-
-	return all, nil
-}
-
 // restore writes what the ledger says, be it the fallback: the layers write into the active
 // environment of their document, so this one's says that it is.
 func (f environments) restore(
@@ -87,15 +68,7 @@ func (f environments) restore(
 ) error {
 	doc.Active, doc.Fallback = e, e.Other()
 
-	if err := f.Functions.Restore(ctx, doc, state); err != nil {
-		return err
-	}
-
-	if err := f.Site.Write(ctx, doc, state.Site, state.Release); err != nil {
-		return err
-	}
-
-	if err := f.Stage.Write(ctx, doc, e, state.Release); err != nil {
+	if err := f.Restore(ctx, doc, state); err != nil {
 		return err
 	}
 

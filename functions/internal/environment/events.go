@@ -10,17 +10,17 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Events is the layer of what event sources call: the alias live. Events have no viewer whom a
-// ramp could assign, so they follow the release that serves: the fallback's, which a promotion
-// changes and a rollback changes back.
+// Events is what event sources call: the alias live of every function that has some. It is no layer
+// of one environment. Events have no viewer whom a ramp could assign, so they call the release that
+// serves: the fallback's, which a promotion changes and a rollback changes back.
 type Events struct {
 	Ledger   ledger.Ledger
 	Settings sm.Settings
 	Versions Versions
 }
 
-// Sync points the alias live of every function that has event sources at the version that an
-// environment's alias names. Run twice, it finds nothing to move.
+// Sync points every alias live at the version that an environment's alias names. Run twice, it
+// finds nothing to move. It returns the errors of Layer.
 func (v Events) Sync(ctx context.Context, doc sm.Document, with sm.Environment) error {
 	lease := v.Ledger.Lease(doc)
 	group, ctx := errgroup.WithContext(ctx)
@@ -42,7 +42,7 @@ func (v Events) Sync(ctx context.Context, doc sm.Document, with sm.Environment) 
 	}
 
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("let events call what %s has: %w", with, err)
+		return fmt.Errorf("point the alias %s at what %s has: %w", sm.LiveAlias, with, err)
 	}
 
 	return nil
@@ -53,7 +53,7 @@ func (v Events) Sync(ctx context.Context, doc sm.Document, with sm.Environment) 
 func (v Events) Diff(
 	ctx context.Context, e sm.Environment, state sm.EnvironmentState,
 ) ([]Difference, error) {
-	var list []Difference
+	var found []Difference
 
 	for _, function := range v.Settings.Functions {
 		if !function.Live {
@@ -76,13 +76,13 @@ func (v Events) Diff(
 		}
 
 		if have.Version != want.Version {
-			list = append(list, Difference{LayerEvents, function.Name, fmt.Sprintf(
+			found = append(found, Difference{LiveMoved, function.Name, fmt.Sprintf(
 				"alias %s of %s names version %s, not %s", sm.LiveAlias, function.Name,
 				have.Version, wanted(want))})
 		}
 	}
 
-	return list, nil
+	return found, nil
 }
 
 func wanted(f sm.FunctionState) string {

@@ -10,15 +10,20 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Roles reads and swaps the control parameter.
+// Roles reads and writes the control parameter.
 type Roles interface {
+	// Get reads the roles. It returns Throttled where the parameter store is busy, and an error
+	// without a name where the parameter is missing or cannot be parsed.
 	Get(ctx context.Context) (sm.Control, error)
+	// Put writes the roles. It has no condition, so it belongs into a guarded write. It returns
+	// Throttled where the parameter store is busy, and an error without a name for two roles of one
+	// environment.
 	Put(ctx context.Context, control sm.Control) error
 }
 
-// rampRoute is the route of a release from Deploy to the end of its ramp. Once the roles are
-// swapped or rolled back active has nothing to show, so the routes of Promote and Rollback have no
-// preview.
+// Ramp is the route of a release from Deploy to the end of its ramp. The weight is in basis points.
+// The routes of Promote and Rollback have no preview: once the roles are swapped or the release is
+// rolled back, active has nothing to show.
 func Ramp(doc sm.Document, weight int, record sm.Record) sm.Route {
 	route := sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: weight, Release: doc.Release}
 
@@ -32,12 +37,16 @@ func Ramp(doc sm.Document, weight int, record sm.Record) sm.Route {
 
 // Routes writes the one value that the edge reads.
 type Routes interface {
-	// Put calls verify when it knows what the route is now, and lets it be on an error.
+	// Put calls verify once it knows what the route is now, and leaves the route alone on an error,
+	// which it returns. A route that is there already is not written. It returns StaleWrite where
+	// somebody else changed the route meanwhile, and Throttled where the store is busy.
 	Put(ctx context.Context, route sm.Route, verify func(context.Context) error) error
 }
 
 // RouteStore reads and writes the route.
 type RouteStore interface {
 	Routes
+	// Get reads the route; found is false where there is none yet. It returns Throttled where the
+	// store is busy, and an error without a name where the route cannot be parsed.
 	Get(ctx context.Context) (route sm.Route, found bool, err error)
 }

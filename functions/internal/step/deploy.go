@@ -3,7 +3,6 @@ package step
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"lockstep/functions/internal/artifact"
 	"lockstep/functions/internal/environment"
@@ -11,21 +10,19 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Deploy puts the release into active: it publishes every function and verifies them all before it
-// moves the first alias, then writes the site, then the stage's stamp, and opens the preview to
-// testers. No viewer is served by active while it runs.
-//
-// Run twice, unchanged code publishes no new version, and everything else is where it was put. It
-// returns DeployFailed.
+// Deploy puts the release into active: it prepares all layers, which publishes every function and
+// verifies it, before it writes the first one, and then opens the preview to testers. The weight
+// is 0 while it runs. Run twice, unchanged code publishes no new version and everything else is
+// where it was put. Its errors are DeployFailed, unless they have the name of a lease lost or of
+// AWS being busy.
 type Deploy struct {
 	environment.Layers
-
 	Routes routing.Routes
-	// Secret makes a secret for testers, anew for each release.
+	// Secret makes the secret of a release's preview, a new one at each call.
 	Secret func() string
 }
 
-// Run deploys.
+// Run deploys the release and answers with the document as it came.
 func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := d.Ledger.Enter(ctx, doc, sm.Deploy); err != nil {
 		return doc, err
@@ -41,13 +38,12 @@ func (d *Deploy) Run(ctx context.Context, doc sm.Document) (sm.Document, error) 
 		return doc, sm.Wrap(sm.DeployFailed, op, err)
 	}
 
-	event := sm.Event{State: sm.Deploy, Kind: sm.EventDeployed, Text: text}
-	_, err = d.Ledger.Append(ctx, doc, event)
+	_, err = d.Ledger.Append(ctx, doc, sm.Event{State: sm.Deploy, Kind: sm.EventDeployed, Text: text})
 
 	return doc, err
 }
 
-func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
+func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (text string, err error) {
 	m, err := artifact.Manifest(ctx, d.Bundles, doc.Release)
 	if err != nil {
 		return "", err
@@ -58,33 +54,12 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 
-	deployed, err := d.Functions.Deploy(ctx, doc, m)
+	done, err := d.Layers.Deploy(ctx, doc, m, &state)
 	if err != nil {
 		return "", err
 	}
 
-	if state.Functions == nil {
-		state.Functions = map[string]sm.FunctionState{}
-	}
-
-	maps.Copy(state.Functions, deployed)
-
-	if m.Site != nil {
-		state.Site = &sm.SiteState{
-			Release: doc.Release, Key: m.Key(m.Site.Artifact),
-			SHA256: m.Site.SHA256, Assets: m.Site.AssetsPrefix(),
-		}
-	}
-
-	if err := d.Site.Write(ctx, doc, state.Site, doc.Release); err != nil {
-		return "", err
-	}
-
-	if err := d.Stage.Write(ctx, doc, doc.Active, doc.Release); err != nil {
-		return "", err
-	}
-
-	state.Release, state.Sequence, state.InSync = doc.Release, doc.Sequence, true
+	state.InSync = true
 	if err := d.Ledger.SaveEnvironment(ctx, doc, state); err != nil {
 		return "", err
 	}
@@ -93,19 +68,5 @@ func (d *Deploy) deploy(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 
-	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, brought(m)), nil
-}
-
-// brought says what a release brings.
-func brought(m sm.Manifest) string {
-	text := "no new functions"
-	if n := len(m.Functions); n > 0 {
-		text = fmt.Sprintf("functions: %d", n)
-	}
-
-	if m.Site != nil {
-		return text + ", a new site"
-	}
-
-	return text + ", the site as it was"
+	return fmt.Sprintf("%s is in %s: %s", doc.Release, doc.Active, done), nil
 }

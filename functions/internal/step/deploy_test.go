@@ -11,7 +11,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-func TestSync_MakesActiveLevel(t *testing.T) {
+func TestSync_MakesActiveTheSame(t *testing.T) {
 	w := newWorld(t)
 	doc := w.release(sm.Sync)
 	must[sm.Document](t)(w.run(sm.Sync, doc))
@@ -31,19 +31,19 @@ func TestSync_MakesActiveLevel(t *testing.T) {
 
 	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); !c.InSync || c.Release != "v1" ||
 		c.Environment != sm.A {
-		t.Errorf("a carries %+v", c)
+		t.Errorf("a has the state %+v", c)
 	}
 
 	if first := w.writes[2]; first != "ledger ledger/environments/a.json" {
-		t.Errorf("wrote %q before it said that a is not whole", first)
+		t.Errorf("wrote %q before it marked a out of sync", first)
 	}
 
 	order(t, w.writes, "point a", "put a assets/", "put a index.html", "delete a v0.html",
 		"stage a a v1", "announce")
 }
 
-// An environment that is level already is not written anew, but for its stage.
-func TestSync_LevelAlready(t *testing.T) {
+// Of an environment that is in sync already, only the stage is written.
+func TestSync_InSyncAlready(t *testing.T) {
 	w := newWorld(t)
 	doc := w.release(sm.Expand)
 	must[sm.Document](t)(w.run(sm.Sync, doc))
@@ -65,7 +65,7 @@ func TestDeploy_Order(t *testing.T) {
 
 	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); !c.InSync || c.Release != "v2" ||
 		c.Sequence != 2 || c.Functions["orders"].Release != "v2" || c.Site.Release != "v2" {
-		t.Errorf("a carries %+v", c)
+		t.Errorf("a has the state %+v", c)
 	}
 
 	if got := string(w.sites[sm.A]["index.html"].Body); got != "v2 at /api-a" {
@@ -81,7 +81,7 @@ func TestDeploy_OfSomeLayers(t *testing.T) {
 	c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A))
 	if w.aliases["catalog a"] != "1" || c.Site.Release != "v1" || c.Release != "v2" ||
 		doc.Release != "v2" {
-		t.Errorf("aliases %v; a carries %+v", w.aliases, c)
+		t.Errorf("aliases %v; a has the state %+v", w.aliases, c)
 	}
 	// The pages are those of v1, under the name of v2; the assets keep theirs.
 	if page, asset := w.sites[sm.A]["index.html"], w.sites[sm.A]["assets/app-v1.js"]; page.Release != "v2" || asset.Release != "v1" {
@@ -103,7 +103,7 @@ func TestDeploy_PublishFails_BeforeAnyAliasMoves(t *testing.T) {
 	}
 
 	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); c.InSync {
-		t.Error("a half-written environment says that it is whole")
+		t.Error("a half-written environment is said to be in sync")
 	}
 }
 
@@ -175,7 +175,7 @@ func TestRollback_OfTheFirst(t *testing.T) {
 
 	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); c.Site != nil ||
 		len(c.Functions) != 1 || w.aliases["catalog a"] != "1" {
-		t.Errorf("a carries %+v, aliases %v", c, w.aliases)
+		t.Errorf("a has the state %+v, aliases %v", c, w.aliases)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestRollback_OfTheFirstSite(t *testing.T) {
 	}
 
 	if c := read[sm.EnvironmentState](w, sm.EnvironmentKey(sm.A)); c.Site != nil || c.Release != "v1" {
-		t.Errorf("a carries %+v", c)
+		t.Errorf("a has the state %+v", c)
 	}
 }
 

@@ -16,23 +16,23 @@ import (
 )
 
 // Rollback brings everyone back to what fallback has, before or after the promotion. The weight
-// goes to 0 first, but edges take a minute to hear of it. So at once, in one call, active's stage
-// calls fallback's aliases, and active's entry pages become fallback's. From then on every new
-// page and every call is the old release, wherever the edge sends it, and events call it again.
-// The aliases follow at the pace that the quota allows.
+// goes to 0 first, but edges take a minute to hear of it. So at once active's stage calls
+// fallback's aliases, in one call, and active's entry pages become fallback's. From then on every
+// new page and every call is the old release, wherever the edge sends it, and events call it again
+// too. Then the aliases follow at the pace of the quota.
 //
-// Where a stale writer may still be at work, because the machine gave an attempt up or the
-// execution died, Rollback marks the aliases, and writes once more what has no condition. Run
-// twice, it writes the same. It returns RollbackFailed.
+// Where a stale writer may still be at work, it marks the aliases, and writes once more what has
+// no condition. Run twice, it writes the same. Its errors are RollbackFailed, unless they have the
+// name of a lease lost or of AWS being busy.
 type Rollback struct {
 	environment.Layers
-
 	Routes    routing.Routes
 	Roles     routing.Roles
 	Schedules timer.Schedules
 }
 
-// Run rolls back.
+// Run rolls the release back and answers with the outcome, the weight, and how many seconds active
+// must stay as it is now: until the last edge has heard of the weight and the last call has ended.
 func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	entered, err := r.Ledger.Enter(ctx, doc, sm.Rollback)
 	if err != nil {
@@ -58,18 +58,16 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 		return doc, sm.Wrap(sm.RollbackFailed, op, err)
 	}
 
-	// A timer that stays would only answer a used token.
 	if record.Wait != nil && record.Wait.Schedule != "" {
+		// If it were left, it would only answer a token that is used up.
 		if err := r.Schedules.Cancel(ctx, record.Wait.Schedule); err != nil {
 			return doc, sm.Wrap(sm.RollbackFailed, op, err)
 		}
 	}
 
 	doc.Outcome, doc.Weight = sm.RolledBack, 0
-
-	// Active stays as it is until the last edge has heard of it and the last call has ended.
-	wait := max(r.Settings.CallTimeout.Std(), r.Settings.EdgeConvergence.Std())
-	doc.WaitSeconds = int(math.Ceil(wait.Seconds()))
+	doc.WaitSeconds = int(math.Ceil(max(r.Settings.CallTimeout.Std(),
+		r.Settings.EdgeConvergence.Std()).Seconds()))
 
 	event := sm.Event{State: sm.Rollback, Kind: sm.EventRolledBack, Text: text}
 	_, err = r.Ledger.Append(ctx, doc, event, func(record *sm.Record) {
@@ -79,38 +77,39 @@ func (r *Rollback) Run(ctx context.Context, doc sm.Document) (sm.Document, error
 	return doc, err
 }
 
-// announce says why before the first write: whoever sees things change can see the cause. A bus
-// that is down holds no rollback up.
+// announce records and announces the cause before the first write, so that whoever sees things
+// change can see why.
 func (r *Rollback) announce(ctx context.Context, doc sm.Document) (sm.Record, error) {
-	event := sm.Event{
-		State: sm.Rollback, Kind: sm.EventRollingBack,
-		Text: "rolling back: " + doc.Failure.Message(),
-	}
+	event := sm.Event{State: sm.Rollback, Kind: sm.EventRollingBack,
+		Text: "rolling back: " + doc.Failure.Message()}
 
 	record, err := r.Ledger.Save(ctx, doc, event, func(record *sm.Record) {
 		record.Cause, record.Weight, record.Preview = doc.Failure.AsCause(*record), 0, ""
 	})
 	if err == nil {
-		_ = r.Ledger.Announce(ctx, record, doc, event)
+		_ = r.Ledger.Announce(ctx, record, doc, event) // a bus that is down holds no rollback up
 	}
 
 	return record, err
 }
 
-func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error) {
+// rollBack does what viewers notice first, and as fast as AWS allows: the stage, then the entry
+// pages. Roles, events, aliases and assets can wait that long.
+func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (text string, err error) {
 	began := time.Now()
-	back := sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0, Release: doc.Release}
 
-	if err := r.Routes.Put(ctx, back, r.Ledger.Lease(doc).Verify); err != nil {
+	if err := r.Routes.Put(ctx, sm.Route{Active: doc.Active, Fallback: doc.Fallback, Weight: 0,
+		Release: doc.Release}, r.Ledger.Lease(doc).Verify); err != nil {
 		return "", err
 	}
 
-	from, err := r.Ledger.Environment(ctx, doc.Fallback)
+	want, err := r.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return "", err
 	}
 
-	if err := r.Stage.Write(ctx, doc, doc.Fallback, from.Release); err != nil {
+	restOfStage, err := r.Stage.Rollback(ctx, doc, want)
+	if err != nil {
 		return "", err
 	}
 
@@ -120,52 +119,37 @@ func (r *Rollback) rollBack(ctx context.Context, doc sm.Document) (string, error
 		return "", err
 	}
 
-	pages, err := r.Site.Render(ctx, from.Site, doc.Active, from.Release)
+	rest, err := r.Layers.Rollback(ctx, doc, want)
 	if err != nil {
 		return "", err
 	}
 
-	if err := r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages); err != nil {
-		return "", err
-	}
+	pages := time.Since(began)
 
-	site := time.Since(began)
-
-	moved, err := r.follow(ctx, doc, from, pages)
-	if err != nil {
-		return "", err
-	}
-
-	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, %s after %s",
-		release.OrNothing(from.Release), api.Round(time.Millisecond), site.Round(time.Millisecond),
-		aliases(moved), time.Since(began).Round(time.Millisecond)), nil
-}
-
-// follow writes what viewers do not wait for: the roles, what events call, the aliases, the assets.
-func (r *Rollback) follow(
-	ctx context.Context, doc sm.Document, from sm.EnvironmentState, pages environment.Pages,
-) (moved int, err error) {
 	if err := r.writeRoles(ctx, doc); err != nil {
-		return 0, err
+		return "", err
 	}
 
 	if err := r.Events.Sync(ctx, doc, doc.Fallback); err != nil {
-		return 0, err
+		return "", err
 	}
 
-	if moved, err = r.Functions.Sync(ctx, doc); err != nil {
-		return 0, err
+	done, err := rest(ctx)
+	if err != nil {
+		return "", err
 	}
 
-	if err := r.Site.WriteAssets(ctx, doc, from.Site, pages); err != nil {
-		return 0, err
+	if _, err := restOfStage(ctx); err != nil {
+		return "", err
 	}
 
-	if err := r.Stage.Write(ctx, doc, doc.Active, from.Release); err != nil {
-		return 0, err
+	if err := r.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(want, doc.Active)); err != nil {
+		return "", err
 	}
 
-	return moved, r.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(from, doc.Active))
+	return fmt.Sprintf("everyone is back on %s: the API after %s, the pages after %s, all after %s; "+
+		"%s", release.OrNothing(want.Release), api.Round(time.Millisecond),
+		pages.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), done), nil
 }
 
 func (r *Rollback) writeRoles(ctx context.Context, doc sm.Document) error {
@@ -174,20 +158,27 @@ func (r *Rollback) writeRoles(ctx context.Context, doc sm.Document) error {
 	})
 }
 
-// writeAgain waits until no stale writer can write any more that verified the lease before the
-// rollback began, and then writes the stage, the roles and the entry pages once more: these have
-// no condition.
+// abandoned tells whether the machine gave up a call of which it does not know how it ended, or
+// gave up calling.
+func abandoned(f *sm.Failure) bool {
+	return f != nil && (f.Error == sm.StaleWrite || f.Error == sm.Throttled ||
+		!slices.Contains(sm.ErrorNames(), f.Error))
+}
+
+// writeAgain writes the stage, the roles and the entry pages again, which have no condition, once
+// no write of a stale writer can arrive any more that verified its lease before the rollback
+// began.
 func (r *Rollback) writeAgain(ctx context.Context, doc sm.Document, began time.Time) error {
 	if err := r.Ledger.Lease(doc).WaitOut(ctx, began); err != nil {
 		return err
 	}
 
-	from, err := r.Ledger.Environment(ctx, doc.Fallback)
+	want, err := r.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return err
 	}
 
-	if err := r.Stage.Write(ctx, doc, doc.Active, from.Release); err != nil {
+	if _, err := r.Stage.Sync(ctx, doc, sm.EnvironmentState{}, want); err != nil {
 		return err
 	}
 
@@ -195,17 +186,7 @@ func (r *Rollback) writeAgain(ctx context.Context, doc sm.Document, began time.T
 		return err
 	}
 
-	pages, err := r.Site.Render(ctx, from.Site, doc.Active, from.Release)
-	if err != nil {
-		return err
-	}
+	_, err = r.Layers.Rollback(ctx, doc, want)
 
-	return r.Site.WriteEntries(ctx, doc, from.Site, from.Release, pages)
-}
-
-// abandoned tells whether the machine gave an attempt up without knowing how it ended: it may
-// still be at work.
-func abandoned(f *sm.Failure) bool {
-	return f != nil && (f.Error == sm.StaleWrite || f.Error == sm.Throttled ||
-		!slices.Contains(sm.ErrorNames(), f.Error))
+	return err
 }

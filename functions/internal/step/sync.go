@@ -10,12 +10,12 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Sync makes active exactly what fallback is, so that a release which brings only some layers
-// finds the others as the viewers have them. No viewer is served by active while it runs. Run
-// twice, it finds less to do. It returns SyncFailed.
+// Sync makes active the same as fallback, so that a release which brings only some layers finds
+// the others as viewers have them. The weight is 0 while it runs. Run twice, it finds less to do.
+// Its errors are SyncFailed, unless they have the name of a lease lost or of AWS being busy.
 type Sync struct{ environment.Layers }
 
-// Run syncs.
+// Run syncs active and answers with the document as it came.
 func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 	if _, err := s.Ledger.Enter(ctx, doc, sm.Sync); err != nil {
 		return doc, err
@@ -31,19 +31,19 @@ func (s *Sync) Run(ctx context.Context, doc sm.Document) (sm.Document, error) {
 		return doc, sm.Wrap(sm.SyncFailed, op, err)
 	}
 
-	event := sm.Event{State: sm.Sync, Kind: sm.EventSynced, Text: text}
-	_, err = s.Ledger.Append(ctx, doc, event)
+	_, err = s.Ledger.Append(ctx, doc, sm.Event{State: sm.Sync, Kind: sm.EventSynced, Text: text})
 
 	return doc, err
 }
 
-func (s *Sync) sync(ctx context.Context, doc sm.Document) (string, error) {
-	from, err := s.Ledger.Environment(ctx, doc.Fallback)
+// sync marks active out of sync before its first write, and in sync after its last one.
+func (s *Sync) sync(ctx context.Context, doc sm.Document) (text string, err error) {
+	want, err := s.Ledger.Environment(ctx, doc.Fallback)
 	if err != nil {
 		return "", err
 	}
 
-	before, err := s.Ledger.Environment(ctx, doc.Active)
+	now, err := s.Ledger.Environment(ctx, doc.Active)
 	if err != nil {
 		return "", err
 	}
@@ -52,40 +52,20 @@ func (s *Sync) sync(ctx context.Context, doc sm.Document) (string, error) {
 		return "", err
 	}
 
-	// What events call is in sync already, unless somebody moved it by hand.
+	// Events call fallback already, unless somebody moved the alias by hand.
 	if err := s.Events.Sync(ctx, doc, doc.Fallback); err != nil {
 		return "", err
 	}
 
-	moved, err := s.Functions.Sync(ctx, doc)
+	done, err := s.Layers.Sync(ctx, doc, now, want)
 	if err != nil {
 		return "", err
 	}
 
-	// A site of the same bundle is written too: its entry pages name the release.
-	if !before.InSync || before.Release != from.Release {
-		if err := s.Site.Write(ctx, doc, from.Site, from.Release); err != nil {
-			return "", err
-		}
-	}
-
-	if err := s.Stage.Write(ctx, doc, doc.Active, from.Release); err != nil {
+	if err := s.Ledger.SaveEnvironment(ctx, doc, ledger.SyncedState(want, doc.Active)); err != nil {
 		return "", err
 	}
 
-	synced := ledger.SyncedState(from, doc.Active)
-	if err := s.Ledger.SaveEnvironment(ctx, doc, synced); err != nil {
-		return "", err
-	}
-
-	return fmt.Sprintf("%s is in sync with %s, which has %s: %s moved",
-		doc.Active, doc.Fallback, release.OrNothing(from.Release), aliases(moved)), nil
-}
-
-func aliases(n int) string {
-	if n == 1 {
-		return "1 alias"
-	}
-
-	return fmt.Sprintf("%d aliases", n)
+	return fmt.Sprintf("%s is in sync with %s, which has %s: %s", doc.Active, doc.Fallback,
+		release.OrNothing(want.Release), done), nil
 }

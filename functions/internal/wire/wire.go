@@ -21,7 +21,7 @@ import (
 // Run is a step, ready to be called.
 type Run[In, Out any] func(ctx context.Context, in In) (Out, error)
 
-// Step hands a step its document, which says by which call it came.
+// Step takes the document out of the input and notes the attempt in it.
 func Step(run Run[statemachine.Document, statemachine.Document]) Run[statemachine.StepInput,
 	statemachine.Document] {
 	return func(ctx context.Context, in statemachine.StepInput) (statemachine.Document, error) {
@@ -45,7 +45,7 @@ func Ledger(c *aws.Cloud) ledger.Ledger {
 	return ledger.Ledger{App: c.Settings.App, Store: c.Ledger(), Bus: c.Bus(), Queue: c.Settings.Queue}
 }
 
-// Layers are the layers of an environment.
+// Layers are the layers of the application's environments.
 func Layers(c *aws.Cloud) environment.Layers {
 	return environment.New(
 		Ledger(c), c.Settings, c.Bundles(), c.Functions(), c.Stages(), c.Sites())
@@ -84,9 +84,10 @@ func CheckAlarms(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document
 
 // Promote wires step.Promote.
 func Promote(c *aws.Cloud) Run[statemachine.StepInput, statemachine.Document] {
-	return Step((&step.Promote{Ledger: Ledger(c), Events: Layers(c).Events, Routes: c.Routes(),
-		Roles:     c.Control(),
-		Schedules: c.Schedule()}).Run)
+	events := environment.Events{Ledger: Ledger(c), Settings: c.Settings, Versions: c.Functions()}
+
+	return Step((&step.Promote{Ledger: events.Ledger, Events: events, Routes: c.Routes(),
+		Roles: c.Control(), Schedules: c.Schedule()}).Run)
 }
 
 // Drain wires step.Drain.

@@ -94,8 +94,7 @@ func (s named) OldClients(ctx context.Context, release string, quiet time.Durati
 }
 
 func words(report postgres.Report, err error) (string, error) {
-	return report.String(),
-		byName(err)
+	return report.String(), byName(err)
 }
 
 func byName(err error) error {
