@@ -19,7 +19,7 @@ func (l *local) snapshot() page.Snapshot {
 	set := l.stack.Settings
 	s.Plan, s.Traffic = set.Ramp, l.meter.Series()
 
-	s.Carries, s.Stages = l.carries(), map[sm.Environment]page.Stage{}
+	s.Environments, s.Stages = l.carries(), map[sm.Environment]page.Stage{}
 	if control, ok := l.stack.Cloud.SSM.Get(sm.ControlParameter(l.config.App)); ok {
 		decode([]byte(control), &s.Control)
 	}
@@ -40,13 +40,13 @@ func (l *local) snapshot() page.Snapshot {
 	}
 
 	s.Records = l.records()
-	s.Offers = l.offers(s.Carries[s.Control.Fallback].Sequence, s.Lock)
+	s.Offers = l.offers(s.Environments[s.Control.Fallback].Sequence, s.Lock)
 
 	s.Path = l.path(newest(s.Records).Execution)
 	for _, a := range l.stack.Cloud.Metrics.Alarms() {
 		for _, ours := range set.Alarms {
 			if ours.Name == *a.AlarmName {
-				s.Alarms = append(s.Alarms, page.Alarm{Name: ours.Name, Environment: ours.Environment,
+				s.Alarms = append(s.Alarms, page.AlarmState{Name: ours.Name, Environment: ours.Environment,
 					State: string(a.StateValue), Reason: *a.StateReason})
 			}
 		}

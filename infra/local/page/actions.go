@@ -6,34 +6,38 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// What is no signal to the release under way: a release of its own, and the switch that holds them
-// all.
+// These actions are not signals to the release under way: one starts a release, the other two
+// switch the freeze of all releases on and off.
 const (
 	release  = "release"
 	freeze   = "freeze"
 	unfreeze = "unfreeze"
 )
 
-func actions() []string {
-	return []string{string(sm.SignalPause), string(sm.SignalResume), string(sm.SignalAdvance),
-		string(sm.SignalPromote), string(sm.SignalApprove),
-		string(sm.SignalContract), string(sm.SignalRollback), freeze, unfreeze, release}
+// allActions lists what the page may ask for.
+func allActions() []string {
+	return []string{
+		string(sm.SignalPause), string(sm.SignalResume), string(sm.SignalAdvance),
+		string(sm.SignalPromote), string(sm.SignalApprove), string(sm.SignalContract),
+		string(sm.SignalRollback), freeze, unfreeze, release,
+	}
 }
 
-func known(action string) bool { return slices.Contains(actions(), action) }
+func isAction(name string) bool { return slices.Contains(allActions(), name) }
 
-// actionsOf says which of the operator's words mean something now.
+// actionsOf lists the actions that have an effect now. The page disables the others.
 func actionsOf(s Snapshot, r sm.Record) []string {
 	list := []string{}
+
 	if s.Control != (sm.Control{}) {
-		list = append(list, map[bool]string{true: unfreeze, false: freeze}[s.Frozen != ""])
+		if s.Frozen != "" {
+			list = append(list, unfreeze)
+		} else {
+			list = append(list, freeze)
+		}
 	}
 
-	if r.Release == "" || r.Outcome != "" {
-		return list
-	}
-
-	if slices.ContainsFunc(attempt(r), func(e sm.Event) bool { return e.State == sm.Rollback }) {
+	if r.Release == "" || r.Outcome != "" || rollsBack(r) {
 		return list
 	}
 
@@ -41,7 +45,7 @@ func actionsOf(s Snapshot, r sm.Record) []string {
 		list = append(list, rampActions(r)...)
 	}
 
-	if heldBy(r) == sm.HeldByDrain {
+	if r.HeldBy() == sm.HeldByDrain {
 		list = append(list, string(sm.SignalContract))
 	}
 
@@ -53,25 +57,17 @@ func actionsOf(s Snapshot, r sm.Record) []string {
 }
 
 func rampActions(r sm.Record) []string {
-	word := sm.SignalPause
+	pauseOrResume := sm.SignalPause
+	paused := r.Wait != nil && r.Wait.Paused != nil
 
-	switch held := heldBy(r); {
-	case held == sm.HeldByApproval:
+	switch heldBy := r.HeldBy(); {
+	case heldBy == sm.HeldByApproval:
 		return []string{string(sm.SignalApprove)}
-	case held == sm.HeldByFreeze:
+	case heldBy == sm.HeldByFreeze:
 		return nil
-	case held == sm.HeldByOperator, held == sm.HeldByVerdict, held == "" && r.Wait != nil &&
-		r.Wait.Paused != nil:
-		word = sm.SignalResume
+	case heldBy == sm.HeldByOperator, heldBy == sm.HeldByVerdict, heldBy == "" && paused:
+		pauseOrResume = sm.SignalResume
 	}
 
-	return []string{string(word), string(sm.SignalAdvance), string(sm.SignalPromote)}
-}
-
-func heldBy(r sm.Record) sm.HeldBy {
-	if r.Held == nil {
-		return ""
-	}
-
-	return r.Held.By
+	return []string{string(pauseOrResume), string(sm.SignalAdvance), string(sm.SignalPromote)}
 }

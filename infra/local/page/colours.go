@@ -8,32 +8,34 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// palette is how many colours the page has for releases; assets/page.css has them.
+// palette is how many colours the page has for releases; assets/page.css defines them.
 const palette = 10
 
-// colours remembers which colour each release has: one that is released again gets a new sequence
-// and a new beginning, but not a new colour.
+// colours remembers the colour of each release. A release that is released again gets a new
+// sequence and a new beginning, but keeps its colour.
 type colours struct {
 	next int
 	of   map[string]int
 }
 
-// see gives every release that is new its colour, in the order in which they began: the next in
-// turn that neither environment shows.
-func (c *colours) see(s Snapshot) map[string]int {
+// assign gives each new release a colour, in the order in which the releases began. It skips the
+// colours of the releases that the environments carry. It returns the colours of all releases.
+func (c *colours) assign(s Snapshot) map[string]int {
 	if c.of == nil {
 		c.of = map[string]int{}
 	}
 
-	for _, r := range slices.SortedStableFunc(slices.Values(s.Records), func(a, b sm.Record) int {
+	records := slices.SortedStableFunc(slices.Values(s.Records), func(a, b sm.Record) int {
 		return cmp.Or(firstBegan(a).Compare(firstBegan(b)), cmp.Compare(a.Release, b.Release))
-	}) {
+	})
+
+	for _, r := range records {
 		if _, ok := c.of[r.Release]; ok {
 			continue
 		}
 
 		for range len(sm.Environments()) {
-			if !c.shown(s, c.next) {
+			if !c.inUse(s, c.next) {
 				break
 			}
 
@@ -47,9 +49,10 @@ func (c *colours) see(s Snapshot) map[string]int {
 	return c.of
 }
 
-func (c *colours) shown(s Snapshot, colour int) bool {
-	for _, carries := range s.Carries {
-		if taken, ok := c.of[carries.Release]; ok && taken == colour {
+// inUse tells whether an environment carries a release of this colour.
+func (c *colours) inUse(s Snapshot, colour int) bool {
+	for _, state := range s.Environments {
+		if taken, ok := c.of[state.Release]; ok && taken == colour {
 			return true
 		}
 	}
@@ -57,7 +60,7 @@ func (c *colours) shown(s Snapshot, colour int) bool {
 	return false
 }
 
-// firstBegan is when the first attempt began: the story goes back to it.
+// firstBegan is when the first attempt of a release began; its events go back to it.
 func firstBegan(r sm.Record) time.Time {
 	if len(r.Events) > 0 && r.Events[0].At.Before(r.Began) {
 		return r.Events[0].At

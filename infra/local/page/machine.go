@@ -7,20 +7,24 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// The states as the page draws them. A test holds these lists to the definition: every state is in
-// one.
+// These lists say how the page draws each state of the definition. A test checks that every state
+// is in exactly the lists below, and that no list names a state that does not exist.
 var (
-	// mainLine is a release that goes well.
-	mainLine = []string{"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Promote",
-		"Drain", "Contract", "Finish"}
-	// wayBack is one that does not.
-	wayBack = []string{"Rollback", "CallsInFlight", "UndoExpand"}
-	// ends are where an execution ends; the page writes them at the end of the line.
-	ends = []string{"Released", "Superseded", "Refused", "RolledBack", "RollbackFailed", "LostTheLock"}
-	// passed are gone through in no time and not drawn; what they choose is.
-	passed = []string{"Begun", "Refuse", "Probed", "Baked", "Judged", "Drained", "Ended"}
-	// within are waits that the page shows at the station they belong to.
-	within = map[string]string{"OldTabsOpen": "Drain"}
+	// mainStates are the states of a release that succeeds.
+	mainStates = []string{
+		"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Promote", "Drain",
+		"Contract", "Finish",
+	}
+	// rollbackStates are the states of a rollback.
+	rollbackStates = []string{"Rollback", "CallsInFlight", "UndoExpand"}
+	// endStates end an execution. The page writes their names at the end of the line.
+	endStates = []string{
+		"Released", "Superseded", "Refused", "RolledBack", "RollbackFailed", "LostTheLock",
+	}
+	// hiddenStates take no time and are not drawn: they only choose the next state.
+	hiddenStates = []string{"Begun", "Refuse", "Probed", "Baked", "Judged", "Drained", "Ended"}
+	// waitStates are waits, each drawn at the station of another state.
+	waitStates = map[string]string{"OldTabsOpen": "Drain"}
 )
 
 // machine is how far the execution is.
@@ -28,97 +32,119 @@ type machine struct {
 	Release string    `json:"release"`
 	Main    []station `json:"main"`
 	Back    []station `json:"back"`
-	// Furthest is the index of the last station of the main line that was reached before any failure,
-	// -1 for none; Fork is where the way back left it, -1 for nowhere.
-	Furthest int    `json:"furthest"`
-	Fork     int    `json:"fork"`
-	End      string `json:"end"`
-	Good     bool   `json:"good"`
+	// Furthest is the index in Main of the last station that was reached before any failure; -1 for
+	// none.
+	Furthest int `json:"furthest"`
+	// Fork is the index in Main of the station at which the release failed; -1 for none.
+	Fork int `json:"fork"`
+	// End is the state in which the execution ended; "" while it runs. Good tells whether that is a
+	// success.
+	End  string `json:"end"`
+	Good bool   `json:"good"`
 }
 
-// station is a state: Mark is "", "passed", "current" or "failed".
+// station is a state that the page draws.
 type station struct {
 	State string `json:"state"`
-	Mark  string `json:"mark"`
+	Mark  string `json:"mark"` // "", "passed", "current" or "failed"
 	Note  string `json:"note"`
 }
 
+// machineOf follows the states that an execution entered, in their order.
 func machineOf(r sm.Record, path []string, plan sm.RampPlan) machine {
-	marks, notes := map[string]string{}, map[string]string{}
-	m := machine{Release: r.Release, Furthest: -1, Fork: -1}
-	current := ""
-	enter := func(state string) {
-		if marks[current] == "current" {
-			marks[current] = "passed"
-		}
-
-		current, marks[state] = state, "current"
-	}
-	fail := func() {
-		if current != "" && m.Fork < 0 {
-			m.Fork = slices.Index(mainLine, current)
-			marks[current] = "failed"
-		}
+	t := tracer{
+		machine: machine{Release: r.Release, Furthest: -1, Fork: -1},
+		marks:   map[string]string{}, notes: map[string]string{},
 	}
 
 	for _, state := range path {
-		switch {
-		case state == "Rollback":
-			fail()
-			enter(state)
-		case state == "Refuse":
-			fail()
-		case within[state] != "":
-			enter(within[state])
-			notes[within[state]] = "old tabs are open"
-		case slices.Contains(ends, state):
-			if state == "RollbackFailed" || state == "LostTheLock" {
-				marks[current] = "failed"
-			}
+		t.follow(state)
+	}
 
-			enter("")
+	m := t.machine
+	if len(path) > 0 && m.Fork < 0 && (t.current == "Finish" || m.Good) {
+		m.Furthest = len(mainStates) - 1
+	}
 
-			m.End, m.Good = state, state == "Released" || state == "Superseded"
-		case slices.Contains(mainLine, state), slices.Contains(wayBack, state):
-			enter(state)
-
-			if state != "Finish" && m.Fork < 0 {
-				m.Furthest = max(m.Furthest, slices.Index(mainLine, state))
-			}
+	for _, station := range waitStates {
+		if t.current != station {
+			delete(t.notes, station)
 		}
 	}
 
-	if len(path) > 0 && m.Fork < 0 && (current == "Finish" || m.Good) {
-		m.Furthest = len(mainLine) - 1
+	if t.current == "Ramp" || t.current == "CheckAlarms" {
+		t.notes["Ramp"] = rampNote(r, plan)
 	}
 
-	for _, station := range within {
-		if current != station {
-			delete(notes, station)
-		}
-	}
-
-	if current == "Ramp" || current == "CheckAlarms" {
-		notes["Ramp"] = rampNote(r, plan)
-	}
-
-	m.Main, m.Back = stations(mainLine, marks, notes), stations(wayBack, marks, notes)
+	m.Main, m.Back = t.stations(mainStates), t.stations(rollbackStates)
 
 	return m
 }
 
-func stations(states []string, marks, notes map[string]string) []station {
+// tracer marks the stations while it follows an execution.
+type tracer struct {
+	machine machine
+	current string
+	marks   map[string]string // by station
+	notes   map[string]string // by station
+}
+
+func (t *tracer) follow(state string) {
+	m := &t.machine
+
+	switch {
+	case state == "Rollback":
+		t.fail()
+		t.enter(state)
+	case state == "Refuse":
+		t.fail()
+	case waitStates[state] != "":
+		t.enter(waitStates[state])
+		t.notes[waitStates[state]] = "old tabs are open"
+	case slices.Contains(endStates, state):
+		if state == "RollbackFailed" || state == "LostTheLock" {
+			t.marks[t.current] = "failed"
+		}
+
+		t.enter("")
+
+		m.End, m.Good = state, state == "Released" || state == "Superseded"
+	case slices.Contains(mainStates, state), slices.Contains(rollbackStates, state):
+		t.enter(state)
+
+		if state != "Finish" && m.Fork < 0 {
+			m.Furthest = max(m.Furthest, slices.Index(mainStates, state))
+		}
+	}
+}
+
+func (t *tracer) enter(state string) {
+	if t.marks[t.current] == "current" {
+		t.marks[t.current] = "passed"
+	}
+
+	t.current, t.marks[state] = state, "current"
+}
+
+func (t *tracer) fail() {
+	if t.current != "" && t.machine.Fork < 0 {
+		t.machine.Fork = slices.Index(mainStates, t.current)
+		t.marks[t.current] = "failed"
+	}
+}
+
+func (t *tracer) stations(states []string) []station {
 	list := make([]station, len(states))
 	for i, state := range states {
-		list[i] = station{state, marks[state], notes[state]}
+		list[i] = station{state, t.marks[state], t.notes[state]}
 	}
 
 	return list
 }
 
 func rampNote(r sm.Record, plan sm.RampPlan) string {
-	if word := stopped(r); word != "" {
-		return word + " at " + percent(r.Weight)
+	if stopped := stoppedBy(r); stopped != "" {
+		return stopped + " at " + percent(r.Weight)
 	}
 
 	if n := len(plan.Steps); n > 0 && r.Wait != nil {
@@ -128,11 +154,12 @@ func rampNote(r sm.Record, plan sm.RampPlan) string {
 	return percent(r.Weight)
 }
 
-// pathOf reads a path from the record's story, where no history is at hand: the choices are
-// missing.
+// pathOf derives the path of an execution from the record's events, for a snapshot that has no
+// history of the execution. The states that make choices are missing from it.
 func pathOf(r sm.Record) []string {
 	var path []string
-	for _, e := range attempt(r) {
+
+	for _, e := range attemptEvents(r) {
 		if state := string(e.State); len(path) == 0 || path[len(path)-1] != state {
 			path = append(path, state)
 		}
@@ -156,8 +183,8 @@ func pathOf(r sm.Record) []string {
 	return path
 }
 
-// attempt is the part of the story that tells of the present attempt: a release may be tried again.
-func attempt(r sm.Record) []sm.Event {
+// attemptEvents are the events of the present attempt to release: a release may be tried again.
+func attemptEvents(r sm.Record) []sm.Event {
 	from := slices.IndexFunc(r.Events, func(e sm.Event) bool { return !e.At.Before(r.Began) })
 	if from < 0 {
 		return nil

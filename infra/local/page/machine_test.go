@@ -14,20 +14,20 @@ func TestMachine_DrawsEveryStateOfTheDefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	drawn := slices.Concat(mainLine, wayBack, ends, passed)
-	for state := range within {
+	drawn := slices.Concat(mainStates, rollbackStates, endStates, hiddenStates)
+	for state := range waitStates {
 		drawn = append(drawn, state)
 	}
 
 	for state := range definition.States {
 		if !slices.Contains(drawn, state) {
-			t.Errorf("%s is in the definition, but the page does not know it", state)
+			t.Errorf("the page does not draw the state %s of the definition", state)
 		}
 	}
 
 	for _, state := range drawn {
 		if _, ok := definition.States[state]; !ok {
-			t.Errorf("%s is on the page, but not in the definition", state)
+			t.Errorf("the page draws the state %s, which the definition does not have", state)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestMachine_Path(t *testing.T) {
 			map[string]string{"Ramp": "passed", "Finish": "passed"}},
 		{"refused", []string{"Begin", "Refuse", "Finish", "Ended", "Refused"}, 0, 0, "Refused",
 			map[string]string{"Begin": "failed", "Finish": "passed"}},
-		{"a wreck", append(slices.Clone(up), "Rollback", "RollbackFailed"), 5, 5, "RollbackFailed",
+		{"a failed rollback", append(slices.Clone(up), "Rollback", "RollbackFailed"), 5, 5, "RollbackFailed",
 			map[string]string{"Ramp": "failed", "Rollback": "failed"}},
 	}
 	for _, test := range tests {
@@ -81,21 +81,22 @@ func TestMachine_OldTabsAreOpenOnlyWhileItDrains(t *testing.T) {
 	path := []string{"Begin", "Promote", "Drain", "Drained", "OldTabsOpen"}
 	for _, next := range [][]string{nil, {"Drain", "Drained"}, {"Drain", "Drained", "Contract"},
 		{"Drain", "Drained", "Contract", "Finish", "Ended", "Released"}} {
-		note := machineOf(sm.Record{}, slices.Concat(path, next),
-			sm.RampPlan{}).Main[slices.Index(mainLine, "Drain")].Note
+		m := machineOf(sm.Record{}, slices.Concat(path, next), sm.RampPlan{})
+		note := m.Main[slices.Index(mainStates, "Drain")].Note
+
 		if draining := len(next) < 3; draining != (note != "") {
-			t.Errorf("and then %v: Drain says %q", next, note)
+			t.Errorf("after %v: Drain has the note %q", next, note)
 		}
 	}
 }
 
-func TestMachine_PathFromStory(t *testing.T) {
+func TestMachine_PathFromEvents(t *testing.T) {
 	full := run.at(70)
-	story := pathOf(full.Records[2])
+	path := pathOf(full.Records[2])
 
 	want := []string{"Begin", "Sync", "Expand", "Deploy", "Probe", "Ramp", "CheckAlarms", "Ramp",
 		"Rollback", "UndoExpand", "Finish", "RolledBack"}
-	if !slices.Equal(story, want) {
-		t.Errorf("got  %v\nwant %v", story, want)
+	if !slices.Equal(path, want) {
+		t.Errorf("got  %v\nwant %v", path, want)
 	}
 }

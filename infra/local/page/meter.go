@@ -2,14 +2,15 @@ package page
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// window is how many seconds the page shows of the traffic.
+// window is how many seconds of traffic the page shows.
 const window = 120
 
-// Meter counts requests and errors by release and second, as far back as the page shows them. The
+// Meter counts requests and errors by release and second, for as long as the page shows them. The
 // zero Meter is ready for use.
 type Meter struct {
 	mu     sync.Mutex
@@ -21,7 +22,7 @@ type count struct {
 	requests, errors int
 }
 
-// Count notes a request that a release answered.
+// Count adds a request that a release answered.
 func (m *Meter) Count(release string, failed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,8 +50,8 @@ func (m *Meter) Count(release string, failed bool) {
 	}
 }
 
-// Series tells the whole seconds of the window, the latest last, and forgets releases that nobody
-// asked.
+// Series returns the counts of the last 120 whole seconds, oldest first, for each release that had
+// a request in that time, sorted by release. It forgets the other releases.
 func (m *Meter) Series() []Series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,13 +80,7 @@ func (m *Meter) Series() []Series {
 		list = append(list, s)
 	}
 
-	slices.SortFunc(list, func(a, b Series) int {
-		if a.Release < b.Release {
-			return -1
-		}
-
-		return 1
-	})
+	slices.SortFunc(list, func(a, b Series) int { return strings.Compare(a.Release, b.Release) })
 
 	return list
 }

@@ -22,8 +22,13 @@ func TestPage_Assets(t *testing.T) {
 	h := handler(nil)
 
 	for path, kind := range map[string]string{
-		"": "text/html", "/": "text/html", "/page.js": "text/javascript", "/machine.js": "text/javascript", "/page.css": "text/css", "/mark.svg": "image/svg+xml",
-		"/snapshot": "application/json",
+		"":            "text/html",
+		"/":           "text/html",
+		"/page.js":    "text/javascript",
+		"/machine.js": "text/javascript",
+		"/page.css":   "text/css",
+		"/mark.svg":   "image/svg+xml",
+		"/snapshot":   "application/json",
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8080"+Prefix+path, nil))
@@ -39,7 +44,7 @@ func TestPage_Assets(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8080"+Prefix+"/nothing.js", nil))
 
 	if w.Code != http.StatusNotFound {
-		t.Errorf("a file that is not there: got %d, want 404", w.Code)
+		t.Errorf("a missing file: got %d, want 404", w.Code)
 	}
 }
 
@@ -110,8 +115,8 @@ func TestPage_Do(t *testing.T) {
 
 func TestPage_EventsAtMostTwiceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		h := New(Options{Snapshot: func() Snapshot { asked++; return run.at(16) }})
+		snapshots := 0
+		h := New(Options{Snapshot: func() Snapshot { snapshots++; return run.at(16) }})
 		ctx, cancel := context.WithCancel(t.Context())
 		read, write := io.Pipe()
 		events := 0
@@ -140,13 +145,13 @@ func TestPage_EventsAtMostTwiceASecond(t *testing.T) {
 
 		_ = write.Close()
 
-		if events != 40 || asked != 20 {
-			t.Errorf("two viewers in 10 s: got %d events of %d snapshots, want 40 of 20", events, asked)
+		if events != 40 || snapshots != 20 {
+			t.Errorf("two viewers in 10 s: got %d events from %d snapshots, want 40 from 20", events, snapshots)
 		}
 	})
 }
 
-// flushing is a response that goes to a pipe.
+// flushing is a response that is written to a pipe.
 type flushing struct {
 	*httptest.ResponseRecorder
 	to io.Writer

@@ -31,8 +31,8 @@ func TestView_Headline(t *testing.T) {
 }
 
 func TestView_HeadlineBeforeTheFirstRelease(t *testing.T) {
-	if got := viewOf(Snapshot{App: "shop"}).Headline; !strings.Contains(got.Detail,
-		"Postgres is starting") {
+	got := viewOf(Snapshot{App: "shop"}).Headline
+	if !strings.Contains(got.Detail, "Postgres is starting") {
 		t.Errorf("no stack yet: got %+v, want that it is being set up", got)
 	}
 
@@ -61,8 +61,8 @@ func TestView_OfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if strings.Contains(strings.NewReplacer(`"began":null`, "", `"ended":null`, "", `"wait":null`,
-		"").Replace(string(data)), "null") {
+	optional := strings.NewReplacer(`"began":null`, "", `"ended":null`, "", `"wait":null`, "")
+	if strings.Contains(optional.Replace(string(data)), "null") {
 		t.Errorf("got %s, want empty lists where there is nothing", data)
 	}
 }
@@ -78,7 +78,7 @@ func TestView_KeepsTaskTokensToItself(t *testing.T) {
 	}
 
 	if strings.Contains(string(data), "secret-token") {
-		t.Error("the page is told a task token, by which anyone could decide the ramp")
+		t.Error("the page receives a task token, with which anyone could decide the ramp")
 	}
 
 	if !strings.Contains(string(data), `"queue":["v4"]`) {
@@ -137,8 +137,8 @@ func TestView_Actions(t *testing.T) {
 	}{
 		"nothing is set up": {-70, nil, []string{}},
 		"deploying":         {5, nil, []string{"freeze", "rollback"}},
-		"in a bake": {16, nil, []string{"freeze", "pause", "advance", "promote",
-			"rollback"}},
+		"in a bake": {16, nil,
+			[]string{"freeze", "pause", "advance", "promote", "rollback"}},
 		"paused": {16, func(s *Snapshot) { s.Records[1].Wait.Paused = &s.Now },
 			[]string{"freeze", "resume", "advance", "promote", "rollback"}},
 		"paused before a step": {16, held(sm.HeldByOperator),
@@ -147,9 +147,11 @@ func TestView_Actions(t *testing.T) {
 			[]string{"freeze", "resume", "advance", "promote", "rollback"}},
 		"outside of its windows": {16, held(sm.HeldByWindow),
 			[]string{"freeze", "pause", "advance", "promote", "rollback"}},
-		"an approval is asked": {16, held(sm.HeldByApproval),
+		"waiting for approval": {16, held(sm.HeldByApproval),
 			[]string{"freeze", "approve", "rollback"}},
-		"frozen, and held by it": {16, func(s *Snapshot) { held(sm.HeldByFreeze)(s); s.Frozen = "Friday" }, []string{"unfreeze", "rollback"}},
+		"held by a freeze": {16,
+			func(s *Snapshot) { held(sm.HeldByFreeze)(s); s.Frozen = "Friday" },
+			[]string{"unfreeze", "rollback"}},
 		"frozen in a bake": {16, func(s *Snapshot) { s.Frozen = "Friday" },
 			[]string{"unfreeze", "pause", "advance", "promote", "rollback"}},
 		"draining":                {33, nil, []string{"freeze", "rollback"}},
@@ -172,7 +174,11 @@ func TestView_Actions(t *testing.T) {
 
 func TestView_HeadlineOfAHold(t *testing.T) {
 	for by, ends := range map[sm.HeldBy]string{
-		sm.HeldByApproval: "approve", sm.HeldByDrain: "contract", sm.HeldByFreeze: "once that ends", sm.HeldByWindow: "by itself", sm.HeldByVerdict: "resume",
+		sm.HeldByApproval: "approve",
+		sm.HeldByDrain:    "contract",
+		sm.HeldByFreeze:   "once the freeze ends",
+		sm.HeldByWindow:   "by itself",
+		sm.HeldByVerdict:  "resume",
 	} {
 		s := run.at(16)
 		s.Records[1].Held = &sm.Held{By: by, Why: "it must wait"}
@@ -186,7 +192,7 @@ func TestView_HeadlineOfAHold(t *testing.T) {
 		i := slices.IndexFunc(v.Machine.Main, func(s station) bool { return s.State == "Ramp" })
 		if note := v.Machine.Main[i].Note; note != "held at "+percent(2500) ||
 			v.Ramp.Wait.Stopped != "held" {
-			t.Errorf("%s: got the note %q and %q of the ramp", by, note, v.Ramp.Wait.Stopped)
+			t.Errorf("%s: got the note %q, and the ramp is %q", by, note, v.Ramp.Wait.Stopped)
 		}
 	}
 

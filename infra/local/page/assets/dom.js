@@ -1,4 +1,4 @@
-// What all drawings share: making nodes, the colours of releases, and leaving alone what has not changed.
+// Shared by all drawings: make nodes, colour releases, and rebuild only what has changed.
 
 export const byId = id => document.getElementById(id);
 
@@ -11,12 +11,15 @@ export function element(tag, className, ...children) {
 
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) {
+    node.setAttribute(name, value);
+  }
+
   node.append(...children);
   return node;
 }
 
-// once calls build only where the data differs from what the node was last built of.
+// once calls build only if the data differs from the data that the node was last built from.
 export function once(node, data, build) {
   const key = JSON.stringify([data, colours]);
   if (node.dataset.key === key) return;
@@ -28,7 +31,7 @@ let colours = {};
 
 export function setColours(ofReleases) { colours = ofReleases; }
 
-// colour is the class that gives a release its colour, the same all over the page.
+// colour is the class that gives a release its colour. It is the same all over the page.
 export function colour(release) {
   return release in colours ? `r${colours[release]}` : 'r-none';
 }
@@ -44,6 +47,8 @@ export const percent = share => `${+(share / 100).toFixed(1)}\u202f%`;
 export function seconds(n) {
   n = Math.max(0, Math.round(n));
   if (n < 90) return `${n}\u202fs`;
+
   const minutes = Math.floor(n / 60);
-  return minutes < 90 ? `${minutes}:${String(n % 60).padStart(2, '0')}\u202fmin` : `${(n / 3600).toFixed(1)}\u202fh`;
+  if (minutes < 90) return `${minutes}:${String(n % 60).padStart(2, '0')}\u202fmin`;
+  return `${(n / 3600).toFixed(1)}\u202fh`;
 }

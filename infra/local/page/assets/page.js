@@ -1,13 +1,22 @@
-// The page: takes views from the stream and hands each part to what draws it.
+// The page takes views from the stream and hands each part to the module that draws it.
 import { byId, chip, element, once, setColours } from './dom.js';
 import { drawMachine } from './machine.js';
 import { drawRamp } from './ramp.js';
 import { drawTraffic } from './traffic.js';
-import { drawAlarms, drawEnvironments, drawReleases, drawStory, drawVisitors } from './lists.js';
+import {
+  drawAlarms, drawEnvironments, drawEvents, drawReleases, drawVisitors,
+} from './lists.js';
 
-const words = {
-  pause: 'Pause', resume: 'Resume', advance: 'Next step', promote: 'Promote', approve: 'Approve', contract: 'Contract', rollback: 'Roll back',
-  freeze: 'Freeze', unfreeze: 'Unfreeze',
+const labels = {
+  pause: 'Pause',
+  resume: 'Resume',
+  advance: 'Next step',
+  promote: 'Promote',
+  approve: 'Approve',
+  contract: 'Contract',
+  rollback: 'Roll back',
+  freeze: 'Freeze',
+  unfreeze: 'Unfreeze',
 };
 
 let view;
@@ -16,35 +25,53 @@ function draw() {
   if (!view) return;
   setColours(view.colours);
   byId('app').textContent = view.app;
-  byId('queue').textContent = [view.queue.length && `waiting: ${view.queue.join(', ')}`, view.frozen && `frozen: ${view.frozen}`].filter(Boolean).join(' · ');
+  byId('queue').textContent = [
+    view.queue.length && `waiting: ${view.queue.join(', ')}`,
+    view.frozen && `frozen: ${view.frozen}`,
+  ].filter(Boolean).join(' · ');
+
   byId('hero').dataset.tone = view.headline.tone;
   byId('headline').textContent = view.headline.text;
   byId('detail').textContent = view.headline.detail || '\u00a0';
   byId('detail').title = view.headline.full || view.headline.detail;
   document.title = `${view.headline.text} · Lockstep`;
-  once(byId('machine-release'), view.machine.release, node => node.replaceWith(named(chip(view.machine.release), 'machine-release')));
+
+  once(byId('machine-release'), view.machine.release, node => {
+    node.replaceWith(withId(chip(view.machine.release), 'machine-release'));
+  });
   drawMachine(byId('machine'), view.machine);
   drawRamp(byId('ramp'), byId('bake'), view.ramp, view.now);
   drawTraffic(byId('traffic'), byId('legend'), view.traffic);
   drawVisitors(view.visitors);
   drawEnvironments(view.environments, view.schema);
-  drawStory(byId('story'), view.story);
+  drawEvents(byId('events'), view.events);
   drawReleases(byId('releases'), view.releases);
   drawAlarms(byId('alarms'), view.alarms);
   drawOperator();
 }
 
-function named(node, id) {
+function withId(node, id) {
   node.id = id;
   return node;
 }
 
 function drawOperator() {
-  // Those that are always there keep their places; what answers a question appears when it is asked.
-  const may = action => view.actions.includes(action);
-  const shown = [may('resume') ? 'resume' : 'pause', 'advance', 'promote', ...['approve', 'contract'].filter(may), 'rollback', may('unfreeze') ? 'unfreeze' : 'freeze'];
-  once(byId('signals'), [view.actions], node => node.replaceChildren(...shown.map(action => button(words[action], action, '', !may(action)))));
-  once(byId('offers'), view.offers, node => node.replaceChildren(...view.offers.map(release => button(`Release ${release}`, 'release', release, false))));
+  // Most buttons are always there, so that they keep their places. Approve and contract appear only
+  // when the release waits for them.
+  const enabled = action => view.actions.includes(action);
+  const shown = [
+    enabled('resume') ? 'resume' : 'pause',
+    'advance',
+    'promote',
+    ...['approve', 'contract'].filter(enabled),
+    'rollback',
+    enabled('unfreeze') ? 'unfreeze' : 'freeze',
+  ];
+
+  once(byId('signals'), [view.actions], node => node.replaceChildren(
+    ...shown.map(action => button(labels[action], action, '', !enabled(action)))));
+  once(byId('offers'), view.offers, node => node.replaceChildren(
+    ...view.offers.map(release => button(`Release ${release}`, 'release', release, false))));
 }
 
 function button(text, action, release, disabled) {
@@ -59,22 +86,26 @@ async function act(node, action, release) {
   node.disabled = true;
   try {
     const response = await fetch('/_lockstep/do', {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ action, release }),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ action, release }),
     });
-    if (!response.ok) say((await response.json()).message);
+    if (!response.ok) showError((await response.json()).message);
   } catch {
-    say('The run does not answer. Is it still there?');
+    showError('The local run does not answer. Is it still running?');
   } finally {
-    setTimeout(() => { node.disabled = action !== 'release' && !view.actions.includes(action); }, 800);
+    setTimeout(() => {
+      node.disabled = action !== 'release' && !view.actions.includes(action);
+    }, 800);
   }
 }
 
-function say(text) {
+function showError(text) {
   const toast = byId('toast');
   toast.textContent = text;
   toast.hidden = false;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => { toast.hidden = true; }, 6000);
+  clearTimeout(showError.timer);
+  showError.timer = setTimeout(() => { toast.hidden = true; }, 6000);
 }
 
 function follow() {
@@ -89,7 +120,7 @@ function follow() {
   stream.onerror = () => {
     live.textContent = 'reconnecting';
     live.dataset.state = 'lost';
-    // A stream that was refused is closed for good; one that broke comes back by itself.
+    // The browser reopens a stream that broke, but not one that was refused.
     if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
   };
 }

@@ -1,4 +1,4 @@
-// A plot is an SVG as large as its box, with a frame that curves are drawn into.
+// A plot is an SVG as large as its box. Curves are drawn into its frame.
 import { svg } from './dom.js';
 
 export function plot(box, { left = 40, right = 14, top = 16, bottom = 24 } = {}) {
@@ -15,7 +15,8 @@ export function plot(box, { left = 40, right = 14, top = 16, bottom = 24 } = {})
   };
 }
 
-const scale = (from, to) => (min, max) => value => from + (to - from) * (max === min ? 0 : (value - min) / (max - min));
+const scale = (from, to) => (min, max) => value =>
+  from + (to - from) * (max === min ? 0 : (value - min) / (max - min));
 
 export function gridline(p, y, label) {
   p.add('path', { d: `M${p.frame.left} ${y}H${p.frame.right}`, class: 'grid' });
@@ -25,6 +26,8 @@ export function gridline(p, y, label) {
 // nice is the first round step that gives at most count ticks.
 export function nice(span, count) {
   for (let unit = 1; ; unit *= 10) {
-    for (const step of [1, 2, 5]) if (span / (step * unit) <= count) return step * unit;
+    for (const step of [1, 2, 5]) {
+      if (span / (step * unit) <= count) return step * unit;
+    }
   }
 }

@@ -5,23 +5,23 @@ import (
 	"testing"
 )
 
-func TestCause_IsToldOnce(t *testing.T) {
+func TestHistory_NamesTheWholeCauseOnce(t *testing.T) {
 	v := viewOf(run.at(70))
 	whole := 0
 
-	for _, l := range v.Story {
+	for _, l := range v.Events {
 		if strings.Contains(l.Text, "Threshold Crossed") {
 			whole++
 		}
 	}
 
 	if whole != 1 {
-		t.Errorf("What happened has the cause whole %d times, want once", whole)
+		t.Errorf("the history has the whole cause %d times, want once", whole)
 	}
 
-	if last := v.Story[0]; last.Text != "v3 is rolled back: alarm shop-a-errors" ||
+	if last := v.Events[0]; last.Text != "v3 is rolled back: alarm shop-a-errors" ||
 		!strings.Contains(last.Full, "Threshold") {
-		t.Errorf("the last line: got %+v", last)
+		t.Errorf("the newest line: got %+v", last)
 	}
 
 	if v.Headline.Detail != "alarm shop-a-errors" || v.Headline.Full != ringing {

@@ -8,36 +8,37 @@ import (
 	"time"
 )
 
-// pace is how often the page is told how things stand.
-const pace = 500 * time.Millisecond
+// interval is how often the stream sends a view.
+const interval = 500 * time.Millisecond
 
-// latest keeps the last view for one pace, so that a second viewer costs nothing, and the colours
-// for good.
-type latest struct {
+// viewCache keeps the last view, so that further viewers cost nothing, and the colours of all
+// releases, which must not change.
+type viewCache struct {
 	mu      sync.Mutex
 	at      time.Time
 	data    []byte
 	colours colours
 }
 
+// view returns the current view as JSON. It takes a new snapshot at most once per interval.
 func (p *page) view() ([]byte, error) {
-	p.latest.mu.Lock()
-	defer p.latest.mu.Unlock()
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
 
-	if p.latest.data != nil && time.Since(p.latest.at) < pace*9/10 {
-		return p.latest.data, nil
+	if p.cache.data != nil && time.Since(p.cache.at) < interval*9/10 {
+		return p.cache.data, nil
 	}
 
 	s := p.options.Snapshot()
 	v := viewOf(s)
-	v.Colours = p.latest.colours.see(s)
+	v.Colours = p.cache.colours.assign(s)
 
 	data, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("write the snapshot for the page: %w", err)
+		return nil, fmt.Errorf("encode the view for the page: %w", err)
 	}
 
-	p.latest.at, p.latest.data = time.Now(), data
+	p.cache.at, p.cache.data = time.Now(), data
 
 	return data, nil
 }
@@ -54,13 +55,13 @@ func (p *page) snapshot(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// events streams views until the viewer leaves.
-func (p *page) events(w http.ResponseWriter, r *http.Request) {
+// stream sends a view per interval as a server-sent event, until the viewer leaves.
+func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	stream := http.NewResponseController(w)
+	response := http.NewResponseController(w)
 
-	ticker := time.NewTicker(pace)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 
 	for {
@@ -73,7 +74,7 @@ func (p *page) events(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 
-		if err := stream.Flush(); err != nil {
+		if err := response.Flush(); err != nil {
 			return
 		}
 
