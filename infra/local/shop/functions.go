@@ -24,20 +24,21 @@ func buildFunctions(ctx context.Context, release, into string, env []string) err
 	}
 	defer os.RemoveAll(compiled)
 
+	mark := module + "/api.mark=lockstep-build:" + release + ";"
 	build := exec.CommandContext(ctx, "go", "build",
 		"-buildvcs=false", "-tags", "lambda.norpc",
-		"-ldflags", "-s -w -buildid= -X "+module+"/api.mark=lockstep-build:"+release+";",
+		"-ldflags", "-s -w -buildid= -X "+mark,
 		"-o", compiled+string(filepath.Separator), module+"/"+release+"/...")
 
 	build.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if output, err := build.CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			return errors.New("compile the functions: there is no `go` on the PATH, install Go from " +
-				"https://go.dev/dl")
+			return errors.New("compile the functions: found no go on the PATH; " +
+				"install Go from https://go.dev/dl")
 		}
 
-		return fmt.Errorf("compile the functions (run inside the checkout, where go.mod is): %w\n%s", err,
-			strings.TrimSpace(string(output)))
+		return fmt.Errorf("compile the functions (run inside the checkout, where go.mod is): %w\n%s",
+			err, strings.TrimSpace(string(output)))
 	}
 
 	binaries, err := os.ReadDir(compiled)
@@ -51,8 +52,8 @@ func buildFunctions(ctx context.Context, release, into string, env []string) err
 			return err
 		}
 
-		if err := os.Rename(filepath.Join(compiled, binary.Name()),
-			filepath.Join(dir, "bootstrap")); err != nil {
+		from, to := filepath.Join(compiled, binary.Name()), filepath.Join(dir, "bootstrap")
+		if err := os.Rename(from, to); err != nil {
 			return err
 		}
 	}

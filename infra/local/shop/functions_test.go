@@ -20,9 +20,9 @@ import (
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
-// TestFunctions_EveryReleaseOnTheSchemaItMeets walks through what happens to the database while v2
-// goes up and v3 fails, and calls the functions of both sides at each stage of it.
-func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
+// TestFunctions_EachReleaseOnEachSchema takes the database through the release of v2 and the
+// failure of v3, and calls the functions of both versions at each stage of it.
+func TestFunctions_EachReleaseOnEachSchema(t *testing.T) {
 	s := newStage(t)
 
 	s.migrate("v1", "expand", 1)
@@ -45,7 +45,7 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	s.expect("v2", "orders", "POST", `{"product":3,"firstName":"Sofia","lastName":"Kovalevskaya"}`,
 		200, "Thank you, Sofia")
 	s.expect("v1", "orders", "GET", "", 200, `"name":"Sofia Kovalevskaya"`)
-	// A page that was open during a rollback speaks the other release's form.
+	// A page that was open during a rollback sends the other release's form.
 	s.expect("v1", "orders", "POST", `{"product":3,"firstName":"Lise","lastName":"Meitner"}`, 200,
 		"Thank you, Lise Meitner")
 	s.expect("v2", "orders", "POST", `{"product":3,"name":"Aspasia"}`, 200, "")
@@ -55,10 +55,11 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	s.expect("v2", "orders", "GET", "", 200, `"firstName":"Lise","lastName":"Meitner"`)
 	s.expect("v2", "orders", "POST", `{"product":1}`, 200, "Thank you, Guest")
 
-	// v3 looks well until somebody asks for the orders often enough.
+	// v3 looks healthy until somebody reads the orders often enough.
 	s.migrate("v3", "expand", 3)
 	s.expect("v3", "catalog", "GET", "", 200, `"slug":"kettle"`)
-	s.expect("v3", "orders", "POST", `{"product":1,"firstName":"Lise","lastName":"Meitner","gift":true}`, 200, "")
+	s.expect("v3", "orders", "POST",
+		`{"product":1,"firstName":"Lise","lastName":"Meitner","gift":true}`, 200, "")
 
 	failed := 0
 
@@ -85,8 +86,8 @@ func TestFunctions_EveryReleaseOnTheSchemaItMeets(t *testing.T) {
 	}
 }
 
-// counted holds what a release's function for orders wrote into its log against the orders that it
-// took.
+// counted checks that the metrics in the log of a release's orders function match the orders that
+// it took.
 func (s *stage) counted(release string, orders int) {
 	s.t.Helper()
 	log := s.processes[filepath.Join(s.dirs[release], "functions", "orders", "bootstrap")].metrics
@@ -184,8 +185,9 @@ func (s *stage) backfill(release string) {
 	}
 
 	keys, left := "", 0
-	if err := s.db.QueryRow(fmt.Sprintf("SELECT array_agg(%s)::text FROM %s WHERE %s", b.Key, b.Table,
-		b.Where)).Scan(&keys); err != nil {
+
+	query := fmt.Sprintf("SELECT array_agg(%s)::text FROM %s WHERE %s", b.Key, b.Table, b.Where)
+	if err := s.db.QueryRow(query).Scan(&keys); err != nil {
 		s.t.Fatal(err)
 	}
 
@@ -193,8 +195,8 @@ func (s *stage) backfill(release string) {
 		s.t.Fatal(err)
 	}
 
-	if err := s.db.QueryRow(fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", b.Table,
-		b.Where)).Scan(&left); err != nil || left > 0 {
+	query = fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", b.Table, b.Where)
+	if err := s.db.QueryRow(query).Scan(&left); err != nil || left > 0 {
 		s.t.Fatalf("the backfill left %d rows: %v", left, err)
 	}
 }
@@ -209,6 +211,6 @@ func (s *stage) expect(release, function, method, body string, status int, conta
 	}
 
 	if stamp := answer.Headers["x-lockstep-release"]; stamp != release {
-		s.t.Errorf("%s of %s stamps %q", function, release, stamp)
+		s.t.Errorf("%s of %s has the stamp %q", function, release, stamp)
 	}
 }

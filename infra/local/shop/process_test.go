@@ -20,12 +20,11 @@ import (
 	"lockstep/infra/local/cloud/secrets"
 )
 
-// process is a function as Lambda would run it: its own process, which fetches calls and sends
-// answers.
+// process is a function as Lambda runs it: its own process, which fetches calls and sends answers.
 type process struct {
 	calls   chan []byte
 	answers chan []byte
-	metrics chan string // that it writes into its log
+	metrics chan string // from its log
 }
 
 func (s *stage) call(release, function, method, body string) events.APIGatewayProxyResponse {
@@ -38,9 +37,12 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 
 	p := s.processes[bootstrap]
 
-	call, err := json.Marshal(events.APIGatewayProxyRequest{HTTPMethod: method, Path: "/" + function,
+	call, err := json.Marshal(events.APIGatewayProxyRequest{
+		HTTPMethod:     method,
+		Path:           "/" + function,
 		Body:           body,
-		RequestContext: events.APIGatewayProxyRequestContext{Stage: "api-b"}})
+		RequestContext: events.APIGatewayProxyRequestContext{Stage: "api-b"},
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func (s *stage) call(release, function, method, body string) events.APIGatewayPr
 	select {
 	case p.calls <- call:
 	case <-late:
-		s.t.Fatalf("%s asks for no call", bootstrap)
+		s.t.Fatalf("%s does not ask for a call", bootstrap)
 	}
 
 	select {
@@ -97,8 +99,8 @@ func start(t *testing.T, bootstrap string, secret map[string]string) *process {
 	return p
 }
 
-// secretOf puts the connection into Secrets Manager, as Lockstep finds it there, and gives the
-// variables of who reads it.
+// secretOf puts the connection into Secrets Manager and returns the environment variables by which
+// a function finds it.
 func secretOf(t *testing.T, databaseURL string) map[string]string {
 	t.Helper()
 
@@ -109,9 +111,15 @@ func secretOf(t *testing.T, databaseURL string) map[string]string {
 
 	password, _ := u.User.Password()
 
-	value, err := json.Marshal(map[string]any{"engine": "postgres", "host": u.Hostname(),
-		"port": json.Number(u.Port()), "dbname": u.Path[1:],
-		"username": u.User.Username(), "password": password, "sslmode": u.Query().Get("sslmode")})
+	value, err := json.Marshal(map[string]any{
+		"engine":   "postgres",
+		"host":     u.Hostname(),
+		"port":     json.Number(u.Port()),
+		"dbname":   u.Path[1:],
+		"username": u.User.Username(),
+		"password": password,
+		"sslmode":  u.Query().Get("sslmode"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +128,13 @@ func secretOf(t *testing.T, databaseURL string) map[string]string {
 	server := httptest.NewServer(cloud.NewEndpoint(map[string]http.Handler{"secretsmanager": store}))
 	t.Cleanup(server.Close)
 
-	return map[string]string{"DATABASE_SECRET": store.Put("shop", string(value)),
-		"AWS_ENDPOINT_URL": server.URL,
-		"AWS_REGION":       "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+	return map[string]string{
+		"DATABASE_SECRET":       store.Put("shop", string(value)),
+		"AWS_ENDPOINT_URL":      server.URL,
+		"AWS_REGION":            "us-east-1",
+		"AWS_ACCESS_KEY_ID":     "local",
+		"AWS_SECRET_ACCESS_KEY": "local",
+	}
 }
 
 // ServeHTTP is the Lambda Runtime API.

@@ -1,10 +1,9 @@
 // Package shop is the application that the local run releases: a small shop with a site, two
-// functions and a database. It exists because a release is only worth watching when there is
-// something to break: v1 is what everybody has, v2 splits a customer's name into two columns, and
-// v3 has a bug.
+// functions and a database. v1 is the release that everybody has, v2 splits a customer's name into
+// two columns, and v3 has a bug, so that there is a rollback to watch.
 //
 // A folder per release (v1, v2, v3) holds what that release changes; site and api hold what all
-// share.
+// releases share.
 package shop
 
 import (
@@ -26,24 +25,26 @@ var sources embed.FS
 // Releases lists the shop's releases in their order.
 func Releases() []string { return []string{"v1", "v2", "v3"} }
 
-// declaration is lockstep.json: what the command needs to know of a release's folder.
+// declaration is the content of lockstep.json: what `lockstep release` needs to know of a folder.
 type declaration struct {
 	Release  string                   `json:"release"`
 	Sequence int64                    `json:"sequence"`
 	Probes   []statemachine.HTTPProbe `json:"probes,omitempty"`
 }
 
-// Build makes a release's folder below into, as `lockstep release DIR` packs it, and returns its
-// path:
+// Build makes a release's folder below into, in the layout that `lockstep release DIR` packs, and
+// returns its path:
 //
 //	lockstep.json  site/  functions/<name>/bootstrap  migrations/{expand,contract,backfill}/
 //
 // The same source gives the same bytes, and releases may be built side by side. The functions are
-// for this machine, or for the one that GOOS and GOARCH in env say.
+// compiled for this machine, or for the GOOS and GOARCH in env. The error says which release
+// failed, and quotes the compiler.
 func Build(ctx context.Context, release, into string, env ...string) (string, error) {
 	index := slices.Index(Releases(), release)
 	if index < 0 {
-		return "", fmt.Errorf("build release %q: there is no such release of the shop, expected one of %s", release, strings.Join(Releases(), ", "))
+		return "", fmt.Errorf("build the shop: found no release %q, expected one of %s",
+			release, strings.Join(Releases(), ", "))
 	}
 
 	dir := filepath.Join(into, release)
@@ -71,8 +72,12 @@ func build(ctx context.Context, index int, dir string, env []string) error {
 		return err
 	}
 
-	data, err := json.MarshalIndent(declaration{release, int64(index + 1),
-		[]statemachine.HTTPProbe{{Path: "/catalog"}}}, "", "  ")
+	declared := declaration{
+		Release: release, Sequence: int64(index + 1),
+		Probes: []statemachine.HTTPProbe{{Path: "/catalog"}},
+	}
+
+	data, err := json.MarshalIndent(declared, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -108,5 +113,5 @@ func write(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// Fails tells whether a release has a bug in its API, for whoever counts failures: v3 does.
+// Fails tells whether a release has a bug in its API, whose failures are expected: v3 has one.
 func Fails(release string) bool { return release == "v3" }

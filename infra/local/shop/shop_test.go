@@ -16,7 +16,7 @@ func TestBuild_UnknownRelease(t *testing.T) {
 	_, err := Build(t.Context(), "v9", t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), `"v9"`) ||
 		!strings.Contains(err.Error(), "v1, v2, v3") {
-		t.Errorf("got %v, want a refusal that names v9 and what there is", err)
+		t.Errorf("got %v, want an error that names v9 and the releases", err)
 	}
 }
 
@@ -30,8 +30,8 @@ func TestBuild_Layout(t *testing.T) {
 		"functions/catalog/bootstrap", "functions/orders/bootstrap", "lockstep.json",
 		"migrations/backfill/customers.json", "migrations/contract/00002_drop_name.sql",
 		"migrations/expand/00001_shop.sql", "migrations/expand/00002_split_name.sql",
-		"site/assets/app.HASH.js", "site/assets/goods.HASH.svg", "site/assets/mark.HASH.svg", "site/assets/style.HASH.css",
-		"site/index.html",
+		"site/assets/app.HASH.js", "site/assets/goods.HASH.svg", "site/assets/mark.HASH.svg",
+		"site/assets/style.HASH.css", "site/index.html",
 	}
 	hash := regexp.MustCompile(`\.[0-9a-f]{10}\.`)
 
@@ -90,7 +90,7 @@ func TestSite_StampsAndReferences(t *testing.T) {
 		}
 
 		if strings.Contains(page, "{{") {
-			t.Errorf("%s: index.html has a hole that was not filled:\n%s", release, page)
+			t.Errorf("%s: index.html has a placeholder that was not filled:\n%s", release, page)
 		}
 
 		for name, content := range site {

@@ -11,19 +11,20 @@ import (
 )
 
 var (
-	hole   = regexp.MustCompile(`{{([a-z.]+)}}`)
-	accent = regexp.MustCompile(`--accent: (#[0-9a-f]{6})`)
+	placeholder = regexp.MustCompile(`{{([a-z.]+)}}`)
+	accent      = regexp.MustCompile(`--accent: (#[0-9a-f]{6})`)
 )
 
-// Site puts together what all releases share and what this one changes. Everything below assets/
-// has the hash of its content in its name and says which release it belongs to.
+// Site builds the site of a release from the files that all releases share and those that this one
+// changes. It returns the files by path. Everything below assets/ has the hash of its content in
+// its name and contains the release's stamp.
 func Site(release string) (map[string][]byte, error) {
 	read := reader{release: release}
 	theme, customer := read.own("theme.css"), read.own("customer.js")
 
 	colour := accent.FindStringSubmatch(theme)
 	if read.err == nil && colour == nil {
-		return nil, fmt.Errorf("%s/site/theme.css: found no --accent, expected a colour of six digits",
+		return nil, fmt.Errorf("%s/site/theme.css: expected --accent with a colour of six hex digits",
 			release)
 	}
 
@@ -58,8 +59,9 @@ func Site(release string) (map[string][]byte, error) {
 }
 
 func fill(text string, values map[string]string) string {
-	return hole.ReplaceAllStringFunc(
-		text, func(found string) string { return values[hole.FindStringSubmatch(found)[1]] })
+	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
+		return values[placeholder.FindStringSubmatch(found)[1]]
+	})
 }
 
 // reader reads the site's sources and keeps the first error.
@@ -80,8 +82,8 @@ func (r *reader) read(name string) string {
 	return string(data)
 }
 
-// migrations are those of the release and of all before it, as a repository would hold them: what
-// the database has already is not run again.
+// migrations returns the migrations of a release and of all releases before it, as a repository
+// would keep them. Those that the database already has are not run again.
 func migrations(index int) (map[string][]byte, error) {
 	files := map[string][]byte{}
 

@@ -1,6 +1,5 @@
-// Package api is what the shop's functions have in common, so that a release consists only of what
-// it changes: answering REST proxy events as JSON, stamped with the release that the function was
-// built as.
+// Package api is the code that all functions of the shop share, so that a release holds only what
+// it changes. It answers REST proxy events with JSON, stamped with the release.
 package api
 
 import (
@@ -20,29 +19,34 @@ import (
 	"lockstep/statemachine"
 )
 
-// Headers by which every answer says where it comes from.
+// Headers of every answer that name the release it comes from.
 const (
 	// Stamp is the release that the API's stage carries.
 	Stamp = "x-lockstep-release"
-	// Build is the release that the function's code was built as, which may be an earlier one.
+	// Build is the release that the function's code was built for, which may be an earlier one.
 	Build = "x-lockstep-build"
 )
 
 const foreignKeyViolation = "23503"
 
-// mark is set by the linker, in a form that can be found in the binary.
+// mark is set by the linker, in a form that a search in the binary finds.
 var mark = "lockstep-build:;"
 
-// release is the one that this code was built as.
+// release is the release that this code was built for.
 var release = strings.TrimSuffix(strings.TrimPrefix(mark, "lockstep-build:"), ";")
 
-// Handle answers one call with a value that becomes JSON.
+type (
+	proxyRequest  = events.APIGatewayProxyRequest
+	proxyResponse = events.APIGatewayProxyResponse
+)
+
+// Handle answers one call with a value that is encoded as JSON.
 type Handle func(ctx context.Context, db DB, body string) (any, error)
 
 // Routes are a function's handles by HTTP method.
 type Routes map[string]Handle
 
-// Refusal is an error that is the caller's own.
+// Refusal is an error that the caller made: a status of 4xx and a message for the caller.
 type Refusal struct {
 	Status  int
 	Message string
@@ -59,7 +63,7 @@ func Refuse(format string, args ...any) error {
 func Serve(routes Routes) {
 	database := &postgres{}
 
-	lambda.Start(func(ctx context.Context, call events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+	lambda.Start(func(ctx context.Context, call proxyRequest) (proxyResponse, error) {
 		carried := cmp.Or(call.StageVariables[statemachine.StageVariableRelease], release)
 		connect := func(ctx context.Context) (DB, error) { return database.connect(ctx, carried) }
 		response := answer(atStage(ctx, call.RequestContext.Stage), routes, connect, call)
@@ -70,7 +74,7 @@ func Serve(routes Routes) {
 }
 
 func answer(ctx context.Context, routes Routes, connect func(context.Context) (DB, error),
-	call events.APIGatewayProxyRequest) events.APIGatewayProxyResponse {
+	call proxyRequest) proxyResponse {
 	result, err := run(ctx, routes[call.HTTPMethod], connect, call.Body)
 	if err == nil {
 		return respond(http.StatusOK, result)
@@ -94,8 +98,8 @@ func answer(ctx context.Context, routes Routes, connect func(context.Context) (D
 		map[string]string{"message": "something went wrong"})
 }
 
-// run turns a panic into an error: a bug in one call must not take the process, and its other
-// callers, with it.
+// run turns a panic into an error: a bug in one call must not end the process, which has more calls
+// to serve.
 func run(ctx context.Context, handle Handle, connect func(context.Context) (DB, error),
 	body string) (result any, err error) {
 	defer func() {
@@ -105,7 +109,7 @@ func run(ctx context.Context, handle Handle, connect func(context.Context) (DB, 
 	}()
 
 	if handle == nil {
-		return nil, &Refusal{http.StatusMethodNotAllowed, "there is nothing to call by this method"}
+		return nil, &Refusal{http.StatusMethodNotAllowed, "this method is not supported"}
 	}
 
 	db, err := connect(ctx)
@@ -116,18 +120,19 @@ func run(ctx context.Context, handle Handle, connect func(context.Context) (DB, 
 	return handle(ctx, db, body)
 }
 
-func respond(status int, body any) events.APIGatewayProxyResponse {
+func respond(status int, body any) proxyResponse {
 	data, err := json.Marshal(body)
 	if err != nil {
 		status, data = http.StatusInternalServerError, []byte(`{"message":"something went wrong"}`)
 
-		log.Printf("write the answer: %v", err)
+		log.Printf("encode the answer: %v", err)
 	}
 
-	return events.APIGatewayProxyResponse{
+	return proxyResponse{
 		StatusCode: status,
-		Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store",
-			Build: release},
+		Headers: map[string]string{
+			"content-type": "application/json", "cache-control": "no-store", Build: release,
+		},
 		Body: string(data),
 	}
 }

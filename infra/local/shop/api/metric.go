@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Counted is a handle whose successes are a business metric, by the stage that was called: so a
-// release is compared by what the shop lives on, too, and not by its errors alone.
+// Counted counts the successful calls of a handle as a business metric of the stage. With it two
+// releases are compared by their orders too, and not by their errors alone.
 func Counted(metric string, handle Handle) Handle {
 	return func(ctx context.Context, db DB, body string) (any, error) {
 		result, err := handle(ctx, db, body)
@@ -21,16 +21,24 @@ func Counted(metric string, handle Handle) Handle {
 	}
 }
 
-// embedded is a line of log in the embedded metric format, of which CloudWatch makes the metric:
-// that takes no call and no permission.
+// embedded is a log line in CloudWatch's embedded metric format. CloudWatch makes the metric from
+// it, which needs no call and no permission.
 func embedded(metric, stage string, at time.Time) []byte {
+	definition := map[string]any{
+		"Namespace":  "Shop",
+		"Dimensions": [][]string{{"Stage"}},
+		"Metrics":    []any{map[string]string{"Name": metric, "Unit": "Count"}},
+	}
+
 	line, err := json.Marshal(map[string]any{
-		"_aws": map[string]any{"Timestamp": at.UnixMilli(), "CloudWatchMetrics": []any{map[string]any{
-			"Namespace": "Shop", "Dimensions": [][]string{{"Stage"}}, "Metrics": []any{map[string]string{"Name": metric, "Unit": "Count"}}}}},
-		"Stage": stage, metric: 1,
+		"_aws": map[string]any{
+			"Timestamp": at.UnixMilli(), "CloudWatchMetrics": []any{definition},
+		},
+		"Stage": stage,
+		metric:  1,
 	})
 	if err != nil {
-		panic(err) // strings and numbers can be written
+		panic(err) // strings and numbers can always be encoded
 	}
 
 	return line

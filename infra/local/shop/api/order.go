@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Purchase is the body of POST /orders. A page that is open while its release is rolled back sends
-// it to a function of another release, so it is read in every form and understood in every form.
+// Purchase is the body of POST /orders in the form of any release. A page that is open while its
+// release is rolled back sends its form to a function of another release.
 type Purchase struct {
 	Product   int64  `json:"product"`
 	Name      string `json:"name"`
@@ -15,7 +15,8 @@ type Purchase struct {
 	Gift      bool   `json:"gift"`
 }
 
-// ReadPurchase reads the body of POST /orders; who gives no name is a guest.
+// ReadPurchase parses the body of POST /orders and fills in both forms of the name. A customer
+// without a name is a guest. A bad body is a Refusal.
 func ReadPurchase(body string) (Purchase, error) {
 	var p Purchase
 	if err := json.Unmarshal([]byte(body), &p); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// DB is what a handle needs of Postgres.
+// DB is the part of a Postgres connection that a handle needs.
 type DB interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -25,12 +25,12 @@ type DB interface {
 type postgres struct {
 	secrets *secretsmanager.Client
 	conn    *pgx.Conn
-	name    string // which the session has
+	name    string // the session's application_name
 }
 
-// connect gives a session that says for which release it is used: a contract waits for those of
-// others. The call's release counts and not the code's: unchanged code serves two releases from
-// one process.
+// connect returns a session whose application_name is the release, since contract waits for the
+// sessions of other releases. The release is the call's, not the code's: unchanged code serves two
+// releases from one process.
 func (p *postgres) connect(ctx context.Context, release string) (DB, error) {
 	if p.conn == nil || p.conn.IsClosed() {
 		if err := p.open(ctx); err != nil {
@@ -39,9 +39,9 @@ func (p *postgres) connect(ctx context.Context, release string) (DB, error) {
 	}
 
 	if name := "shop@" + release; p.name != name {
-		if _, err := p.conn.Exec(ctx, "SELECT set_config('application_name', $1, false)",
-			name); err != nil {
-			return nil, fmt.Errorf("tell Postgres for which release: %w", err)
+		const statement = "SELECT set_config('application_name', $1, false)"
+		if _, err := p.conn.Exec(ctx, statement, name); err != nil {
+			return nil, fmt.Errorf("set application_name to %s: %w", name, err)
 		}
 
 		p.name = name
@@ -66,13 +66,12 @@ func (p *postgres) open(ctx context.Context) error {
 	return nil
 }
 
-// address reads the secret for each connection: a password that was changed meanwhile is the new
-// one. The error of a secret that is not JSON would quote it.
+// address reads the secret anew for each connection, since the password may have changed. The error
+// for a secret that is not JSON leaves out the parser's error, which would quote the secret.
 func (p *postgres) address(ctx context.Context) (string, error) {
 	arn := os.Getenv("DATABASE_SECRET")
 	if arn == "" {
-		return "", errors.New("DATABASE_SECRET is empty, expected the ARN of the database's secret, as " +
-			"Lockstep gives it to a function")
+		return "", errors.New("DATABASE_SECRET: found nothing, expected the ARN of the secret")
 	}
 
 	if p.secrets == nil {
@@ -88,25 +87,31 @@ func (p *postgres) address(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// RDS has authorities of its own: who wants to verify it brings their certificates along.
+
+	// The default does not verify the server: RDS has its own certificate authorities, whose
+	// certificates the function would have to bring along.
 	secret := struct {
 		Host, DBName, Username, Password, SSLMode string
 		Port                                      json.Number
 	}{SSLMode: "require", Port: "5432"}
 	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &secret) != nil {
-		return "", fmt.Errorf("secret %s: found no JSON object with host, port, dbname, username and "+
-			"password", arn)
+		return "", fmt.Errorf(
+			"secret %s: expected a JSON object with host, port, dbname, username and password", arn)
 	}
 
-	address := url.URL{Scheme: "postgres", User: url.UserPassword(secret.Username, secret.Password),
-		Host: net.JoinHostPort(secret.Host, secret.Port.String()),
-		Path: secret.DBName, RawQuery: url.Values{"sslmode": {secret.SSLMode}}.Encode()}
+	address := url.URL{
+		Scheme:   "postgres",
+		User:     url.UserPassword(secret.Username, secret.Password),
+		Host:     net.JoinHostPort(secret.Host, secret.Port.String()),
+		Path:     secret.DBName,
+		RawQuery: url.Values{"sslmode": {secret.SSLMode}}.Encode(),
+	}
 
 	return address.String(), nil
 }
 
-// Rows runs a query and collects its rows by the `db` tags of T; never nil, so that JSON has a
-// list.
+// Rows runs a query and collects its rows by the `db` tags of T. The result is never nil, so that
+// it is a list in JSON.
 func Rows[T any](ctx context.Context, db DB, sql string, args ...any) ([]T, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {

@@ -2,16 +2,19 @@ const meta = name => document.querySelector(`meta[name="lockstep-${name}"]`).con
 const release = meta('release');
 const api = meta('api');
 const byId = id => document.getElementById(id);
-const names = ['Ada Lovelace', 'Alan Turing', 'Hypatia', 'Grace Hopper', 'Emmy Noether', 'Katherine Johnson', 'Sappho', 'Niels Bohr'];
+const names = [
+  'Ada Lovelace', 'Alan Turing', 'Hypatia', 'Grace Hopper',
+  'Emmy Noether', 'Katherine Johnson', 'Sappho', 'Niels Bohr',
+];
 
-// Every answer of the API says which release gave it, and the site says which one a reload would get. One that
-// differs means that this page has been left behind.
-const answers = {};
+// Every answer of the API names the release that gave it, and the site names the release that a
+// reload would get. If one of them is not the page's own release, the page is out of date.
+const seen = {};
 
-function hear(layer, answered) {
-  if (!answered) return;
-  answers[layer] = answered;
-  const others = Object.values(answers).filter(other => other !== release);
+function compare(layer, itsRelease) {
+  if (!itsRelease) return;
+  seen[layer] = itsRelease;
+  const others = Object.values(seen).filter(other => other !== release);
   byId('outdated').hidden = others.length === 0;
   byId('other-release').textContent = others[0] || '';
 }
@@ -19,14 +22,14 @@ function hear(layer, answered) {
 async function askSite() {
   if (document.hidden) return;
   const { headers } = await fetch(location.pathname, { method: 'HEAD', cache: 'no-store' });
-  hear('site', headers.get('x-amz-meta-lockstep-release'));
+  compare('site', headers.get('x-amz-meta-lockstep-release'));
 }
 
 async function call(path, options) {
   const response = await fetch(api + path, options);
   const answered = response.headers.get('x-lockstep-release');
   if (answered) byId('api-release').textContent = answered;
-  hear('api', answered);
+  compare('api', answered);
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.message || `The shop answered ${response.status}.`);
   return body;
@@ -72,7 +75,11 @@ async function showProducts() {
     buy.type = 'button';
     buy.setAttribute('aria-label', `Order ${p.name}`);
     buy.addEventListener('click', () => order(p));
-    const card = element('li', '', picture(p.slug), element('h3', '', p.name), element('p', '', p.about),
+
+    const card = element('li', '',
+      picture(p.slug),
+      element('h3', '', p.name),
+      element('p', '', p.about),
       element('div', 'buy', element('b', '', price(p.cents)), buy));
     if (p.sold) card.append(element('small', '', `${p.sold} sold`));
     return card;
@@ -84,9 +91,13 @@ async function showOrders() {
   try {
     const { orders, thanks } = await call('/orders');
     list.replaceChildren(...orders.map(o => element('li', '',
-      element('span', 'who', customer(o)), ` ordered ${o.gift ? 'a gift: ' : ''}${o.product} `, element('time', '', ago(o.placed)))));
+      element('span', 'who', customer(o)),
+      ` ordered ${o.gift ? 'a gift: ' : ''}${o.product} `,
+      element('time', '', ago(o.placed)))));
     byId('thanks').hidden = !thanks;
-    if (thanks) byId('thanks').textContent = `Thank you, ${thanks.join(', ')}: our first customers.`;
+    if (thanks) {
+      byId('thanks').textContent = `Thank you, ${thanks.join(', ')}: our first customers.`;
+    }
   } catch (error) {
     list.replaceChildren(element('li', 'wrong', `The orders cannot be shown: ${error.message}`));
   }
@@ -94,9 +105,12 @@ async function showOrders() {
 
 async function order(product) {
   try {
-    const purchase = { product: product.id, ...signature(names[Math.floor(Math.random() * names.length)]) };
+    const name = names[Math.floor(Math.random() * names.length)];
+    const purchase = { product: product.id, ...signature(name) };
     const { thanks } = await call('/orders', {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(purchase),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(purchase),
     });
     say(`${thanks}. One ${product.name.toLowerCase()} is on its way.`);
   } catch (error) {
@@ -105,12 +119,16 @@ async function order(product) {
   await showOrders();
 }
 
-for (const still of document.querySelectorAll('[data-picture]')) still.append(picture(still.dataset.picture));
+for (const still of document.querySelectorAll('[data-picture]')) {
+  still.append(picture(still.dataset.picture));
+}
 byId('site-release').textContent = release;
 byId('environment').textContent = meta('environment');
 byId('reload').addEventListener('click', () => location.reload());
-const ask = () => askSite().catch(() => {}); // offline it is asked again
-document.addEventListener('visibilitychange', ask);
-setInterval(ask, 15_000);
+
+const check = () => askSite().catch(() => {}); // if it fails, the next check tries again
+document.addEventListener('visibilitychange', check);
+setInterval(check, 15_000);
+
 showProducts().catch(error => say(error.message));
 showOrders();

@@ -18,8 +18,8 @@ type product struct {
 }
 
 func products(ctx context.Context, db api.DB, _ string) (any, error) {
-	list, err := api.Rows[product](
-		ctx, db, `select id, slug, name, about, cents from products order by id`)
+	list, err := api.Rows[product](ctx, db,
+		`select id, slug, name, about, cents from products order by id`)
 
 	return map[string]any{"products": list}, err
 }

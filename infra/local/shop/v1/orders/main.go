@@ -1,4 +1,4 @@
-// Command orders is the shop's function for orders. Release v1 knows a customer by one name.
+// Command orders is the shop's function for orders. In release v1 a customer has one name.
 package main
 
 import (
@@ -36,8 +36,10 @@ func place(ctx context.Context, db api.DB, body string) (any, error) {
 
 	err = db.QueryRow(ctx, `
 		with known as (select id from customers where name = $2 limit 1),
-		     added as (insert into customers (name) select $2 where not exists (select from known) returning id)
-		insert into orders (product, customer) select $1, id from (table known union all table added) c returning id`,
+		     added as (insert into customers (name)
+		               select $2 where not exists (select from known) returning id)
+		insert into orders (product, customer)
+		select $1, id from (table known union all table added) c returning id`,
 		p.Product, p.Name).Scan(&id)
 
 	return map[string]any{"id": id, "thanks": "Thank you, " + p.Name}, err

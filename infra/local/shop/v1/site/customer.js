@@ -1,3 +1,3 @@
-// v1 knows one name.
+// In v1 a customer has one name.
 const customer = order => order.name;
 const signature = name => ({ name });

@@ -1,4 +1,4 @@
-// Command catalog is the shop's function for products. Release v2 also says how often each was
+// Command catalog is the shop's function for products. Release v2 also returns how often each was
 // sold.
 package main
 
@@ -21,7 +21,8 @@ type product struct {
 
 func products(ctx context.Context, db api.DB, _ string) (any, error) {
 	list, err := api.Rows[product](ctx, db, `
-		select p.id, p.slug, p.name, p.about, p.cents, (select count(*) from orders o where o.product = p.id) as sold
+		select p.id, p.slug, p.name, p.about, p.cents,
+		       (select count(*) from orders o where o.product = p.id) as sold
 		from products p order by p.id`)
 
 	return map[string]any{"products": list}, err

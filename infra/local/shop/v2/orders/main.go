@@ -1,5 +1,5 @@
-// Command orders is the shop's function for orders. Release v2 knows a customer by first and last
-// name.
+// Command orders is the shop's function for orders. In release v2 a customer has a first and a
+// last name.
 package main
 
 import (
@@ -20,8 +20,7 @@ type order struct {
 }
 
 func recent(ctx context.Context, db api.DB, _ string) (any, error) {
-	// Rows that the backfill has not reached yet cannot be seen here: the backfill ends before any
-	// viewer comes.
+	// Every row has both names: the backfill ends before the first viewer calls this release.
 	list, err := api.Rows[order](ctx, db, `
 		select o.id, p.name as product, c.first_name, c.last_name, o.placed
 		from orders o join products p on p.id = o.product join customers c on c.id = o.customer
@@ -40,8 +39,10 @@ func place(ctx context.Context, db api.DB, body string) (any, error) {
 
 	err = db.QueryRow(ctx, `
 		with known as (select id from customers where first_name = $2 and last_name = $3 limit 1),
-		     added as (insert into customers (first_name, last_name) select $2, $3 where not exists (select from known) returning id)
-		insert into orders (product, customer) select $1, id from (table known union all table added) c returning id`,
+		     added as (insert into customers (first_name, last_name)
+		               select $2, $3 where not exists (select from known) returning id)
+		insert into orders (product, customer)
+		select $1, id from (table known union all table added) c returning id`,
 		p.Product, p.FirstName, p.LastName).Scan(&id)
 
 	return map[string]any{"id": id, "thanks": "Thank you, " + p.FirstName}, err

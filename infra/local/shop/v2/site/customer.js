@@ -1,5 +1,5 @@
-// v2 knows two, and greets by the first: "Ada L.".
-const customer = order => order.lastName ? `${order.firstName} ${order.lastName[0]}.` : order.firstName;
+// In v2 a customer has a first and a last name, and is shown as "Ada L.".
+const customer = ({ firstName, lastName }) => lastName ? `${firstName} ${lastName[0]}.` : firstName;
 const signature = name => {
   const [firstName, lastName = ''] = name.split(' ');
   return { firstName, lastName };

@@ -20,7 +20,8 @@ type product struct {
 
 func products(ctx context.Context, db api.DB, _ string) (any, error) {
 	list, err := api.Rows[product](ctx, db, `
-		select p.id, p.slug, p.name, p.about, p.cents, (select count(*) from orders o where o.product = p.id) as sold
+		select p.id, p.slug, p.name, p.about, p.cents,
+		       (select count(*) from orders o where o.product = p.id) as sold
 		from products p order by sold desc, p.id`)
 
 	return map[string]any{"products": list}, err

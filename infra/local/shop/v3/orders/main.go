@@ -1,5 +1,5 @@
-// Command orders is the shop's function for orders. Release v3 lets an order be a gift and thanks
-// the first customers by their short names. It has a bug, which only real customers find.
+// Command orders is the shop's function for orders. In release v3 an order can be a gift, and the
+// first customers are thanked by their short names. It has a bug that only real customers trigger.
 package main
 
 import (
@@ -25,7 +25,8 @@ type customer struct {
 	LastName  string `db:"last_name"`
 }
 
-// shortName is the bug: Hypatia and Sappho have no last name, and v3's tests did not know them.
+// shortName is the bug: it panics for Hypatia and Sappho, who have no last name. v3's tests had no
+// such customer.
 func (c customer) shortName() string { return c.FirstName + " " + c.LastName[:1] + "." }
 
 func recent(ctx context.Context, db api.DB, _ string) (any, error) {
@@ -38,7 +39,8 @@ func recent(ctx context.Context, db api.DB, _ string) (any, error) {
 	}
 
 	first, err := api.Rows[customer](ctx, db, `
-		select first_name, last_name from (select * from customers order by id limit 8) c order by random() limit 3`)
+		select first_name, last_name from (select * from customers order by id limit 8) c
+		order by random() limit 3`)
 
 	thanks := make([]string, 0, len(first))
 	for _, c := range first {
@@ -58,8 +60,10 @@ func place(ctx context.Context, db api.DB, body string) (any, error) {
 
 	err = db.QueryRow(ctx, `
 		with known as (select id from customers where first_name = $2 and last_name = $3 limit 1),
-		     added as (insert into customers (first_name, last_name) select $2, $3 where not exists (select from known) returning id)
-		insert into orders (product, customer, gift) select $1, id, $4 from (table known union all table added) c returning id`,
+		     added as (insert into customers (first_name, last_name)
+		               select $2, $3 where not exists (select from known) returning id)
+		insert into orders (product, customer, gift)
+		select $1, id, $4 from (table known union all table added) c returning id`,
 		p.Product, p.FirstName, p.LastName, p.Gift).Scan(&id)
 
 	return map[string]any{"id": id, "thanks": "Thank you, " + p.FirstName}, err

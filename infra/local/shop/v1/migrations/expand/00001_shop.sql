@@ -30,7 +30,8 @@ insert into customers (name) values
   ('Ada Lovelace'), ('Alan Turing'), ('Hypatia'), ('Grace Hopper'),
   ('Emmy Noether'), ('Katherine Johnson'), ('Sappho'), ('Niels Bohr');
 insert into orders (product, customer, placed)
-  select 1 + n * 5 % 6, 1 + n * 3 % 8, now() - (40 - n) * interval '7 minutes' from generate_series(0, 39) n;
+  select 1 + n * 5 % 6, 1 + n * 3 % 8, now() - (40 - n) * interval '7 minutes'
+  from generate_series(0, 39) n;
 
 -- +goose Down
 drop table orders;

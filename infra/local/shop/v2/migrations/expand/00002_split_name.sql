@@ -1,5 +1,5 @@
--- Old and new functions write side by side until the contract: whichever form a row is written in, the
--- trigger fills in the other.
+-- Old and new functions write side by side until contract. Whichever form of the name a client
+-- writes, the trigger fills in the other.
 
 -- +goose Up
 alter table customers add column first_name text, add column last_name text;
