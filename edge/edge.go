@@ -1,7 +1,7 @@
-// Package edge holds the router that decides, for every request in the world, which environment
-// answers. It is written in the dialect that CloudFront Functions run; Go embeds the file, fills
-// in what a distribution configures and takes the comments out, so that what is deployed, what
-// runs on one machine and what is tested are the same bytes.
+// Package edge holds the router, which decides for every request which environment answers. It is
+// written in the JavaScript dialect of CloudFront Functions. This package fills in the
+// configuration of a distribution and minifies the result. The same bytes are deployed, run
+// locally and tested.
 package edge
 
 import (
@@ -14,31 +14,32 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// Router is the source of the handler for both viewer-request and viewer-response, as it is
-// written.
+// Router is the source of the handler of viewer-request and viewer-response, before the build fills
+// in and minifies it.
 //
 //go:embed router.js
 var Router string
 
-// lambdaEdge stands behind Router where a distribution runs Lambda@Edge.
+// lambdaEdge is appended to Router if a distribution runs Lambda@Edge.
 //
 //go:embed lambda-edge.js
 var lambdaEdge string
 
-// Options are what a distribution configures. The zero value has a folder for every page, and a
-// cookie for the host that set it.
+// Options are what a distribution configures. With the zero value, a path without a file name is a
+// folder with an index.html, and the cookie is for one host.
 type Options struct {
-	// CookieDomain widens the cookie to a domain and all below it, such as example.com.
+	// CookieDomain widens the cookie to a domain and its subdomains, such as example.com.
 	CookieDomain string
-	// CookieName is that of the cookie; lockstep where it is empty.
+	// CookieName is the name of the cookie: letters, digits and '-'. The default is lockstep.
 	CookieName string
 	// SinglePage answers every path without a file name with the one /index.html.
 	SinglePage bool
-	// LastResort is the environment whose origin the behaviour names; a where it is empty.
+	// LastResort is the environment of the origin that the behaviour names: a, the default, or b.
 	LastResort string
 }
 
-// CloudFront builds the CloudFront Function (cloudfront-js-2.0).
+// CloudFront builds the CloudFront Function (cloudfront-js-2.0). An invalid option is an error that
+// names it.
 func CloudFront(o Options) (string, error) {
 	source, err := configure(Router, o)
 	if err != nil {
@@ -48,9 +49,9 @@ func CloudFront(o Options) (string, error) {
 	return minify(source)
 }
 
-// LambdaEdge builds the module (index.mjs, Node) whose exports viewerRequest, originRequest and
-// viewerResponse are the handlers of Lambda@Edge, and serve that of all three. They read the route
-// in region, at the access point whose ARN (or bucket, whose name) routeAccess is.
+// LambdaEdge builds the module for Lambda@Edge (index.mjs, Node). Its export serve is the handler
+// of viewer-request, origin-request and viewer-response. It reads the route from S3 in region;
+// routeAccess is the ARN of an access point, or the name of a bucket.
 func LambdaEdge(o Options, region, routeAccess string) (string, error) {
 	router, err := configure(Router, o)
 	if err != nil {
@@ -65,9 +66,8 @@ func LambdaEdge(o Options, region, routeAccess string) (string, error) {
 	return strings.Replace(router, "import cf from 'cloudfront';\n", "", 1) + "\n" + behind, nil
 }
 
-var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
-
 var (
+	domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
 	cookieName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 	ownCookie  = regexp.MustCompile(`(\bcookies)\.lockstep\b`)
 )
@@ -75,8 +75,8 @@ var (
 func configure(source string, o Options) (string, error) {
 	if o.CookieDomain != "" {
 		if !domainName.MatchString(o.CookieDomain) {
-			return "", fmt.Errorf("build the router: cookie domain: found %q, expected a domain name like "+
-				"example.com", o.CookieDomain)
+			return "", fmt.Errorf("build the router: cookie domain: found %q, "+
+				"expected a domain name like example.com", o.CookieDomain)
 		}
 
 		source = strings.Replace(source, "'Path=/;", "'Domain="+o.CookieDomain+"; Path=/;", 1)
@@ -106,12 +106,12 @@ func configure(source string, o Options) (string, error) {
 	return fill(source, constants)
 }
 
-// fill gives constants of a source their values; empty ones stay as they are written.
+// fill sets the values of constants in a source. A constant whose value is empty stays as it is.
 func fill(source string, constants map[string]string) (string, error) {
 	for name, value := range constants {
 		line := regexp.MustCompile(`(?m)^(const ` + name + ` = ')[^']*(';)`)
 		if found := len(line.FindAllString(source, -1)); found != 1 {
-			return "", fmt.Errorf("fill in %s: found %d lines of that constant, expected one", name, found)
+			return "", fmt.Errorf("fill in %s: found %d lines that define it, expected one", name, found)
 		}
 
 		if strings.ContainsAny(value, "'\\\n") {
@@ -128,12 +128,15 @@ func fill(source string, constants map[string]string) (string, error) {
 
 var exported = regexp.MustCompile(`export\{(\w+) as handler\};?\s*$`)
 
-// minify makes names short and takes out comments and spaces. The syntax stays as it is written:
-// shorter forms of it are not of CloudFront's dialect. A function of CloudFront is known by the
-// name handler.
+// minify shortens names and removes comments and spaces. It keeps the syntax, since shorter forms
+// of it do not exist in CloudFront's dialect. It keeps the name handler, which CloudFront calls.
 func minify(source string) (string, error) {
 	result := api.Transform(source+"\nexport { handler };", api.TransformOptions{
-		Sourcefile: "router.js", Loader: api.LoaderJS, MinifyWhitespace: true, MinifyIdentifiers: true, TreeShaking: api.TreeShakingFalse,
+		Sourcefile:        "router.js",
+		Loader:            api.LoaderJS,
+		MinifyWhitespace:  true,
+		MinifyIdentifiers: true,
+		TreeShaking:       api.TreeShakingFalse,
 	})
 	if len(result.Errors) > 0 {
 		return "", fmt.Errorf("minify the router: %s", result.Errors[0].Text)

@@ -1,18 +1,21 @@
-// Lambda@Edge around the router's handler, which stands before this in one module: what CloudFront gives to a
-// Lambda is made into what it gives to a function, and back. serve is the handler of all three events.
+// Lambda@Edge around the router's handler, which precedes this code in one module. It translates
+// the events of Lambda@Edge into those of a CloudFront Function, and the answers back. serve is the
+// handler of all three events.
 
-// Filled in when it is built: Lambda@Edge has no environment variables, and is made before the buckets that it serves from.
+// The build fills in these constants: Lambda@Edge has no environment variables, and it is deployed
+// before the buckets that it serves from.
 const region = 'us-east-1';
 const routeAccess = 'arn:aws:s3:us-east-1:123456789012:accesspoint/lockstep-app';
 
-// route holds what was read for some seconds, and longer while nothing can be read: the last route that made sense
-// is safer than none. Where there is none yet, each viewer asks. They wait for it a second at most.
+// route caches the route for some seconds, and longer while it cannot be read: the last valid route
+// is safer than none. If there is none yet, every request reads it. A read takes a second at most.
 export const route = {
     keep: 5000,
     read: async () => {
         const { S3Client, GetObjectCommand } = await import('@aws-sdk/client-s3');
         route.client ??= new S3Client({ region, maxAttempts: 1 });
-        const object = await route.client.send(new GetObjectCommand({ Bucket: routeAccess, Key: 'route.json' }),
+        const object = await route.client.send(
+            new GetObjectCommand({ Bucket: routeAccess, Key: 'route.json' }),
             { abortSignal: AbortSignal.timeout(1000) });
         return object.Body.transformToString();
     },
@@ -24,7 +27,7 @@ export const route = {
             try {
                 route.value = JSON.parse(await route.read());
             } catch (e) {
-                console.warn(`read route.json at ${routeAccess}: ${e}; going by the last one`);
+                console.warn(`read route.json at ${routeAccess}: ${e}; using the last route`);
                 if (route.value === null) {
                     route.asked = -Infinity;
                 }
@@ -34,22 +37,26 @@ export const route = {
     },
 };
 
-// A Lambda serves one request at a time, so the selection of the one that is under way is all there is.
+// The origins that the handler selected. One variable is enough: a Lambda serves one request at a
+// time.
 let selected = [];
 
 const cf = {
     kvs: () => route,
     selectRequestOriginById: id => { selected = [id]; },
-    createRequestOriginGroup: group => { selected = group.originIds.map(origin => origin.originId); },
+    createRequestOriginGroup: group => {
+        selected = group.originIds.map(origin => origin.originId);
+    },
 };
 
-// viewerRequest decides; it runs for every request, as origin-request does not.
+// viewerRequest decides, since it runs for every request. origin-request runs only on cache misses.
 async function viewerRequest(event) {
     const { config, request } = event.Records[0].cf;
     const answer = await handler(translate('viewer-request', config, request));
     if (answer.statusCode) {
         return {
-            status: String(answer.statusCode), statusDescription: answer.statusDescription,
+            status: String(answer.statusCode),
+            statusDescription: answer.statusDescription,
             headers: { ...wrap(answer.headers), 'set-cookie': setCookie(answer.cookies) },
         };
     }
@@ -64,8 +71,9 @@ async function viewerRequest(event) {
     return request;
 }
 
-// originRequest switches the bucket. The behaviour names a group of both, and CloudFront asks again with the second,
-// site-b, when the first answers 403. Each origin brings the names of both in headers of its own.
+// originRequest switches the bucket. The behaviour names an origin group of both buckets. When the
+// first answers 403, CloudFront calls again with the second, site-b. Both origins have the names of
+// both buckets in custom headers.
 async function originRequest(event) {
     const { request } = event.Records[0].cf;
     const { s3 } = request.origin;
@@ -81,11 +89,13 @@ async function originRequest(event) {
     return request;
 }
 
-// viewerResponse sets the cookie: at origin-response it would be cached.
+// viewerResponse sets the cookie. At origin-response the cookie would be cached.
 async function viewerResponse(event) {
     const { config, request, response } = event.Records[0].cf;
     const translated = translate('viewer-response', config, request);
-    translated.response = { statusCode: Number(response.status), headers: flatten(response.headers), cookies: {} };
+    translated.response = {
+        statusCode: Number(response.status), headers: flatten(response.headers), cookies: {},
+    };
     const answer = await handler(translated);
     const cookies = setCookie(answer.cookies);
     if (cookies.length > 0) {
@@ -97,7 +107,11 @@ async function viewerResponse(event) {
     return response;
 }
 
-const events = { 'viewer-request': viewerRequest, 'origin-request': originRequest, 'viewer-response': viewerResponse };
+const events = {
+    'viewer-request': viewerRequest,
+    'origin-request': originRequest,
+    'viewer-response': viewerResponse,
+};
 
 export function serve(event) {
     return events[event.Records[0].cf.config.eventType](event);
@@ -108,11 +122,17 @@ function translate(eventType, config, request) {
     const cookies = pairs((request.headers.cookie || []).flatMap(line => line.value.split(';')));
     return {
         context: { eventType, requestId: config.requestId },
-        request: { method: request.method, uri: request.uri, querystring, headers: flatten(request.headers), cookies },
+        request: {
+            method: request.method,
+            uri: request.uri,
+            querystring,
+            headers: flatten(request.headers),
+            cookies,
+        },
     };
 }
 
-// pairs keeps the first of each name, as CloudFront Functions do.
+// pairs keeps the first value of each name, as CloudFront Functions do.
 function pairs(list) {
     const values = Object.create(null);
     for (const pair of list) {
@@ -123,13 +143,16 @@ function pairs(list) {
 }
 
 function flatten(headers) {
-    return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name, { value: values[0].value }]));
+    return Object.fromEntries(Object.entries(headers).map(
+        ([name, values]) => [name, { value: values[0].value }]));
 }
 
 function wrap(headers) {
-    return Object.fromEntries(Object.entries(headers).map(([name, { value }]) => [name, [{ key: name, value }]]));
+    return Object.fromEntries(Object.entries(headers).map(
+        ([name, { value }]) => [name, [{ key: name, value }]]));
 }
 
 function setCookie(cookies) {
-    return Object.entries(cookies).map(([name, { value, attributes }]) => ({ key: 'Set-Cookie', value: `${name}=${value}; ${attributes}` }));
+    return Object.entries(cookies).map(([name, { value, attributes }]) => (
+        { key: 'Set-Cookie', value: `${name}=${value}; ${attributes}` }));
 }

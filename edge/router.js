@@ -1,33 +1,44 @@
-// Lockstep's router: one CloudFront Function (cloudfront-js-2.0) for viewer-request and viewer-response; Lambda@Edge
-// runs the same handler behind lambda-edge.js.
-// A document is routed by the viewer's bucket against the weight. Everything else follows the
-// environment that served the document, so that no page is put together from two releases.
+// Lockstep's router: one CloudFront Function (cloudfront-js-2.0) for viewer-request and
+// viewer-response. Lambda@Edge runs the same handler behind lambda-edge.js.
+// A document is routed by the viewer's bucket and the weight. Everything else follows the
+// environment that served the document, so that no page is mixed from two releases.
 import cf from 'cloudfront';
 import crypto from 'crypto';
 
-// Filled in when it is built.
-const pages = 'folder'; // what a path without a file name asks for: 'folder' is /about/index.html, 'single' the one /index.html
-const lastResort = 'a'; // where a viewer without a cookie goes while nothing can be read: the origin that the behaviour names
+// The build fills in these constants.
+// A path without a file name is /about/index.html ('folder') or the one /index.html ('single').
+const pages = 'folder';
+// The environment for viewers without a cookie while the route cannot be read.
+const lastResort = 'a';
 const cookieAttributes = 'Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax';
 
-// The cookie is <environment>.<id>, which environment served the viewer's document and who they are, and for a
-// tester .<secret> after it.
+// The cookie is <environment>.<id>: which environment served the viewer's document, and the
+// viewer's id. A tester's ends with .<secret>.
 const cookieLength = 14;
 const cookieLimit = 79;
 
-// Instructions are counted here (see bench): a call costs as much as five comparisons, so what most requests
-// pass is written out.
+// Instructions are counted here (see bench). A call costs as much as five comparisons, so the path
+// that most requests take is inlined.
 
 const asJSON = { format: 'json' };
 
-// What a page loads under these destinations is a file and never a page.
-const isAsset = { audio: true, font: true, image: true, manifest: true, script: true, style: true, track: true, video: true };
+// A request with one of these destinations asks for a file, never for a page.
+const isAsset = {
+    audio: true, font: true, image: true, manifest: true, script: true, style: true, track: true,
+    video: true,
+};
 
-// An asset that its environment does not have belongs to a page from the other one: assets carry the hash of their
-// content in their names. A document has one origin, and is never mixed.
+// An asset that its environment does not have belongs to a page of the other environment, since the
+// names of assets contain the hash of their content. A document has one origin.
 const assetOrigins = {
-    a: { originIds: [{ originId: 'site-a' }, { originId: 'site-b' }], failoverCriteria: { statusCodes: [403] } },
-    b: { originIds: [{ originId: 'site-b' }, { originId: 'site-a' }], failoverCriteria: { statusCodes: [403] } },
+    a: {
+        originIds: [{ originId: 'site-a' }, { originId: 'site-b' }],
+        failoverCriteria: { statusCodes: [403] },
+    },
+    b: {
+        originIds: [{ originId: 'site-b' }, { originId: 'site-a' }],
+        failoverCriteria: { statusCodes: [403] },
+    },
 };
 
 async function handler(event) {
@@ -36,8 +47,8 @@ async function handler(event) {
     const headers = request.headers;
     const header = headers['sec-fetch-dest'];
     if (response) {
-        // The object itself tells which environment served it. A document's keeps the viewer. What else comes from
-        // where the viewer's page does not was asked by a page that is out of date.
+        // The object names the environment that served it. A document sets the viewer's. Any other
+        // object from another environment than the viewer's was requested by an outdated page.
         const stamp = response.headers['x-amz-meta-lockstep-env'];
         const served = stamp ? stamp.value : '';
         if (served !== 'a' && served !== 'b') {
@@ -48,7 +59,10 @@ async function handler(event) {
             return response;
         }
         if ((header && header.value === 'document') || opensPage(request)) {
-            const kept = { value: served + (cookie === '' ? '.' + viewerId(event, '') : cookie.slice(1)), attributes: cookieAttributes };
+            const kept = {
+                value: served + (cookie === '' ? '.' + viewerId(event, '') : cookie.slice(1)),
+                attributes: cookieAttributes,
+            };
             const cookies = response.cookies;
             if (cookies) {
                 cookies.lockstep = kept;
@@ -63,7 +77,7 @@ async function handler(event) {
     const destination = header ? header.value : '';
     const asset = destination !== 'document' && isAsset[destination] === true;
     if (asset) {
-        // Most requests are this, the asset of an open page: the page's environment is all there is to know.
+        // Most requests are for an asset of an open page: the page's environment decides.
         const cookie = request.cookies.lockstep;
         const value = cookie ? cookie.value : '';
         const page = value[0];
@@ -77,9 +91,9 @@ async function handler(event) {
 
     const cookie = readCookie(request);
     const page = cookie === '' ? '' : cookie[0];
-    // A prefetch belongs to the page that wants it, as a frame does.
+    // A prefetch follows the page that requests it, as a frame does.
     const document = destination === 'document' ? !headers['sec-purpose'] : opensPage(request);
-    // HEAD is how an open page asks which release it would get now; it moves nobody.
+    // With HEAD an open page asks which release a reload would get. It does not move the viewer.
     const byWeight = document || (!asset && request.method === 'HEAD');
     let environment = page;
     if (byWeight || page === '') {
@@ -88,7 +102,7 @@ async function handler(event) {
             const value = await cf.kvs().get('route', asJSON);
             route = value;
         } catch (e) {
-            // Missing or not JSON: choose() knows what is safe without it.
+            // The route is missing or not JSON: choose() decides without it.
         }
         const secret = document ? request.querystring['lockstep-preview'] : undefined;
         const answer = secret ? preview(route, event, cookie, secret.value) : null;
@@ -98,10 +112,11 @@ async function handler(event) {
         environment = choose(route, event, cookie, byWeight);
     }
 
-    // Selecting an origin does not change the cache key: this header does, so a viewer's own is never kept.
+    // Selecting an origin does not change the cache key, but this header does. It is always set, so
+    // that a value from the viewer never counts.
     headers['x-lockstep-env'] = { value: environment };
     if (byWeight && environment !== page) {
-        // A 304 carries no metadata, and viewer-response could not tell the viewer where they are now.
+        // A 304 has no metadata, so viewer-response could not set the viewer's environment.
         delete headers['if-none-match'];
         delete headers['if-modified-since'];
     }
@@ -115,14 +130,15 @@ async function handler(event) {
     return request;
 }
 
-// readCookie gives a cookie that has its form, or nothing. Whoever forges one chooses for themselves only.
+// readCookie returns a well-formed cookie, or ''. A forged one affects only its own viewer.
 function readCookie(request) {
     const cookie = request.cookies.lockstep;
     if (cookie) {
         const value = cookie.value;
         const length = value.length;
         const first = value[0];
-        if ((length === cookieLength || (length > cookieLength + 1 && length <= cookieLimit && value[cookieLength] === '.')) &&
+        if ((length === cookieLength ||
+            (length > cookieLength + 1 && length <= cookieLimit && value[cookieLength] === '.')) &&
             (first === 'a' || first === 'b')) {
             return value;
         }
@@ -130,20 +146,23 @@ function readCookie(request) {
     return '';
 }
 
-// viewerId is the cookie's, or a new one: both events share the request's id, so both cut the same from it.
+// viewerId is the id in the cookie, or a new one. A new id is cut from the request's id, which both
+// events of a request share.
 function viewerId(event, cookie) {
     return cookie === '' ? event.context.requestId.slice(0, 12) : cookie.slice(2, cookieLength);
 }
 
-// opensPage tells a page that a viewer opens from what an open page asks for, where the browser does not say it is a
-// document. Frames belong to the page that wants them: routed anew, they would move the cookie away under it.
+// opensPage tells whether the viewer opens a page by a request whose destination is not 'document'.
+// A frame does not: routed on its own, it would change the cookie of the page around it.
 function opensPage(request) {
     const headers = request.headers;
     const header = headers['sec-fetch-dest'];
     if (header) {
-        // A service worker through which pages go hides that they are documents.
+        // A page that a service worker fetches has the destination 'empty'.
         const mode = headers['sec-fetch-mode'];
-        return mode ? mode.value === 'navigate' && header.value === 'empty' && !headers['sec-purpose'] : false;
+        return mode
+            ? mode.value === 'navigate' && header.value === 'empty' && !headers['sec-purpose']
+            : false;
     }
     const accept = headers.accept;
     if (accept) {
@@ -153,15 +172,18 @@ function opensPage(request) {
     return uri.lastIndexOf('.') <= uri.lastIndexOf('/') || uri.endsWith('.html');
 }
 
-// choose picks the environment by the route. A route that makes no sense moves nobody who has been served.
+// choose picks the environment by the route. An invalid route moves no viewer who has a cookie.
 function choose(route, event, cookie, byWeight) {
     const active = route ? route.active : '';
     const fallback = route ? route.fallback : '';
     const weight = route ? route.weight : 0;
     const release = route ? route.release : '';
     if (!((active === 'a' && fallback === 'b') || (active === 'b' && fallback === 'a')) ||
-        typeof weight !== 'number' || !(weight >= 0 && weight <= 10000) || typeof release !== 'string') {
-        return cookie === '' ? (fallback === 'a' || fallback === 'b' ? fallback : lastResort) : cookie[0];
+        typeof weight !== 'number' || !(weight >= 0 && weight <= 10000) ||
+        typeof release !== 'string') {
+        return cookie === ''
+            ? (fallback === 'a' || fallback === 'b' ? fallback : lastResort)
+            : cookie[0];
     }
     if (!byWeight) {
         return fallback;
@@ -169,27 +191,28 @@ function choose(route, event, cookie, byWeight) {
     if (cookie.length > cookieLength && opensPreview(route, cookie.slice(cookieLength + 1))) {
         return active;
     }
-    // A weight that decides for all needs no hash.
+    // At 0 and 10000 every viewer is routed alike, without a hash.
     if (weight === 0 || weight === 10000) {
         return weight === 0 ? fallback : active;
     }
-    // The bucket, 0 to 9999, is of the viewer and the release, so that nobody is the guinea pig of every release.
+    // The bucket, 0 to 9999, depends on the viewer and the release: no viewer is always first.
     const hash = crypto.createHash('md5').update(viewerId(event, cookie) + '.' + release).digest();
     return hash.readUInt32BE(0) % 10000 < weight ? active : fallback;
 }
 
-// opensPreview compares hashes: how long that takes tells nothing about the secret, and the route keeps none.
+// opensPreview compares hashes, so that its timing reveals nothing about the secret.
 function opensPreview(route, secret) {
     return crypto.createHash('sha256').update(secret).digest('hex') === route.preview;
 }
 
-// preview answers ?lockstep-preview=<secret>, and =off for a tester, with a cookie and the same address without
-// the query, so that the secret stays in no history. Any other value is passed over.
+// preview answers ?lockstep-preview=<secret>, and =off for a tester, with a cookie and a redirect
+// to the address without the query: the secret stays in no history. Any other value gives null.
 function preview(route, event, cookie, secret) {
     const environment = choose(route, event, cookie, false);
     let kept = (cookie === '' ? environment : cookie[0]) + '.' + viewerId(event, cookie);
     if (secret !== 'off' || cookie.length <= cookieLength) {
-        if (!route || secret === '' || secret.length > cookieLimit - cookieLength - 1 || !opensPreview(route, secret)) {
+        if (!route || secret === '' || secret.length > cookieLimit - cookieLength - 1 ||
+            !opensPreview(route, secret)) {
             return null;
         }
         kept += '.' + secret;
@@ -202,8 +225,8 @@ function preview(route, event, cookie, secret) {
     };
 }
 
-// objectPath is the object behind a path: the bucket holds files, and what lies under /.well-known may have
-// no extension.
+// objectPath is the object behind a path. A path without an extension is a page, except below
+// /.well-known, where files may have none.
 function objectPath(uri) {
     const dot = uri.lastIndexOf('.');
     if (dot >= 0 && (uri[1] === '.' || dot > uri.lastIndexOf('/'))) {

@@ -12,8 +12,7 @@ import (
 	"strings"
 )
 
-// kind is a request that is counted: what a viewer asks, or what an origin answered, and the route
-// that the store holds.
+// kind is a kind of event whose instructions are counted, with the route that the store holds.
 type kind struct {
 	name  string
 	event map[string]any
@@ -24,24 +23,31 @@ const route = `{"active":"b","fallback":"a","weight":5000,"release":"v2","previe
 
 func value(v string) map[string]any { return map[string]any{"value": v} }
 
-// kinds are of a viewer who has been here before, but for the first document. The response is the
-// one that costs most: it moves the viewer.
+// kinds are the usual events. All but the first document are those of a viewer with a cookie. The
+// response is the most expensive one: it moves the viewer.
 func kinds() []kind {
 	event := func(eventType, uri, destination string) map[string]any {
 		return map[string]any{
-			"context": map[string]any{"eventType": eventType,
-				"requestId": "EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE=="},
+			"context": map[string]any{
+				"eventType": eventType,
+				"requestId": "EXAMPLEntjQpEXAMPLE_SG5Z-EXAMPLEPmPfEXAMPLEu3EqEXAMPLE==",
+			},
 			"request": map[string]any{
 				"method": "GET", "uri": uri, "querystring": map[string]any{},
 				"headers": map[string]any{"sec-fetch-dest": value(destination)},
-				"cookies": map[string]any{"lockstep": value("a.carolcarol03"), "environment": value("a")},
+				"cookies": map[string]any{
+					"lockstep": value("a.carolcarol03"), "environment": value("a"),
+				},
 			},
 		}
 	}
 	response := event("viewer-response", "/products", "document")
 	response["response"] = map[string]any{
-		"statusCode": 200, "headers": map[string]any{"x-amz-meta-lockstep-env": value("b")}, "cookies": map[string]any{},
+		"statusCode": 200,
+		"headers":    map[string]any{"x-amz-meta-lockstep-env": value("b")},
+		"cookies":    map[string]any{},
 	}
+
 	first := event("viewer-request", "/products", "document")
 	first["request"].(map[string]any)["cookies"] = map[string]any{}
 
@@ -53,10 +59,10 @@ func kinds() []kind {
 	}
 }
 
-// hostile are requests that cost the most within CloudFront's limits: 20,480 bytes, of which the
-// URL has 8,192, by a route that fills the store's value of 1 KB. All that can be searched and
-// hashed is: a path for its last dot and slash, Accept for text/html, the two secrets of a tester
-// who is none, and the viewer's id with a release of 800 characters.
+// hostile are the most expensive events within CloudFront's limits: a request has 20,480 bytes, of
+// which the URL has 8,192, and the route fills the store's value of 1 KB. They make the router
+// search the path for its last dot and slash and Accept for text/html, and hash two wrong secrets
+// of a tester and the viewer's id with a release of 800 characters.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
 func hostile() []kind {
 	padding := func(n int) string { return strings.Repeat("x", n) }
@@ -71,8 +77,8 @@ func hostile() []kind {
 
 		cookies := map[string]any{"lockstep": value("a.carolcarol03." + secret)}
 		for n := range 100 {
-			headers[fmt.Sprint("x-", n)], cookies[fmt.Sprint("c",
-				n)] = value(padding(20)), value(padding(20))
+			headers[fmt.Sprint("x-", n)] = value(padding(20))
+			cookies[fmt.Sprint("c", n)] = value(padding(20))
 		}
 
 		if k.name == "asset" {
@@ -103,7 +109,7 @@ func design(name string) string {
 	return string(source)
 }
 
-// loop calls the handler so many times with one event, whose uri is set anew for each.
+// loop calls the handler a number of times with one event, whose uri is reset before each call.
 const loop = `
 const shared = %s;
 const sharedURI = shared.request.uri;
@@ -116,8 +122,8 @@ async function bench() {
 bench();
 `
 
-// perRequest is how many instructions a handler takes for a request under njs: the difference
-// between two counts of requests, so that the start is out.
+// perRequest is how many instructions a handler takes for a request under njs. It is the difference
+// between two runs of few and of many requests, so that the start of njs does not count.
 func perRequest(handler string, k kind, few, many int) (float64, error) {
 	least, err := instructions(handler, k, few)
 	if err != nil {
@@ -140,12 +146,16 @@ func instructions(handler string, k kind, requests int) (int, error) {
 
 	event, err := json.Marshal(k.event)
 	if err != nil {
-		return 0, fmt.Errorf("write the event of the %s: %w", k.name, err)
+		return 0, fmt.Errorf("encode the event of the %s: %w", k.name, err)
 	}
 
 	main := handler + fmt.Sprintf(loop, event, requests)
-	for name, content := range map[string]string{"main.mjs": main,
-		"cloudfront": strings.Replace(design("cloudfront"), "ROUTE", k.route, 1)} {
+	files := map[string]string{
+		"main.mjs":   main,
+		"cloudfront": strings.Replace(design("cloudfront"), "ROUTE", k.route, 1),
+	}
+
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return 0, fmt.Errorf("write %s for njs: %w", name, err)
 		}

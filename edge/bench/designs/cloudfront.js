@@ -1,4 +1,4 @@
-// The store and the origins, as cheap as can be: what they cost is not the handler's.
+// A store and origins that cost as little as possible, since only the handler is measured.
 const values = {
     weight: Promise.resolve({ percent: 50 }),
     active: Promise.resolve('b'),

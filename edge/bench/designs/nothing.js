@@ -1,4 +1,4 @@
-// A handler that does nothing: what a request costs whatever is done with it.
+// A handler that does nothing: the base cost of a request.
 async function handler(event) {
     return event.response || event.request;
 }

@@ -1,5 +1,5 @@
-// A path from the store: one folder for everyone, changed for all at once. There is no ramp, and whatever an open
-// page asks for next comes from the new release.
+// A path from the store: one folder for everyone, changed for all at once. There is no ramp, and
+// the next request of an open page gets the new release.
 import cf from 'cloudfront';
 
 async function handler(event) {

@@ -1,5 +1,5 @@
-// A pinned environment: a cookie says where the viewer was sent first, and they stay there until it ends, whatever
-// becomes of the weight. Three reads in each event.
+// A pinned environment: a cookie names the environment that the viewer was sent to first. They stay
+// there until the environment ends, whatever the weight is. It takes three reads in each event.
 import cf from 'cloudfront';
 
 async function handler(event) {
@@ -19,11 +19,15 @@ async function handler(event) {
         environment = hash % 100 < Number(percent) ? active : fallback;
     }
     if (event.response) {
-        event.response.cookies.environment = { value: environment, attributes: 'Path=/; Secure; Max-Age=3600' };
+        event.response.cookies.environment = {
+            value: environment, attributes: 'Path=/; Secure; Max-Age=3600',
+        };
         return event.response;
     }
     if (!request.uri.includes('.')) {
-        request.uri = request.uri.endsWith('/') ? request.uri + 'index.html' : request.uri + '/index.html';
+        request.uri = request.uri.endsWith('/')
+            ? request.uri + 'index.html'
+            : request.uri + '/index.html';
     }
     cf.selectRequestOriginById('site-' + environment);
     return request;

@@ -1,4 +1,4 @@
-// Random per request: nobody is remembered, so an open page is put together from both environments.
+// Random per request: viewers are not remembered, so an open page is mixed from both environments.
 import cf from 'cloudfront';
 
 async function handler(event) {
@@ -17,7 +17,9 @@ async function handler(event) {
     const environment = Math.random() * 100 < weight ? 'b' : 'a';
     request.headers['x-environment'] = { value: environment };
     if (!request.uri.includes('.')) {
-        request.uri = request.uri.endsWith('/') ? request.uri + 'index.html' : request.uri + '/index.html';
+        request.uri = request.uri.endsWith('/')
+            ? request.uri + 'index.html'
+            : request.uri + '/index.html';
     }
     cf.selectRequestOriginById('site-' + environment);
     return request;
