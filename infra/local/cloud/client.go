@@ -10,19 +10,19 @@ import (
 	"lockstep/infra/local/inprocess"
 )
 
-// Config is how an SDK client in the same process speaks to this endpoint, without sockets and so
-// under virtual time: sfn.NewFromConfig(e.Config()).
+// Config configures SDK clients in the same process: sfn.NewFromConfig(e.Config()). They call the
+// endpoint without sockets, which also works under virtual time.
 func (e *Endpoint) Config() aws.Config {
 	return aws.Config{
 		Region:      wire.Region,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		HTTPClient:  e.Client(),
-		// an address, so that S3 is asked path-style, as on a real port
+		// With an IP address the S3 client uses path-style URLs, as it does with a real port.
 		BaseEndpoint: aws.String("http://127.0.0.1"),
 	}
 }
 
-// Client calls ServeHTTP in the goroutine of the caller.
+// Client returns an HTTP client that calls ServeHTTP in the goroutine of the caller.
 func (e *Endpoint) Client() *http.Client {
 	return &http.Client{
 		Transport:     inprocess.Transport(e),

@@ -21,7 +21,8 @@ import (
 	"lockstep/statemachine"
 )
 
-// Cloud is one account in one Region: every service, wired to the others, behind one endpoint.
+// Cloud is one AWS account in one Region: all services, connected to each other, behind one
+// endpoint.
 type Cloud struct {
 	*Endpoint
 	S3         *s3.Service
@@ -38,34 +39,42 @@ type Cloud struct {
 	delivery Delivery
 }
 
-// Delivery brings an event or a schedule's input to its target.
+// Delivery delivers an event, or the input of a schedule, to a target.
 type Delivery func(ctx context.Context, targetARN string, input []byte) error
 
-// New makes an empty account whose functions a runner runs, within limits.
+// New makes an empty account. runner runs the functions, within limits.
 func New(runner lambda.Runner, limits lambda.Limits) *Cloud {
 	c := &Cloud{APIGateway: apigateway.New(), Secrets: secrets.New(), KeyValue: keyvalue.New()}
 	c.delivery = c.deliver
-	bring := func(ctx context.Context, targetARN, _ string, input []byte) error {
+	deliver := func(ctx context.Context, targetARN, _ string, input []byte) error {
 		return c.delivery(ctx, targetARN, input)
 	}
-	c.Events = events.New(bring)
-	c.Scheduler = scheduler.New(bring)
+	c.Events = events.New(deliver)
+	c.Scheduler = scheduler.New(deliver)
 	c.S3 = s3.New(c.Events.Emit)
 	c.SSM = ssm.New(c.Events.Emit)
 	c.Metrics = metrics.New(c.Events.Emit)
-	c.Lambda = lambda.New(lambda.Options{Code: c.code, Runner: runner, Observe: c.observe,
-		Limits: limits})
+	c.Lambda = lambda.New(lambda.Options{
+		Code: c.code, Runner: runner, Observe: c.observe, Limits: limits,
+	})
 	c.States = states.New(c.Lambda.Invoke, c.Events.Emit)
 	c.Endpoint = NewEndpoint(map[string]http.Handler{
-		"s3": c.S3, "lambda": c.Lambda, "apigateway": c.APIGateway, "ssm": c.SSM, "secretsmanager": c.Secrets,
-		"cloudfront-keyvaluestore": c.KeyValue, "events": c.Events, "scheduler": c.Scheduler, "states": c.States, "monitoring": c.Metrics,
+		"s3":                       c.S3,
+		"lambda":                   c.Lambda,
+		"apigateway":               c.APIGateway,
+		"ssm":                      c.SSM,
+		"secretsmanager":           c.Secrets,
+		"cloudfront-keyvaluestore": c.KeyValue,
+		"events":                   c.Events,
+		"scheduler":                c.Scheduler,
+		"states":                   c.States,
+		"monitoring":               c.Metrics,
 	})
 
 	return c
 }
 
-// Resume sets going again what Load took over: executions, schedules and whatever was not
-// delivered.
+// Resume continues what Load took over: executions, schedules and undelivered events.
 func (c *Cloud) Resume() error {
 	c.States.Resume()
 	c.Scheduler.Resume()
@@ -74,7 +83,7 @@ func (c *Cloud) Resume() error {
 	return c.Lambda.Resume()
 }
 
-// Close ends whatever still runs, what starts things first.
+// Close stops all services. It begins with those that start calls of the others.
 func (c *Cloud) Close() {
 	c.Scheduler.Close()
 	c.Metrics.Close()
@@ -83,11 +92,11 @@ func (c *Cloud) Close() {
 	c.Events.Close()
 }
 
-// Deliver wraps every delivery from here on: to delay it, to double it, to lose it for hours. It
-// is called before anything happens.
+// Deliver wraps every delivery from now on, for example to delay it, to double it or to lose it.
+// Call it before the first delivery.
 func (c *Cloud) Deliver(wrap func(next Delivery) Delivery) { c.delivery = wrap(c.delivery) }
 
-// deliver is how EventBridge and Scheduler reach what they aim at.
+// deliver calls a target of EventBridge or Scheduler.
 func (c *Cloud) deliver(_ context.Context, targetARN string, input []byte) error {
 	service, _, _ := strings.Cut(strings.TrimPrefix(targetARN, "arn:aws:"), ":")
 	switch {
@@ -105,25 +114,27 @@ func (c *Cloud) deliver(_ context.Context, targetARN string, input []byte) error
 		return err
 	}
 
-	return wire.Refuse("ValidationException", "there is no stand-in for the target "+targetARN)
+	return wire.Refuse("ValidationException", "found no stand-in for the target "+targetARN)
 }
 
-// code is where Lambda finds what UpdateFunctionCode names.
+// code reads the deployment package that UpdateFunctionCode names.
 func (c *Cloud) code(bucket, key string) ([]byte, error) {
 	object, ok := c.S3.Get(bucket, key)
 	if !ok {
-		return nil, fmt.Errorf("get s3://%s/%s: there is no such object", bucket, key)
+		return nil, fmt.Errorf("get s3://%s/%s: the object does not exist", bucket, key)
 	}
 
 	return object.Body, nil
 }
 
-// observe writes Lambda's own metrics, of the function and of the alias or version that was called.
+// observe records the metrics of Lambda for the function, and for the alias or version that was
+// called.
 func (c *Cloud) observe(function, resource string, duration time.Duration, failed, throttled bool) {
 	of := []map[string]string{{"FunctionName": function}}
 	if resource != "" {
-		of = append(of, map[string]string{"FunctionName": function, "Resource": function + ":" +
-			resource})
+		of = append(of, map[string]string{
+			"FunctionName": function, "Resource": function + ":" + resource,
+		})
 	}
 
 	for _, dimensions := range of {

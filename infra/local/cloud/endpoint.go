@@ -1,6 +1,5 @@
-// Package cloud is the one endpoint behind which all stand-ins for AWS live, as a process sees
-// them through AWS_ENDPOINT_URL. Which service a request means stands in its signature, so one
-// address is enough.
+// Package cloud puts all stand-ins for AWS behind one endpoint, which processes reach through
+// AWS_ENDPOINT_URL. One address is enough, since the signature of a request names the service.
 package cloud
 
 import (
@@ -19,7 +18,7 @@ type Endpoint struct {
 	handler  atomic.Pointer[http.Handler]
 }
 
-// NewEndpoint puts services behind one endpoint, by the name that signatures have for them.
+// NewEndpoint puts services behind one endpoint. The keys are the service names in signatures.
 func NewEndpoint(services map[string]http.Handler) *Endpoint {
 	e := &Endpoint{services: services}
 
@@ -29,32 +28,31 @@ func NewEndpoint(services map[string]http.Handler) *Endpoint {
 	return e
 }
 
-// Use wraps every call from here on, while others are under way: to record it, to fail it. CallOf
-// tells which call it is.
+// Use wraps every call from now on, for example to record it or to fail it. It may be called while
+// calls are under way. CallOf identifies a call.
 func (e *Endpoint) Use(wrap func(next http.Handler) http.Handler) {
 	handler := wrap(*e.handler.Load())
 	e.handler.Store(&handler)
 }
 
-// Call is what a request asks of AWS.
+// Call identifies a call of an AWS API.
 type Call struct{ Service, Operation string }
 
 type callKey struct{}
 
-// CallOf is the call that a request makes; it is known to what Use put around the services.
+// CallOf returns the call of a request. It is known to the handlers that Use added.
 func CallOf(ctx context.Context) Call {
 	call, _ := ctx.Value(callKey{}).(Call)
 	return call
 }
 
-// ServeHTTP serves signed AWS requests, also in the absolute form that a client sends to its HTTP
-// proxy: the SDK puts the account before the host of a KeyValueStore endpoint, and such a name
-// does not resolve.
+// ServeHTTP serves signed AWS requests. It also accepts the absolute form that a client sends to an
+// HTTP proxy: the SDK puts the account before the host of a KeyValueStore endpoint, and such a name
+// does not resolve, so that clients reach it through this endpoint as their proxy.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// No web page has business here: a signature is not checked, so a browser must not be talked into
-	// calling.
-	if site := r.Header.Get("Sec-Fetch-Site"); r.Header.Get("Origin") != "" || site != "" &&
-		site != "none" && site != "same-origin" {
+	// Signatures are not checked, so a web page must not be able to call through a browser.
+	site := r.Header.Get("Sec-Fetch-Site")
+	if r.Header.Get("Origin") != "" || site != "" && site != "none" && site != "same-origin" {
 		refuse(w, r, http.StatusForbidden, "AccessDenied",
 			"this endpoint is for AWS clients and takes no requests from web pages")
 
@@ -64,7 +62,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service := scope(r)
 	if service == "" {
 		refuse(w, r, http.StatusForbidden, "AccessDenied",
-			"this endpoint takes AWS requests, which are signed; any access key will do")
+			"this endpoint accepts only signed AWS requests; any access key will do")
 
 		return
 	}
@@ -72,7 +70,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, ok := e.services[service]
 	if !ok {
 		refuse(w, r, http.StatusNotImplemented, "UnknownService",
-			"there is no stand-in for the AWS service "+service+" here")
+			"found no stand-in for the AWS service "+service)
 
 		return
 	}
@@ -85,8 +83,8 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 	e.services[CallOf(r.Context()).Service].ServeHTTP(w, r)
 }
 
-// scope is the service in the credential scope, which is AKID/date/region/SERVICE/aws4_request, or
-// for SigV4A AKID/date/SERVICE/aws4_request; a presigned URL has it in its query.
+// scope is the service in the credential scope: AKID/date/region/SERVICE/aws4_request, or for
+// SigV4A AKID/date/SERVICE/aws4_request. A presigned URL has the scope in its query.
 func scope(r *http.Request) string {
 	_, credential, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	if !ok {
@@ -103,7 +101,7 @@ func scope(r *http.Request) string {
 	return parts[len(parts)-2]
 }
 
-// refuse answers in the protocol that the request speaks, as far as that shows.
+// refuse answers in the protocol of the request, as far as it can be recognised.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	type detail struct {
 		XMLName       xml.Name `xml:"Error"`

@@ -7,8 +7,8 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// operationOf names what a request asks of a service: as the service itself says, as its header or
-// path says in the RPC protocols, or as the paths of a REST service say.
+// operationOf names the operation of a request. It asks the service itself, or reads the header or
+// the path of the RPC protocols, or matches the paths of a REST service.
 func operationOf(name string, service http.Handler, r *http.Request) string {
 	if named, ok := service.(interface{ Operation(*http.Request) string }); ok {
 		return named.Operation(r)
@@ -33,11 +33,12 @@ func operationOf(name string, service http.Handler, r *http.Request) string {
 	return r.Method + " " + r.URL.Path
 }
 
-// operationName is a handler only so that a ServeMux can find it.
+// operationName is an operation. It is a handler so that a ServeMux can find it by the path.
 type operationName string
 
 func (operationName) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
+// rest has the operations of the REST services, by service.
 var rest = map[string]*http.ServeMux{
 	"lambda": muxOf(map[string]operationName{
 		"GET /2015-03-31/functions":                        "ListFunctions",

@@ -13,7 +13,7 @@ import (
 	"lockstep/infra/local/cloud/states"
 )
 
-// State is what the account was at one moment, so that a later process can go on from there.
+// State is the state of the account at one moment, from which a later process can continue.
 type State struct {
 	S3         s3.State
 	Lambda     lambda.State
@@ -26,26 +26,34 @@ type State struct {
 	States     states.State
 }
 
-// Save holds every service, so that what one of them knows the others do too: a schedule and the
-// token in it. Metrics are saved apart, for there are many: where they are older than the rest, an
-// alarm that rang since rings again.
+// Save blocks changes in all services while it saves them, so that the state is consistent: for
+// example, a schedule and the task token in its input. Metrics are large and are saved separately.
+// If they are older than the rest, an alarm that rang in between rings again.
 func (c *Cloud) Save() (State, kept.Bodies) {
 	bodies := kept.Bodies{}
 
 	for _, hold := range []func() func(){
-		c.S3.Hold, c.Lambda.Hold, c.APIGateway.Hold, c.SSM.Hold, c.Secrets.Hold, c.KeyValue.Hold, c.Events.Hold, c.Scheduler.Hold, c.States.Hold,
+		c.S3.Hold, c.Lambda.Hold, c.APIGateway.Hold, c.SSM.Hold, c.Secrets.Hold, c.KeyValue.Hold,
+		c.Events.Hold, c.Scheduler.Hold, c.States.Hold,
 	} {
 		defer hold()()
 	}
 
 	return State{
-		c.S3.Save(bodies), c.Lambda.Save(bodies), c.APIGateway.Save(), c.SSM.Save(), c.Secrets.Save(), c.KeyValue.Save(),
-		c.Events.Save(), c.Scheduler.Save(), c.States.Save(),
+		S3:         c.S3.Save(bodies),
+		Lambda:     c.Lambda.Save(bodies),
+		APIGateway: c.APIGateway.Save(),
+		SSM:        c.SSM.Save(),
+		Secrets:    c.Secrets.Save(),
+		KeyValue:   c.KeyValue.Save(),
+		Events:     c.Events.Save(),
+		Scheduler:  c.Scheduler.Save(),
+		States:     c.States.Save(),
 	}, bodies
 }
 
-// Load fills a new account. Nothing goes on by itself before Resume: until then, whoever wants to
-// hear of it can subscribe, and what is missing can be provisioned.
+// Load fills a new account. Nothing runs before Resume: until then, callers can subscribe to events
+// and provision what is missing.
 func (c *Cloud) Load(state State, read kept.Read) error {
 	c.APIGateway.Load(state.APIGateway)
 	c.SSM.Load(state.SSM)

@@ -1,6 +1,5 @@
-// Package apigateway stands in for API Gateway's control plane: stages and their variables, by
-// which a stage finds the aliases of all functions at once. The requests of viewers go through the
-// API front instead.
+// Package apigateway stands in for the control plane of API Gateway: stages and their variables, by
+// which a stage finds the aliases of all functions. Package front serves the requests of viewers.
 package apigateway
 
 import (
@@ -18,7 +17,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Service is all REST APIs of the account.
+// Service has all REST APIs of the account.
 type Service struct {
 	quota *rate.Limiter
 
@@ -26,19 +25,19 @@ type Service struct {
 	apis map[string]map[string]Stage
 }
 
-// Stage is what a stage of an API is now. Variables must not be changed by who reads them.
+// Stage is the present state of a stage of an API. Callers must not change Variables.
 type Stage struct {
 	Variables        map[string]string
 	Created, Updated time.Time
 }
 
-// New makes a service without APIs. Its quota is the one that AWS fixes for an account: 10
-// control-plane requests a second with a burst of 40, over all operations.
+// New makes a service without APIs. It has the quota of an AWS account: 10 control-plane requests a
+// second with a burst of 40, for all operations together.
 func New() *Service {
 	return &Service{quota: rate.NewLimiter(10, 40), apis: map[string]map[string]Stage{}}
 }
 
-// CreateStage makes a stage, and its API where that does not exist.
+// CreateStage makes a stage, and its API if that does not exist.
 func (s *Service) CreateStage(api, stage string, variables map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +50,7 @@ func (s *Service) CreateStage(api, stage string, variables map[string]string) {
 	s.apis[api][stage] = Stage{Variables: maps.Clone(variables), Created: now, Updated: now}
 }
 
-// Stage is a stage as it is now.
+// Stage returns a stage, if it exists.
 func (s *Service) Stage(api, stage string) (Stage, bool) {
 	st, err := s.stage(api, stage)
 	return st, err == nil
@@ -82,8 +81,10 @@ func (s *Service) find(api, stage string) (Stage, error) {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation, api, stage := parse(r)
 	if !s.quota.Allow() {
-		wire.Answer(w, r, nil, &wire.Error{Status: http.StatusTooManyRequests,
-			Code: "TooManyRequestsException", Message: "Too Many Requests"})
+		wire.Answer(w, r, nil, &wire.Error{
+			Status: http.StatusTooManyRequests,
+			Code:   "TooManyRequestsException", Message: "Too Many Requests",
+		})
 
 		return
 	}
@@ -104,14 +105,14 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "UpdateStage":
 		result, err = s.updateStage(r, api, stage)
 	default:
-		err = badRequest("this stand-in for API Gateway does not implement " + r.Method + " " +
-			r.URL.Path)
+		err = badRequest(
+			"this stand-in for API Gateway does not implement " + r.Method + " " + r.URL.Path)
 	}
 
 	wire.Answer(w, r, result, err)
 }
 
-// Operation names the operation that a request asks for.
+// Operation names the operation of a request.
 func (s *Service) Operation(r *http.Request) string {
 	operation, _, _ := parse(r)
 	return operation
@@ -205,22 +206,21 @@ var (
 func (p patch) apply(variables map[string]string) error {
 	name, ok := strings.CutPrefix(p.Path, "/variables/")
 	if !ok {
-		return badRequest(fmt.Sprintf("Invalid patch path %s: this stand-in knows /variables/{name}",
-			p.Path))
+		return badRequest(fmt.Sprintf(
+			"Invalid patch path %s: this stand-in implements /variables/{name}", p.Path))
 	}
 
 	switch p.Op {
 	case "add", "replace":
 		if !namePattern.MatchString(name) || !valuePattern.MatchString(p.Value) {
-			return badRequest(fmt.Sprintf("Stage variable %q = %q: a name has letters, digits and _, a "+
-				"value matches [A-Za-z0-9-._~:/?#&=,]+",
-				name, p.Value))
+			return badRequest(fmt.Sprintf("Stage variable %q = %q: a name has letters, digits and _, "+
+				"a value matches [A-Za-z0-9-._~:/?#&=,]+", name, p.Value))
 		}
 
 		variables[name] = p.Value
 	case "remove":
 		if _, ok := variables[name]; !ok {
-			return badRequest("Invalid patch path " + p.Path + ": there is no such variable")
+			return badRequest("Invalid patch path " + p.Path + ": the variable does not exist")
 		}
 
 		delete(variables, name)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +39,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		result, err = call(r, s.listTargets)
 	default:
 		err = wire.Refuse("UnknownOperationException",
-			fmt.Sprintf("events: operation %q is not part of this stand-in", operation))
+			fmt.Sprintf("this stand-in for EventBridge does not implement %s", operation))
 	}
 
 	wire.Answer(w, r, result, err)
@@ -95,7 +93,7 @@ func (s *Service) putEvents(in struct{ Entries []entry }) (any, error) {
 	return map[string]any{"FailedEntryCount": failed, "Entries": results}, nil
 }
 
-// size counts an entry as AWS does: the time is 14 bytes.
+// size is the size of an entry as AWS counts it: a time has 14 bytes.
 func (e entry) size() int {
 	size := len(deref(e.Source)) + len(deref(e.DetailType)) + len(deref(e.Detail))
 	if e.Time != nil {
@@ -115,9 +113,8 @@ func (s *Service) putEntry(e entry) entryResult {
 		value *string
 	}{{"Source", e.Source}, {"DetailType", e.DetailType}, {"Detail", e.Detail}} {
 		if deref(field.value) == "" {
-			return entryResult{ErrorCode: "InvalidArgument",
-				ErrorMessage: fmt.Sprintf("Parameter %s is not valid. Reason: %[1]s is a required argument.",
-					field.name)}
+			return entryResult{ErrorCode: "InvalidArgument", ErrorMessage: fmt.Sprintf(
+				"Parameter %s is not valid. Reason: %[1]s is a required argument.", field.name)}
 		}
 	}
 
@@ -127,8 +124,9 @@ func (s *Service) putEntry(e entry) entryResult {
 	}
 
 	if strings.HasPrefix(*e.Source, "aws.") {
-		return entryResult{ErrorCode: "NotAuthorizedForSourceException",
-			ErrorMessage: "Not authorized for the source."}
+		return entryResult{
+			ErrorCode: "NotAuthorizedForSourceException", ErrorMessage: "Not authorized for the source.",
+		}
 	}
 
 	bus := busName(deref(e.EventBusName))
@@ -138,12 +136,17 @@ func (s *Service) putEntry(e entry) entryResult {
 	s.mu.Unlock()
 
 	if err != nil {
-		return entryResult{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus " + bus +
-			" does not exist."}
+		return entryResult{
+			ErrorCode:    "ResourceNotFoundException",
+			ErrorMessage: "Event bus " + bus + " does not exist.",
+		}
 	}
 
-	event := Event{Source: *e.Source, DetailType: *e.DetailType, Resources: e.Resources,
-		Detail: json.RawMessage(*e.Detail)}
+	event := Event{
+		Source: *e.Source, DetailType: *e.DetailType, Resources: e.Resources,
+		Detail: json.RawMessage(*e.Detail),
+	}
+
 	if e.Time != nil {
 		whole, part := math.Modf(*e.Time)
 		event.Time = time.Unix(int64(whole), int64(part*1e9))
@@ -152,182 +155,7 @@ func (s *Service) putEntry(e entry) entryResult {
 	return entryResult{EventID: s.publish(bus, event)}
 }
 
-type ruleInput struct {
-	Name, EventBusName, EventPattern, ScheduleExpression, State, Description string
-}
-
-var rulePattern = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
-
-// prepare checks the rule and compiles its pattern.
-func (r *Rule) prepare() error {
-	if !rulePattern.MatchString(r.Name) {
-		return wire.Refuse("ValidationException", fmt.Sprintf("Rule name %q: expected 1 to 64 of "+
-			"letters, digits, '.', '-', '_'", r.Name))
-	}
-
-	if r.Every > 0 && r.Pattern == "" {
-		return nil
-	}
-
-	if r.Pattern == "" {
-		return wire.Refuse("ValidationException", "Parameter EventPattern is required: this stand-in "+
-			"has no scheduled rules.")
-	}
-
-	if len(r.Targets) > maxTargets {
-		return wire.Refuse("LimitExceededException",
-			fmt.Sprintf("The requested resource exceeds the maximum number allowed: %d targets", maxTargets))
-	}
-
-	matches, err := compile(r.Pattern)
-	if err != nil {
-		return wire.Refuse("InvalidEventPatternException", "Event pattern is not valid. Reason: "+
-			err.Error())
-	}
-
-	r.matches = matches
-
-	return nil
-}
-
-func (s *Service) putRule(in ruleInput) (any, error) {
-	rule := &Rule{Name: in.Name, Bus: busName(in.EventBusName), Pattern: in.EventPattern,
-		Description: in.Description, Disabled: in.State == "DISABLED"}
-	if err := rule.prepare(); err != nil {
-		return nil, err
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	rules, err := s.rulesOf(rule.Bus)
-	if err != nil {
-		return nil, err
-	}
-
-	if old := rules[rule.Name]; old != nil {
-		rule.Targets = old.Targets
-	}
-
-	rules[rule.Name] = rule
-
-	return map[string]string{"RuleArn": rule.ARN()}, nil
-}
-
-func (s *Service) putTargets(in struct {
-	Rule, EventBusName string
-	Targets            []Target
-}) (any, error) {
-	for _, target := range in.Targets {
-		if err := target.check(); err != nil {
-			return nil, err
-		}
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	rule, err := s.find(in.EventBusName, in.Rule)
-	if err != nil {
-		return nil, err
-	}
-
-	changed := *rule
-
-	changed.Targets = slices.Clone(rule.Targets)
-	for _, target := range in.Targets {
-		at := slices.IndexFunc(changed.Targets, func(t Target) bool { return t.ID == target.ID })
-		if at >= 0 {
-			changed.Targets[at] = target
-		} else {
-			changed.Targets = append(changed.Targets, target)
-		}
-	}
-
-	if err := changed.prepare(); err != nil {
-		return nil, err
-	}
-
-	s.buses[rule.Bus][rule.Name] = &changed
-
-	return map[string]any{"FailedEntryCount": 0, "FailedEntries": []any{}}, nil
-}
-
-// find looks a rule up; the caller holds the lock.
-func (s *Service) find(bus, name string) (*Rule, error) {
-	rules, err := s.rulesOf(busName(bus))
-	if err != nil {
-		return nil, err
-	}
-
-	if rule := rules[name]; rule != nil {
-		return rule, nil
-	}
-
-	return nil, wire.Refuse("ResourceNotFoundException",
-		fmt.Sprintf("Rule %s does not exist on EventBus %s.", name, busName(bus)))
-}
-
-func (r *Rule) describe() map[string]string {
-	state := "ENABLED"
-	if r.Disabled {
-		state = "DISABLED"
-	}
-
-	out := map[string]string{"Name": r.Name, "Arn": r.ARN(), "EventPattern": r.Pattern, "State": state,
-		"EventBusName": r.Bus}
-	if r.Description != "" {
-		out["Description"] = r.Description
-	}
-
-	return out
-}
-
-func (s *Service) describeRule(in struct{ Name, EventBusName string }) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	rule, err := s.find(in.EventBusName, in.Name)
-	if err != nil {
-		return nil, err
-	}
-
-	return rule.describe(), nil
-}
-
-func (s *Service) listRules(in struct{ EventBusName, NamePrefix string }) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	rules, err := s.rulesOf(busName(in.EventBusName))
-	if err != nil {
-		return nil, err
-	}
-
-	list := []map[string]string{}
-
-	for _, rule := range sortedRules(rules) {
-		if strings.HasPrefix(rule.Name, in.NamePrefix) {
-			list = append(list, rule.describe())
-		}
-	}
-
-	return map[string]any{"Rules": list}, nil
-}
-
-func (s *Service) listTargets(in struct{ Rule, EventBusName string }) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	rule, err := s.find(in.EventBusName, in.Rule)
-	if err != nil {
-		return nil, err
-	}
-
-	return map[string]any{"Targets": append([]Target{}, rule.Targets...)}, nil
-}
-
-// busName takes a name or an ARN; nothing is the default bus.
+// busName is the name in a name or an ARN. The default is the default bus.
 func busName(name string) string {
 	if _, after, ok := strings.Cut(name, ":event-bus/"); ok {
 		return after

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// test holds one choice of a pattern's array against all values of the field.
+// test matches one choice of a pattern's array against all values of the field.
 type test func(values []any) bool
 
-// comparison holds it against one of them.
+// comparison matches it against one value.
 type comparison func(value any) bool
 
 func anyOf(c comparison) test {
@@ -120,8 +120,8 @@ func compileText(operator string, operand any) (comparison, error) {
 	}, nil
 }
 
-// compileAnythingBut takes a value, a list of values of one kind, or one text operator with a
-// string or a list of them.
+// compileAnythingBut compiles a value, a list of values of one kind, or one text operator with a
+// string or a list of strings.
 func compileAnythingBut(operand any) (comparison, error) {
 	operator := ""
 
@@ -197,7 +197,7 @@ func compileCIDR(operand any) (comparison, error) {
 	}, nil
 }
 
-// compileWildcard reads * as any text; \* and \\ are the characters themselves.
+// compileWildcard compiles a text in which * is any text. \* and \\ are the characters themselves.
 func compileWildcard(source string) (func(string) bool, error) {
 	parts := []string{""}
 	for i := 0; i < len(source); i++ {

@@ -1,6 +1,5 @@
-// Package events stands in for Amazon EventBridge: buses, rules with real patterns, and delivery
-// that is asynchronous and at least once, so that whoever listens meets here what it will meet on
-// AWS.
+// Package events stands in for Amazon EventBridge: buses, rules with real event patterns, and
+// delivery. As on AWS, delivery is asynchronous and at least once.
 package events
 
 import (
@@ -13,13 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
-	"lockstep/infra/local/cloud/events/delivery"
 	"lockstep/infra/local/cloud/wire"
 )
 
-// DefaultBus is where the services of AWS put their events.
+// DefaultBus is the bus to which the services of AWS send their events.
 const DefaultBus = "default"
 
 // Event is what a target receives.
@@ -40,13 +36,13 @@ type Rule struct {
 	Name        string
 	Bus         string // "" is the default bus
 	Description string
-	Pattern     string
-	// instead of a pattern: a schedule like rate(5 minutes), here to the second
+	Pattern     string // an event pattern, in JSON
+	// Every is a schedule instead of a pattern, like rate(5 minutes) but with any interval.
 	Every    time.Duration
 	Targets  []Target
 	Disabled bool
 
-	matches pattern // compiled of Pattern
+	matches pattern // Pattern, compiled
 }
 
 // ARN names the rule.
@@ -58,7 +54,7 @@ func (r *Rule) ARN() string {
 	return wire.ARN("events", "rule/"+r.Bus+"/"+r.Name)
 }
 
-// DeadLetter is an event that a target did not take.
+// DeadLetter is an event that could not be delivered to a target, after Calls calls.
 type DeadLetter struct {
 	Rule   string
 	Target Target
@@ -87,8 +83,8 @@ type subscriber struct {
 	listen func(Event)
 }
 
-// New makes a service with the default bus. deliver calls a target; an error makes it be called
-// again.
+// New makes a service with the default bus. deliver calls a target; after an error it is called
+// again, as the target's retry policy says.
 func New(deliver func(ctx context.Context, targetARN, roleARN string,
 	input []byte) error) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -101,7 +97,7 @@ func New(deliver func(ctx context.Context, targetARN, roleARN string,
 	}
 }
 
-// Close gives up every delivery that is still being tried.
+// Close stops the schedules and gives up all deliveries.
 func (s *Service) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -110,7 +106,7 @@ func (s *Service) Close() {
 	s.pending.Wait()
 }
 
-// CreateBus adds a bus; one that exists stays as it is.
+// CreateBus adds a bus. It keeps a bus that exists.
 func (s *Service) CreateBus(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +116,8 @@ func (s *Service) CreateBus(name string) {
 	}
 }
 
-// PutRule adds a rule with its targets, or replaces it.
+// PutRule adds a rule with its targets, or replaces it. It refuses an invalid name, pattern or
+// target.
 func (s *Service) PutRule(rule Rule) error {
 	rule.Bus = busName(rule.Bus)
 	for _, target := range rule.Targets {
@@ -164,56 +161,8 @@ func (s *Service) Enable(name string, enabled bool) error {
 	return nil
 }
 
-// tick sends the event of a schedule to the targets of its rule until the rule is replaced.
-func (s *Service) tick(rule *Rule) {
-	ticker := time.NewTicker(rule.Every)
-	defer ticker.Stop()
-
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-ticker.C:
-		}
-
-		s.mu.Lock()
-		current := !s.closed && s.buses[rule.Bus][rule.Name] == rule
-		s.mu.Unlock()
-
-		if !current {
-			return
-		}
-
-		event := Event{Version: "0", ID: uuid.NewString(), Account: wire.Account, Region: wire.Region,
-			Time:   time.Now().UTC().Truncate(time.Second),
-			Source: "aws.events", DetailType: "Scheduled Event", Resources: []string{rule.ARN()}, Detail: json.RawMessage("{}")}
-
-		data, err := json.Marshal(event)
-		if err != nil {
-			panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
-		}
-
-		for _, target := range rule.Targets {
-			s.mu.Lock()
-			s.bring(undelivered{rule.Name, target, event, data})
-			s.mu.Unlock()
-		}
-	}
-}
-
-// Emit puts an event of an AWS service on the default bus.
-func (s *Service) Emit(source, detailType string, resources []string, detail any) {
-	data, err := json.Marshal(detail)
-	if err != nil {
-		panic(fmt.Sprintf("events: detail of %s %q is not JSON: %v", source, detailType, err))
-	}
-
-	s.publish(DefaultBus, Event{Source: source, DetailType: detailType, Resources: resources,
-		Detail: data})
-}
-
-// Subscribe lets listen see every event of a bus, in the call that publishes it, until cancel is
-// called.
+// Subscribe calls listen with every event of a bus until cancel is called. listen runs in the call
+// that publishes the event.
 func (s *Service) Subscribe(bus string, listen func(Event)) (cancel func()) {
 	entry := &subscriber{busName(bus), listen}
 
@@ -230,94 +179,12 @@ func (s *Service) Subscribe(bus string, listen func(Event)) (cancel func()) {
 	}
 }
 
-// DeadLetters lists what could not be delivered.
+// DeadLetters lists the events that could not be delivered.
 func (s *Service) DeadLetters() []DeadLetter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	return slices.Clone(s.dead)
-}
-
-// publish completes the event, shows it to who listens and starts its deliveries; it returns the
-// event's id.
-func (s *Service) publish(bus string, event Event) string {
-	event.Version, event.ID, event.Account, event.Region = "0", uuid.NewString(), wire.Account, wire.Region
-	if event.Time.IsZero() {
-		event.Time = time.Now()
-	}
-
-	event.Time = event.Time.UTC().Truncate(time.Second)
-	if event.Resources == nil {
-		event.Resources = []string{}
-	}
-
-	data, err := json.Marshal(event)
-	if err != nil {
-		panic(fmt.Sprintf("events: event %s is not JSON: %v", event.ID, err))
-	}
-
-	tree, _ := decode(data)
-	object, _ := tree.(map[string]any)
-
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return event.ID
-	}
-
-	var listeners []func(Event)
-
-	for entry := range s.subscribers {
-		if entry.bus == bus {
-			listeners = append(listeners, entry.listen)
-		}
-	}
-
-	for _, rule := range s.buses[bus] {
-		if rule.matches == nil || rule.Disabled || !rule.matches(object) {
-			continue
-		}
-
-		for _, target := range rule.Targets {
-			s.bring(undelivered{rule.Name, target, event, target.input(rule, data, object)})
-		}
-	}
-	s.mu.Unlock()
-
-	for _, listen := range listeners {
-		listen(event)
-	}
-
-	return event.ID
-}
-
-// undelivered is an event that a target has not taken yet.
-type undelivered struct {
-	Rule   string
-	Target Target
-	Event  Event
-	Input  []byte
-}
-
-// bring starts a delivery; the caller holds the lock.
-func (s *Service) bring(u undelivered) {
-	id := uuid.NewString()
-	s.undelivered[id] = u
-	s.pending.Go(func() { s.send(id, u) })
-}
-
-func (s *Service) send(id string, u undelivered) {
-	calls, err := delivery.Do(s.ctx, u.Target.RetryPolicy, func(ctx context.Context) error {
-		return s.deliver(ctx, u.Target.ARN, u.Target.RoleARN, u.Input)
-	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	delete(s.undelivered, id)
-
-	if err != nil && s.ctx.Err() == nil {
-		s.dead = append(s.dead, DeadLetter{u.Rule, u.Target, u.Event, calls, err})
-	}
 }
 
 func (s *Service) rulesOf(bus string) (map[string]*Rule, error) {
@@ -329,7 +196,7 @@ func (s *Service) rulesOf(bus string) (map[string]*Rule, error) {
 	return rules, nil
 }
 
-// sortedRules is in the order in which ListRules answers.
+// sortedRules returns the rules in the order of ListRules.
 func sortedRules(rules map[string]*Rule) []*Rule {
 	return slices.SortedFunc(maps.Values(rules),
 		func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })

@@ -9,9 +9,10 @@ import (
 
 const numericLimit = 5_000_000_000
 
-// interval is what a numeric comparison allows.
+// interval is the range of numbers that a numeric comparison allows.
 type interval struct {
 	low, high         float64
+	hasLow, hasHigh   bool
 	openLow, openHigh bool
 }
 
@@ -22,50 +23,20 @@ func compileNumeric(operand any) (comparison, error) {
 	}
 
 	if len(terms) != 2 && len(terms) != 4 {
-		return nil, fmt.Errorf("numeric: found %d elements, expected an operator and a number, once or "+
-			"twice", len(terms))
+		return nil, fmt.Errorf(
+			"numeric: found %d elements, expected an operator and a number, once or twice", len(terms))
 	}
 
 	in := interval{low: math.Inf(-1), high: math.Inf(1)}
-	pair := len(terms) == 4
-
-	var low, high bool
+	alone := len(terms) == 2
 
 	for ; len(terms) > 0; terms = terms[2:] {
-		operator, _ := terms[0].(string)
-		number, ok := terms[1].(json.Number)
-
-		bound, err := number.Float64()
-		if !ok || err != nil || math.Abs(bound) > numericLimit {
-			return nil, fmt.Errorf("value of %s must be a number between -%d and %[2]d", operator,
-				numericLimit)
-		}
-
-		switch operator {
-		case "=":
-			if pair {
-				return nil, errors.New("numeric: = stands alone")
-			}
-
-			in.low, in.high = bound, bound
-		case ">", ">=":
-			if low || high {
-				return nil, fmt.Errorf("numeric: %s must be the lower bound and come first", operator)
-			}
-
-			in.low, in.openLow, low = bound, operator == ">", true
-		case "<", "<=":
-			if high {
-				return nil, fmt.Errorf("numeric: a second upper bound %s", operator)
-			}
-
-			in.high, in.openHigh, high = bound, operator == "<", true
-		default:
-			return nil, fmt.Errorf("unrecognized numeric range operator: %v", terms[0])
+		if err := in.narrow(terms[0], terms[1], alone); err != nil {
+			return nil, err
 		}
 	}
 
-	if low && high && in.low >= in.high {
+	if in.hasLow && in.hasHigh && in.low >= in.high {
 		return nil, errors.New("numeric: bottom must be less than top")
 	}
 
@@ -81,6 +52,45 @@ func compileNumeric(operand any) (comparison, error) {
 	}, nil
 }
 
+// narrow applies one operator with its number. alone says that there is no second one.
+func (in *interval) narrow(term, value any, alone bool) error {
+	operator, _ := term.(string)
+	number, ok := value.(json.Number)
+
+	bound, err := number.Float64()
+	if !ok || err != nil || math.Abs(bound) > numericLimit {
+		return fmt.Errorf("value of %s must be a number between -%d and %[2]d", operator, numericLimit)
+	}
+
+	switch operator {
+	case "=":
+		if !alone {
+			return errors.New("numeric: = must be the only operator")
+		}
+
+		in.low, in.high = bound, bound
+	case ">", ">=":
+		if in.hasLow || in.hasHigh {
+			return fmt.Errorf("numeric: %s must be the lower bound and come first", operator)
+		}
+
+		in.low, in.openLow, in.hasLow = bound, operator == ">", true
+	case "<", "<=":
+		if in.hasHigh {
+			return fmt.Errorf("numeric: a second upper bound %s", operator)
+		}
+
+		in.high, in.openHigh, in.hasHigh = bound, operator == "<", true
+	default:
+		return fmt.Errorf("unrecognized numeric range operator: %v", term)
+	}
+
+	return nil
+}
+
 func (in interval) contains(x float64) bool {
-	return (x > in.low || x == in.low && !in.openLow) && (x < in.high || x == in.high && !in.openHigh)
+	above := x > in.low || x == in.low && !in.openLow
+	below := x < in.high || x == in.high && !in.openHigh
+
+	return above && below
 }

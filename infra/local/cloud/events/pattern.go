@@ -10,12 +10,12 @@ import (
 )
 
 // pattern tells whether an object of an event matches. A missing object is a nil map, so that
-// "exists": false holds below a parent that is not there.
+// "exists": false matches below a missing parent.
 type pattern func(object map[string]any) bool
 
 const maxPattern = 4096
 
-// compile reads an event pattern, or says what is wrong with it and where.
+// compile parses an event pattern. The error names the field that is invalid.
 func compile(source string) (pattern, error) {
 	if len(source) > maxPattern {
 		return nil, fmt.Errorf("it is %d characters long, expected at most %d", len(source), maxPattern)
@@ -45,7 +45,7 @@ func decode(data []byte) (any, error) {
 	}
 
 	if d.More() {
-		return nil, errors.New("found more after the JSON value")
+		return nil, errors.New("found more text after the JSON value")
 	}
 
 	return value, nil
@@ -97,7 +97,7 @@ func compileField(at, key string, value any) (pattern, error) {
 	return nil, fmt.Errorf("%q must be an object or an array", at)
 }
 
-// matchNested holds all fields of a nested pattern against the same element of an array.
+// matchNested matches all fields of a nested pattern against the same element of an array.
 func matchNested(value any, p pattern) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -137,8 +137,8 @@ func compileOr(at string, alternatives []any) (pattern, error) {
 	}, nil
 }
 
-// compileLeaf reads a field's array of values and comparisons: one of them must match one of the
-// field's values.
+// compileLeaf compiles a field's array of values and comparisons. One of them must match one of the
+// values of the field.
 func compileLeaf(at, key string, choices []any) (pattern, error) {
 	if len(choices) == 0 {
 		return nil, fmt.Errorf("%q: empty arrays are not allowed", at)
@@ -167,8 +167,8 @@ func compileLeaf(at, key string, choices []any) (pattern, error) {
 	}, nil
 }
 
-// leaves are the values that a field's comparisons see: an object is none, an array is its
-// elements.
+// leaves lists the values of a field that comparisons see: none for an object, the elements for an
+// array.
 func leaves(value any) []any {
 	switch value := value.(type) {
 	case map[string]any:

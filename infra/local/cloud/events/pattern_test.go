@@ -111,7 +111,7 @@ func TestPattern_Refused(t *testing.T) {
 		{`{"a":[{"exists":"yes"}]}`, "either true or false"},
 		{`{"a":[{"numeric":["<",1,">",2]}]}`, "lower bound"},
 		{`{"a":[{"numeric":[">",5,"<",2]}]}`, "bottom must be less than top"},
-		{`{"a":[{"numeric":["=",5,"<",7]}]}`, "= stands alone"},
+		{`{"a":[{"numeric":["=",5,"<",7]}]}`, "= must be the only operator"},
 		{`{"a":[{"numeric":["~",5]}]}`, "unrecognized numeric range operator: ~"},
 		{`{"a":[{"numeric":[">",6000000000]}]}`, "between"},
 		{`{"a":[{"wildcard":"a**b"}]}`, "consecutive wildcard characters at pos 1"},

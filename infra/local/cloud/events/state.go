@@ -5,16 +5,16 @@ import (
 	"maps"
 )
 
-// State is what a later process goes on with: not what is only told, such as dead letters.
+// State is what a later process needs to continue. Dead letters are not part of it.
 type State struct {
 	Buses       map[string]map[string]Rule
 	Undelivered map[string]undelivered
 }
 
-// Hold lets nobody change anything until it is released.
+// Hold blocks all changes until release is called.
 func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 
-// Save is for who holds the service.
+// Save returns the state. The caller holds the service.
 func (s *Service) Save() State {
 	state := State{map[string]map[string]Rule{}, maps.Clone(s.undelivered)}
 	for bus, rules := range s.buses {
@@ -27,7 +27,7 @@ func (s *Service) Save() State {
 	return state
 }
 
-// Load takes over what an earlier process saved. What was not delivered waits for Resume.
+// Load takes over the state that an earlier process saved. Undelivered events wait for Resume.
 func (s *Service) Load(state State) error {
 	for bus, rules := range state.Buses {
 		s.CreateBus(bus)
@@ -47,7 +47,7 @@ func (s *Service) Load(state State) error {
 	return nil
 }
 
-// Resume goes on with what was not delivered.
+// Resume delivers the events that were not delivered yet.
 func (s *Service) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Target is who receives the events of a rule, and what of them.
+// Target receives the events of a rule: the whole event, or the input that is made of it.
 type Target struct {
 	ID               string            `json:"Id"`
 	ARN              string            `json:"Arn"`
@@ -26,22 +27,23 @@ type Target struct {
 	DeadLetterConfig *DeadLetterConfig `json:",omitempty"`
 }
 
-// InputTransformer makes an input of a template and values from the event.
+// InputTransformer makes an input from a template and values of the event.
 type InputTransformer struct {
 	InputPathsMap map[string]string `json:",omitempty"`
 	InputTemplate string
 }
 
-// DeadLetterConfig names the queue for events that the target does not take.
+// DeadLetterConfig names the queue for events that could not be delivered.
 type DeadLetterConfig struct {
 	ARN string `json:"Arn"`
 }
 
 func (t *Target) check() error {
 	refuse := func(format string, args ...any) error {
-		return wire.Refuse("ValidationException", fmt.Sprintf("Target %s: ", t.ID)+
-			fmt.Sprintf(format, args...))
+		message := fmt.Sprintf("Target %s: ", t.ID) + fmt.Sprintf(format, args...)
+		return wire.Refuse("ValidationException", message)
 	}
+
 	inputs := 0
 
 	for _, given := range []bool{t.Input != "", t.InputPath != "", t.InputTransformer != nil} {
@@ -87,7 +89,8 @@ func (t *Target) check() error {
 	return nil
 }
 
-// unquoted is a name that JSONPath only takes in brackets, but EventBridge after a dot as well.
+// unquoted is a name with hyphens after a dot. EventBridge accepts it, but JSONPath only accepts
+// it in brackets.
 var unquoted = regexp.MustCompile(`\.([A-Za-z0-9_]+(?:-[A-Za-z0-9_-]+)+)`)
 
 func jsonPath(path string) (jp.Expr, error) {
@@ -96,13 +99,13 @@ func jsonPath(path string) (jp.Expr, error) {
 	}
 
 	if !strings.HasPrefix(path, "$") {
-		return nil, fmt.Errorf("expected it to begin with '$'")
+		return nil, errors.New("expected it to begin with '$'")
 	}
 
 	return jp.ParseString(unquoted.ReplaceAllString(path, "['$1']"))
 }
 
-// input is what the target receives of an event.
+// input is what the target receives for an event.
 func (t *Target) input(rule *Rule, data []byte, event map[string]any) []byte {
 	switch {
 	case t.Input != "":
@@ -138,8 +141,8 @@ func encode(value any) []byte {
 
 var placeholder = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
 
-// apply fills the template: a placeholder inside quotes becomes text, any other one JSON. What the
-// event does not have is empty.
+// apply fills in the template. A placeholder inside quotes becomes text, any other becomes JSON. A
+// value that the event does not have is empty.
 func (t *InputTransformer) apply(rule *Rule, data []byte, event map[string]any) []byte {
 	template, out := t.InputTemplate, strings.Builder{}
 

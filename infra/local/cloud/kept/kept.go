@@ -1,5 +1,5 @@
-// Package kept is what the services have in common where they hand over what they know, so that a
-// later process goes on with it: as though the power had failed for a moment.
+// Package kept holds what the services share to save their state, so that a later process can
+// continue as after a power failure.
 package kept
 
 import (
@@ -7,14 +7,14 @@ import (
 	"encoding/hex"
 )
 
-// Bodies are what is too large to be written again with every change, by Digest.
+// Bodies are the contents that are too large to be saved with every change, by their Digest.
 type Bodies map[string][]byte
 
-// Digest names a body.
+// Digest is the name of a body: its SHA-256 in hex.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-// Read finds a body of an earlier process.
+// Read returns a body that an earlier process saved.
 type Read func(digest string) ([]byte, error)

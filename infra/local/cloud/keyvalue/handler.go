@@ -14,7 +14,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// ServeHTTP serves the data plane's REST calls.
+// ServeHTTP serves the REST calls of the data plane.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation, arn, key := parse(r)
 	if operation == "" {
@@ -57,7 +57,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.Answer(w, r, result, err)
 }
 
-// Operation names the operation that a request asks for.
+// Operation names the operation of a request.
 func (s *Service) Operation(r *http.Request) string {
 	operation, _, _ := parse(r)
 	return operation
@@ -77,8 +77,8 @@ var operations = map[shape]string{
 	{http.MethodDelete, 4}: "DeleteKey",
 }
 
-// parse reads /key-value-stores/{arn}[/keys[/{key}]]. ARN and key travel escaped: both may contain
-// slashes.
+// parse reads /key-value-stores/{arn}[/keys[/{key}]]. ARN and key are escaped, since both may
+// contain slashes.
 func parse(r *http.Request) (operation, arn, key string) {
 	parts := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 	if len(parts) < 2 || parts[0] != "key-value-stores" || len(parts) > 2 && parts[2] != "keys" {
@@ -101,15 +101,18 @@ func (st *store) describe(arn string) any {
 func (st *store) get(key string) (any, error) {
 	value, ok := st.Values[key]
 	if !ok {
-		return nil, &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException",
-			Message: "Key not found: " + key}
+		return nil, &wire.Error{
+			Status: http.StatusNotFound, Code: "ResourceNotFoundException",
+			Message: "Key not found: " + key,
+		}
 	}
 
-	return map[string]any{"Key": key, "Value": value, "ItemCount": len(st.Values),
-		"TotalSizeInBytes": st.Size}, nil
+	return map[string]any{
+		"Key": key, "Value": value, "ItemCount": len(st.Values), "TotalSizeInBytes": st.Size,
+	}, nil
 }
 
-// list answers a page; its token is the last key of the page before.
+// list returns a page of keys. The token is the last key of the page before.
 func (st *store) list(query url.Values) (any, error) {
 	limit := 10
 
@@ -141,11 +144,11 @@ func (st *store) list(query url.Values) (any, error) {
 	return page, nil
 }
 
-// write holds every write to the version of the whole store. The message is the one that the real
-// service was seen to answer a stale ETag with.
+// write checks every write against the version of the whole store. The message for a stale ETag was
+// observed at the real service.
 func (st *store) write(operation, key, ifMatch string, body []byte) (any, error) {
 	if ifMatch == "" {
-		return nil, invalid("If-Match: expected the store's ETag, which DescribeKeyValueStore tells")
+		return nil, invalid("If-Match: expected the store's ETag, which DescribeKeyValueStore returns")
 	}
 
 	if ifMatch != st.etag() {

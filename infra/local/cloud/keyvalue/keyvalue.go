@@ -1,6 +1,6 @@
-// Package keyvalue stands in for the data plane of CloudFront KeyValueStore, through which the
-// edge learns the route. It remembers what every key was and when, because the real edge converges
-// slowly: an edge location here reads the store as it was some time ago.
+// Package keyvalue stands in for the data plane of CloudFront KeyValueStore, from which the edge
+// reads the route. It keeps the history of every key, because the real edge converges slowly: an
+// edge location reads the store as it was some time ago.
 package keyvalue
 
 import (
@@ -13,7 +13,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Service is all key-value stores of the account.
+// Service has all key-value stores of the account.
 type Service struct {
 	mu     sync.RWMutex
 	stores map[string]*store // by ARN
@@ -27,7 +27,7 @@ type store struct {
 	Size              int64
 }
 
-// entry is what a key was from a time on.
+// entry is the value of a key from a time on.
 type entry struct {
 	From   time.Time
 	Value  string
@@ -45,8 +45,7 @@ const (
 // New makes a service without stores.
 func New() *Service { return &Service{stores: map[string]*store{}} }
 
-// Create makes a store, or finds the one of that name, and returns its ARN: a global one, without
-// a region.
+// Create makes a store, or finds the one of that name, and returns its ARN, which has no Region.
 func (s *Service) Create(name string) (arn string) {
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(name))
 	arn = "arn:aws:cloudfront::" + wire.Account + ":key-value-store/" + id.String()
@@ -56,14 +55,16 @@ func (s *Service) Create(name string) (arn string) {
 
 	if s.stores[arn] == nil {
 		now := time.Now()
-		s.stores[arn] = &store{Created: now, Modified: now, Values: map[string]string{},
-			History: map[string][]entry{}}
+		s.stores[arn] = &store{
+			Created: now, Modified: now,
+			Values: map[string]string{}, History: map[string][]entry{},
+		}
 	}
 
 	return arn
 }
 
-// Put provisions a key: every edge location sees it at once, as though it had always been there.
+// Put provisions a key. All edge locations see the value at once, as if it had always been there.
 func (s *Service) Put(arn, key, value string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +81,7 @@ func (s *Service) Put(arn, key, value string) error {
 	return nil
 }
 
-// Read is what the key was at a time: what an edge location sees whose copy is that old.
+// Read returns the value of a key at a time: what an edge location with a copy of that age sees.
 func (s *Service) Read(arn, key string, asOf time.Time) (value string, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -106,8 +107,10 @@ func (s *Service) store(arn string) (*store, error) {
 		return st, nil
 	}
 
-	return nil, &wire.Error{Status: 404, Code: "ResourceNotFoundException",
-		Message: "The key value store was not found: " + arn}
+	return nil, &wire.Error{
+		Status: 404, Code: "ResourceNotFoundException",
+		Message: "The key value store was not found: " + arn,
+	}
 }
 
 type pair struct{ Key, Value string }
@@ -123,8 +126,8 @@ func (st *store) change(puts []pair, deletes []string, from time.Time) error {
 		}
 
 		if len(p.Value) > maxValue {
-			return invalid(fmt.Sprintf("value of key %q: %d bytes, expected at most %d", p.Key, len(p.Value),
-				maxValue))
+			return invalid(fmt.Sprintf("value of key %q: %d bytes, expected at most %d",
+				p.Key, len(p.Value), maxValue))
 		}
 
 		size += int64(len(p.Key)+len(p.Value)) - st.sizeOf(p.Key)
@@ -139,8 +142,10 @@ func (st *store) change(puts []pair, deletes []string, from time.Time) error {
 	}
 
 	if size > maxStore {
-		return &wire.Error{Status: 402, Code: "ServiceQuotaExceededException",
-			Message: "The key value store would exceed 5 MB"}
+		return &wire.Error{
+			Status: 402, Code: "ServiceQuotaExceededException",
+			Message: "The key value store would exceed 5 MB",
+		}
 	}
 
 	changed := len(puts) > 0
@@ -161,7 +166,8 @@ func (st *store) change(puts []pair, deletes []string, from time.Time) error {
 	}
 
 	st.Size = size
-	// A write that changes nothing, such as deleting a key that is not there, leaves the ETag.
+
+	// A write that changes nothing, such as deleting a missing key, keeps the ETag.
 	if changed {
 		st.Version++
 		st.Modified = time.Now()

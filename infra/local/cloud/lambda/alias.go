@@ -34,8 +34,8 @@ func (a *alias) configuration(n name) aliasConfiguration {
 
 func (f *function) createAlias(n name, c aliasChange) (*alias, error) {
 	if !aliasPattern.MatchString(c.Name) || versionPattern.MatchString(c.Name) {
-		return nil, invalid("alias of %s: found %q, expected letters, digits, '-' or '_', and not only "+
-			"digits", n.function, c.Name)
+		return nil, invalid("alias of %s: found %q, expected letters, digits, '-' or '_', "+
+			"and not only digits", n.function, c.Name)
 	}
 
 	if f.Aliases[c.Name] != nil {
@@ -56,24 +56,24 @@ func (f *function) createAlias(n name, c aliasChange) (*alias, error) {
 	return a, nil
 }
 
-// update checks everything before it changes anything. AWS does not say whether an update to what
-// is there already makes a new revision; here it makes none, so that nobody relies on it.
+// update checks everything before it changes anything. AWS does not document whether an update
+// without a change makes a new revision. Here it makes none, so that no caller relies on one.
 func (f *function) update(n name, a *alias, c aliasChange) error {
 	if err := checkRevision(c.RevisionId, a.Revision); err != nil {
 		return err
 	}
 
 	if c.RoutingConfig != nil && len(c.RoutingConfig.AdditionalVersionWeights) > 0 {
-		return invalid("RoutingConfig of alias %s: weighted aliases are not stood in for; they would "+
-			"mix releases", a.Name)
+		return invalid("RoutingConfig of alias %s: this stand-in has no weighted aliases, "+
+			"which would mix releases", a.Name)
 	}
 
 	before := *a
 
 	if c.FunctionVersion != "" {
 		if !versionPattern.MatchString(c.FunctionVersion) {
-			return invalid("FunctionVersion of alias %s: found %q, expected a version", a.Name,
-				c.FunctionVersion)
+			return invalid("FunctionVersion of alias %s: found %q, expected a version",
+				a.Name, c.FunctionVersion)
 		}
 
 		if _, err := f.resolve(name{n.function, c.FunctionVersion}); err != nil {

@@ -6,15 +6,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// An event that only meets throttling is tried again, ever more slowly, until it is too old.
+// A throttled event is retried with growing delays until it is too old.
 const (
 	maxEventAge   = 6 * time.Hour
 	firstThrottle = time.Second
 	lastThrottle  = 5 * time.Minute
 )
 
-// InvokeAsync queues an event for a function, as invocation type Event does: it returns at once,
-// and an invocation that fails is tried twice more.
+// InvokeAsync queues an event for a function, like invocation type Event. It returns at once. A
+// failed invocation is retried twice.
 func (s *Service) InvokeAsync(functionNameOrARN string, payload []byte) error {
 	return s.invokeAsync(functionNameOrARN, "", payload)
 }
@@ -41,7 +41,7 @@ func (s *Service) invokeAsync(text, qualifier string, payload []byte) error {
 	return nil
 }
 
-// Queued is how many events are under way, or wait for another attempt.
+// Queued is how many events are under way or wait for another attempt.
 func (s *Service) Queued() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +49,7 @@ func (s *Service) Queued() int {
 	return len(s.queue)
 }
 
-// deliver asks for the version anew at each attempt: an alias may have moved.
+// deliver finds the version anew for each attempt, since an alias may have moved.
 func (s *Service) deliver(n name, q queued) {
 	defer s.calls.Done()
 	defer func() {
@@ -87,7 +87,7 @@ func (s *Service) deliver(n name, q queued) {
 	}
 }
 
-// pause waits, and tells whether the Service still runs.
+// pause waits. It returns false if the Service was closed.
 func (s *Service) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

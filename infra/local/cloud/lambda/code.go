@@ -14,27 +14,29 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// AWS's limit of a deployment package, unzipped.
+// maxUnzipped is the limit of AWS for an unzipped deployment package, in bytes.
 const maxUnzipped = 262144000
 
-// Digest is the CodeSha256 of a deployment package.
+// Digest is the CodeSha256 of a deployment package: its SHA-256 in base64.
 func Digest(zip []byte) string {
 	sum := sha256.Sum256(zip)
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// checkZip refuses a package that could not be unpacked, or would not stay in its folder or size.
+// checkZip refuses a package that cannot be unpacked, is too large, or has a path outside of it.
 func checkZip(data []byte) error {
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
+		return invalid(
+			"Could not unzip uploaded file. Please check your file, then try to upload again.")
 	}
 
 	var size uint64
 
 	for _, file := range archive.File {
 		if !filepath.IsLocal(file.Name) {
-			return invalid("Could not unzip uploaded file: %q is not a path inside the package.", file.Name)
+			return invalid(
+				"Could not unzip uploaded file: %q is not a path inside the package.", file.Name)
 		}
 
 		if size += file.UncompressedSize64; size > maxUnzipped {
@@ -108,14 +110,14 @@ func (s *Service) updateFunctionCode(r *http.Request) (any, error) {
 func (s *Service) fetch(update codeUpdate) ([]byte, error) {
 	switch fromS3 := update.S3Bucket != "" || update.S3Key != ""; {
 	case fromS3 && update.ZipFile != nil:
-		return nil, invalid("Please do not provide other FunctionCode parameters when providing a " +
-			"ZipFile.")
+		return nil, invalid(
+			"Please do not provide other FunctionCode parameters when providing a ZipFile.")
 	case update.ZipFile != nil:
 		return update.ZipFile, nil
 	case !fromS3:
 		return nil, invalid("Please provide a source for function code.")
 	case s.options.Code == nil:
-		return nil, invalid("S3Bucket: there is no S3 beside this Lambda, send ZipFile")
+		return nil, invalid("S3Bucket: this stand-in has no S3; send ZipFile")
 	}
 
 	zip, err := s.options.Code(update.S3Bucket, update.S3Key)
@@ -127,11 +129,11 @@ func (s *Service) fetch(update codeUpdate) ([]byte, error) {
 	return zip, nil
 }
 
-// ready refuses a change while another one is under way.
+// ready refuses a change while an update is in progress.
 func (f *function) ready(n name) error {
 	if f.Latest.Status.inProgress() {
-		return conflict("The operation cannot be performed at this time. An update is in progress for "+
-			"resource: %s", name{function: n.function}.arn())
+		return conflict("The operation cannot be performed at this time. "+
+			"An update is in progress for resource: %s", name{function: n.function}.arn())
 	}
 
 	return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Function is what Create provisions.
+// Function is a function that Create provisions.
 type Function struct {
 	Name        string
 	Zip         []byte
@@ -19,12 +19,12 @@ type Function struct {
 	Environment map[string]string
 }
 
-// Version is code and configuration as a Runner runs them. A published one never changes.
+// Version is the code and configuration that a Runner runs. A published version never changes.
 type Version struct {
 	Function    string
 	Version     string // "$LATEST" or a number
-	CodeSHA256  string // base64, as AWS has it
-	Zip         []byte `json:"-"` // kept by its digest
+	CodeSHA256  string // in base64
+	Zip         []byte `json:"-"` // saved by its digest
 	Handler     string
 	Timeout     time.Duration
 	MemoryMB    int
@@ -34,22 +34,22 @@ type Version struct {
 	Status      status
 }
 
-// status is the revision of a version or $LATEST; where an update is under way, the one it will
-// settle on too.
+// status is the revision of a version or of $LATEST. While an update is in progress it also has the
+// revision after the update, since AWS assigns another RevisionId then.
 type status struct {
 	Revision string
-	Settled  string    // AWS gives a new RevisionId when the update is over
+	Final    string    `json:"Settled"` // the RevisionId after the update
 	Until    time.Time // when LastUpdateStatus becomes Successful
 }
 
 func (s status) inProgress() bool { return time.Now().Before(s.Until) }
 
 func (s status) revisionID() string {
-	if s.inProgress() || s.Settled == "" {
+	if s.inProgress() || s.Final == "" {
 		return s.Revision
 	}
 
-	return s.Settled
+	return s.Final
 }
 
 type function struct {
@@ -65,8 +65,8 @@ type alias struct {
 	Name, Version, Description, Revision string
 }
 
-// Create provisions a function with its code in $LATEST, or gives the one there is this code, and
-// returns its ARN.
+// Create provisions a function with its code in $LATEST, or updates the code of the function that
+// exists, and returns its ARN.
 func (s *Service) Create(f Function) (string, error) {
 	n, err := parseName(f.Name, "")
 	if err != nil {
@@ -84,13 +84,13 @@ func (s *Service) Create(f Function) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	there := s.functions[n.function]
-	if there == nil {
-		there = &function{Aliases: map[string]*alias{}}
-		s.functions[n.function] = there
+	existing := s.functions[n.function]
+	if existing == nil {
+		existing = &function{Aliases: map[string]*alias{}}
+		s.functions[n.function] = existing
 	}
 
-	there.Latest = Version{
+	existing.Latest = Version{
 		Function: n.function, Version: latest, CodeSHA256: Digest(f.Zip), Zip: f.Zip,
 		Handler: orDefault(f.Handler, "bootstrap"), Timeout: orDefault(f.Timeout, 3*time.Second),
 		MemoryMB: orDefault(f.MemoryMB, 128), Environment: f.Environment,
@@ -100,7 +100,7 @@ func (s *Service) Create(f Function) (string, error) {
 	return name{function: n.function}.arn(), nil
 }
 
-// Publish provisions a version of what is in $LATEST and returns its number.
+// Publish publishes $LATEST as a version and returns its number.
 func (s *Service) Publish(functionName string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *Service) Publish(functionName string) (string, error) {
 	return f.publish("").Version, nil
 }
 
-// Alias provisions an alias, or moves the one there is.
+// Alias provisions an alias, or moves the one that exists.
 func (s *Service) Alias(functionName, aliasName, version string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +141,7 @@ func orDefault[T comparable](value, otherwise T) T {
 	return value
 }
 
-// find needs s.mu, as everything below does.
+// find finds a function; the caller holds s.mu, here and in all functions below.
 func (s *Service) find(text, qualifier string) (*function, name, error) {
 	n, err := parseName(text, qualifier)
 	if err != nil {
@@ -156,7 +156,7 @@ func (s *Service) find(text, qualifier string) (*function, name, error) {
 	return f, n, nil
 }
 
-// resolve finds the version that a qualifier stands for.
+// resolve finds the version of a qualifier.
 func (f *function) resolve(n name) (*Version, error) {
 	number := n.qualifier
 	if number == "" || number == latest {
@@ -179,7 +179,7 @@ func (f *function) resolve(n name) (*Version, error) {
 	return &f.Versions[i], nil
 }
 
-// publish freezes $LATEST; unchanged code is the last version again.
+// publish makes a version of $LATEST. If the code is unchanged, it returns the last version.
 func (f *function) publish(description string) *Version {
 	if last := len(f.Versions) - 1; last >= 0 && f.Versions[last].CodeSHA256 == f.Latest.CodeSHA256 {
 		return &f.Versions[last]
@@ -219,18 +219,19 @@ func (f *function) unpublish(n name) error {
 			strings.Join(naming, ", "))
 	}
 
-	kept := slices.DeleteFunc(slices.Clone(f.Versions),
-		func(v Version) bool { return v.Version == n.qualifier })
-	if len(kept) == len(f.Versions) {
+	named := func(v Version) bool { return v.Version == n.qualifier }
+
+	rest := slices.DeleteFunc(slices.Clone(f.Versions), named)
+	if len(rest) == len(f.Versions) {
 		return notFound(n.arn())
 	}
 
-	f.Versions = kept
+	f.Versions = rest
 
 	return nil
 }
 
-// Published are a function's versions, and which of them its aliases name.
+// Published returns the versions of a function, and the version of each alias by its name.
 func (s *Service) Published(functionName string) (versions []Version, aliases map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

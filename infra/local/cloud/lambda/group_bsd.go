@@ -4,6 +4,6 @@ package lambda
 
 import "syscall"
 
-// groupAttributes put a process into a group of its own. Should its parent die, it ends when it
-// next finds its Runtime API gone.
+// groupAttributes put a process into its own process group. If its parent dies, the process ends
+// when it next calls its Runtime API.
 func groupAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

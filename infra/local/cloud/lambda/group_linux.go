@@ -2,7 +2,7 @@ package lambda
 
 import "syscall"
 
-// groupAttributes put a process into a group of its own, and let it die with its parent.
+// groupAttributes put a process into its own process group, and end it with its parent.
 func groupAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

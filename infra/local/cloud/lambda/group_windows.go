@@ -5,8 +5,7 @@ import (
 	"syscall"
 )
 
-// groupAttributes are none: should its parent die, a process ends when it next finds its Runtime
-// API gone.
+// groupAttributes are none. If its parent dies, a process ends when it next calls its Runtime API.
 func groupAttributes() *syscall.SysProcAttr { return nil }
 
 func killGroup(leader *os.Process) error { return leader.Kill() }

@@ -10,10 +10,10 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// operation answers a control plane call.
+// operation serves a call of the control plane.
 type operation func(r *http.Request) (any, error)
 
-// ServeHTTP speaks the REST-JSON protocol of Lambda.
+// ServeHTTP serves the REST-JSON protocol of Lambda.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 func (s *Service) routes() *http.ServeMux {
@@ -55,20 +55,20 @@ func (s *Service) routes() *http.ServeMux {
 	handle(shared, "PUT "+one+"/aliases/{alias}", http.StatusOK, s.withFunction(s.updateAlias))
 	handle(shared, "POST "+one+"/policy", http.StatusCreated, s.withFunction(s.addPermission))
 	handle(shared, "GET /2015-03-31/functions", http.StatusOK, s.listFunctions)
-	handle(shared, "GET "+all+"{$}", http.StatusOK, s.listFunctions) // as older clients ask
+	handle(shared, "GET "+all+"{$}", http.StatusOK, s.listFunctions) // older clients use it
 	mux.HandleFunc("POST "+one+"/invocations", s.serveInvoke)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		wire.Answer(w, r, nil, refuse(http.StatusNotFound, "UnknownOperationException",
-			"Lambda on this machine does not stand in for %s %s", r.Method, r.URL.Path))
+			"this stand-in for Lambda does not implement %s %s", r.Method, r.URL.Path))
 	})
 
 	return mux
 }
 
-// burst lets a second's worth of requests come at once.
+// burst allows the requests of a second at once.
 func burst(limit rate.Limit) int { return max(1, int(min(limit, 1e6))) }
 
-// withFunction runs an operation on the function that the path names, alone.
+// withFunction runs an operation on the function that the path names, while it holds the lock.
 func (s *Service) withFunction(do func(*http.Request, *function, name) (any, error)) operation {
 	return func(r *http.Request) (any, error) {
 		s.mu.Lock()
@@ -83,14 +83,15 @@ func (s *Service) withFunction(do func(*http.Request, *function, name) (any, err
 	}
 }
 
-// paginate cuts the page that Marker and MaxItems ask for; a marker is the index it begins at.
+// paginate returns the page for Marker and MaxItems. A marker is the index at which a page begins.
 func paginate[T any](r *http.Request, list []T) (page []T, next string, err error) {
 	query := r.URL.Query()
 
 	start, size := 0, 50
 	if marker := query.Get("Marker"); marker != "" {
 		if start, err = strconv.Atoi(marker); err != nil || start < 0 {
-			return nil, "", invalid("Marker: found %q, expected the NextMarker of an earlier answer", marker)
+			return nil, "", invalid(
+				"Marker: found %q, expected the NextMarker of an earlier answer", marker)
 		}
 	}
 

@@ -12,20 +12,20 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// Handler is a function's code, as a Go func.
+// Handler is the code of a function.
 type Handler func(ctx context.Context, payload []byte) ([]byte, error)
 
 // ErrExit, returned by a Handler, stands for a process that was killed in the middle of a call.
 var ErrExit = errors.New("signal: killed")
 
-// InProcess runs Go funcs instead of processes, for tests under virtual time.
+// InProcess is a Runner that calls Go functions, for tests under virtual time.
 type InProcess struct {
 	mu       sync.RWMutex
 	handlers map[string]Handler
 }
 
-// NewInProcess makes a Runner of handlers by function name or by Digest of the code; the digest
-// goes first.
+// NewInProcess makes a Runner of handlers by function name or by Digest of the code. The digest
+// takes precedence.
 func NewInProcess(handlers map[string]Handler) *InProcess {
 	p := &InProcess{handlers: map[string]Handler{}}
 	for key, h := range handlers {
@@ -54,19 +54,20 @@ func (p *InProcess) handler(v Version) Handler {
 	return p.handlers[v.Function]
 }
 
-// Run answers at the timeout even where the handler does not heed its context.
+// Run answers at the timeout even if the handler ignores its context.
 func (p *InProcess) Run(ctx context.Context, v Version, call Call) ([]byte, string, error) {
 	handle := p.handler(v)
 	if handle == nil {
-		return nil, "", fmt.Errorf("invoke %s: no handler for function %s nor for code %s", call.ARN,
-			v.Function, v.CodeSHA256)
+		return nil, "", fmt.Errorf("invoke %s: found no handler for function %s or code %s",
+			call.ARN, v.Function, v.CodeSHA256)
 	}
 
 	limited, cancel := context.WithTimeout(ctx, v.Timeout)
 	defer cancel()
 
-	limited = lambdacontext.NewContext(
-		limited, &lambdacontext.LambdaContext{AwsRequestID: call.RequestID, InvokedFunctionArn: call.ARN})
+	limited = lambdacontext.NewContext(limited, &lambdacontext.LambdaContext{
+		AwsRequestID: call.RequestID, InvokedFunctionArn: call.ARN,
+	})
 
 	type answer struct {
 		payload       []byte
@@ -96,10 +97,10 @@ func (p *InProcess) Run(ctx context.Context, v Version, call Call) ([]byte, stri
 	return a.payload, a.functionError, nil
 }
 
-// Close has nothing to end.
+// Close does nothing.
 func (p *InProcess) Close() {}
 
-// perform renders errors and panics as aws-lambda-go does: by the outermost type alone.
+// perform renders errors and panics as aws-lambda-go does: by the name of the outermost type.
 func perform(ctx context.Context, handle Handler, call Call) (payload []byte,
 	functionError string) {
 	defer func() {

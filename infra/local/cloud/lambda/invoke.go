@@ -14,14 +14,15 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// AWS's limits of a payload: each way of a synchronous call, and of an asynchronous one.
+// The payload limits of AWS, in bytes: of a synchronous request, an asynchronous one, and a
+// response.
 const (
 	maxRequest  = 6 << 20
 	maxEvent    = 1 << 20
 	maxResponse = 6<<20 + 100
 )
 
-// result is what became of an invocation.
+// result is the outcome of an invocation.
 type result struct {
 	version       string
 	payload       []byte
@@ -29,11 +30,12 @@ type result struct {
 	err           error
 }
 
-// Invoke runs a function and waits for its answer. The name may be an ARN and may carry a
-// qualifier. functionError is what X-Amz-Function-Error would say, err a refusal. A caller that
-// leaves early does not end the function, which then runs to its end as it does on AWS.
-func (s *Service) Invoke(ctx context.Context, functionNameOrARN string, payload []byte) ([]byte,
-	string, error) {
+// Invoke runs a function and waits for its answer. The name may be an ARN and may have a qualifier.
+// functionError is the value of X-Amz-Function-Error; err is a refusal. If ctx ends first, the
+// function runs to its end nevertheless, as it does on AWS.
+func (s *Service) Invoke(
+	ctx context.Context, functionNameOrARN string, payload []byte,
+) (answer []byte, functionError string, err error) {
 	r := s.invoke(ctx, functionNameOrARN, "", payload)
 	return r.payload, r.functionError, r.err
 }
@@ -60,9 +62,9 @@ func (s *Service) invoke(ctx context.Context, text, qualifier string, payload []
 	}
 }
 
-// admit finds the version to run and takes one of the concurrent places, which run gives back.
+// admit finds the version to run and counts the call against the concurrency, until run is done.
 func (s *Service) admit(n name) (Version, error) {
-	v, err := s.place(n)
+	v, err := s.reserve(n)
 	if isThrottled(err) {
 		s.observe(n, 0, false, true)
 	}
@@ -70,7 +72,7 @@ func (s *Service) admit(n name) (Version, error) {
 	return v, err
 }
 
-func (s *Service) place(n name) (Version, error) {
+func (s *Service) reserve(n name) (Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -98,8 +100,10 @@ func (s *Service) place(n name) (Version, error) {
 	return v, nil
 }
 
-var errClosed = &wire.Error{Status: http.StatusInternalServerError, Code: "ServiceException",
-	Message: "Lambda is being shut down"}
+var errClosed = &wire.Error{
+	Status: http.StatusInternalServerError, Code: "ServiceException",
+	Message: "Lambda is being shut down",
+}
 
 func (s *Service) run(n name, v Version, call Call) result {
 	defer s.calls.Done()
@@ -108,9 +112,8 @@ func (s *Service) run(n name, v Version, call Call) result {
 
 	payload, functionError, err := s.options.Runner.Run(s.running, v, call)
 	if len(payload) > maxResponse {
-		payload, functionError = failure("Function.ResponseSizeTooLarge",
-			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).",
-				maxResponse))
+		payload, functionError = failure("Function.ResponseSizeTooLarge", fmt.Sprintf(
+			"Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse))
 	}
 
 	s.mu.Lock()
@@ -197,7 +200,7 @@ func readPayload(r *http.Request, kind string) ([]byte, error) {
 	return payload, nil
 }
 
-// exists refuses a name that nothing answers to.
+// exists refuses the name of a function, version or alias that does not exist.
 func (s *Service) exists(text, qualifier string) (name, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +215,7 @@ func (s *Service) exists(text, qualifier string) (name, error) {
 	return n, err
 }
 
-// isThrottled tells a 429 from what is worth one of an event's attempts.
+// isThrottled recognises a 429. It does not count as one of the attempts of an event.
 func isThrottled(err error) bool {
 	var refusal *wire.Error
 	return errors.As(err, &refusal) && refusal.Status == http.StatusTooManyRequests

@@ -1,7 +1,6 @@
-// Package lambda stands in for AWS Lambda: functions, versions and aliases over the wire as the
-// SDK and the CLI speak it, and invocations that a Runner carries out. It exists so that a release
-// can be played through on one machine, or in a test under virtual time, against something as
-// strict as the real one.
+// Package lambda stands in for AWS Lambda. It serves functions, versions and aliases in the wire
+// protocol of the SDK and the CLI, and is as strict as the real service. A Runner carries out the
+// invocations: as processes on this machine, or as Go functions in tests under virtual time.
 package lambda
 
 import (
@@ -13,31 +12,31 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options say what a Service stands on. Only Runner is required.
+// Options configure a Service. Only Runner is required.
 type Options struct {
 	// Code fetches a deployment package that UpdateFunctionCode names by bucket and key.
 	Code func(bucket, key string) ([]byte, error)
-	// Runner runs what is invoked. The Service closes it.
+	// Runner runs the invocations. The Service closes it.
 	Runner Runner
-	// Observe is told of each invocation when it is over: resource is the alias or version that the
-	// caller named, empty where they named none.
+	// Observe is called after each invocation. resource is the alias or version that the caller named,
+	// empty for none.
 	Observe func(function, resource string, duration time.Duration, failed, throttled bool)
 	Limits
 }
 
-// Limits are the quotas and delays of the real service; zero values stand for its own numbers.
+// Limits are quotas and delays. The defaults are those of the real service.
 type Limits struct {
-	// ControlPlane is how many requests a second all operations share, but for Invoke and GetFunction:
-	// 15.
+	// ControlPlane is the quota in requests per second that all operations but Invoke and GetFunction
+	// share. The default is 15.
 	ControlPlane rate.Limit
-	// GetFunction has a quota of its own: 100.
+	// GetFunction is the quota of GetFunction in requests per second. The default is 100.
 	GetFunction rate.Limit
-	// Concurrency is how many invocations may run at once: 1000.
+	// Concurrency is how many invocations may run at once. The default is 1000.
 	Concurrency int
-	// UpdateTime is how long LastUpdateStatus stays InProgress: a second.
+	// UpdateTime is how long LastUpdateStatus stays InProgress. The default is a second.
 	UpdateTime time.Duration
-	// RetryDelays come before the second and third attempt of an asynchronous invocation: 1 and 2
-	// minutes.
+	// RetryDelays are the delays before the second and third attempt of an asynchronous invocation.
+	// The defaults are 1 and 2 minutes.
 	RetryDelays []time.Duration
 }
 

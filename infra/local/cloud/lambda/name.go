@@ -18,7 +18,7 @@ var (
 	qualifierPattern = regexp.MustCompile(`^(\$LATEST|[A-Za-z0-9_-]{1,128})$`)
 )
 
-// name is a function as callers name it; qualifier is a version, an alias, or empty.
+// name is the name of a function in a call. qualifier is a version, an alias, or empty.
 type name struct{ function, qualifier string }
 
 // parseName reads name, account:function:name or the full ARN, each with or without :qualifier.
@@ -34,13 +34,13 @@ func parseName(text, qualifier string) (name, error) {
 	function, inName, qualified := strings.Cut(rest, ":")
 	switch {
 	case !namePattern.MatchString(function) || qualified && !qualifierPattern.MatchString(inName):
-		return name{}, invalid("function name: found %q, expected a name, a partial ARN or an ARN of %s "+
-			"in %s", text, wire.Account, wire.Region)
+		return name{}, invalid("function name: found %q, expected a name, a partial ARN or "+
+			"an ARN of %s in %s", text, wire.Account, wire.Region)
 	case qualifier != "" && !qualifierPattern.MatchString(qualifier):
 		return name{}, invalid("qualifier: found %q, expected a version or an alias", qualifier)
 	case qualified && qualifier != "" && inName != qualifier:
-		return name{}, invalid("The derived qualifier from the function name does not match the " +
-			"specified qualifier.")
+		return name{}, invalid("The derived qualifier from the function name " +
+			"does not match the specified qualifier.")
 	case qualified:
 		qualifier = inName
 	}
@@ -83,6 +83,6 @@ func checkRevision(given, current string) error {
 	}
 
 	return refuse(http.StatusPreconditionFailed, "PreconditionFailedException",
-		"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias "+
-			"API to retrieve the latest Revision Id")
+		"The Revision Id provided does not match the latest Revision Id. "+
+			"Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// process is one execution environment: a bootstrap, and the Runtime API that only it talks to.
+// process is one execution environment: a bootstrap process with its own Runtime API.
 type process struct {
 	set        *set
 	cmd        *exec.Cmd
@@ -22,21 +22,21 @@ type process struct {
 	ready      chan struct{} // closed when it first asks for work
 	initFailed chan []byte
 	work       chan *work
-	dead       chan struct{} // closed when it is gone; exit is set by then
+	dead       chan struct{} // closed when it has ended, after exit was set
 	exit       error
 
 	firstNext sync.Once
-	listed    atomic.Bool // among the set's idle ones
+	listed    atomic.Bool // it is in set.idle
 	mu        sync.Mutex
 	current   *work
 }
 
-// work is a call on its way through a process.
+// work is a call that a process carries out.
 type work struct {
 	call     Call
 	deadline time.Time
 	answer   chan answer
-	over     chan struct{} // closed when the process asks for more
+	over     chan struct{} // closed when the process asks for the next call
 }
 
 type answer struct {
@@ -76,7 +76,7 @@ func newProcess(s *set, folder string) (*process, error) {
 	return p, nil
 }
 
-// wait is there until the end of the process, and clears up after it.
+// wait waits for the end of the process and releases what belongs to it.
 func (p *process) wait() {
 	p.exit = p.cmd.Wait()
 	_ = killGroup(p.cmd.Process)
@@ -86,8 +86,8 @@ func (p *process) wait() {
 	p.set.forget(p)
 }
 
-// await is the invoke phase. Like AWS's it lasts until the process asks for more, not just until
-// it has answered: a caller who comes back at once then finds it idle, and a panic has ended it.
+// await is the invoke phase. As on AWS it lasts until the process asks for the next call, not just
+// until it has answered: then the process is idle for the next caller, or a panic has ended it.
 func (p *process) await(ctx context.Context, w *work, timeout time.Duration) (answer, error) {
 	timer := time.NewTimer(time.Until(w.deadline))
 	defer timer.Stop()
@@ -123,12 +123,12 @@ func (p *process) await(ctx context.Context, w *work, timeout time.Duration) (an
 	return a, nil
 }
 
-// initError is a process that did not come as far as asking for work.
+// initError is the failure of a process that ended before it asked for work.
 type initError struct {
-	entrypoint error         // there was nothing to start
-	body       []byte        // it said itself what was wrong
-	slow       time.Duration // it took longer than this
-	exit       error         // it ended
+	entrypoint error         // the bootstrap could not be started
+	body       []byte        // the error that the process reported
+	slow       time.Duration // the limit that it exceeded
+	exit       error         // how it ended
 }
 
 func (e *initError) Error() string {
@@ -139,8 +139,8 @@ func (e *initError) Error() string {
 func (e *initError) answer(call Call) ([]byte, string) {
 	switch {
 	case e.entrypoint != nil:
-		return failure("Runtime.InvalidEntrypoint",
-			fmt.Sprintf("RequestId: %s Error: Couldn't start bootstrap: %v", call.RequestID, e.entrypoint))
+		return failure("Runtime.InvalidEntrypoint", fmt.Sprintf(
+			"RequestId: %s Error: Couldn't start bootstrap: %v", call.RequestID, e.entrypoint))
 	case e.body != nil:
 		return e.body, unhandled
 	case e.slow != 0:
@@ -151,9 +151,5 @@ func (e *initError) answer(call Call) ([]byte, string) {
 }
 
 func asInitError(err error) (*initError, bool) {
-	var failed *initError
-
-	ok := errors.As(err, &failed)
-
-	return failed, ok
+	return errors.AsType[*initError](err)
 }

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// ProcessOptions say where and how functions run as processes. Only Root is required.
+// ProcessOptions configure Processes. Only Root is required.
 type ProcessOptions struct {
 	// Root is the folder below which each version's code is unzipped.
 	Root string
 	// Environment goes to every process: AWS_ENDPOINT_URL, HTTP_PROXY and the like.
 	Environment map[string]string
-	// Concurrency is how many processes a version may have; more calls wait for one to fall free,
-	// since one machine has no thousand execution environments. Default 10.
+	// Concurrency is how many processes a version may have. Further calls wait for an idle process.
+	// The default is 10.
 	Concurrency int
-	// Idle is how long a version is not called before its processes and its folder go. Default a
-	// minute.
+	// Idle is the time without a call after which the processes and the folder of a version are
+	// removed. The default is a minute.
 	Idle time.Duration
-	// Log gives the writer of a function's standard output and error; it must be safe for concurrent
-	// use.
+	// Log returns the writer for a function's standard output and error. It must be safe for
+	// concurrent use. The default discards the output.
 	Log func(function string) io.Writer
 }
 
-// Processes runs a version's bootstrap as processes of this machine, each under a Runtime API of
-// its own.
+// Processes is a Runner that runs the bootstrap of a version as processes of this machine, each
+// with its own Runtime API.
 type Processes struct {
 	options ProcessOptions
 	forks   chan func()
@@ -59,8 +59,8 @@ func NewProcesses(options ProcessOptions) (*Processes, error) {
 	return p, nil
 }
 
-// fork starts every process from one thread that lives as long as p: on Linux a child is told to
-// die with the thread that made it, which is not always the whole parent.
+// fork starts every process from one thread that lives as long as p. On Linux a child with a
+// parent-death signal ends with the thread that started it.
 func (p *Processes) fork() {
 	runtime.LockOSThread()
 
@@ -85,7 +85,7 @@ func (p *Processes) start(cmd *exec.Cmd) error {
 	}
 }
 
-// Run runs a call on a process of the version: a warm one where one is free.
+// Run runs a call on an idle process of the version, or starts one.
 func (p *Processes) Run(ctx context.Context, v Version, call Call) ([]byte, string, error) {
 	s, err := p.enter(v)
 	if err != nil {
@@ -96,7 +96,7 @@ func (p *Processes) Run(ctx context.Context, v Version, call Call) ([]byte, stri
 	return s.run(ctx, call)
 }
 
-// enter finds the version's set of processes and keeps it from being reaped.
+// enter finds the set of the version's processes and prevents its removal until leave.
 func (p *Processes) enter(v Version) (*set, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +143,7 @@ func (p *Processes) reap(key string) {
 	s.close()
 }
 
-// Close kills every process with whatever it started, and removes the code.
+// Close kills all processes and their children, and removes the code.
 func (p *Processes) Close() {
 	p.mu.Lock()
 	sets := p.sets

@@ -9,22 +9,23 @@ import (
 
 // Runner runs the code of versions.
 type Runner interface {
-	// Run carries out one call within the version's timeout. What the function did wrong is an answer
-	// with a functionError, as Invoke reports it; err says that nothing could be run, or that ctx
-	// ended first.
+	// Run carries out one call within the version's timeout. A failure of the function is an answer
+	// with a functionError, as Invoke reports it. err means that the function could not be run, or
+	// that ctx ended first.
 	Run(ctx context.Context, v Version, call Call) (payload []byte, functionError string, err error)
-	// Close ends whatever still runs.
+	// Close ends the calls that still run.
 	Close()
 }
 
 // Call is one invocation.
 type Call struct {
 	RequestID string
-	ARN       string // the function as the caller named it
+	ARN       string // the function, with the qualifier of the caller
 	Payload   []byte
 }
 
-// A custom runtime's errors are all reported as unhandled, also those that its handler returned.
+// unhandled is the error of custom runtimes: AWS reports it even for errors that a handler
+// returned.
 const unhandled = "Unhandled"
 
 func failure(errorType, message string) (payload []byte, functionError string) {
@@ -33,8 +34,8 @@ func failure(errorType, message string) (payload []byte, functionError string) {
 }
 
 func timedOut(call Call, after time.Duration) ([]byte, string) {
-	return failure("Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f "+
-		"seconds", call.RequestID, after.Seconds()))
+	return failure("Sandbox.Timedout", fmt.Sprintf(
+		"RequestId: %s Error: Task timed out after %.2f seconds", call.RequestID, after.Seconds()))
 }
 
 func exited(call Call, how error) ([]byte, string) {

@@ -14,7 +14,7 @@ import (
 	"lockstep/infra/local/loopback"
 )
 
-// runtimeAPI is what a custom runtime talks to, version 2018-06-01.
+// runtimeAPI serves the Lambda Runtime API for custom runtimes, version 2018-06-01.
 func (p *process) runtimeAPI() http.Handler {
 	const runtime = "/2018-06-01/runtime/"
 
@@ -39,8 +39,7 @@ func (p *process) runtimeAPI() http.Handler {
 	return loopback.Only(mux)
 }
 
-// next ends the call that was answered, says that the process is idle, and blocks until it is
-// given work.
+// next ends the answered call, marks the process as idle, and blocks until there is work for it.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 
@@ -56,8 +55,8 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 
 	switch {
 	case before != nil && len(before.answer) == 0:
-		refuseRuntime(w, "InvalidStateTransition", "asked for more before it answered "+
-			before.call.RequestID)
+		refuseRuntime(w, "InvalidStateTransition",
+			"asked for the next invocation before it answered "+before.call.RequestID)
 
 		return
 	case !first && p.listed.CompareAndSwap(false, true):
@@ -93,7 +92,7 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(next.call.Payload)
 }
 
-// answered takes the response or the error of the call under way, once.
+// answered accepts the response or the error of the call under way, once.
 func (p *process) answered(w http.ResponseWriter, r *http.Request, functionError string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
 	if err != nil {
@@ -137,14 +136,16 @@ func traceID() string {
 	return "Root=1-" + strconv.FormatInt(time.Now().Unix(), 16) + "-" + id[:24] + ";Sampled=0"
 }
 
-// environ is the environment of a process: what Lambda sets wins over what the function is
-// configured with, and that over what every process gets.
+// environ is the environment of a process. The variables of Lambda override those of the function's
+// configuration, and those override every, the variables of all processes.
 func environ(v Version, every map[string]string, folder, api string) []string {
 	set := map[string]string{
 		"PATH": os.Getenv("PATH"), "LANG": "en_US.UTF-8", "TZ": ":UTC", "TMPDIR": os.TempDir(),
-		"HOME":              folder, // nobody's own AWS configuration
-		"AWS_ACCESS_KEY_ID": "AKIALOCALLOCALLOCAL0", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",
+		"HOME":              folder, // hides the AWS configuration of the user
+		"AWS_ACCESS_KEY_ID": "AKIALOCALLOCALLOCAL0", "AWS_SECRET_ACCESS_KEY": "local",
+		"AWS_SESSION_TOKEN": "local",
 	}
+
 	for _, more := range []map[string]string{every, v.Environment, {
 		"AWS_REGION": wire.Region, "AWS_DEFAULT_REGION": wire.Region,
 		"AWS_LAMBDA_RUNTIME_API":          api,

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// AWS gives a process this long to ask for its first invocation, and the function's timeout on top
-// when it doesn't.
+// initTime is how long AWS waits for a process to ask for its first invocation. After it the
+// process has the function's timeout in addition.
 const initTime = 10 * time.Second
 
-// set is the processes of one version.
+// set has the processes of one version.
 type set struct {
 	processes *Processes
 	version   Version
 	unpack    func() (folder string, err error)
 	places    chan struct{} // one for each live process
-	idle      chan *process // those that wait for work
+	idle      chan *process // the processes that wait for work
 
 	// Guarded by processes.mu.
 	calls int
@@ -39,7 +39,7 @@ func newSet(p *Processes, v Version) *set {
 	}
 }
 
-// run hands the call to a process. One that died while it was idle costs nothing but another try.
+// run hands the call to a process. If a process died while it was idle, run tries another one.
 func (s *set) run(ctx context.Context, call Call) ([]byte, string, error) {
 	for {
 		p, err := s.acquire(ctx)
@@ -49,8 +49,11 @@ func (s *set) run(ctx context.Context, call Call) ([]byte, string, error) {
 
 		p.listed.Store(false)
 
-		w := &work{call: call, deadline: time.Now().Add(s.version.Timeout), answer: make(chan answer, 1),
-			over: make(chan struct{})}
+		w := &work{
+			call: call, deadline: time.Now().Add(s.version.Timeout),
+			answer: make(chan answer, 1), over: make(chan struct{}),
+		}
+
 		select {
 		case p.work <- w:
 			a, err := p.await(ctx, w, s.version.Timeout)
@@ -63,7 +66,7 @@ func (s *set) run(ctx context.Context, call Call) ([]byte, string, error) {
 	}
 }
 
-// acquire takes an idle process, or starts one where there is a place for it.
+// acquire takes an idle process, or starts one if the version may have more processes.
 func (s *set) acquire(ctx context.Context) (*process, error) {
 	select {
 	case p := <-s.idle:
@@ -81,7 +84,8 @@ func (s *set) acquire(ctx context.Context) (*process, error) {
 	}
 }
 
-// start makes a process and waits until it asks for work. Its place is given back when it is dead.
+// start starts a process and waits until it asks for work. Its place is free again when it has
+// ended.
 func (s *set) start(ctx context.Context) (*process, error) {
 	folder, err := s.unpack()
 	if err != nil {
@@ -95,7 +99,7 @@ func (s *set) start(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 
-	if !s.keep(p) {
+	if !s.register(p) {
 		p.kill()
 	}
 	go p.wait()
@@ -122,8 +126,8 @@ func (s *set) start(ctx context.Context) (*process, error) {
 	return nil, err
 }
 
-// keep notes a process that close must end; after close it says no.
-func (s *set) keep(p *process) bool {
+// register adds a process that close must end. After close it returns false.
+func (s *set) register(p *process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -163,8 +167,8 @@ func (s *set) close() {
 	}
 }
 
-// answerOf tells a function that could not start, which is its caller's answer, from a machine
-// that could not try.
+// answerOf turns the failure of a function to start into an answer for the caller. Any other error
+// means that this machine could not run the function.
 func answerOf(call Call, err error) ([]byte, string, error) {
 	if failed, ok := asInitError(err); ok {
 		payload, functionError := failed.answer(call)

@@ -10,8 +10,8 @@ import (
 	"lockstep/infra/local/cloud/kept"
 )
 
-// State is what a later process goes on with. Invocations that somebody waits for are not: their
-// callers are gone.
+// State is what a later process needs to continue. Synchronous invocations are not part of it,
+// since their callers are gone.
 type State struct {
 	Functions map[string]function
 	Queue     map[string]queued
@@ -23,10 +23,10 @@ type queued struct {
 	Since time.Time
 }
 
-// Hold lets nobody change anything until it is released.
+// Hold blocks all changes until release is called.
 func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 
-// Save is for who holds the service.
+// Save returns the state. The caller holds the service.
 func (s *Service) Save(bodies kept.Bodies) State {
 	state := State{map[string]function{}, maps.Clone(s.queue)}
 	for name, f := range s.functions {
@@ -50,7 +50,7 @@ func (s *Service) Save(bodies kept.Bodies) State {
 	return state
 }
 
-// Load takes over what an earlier process saved. What was queued waits for Resume.
+// Load takes over the state that an earlier process saved. Queued events wait for Resume.
 func (s *Service) Load(state State, read kept.Read) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Service) Load(state State, read kept.Read) (err error) {
 	return nil
 }
 
-// Resume brings what was queued.
+// Resume delivers the queued events.
 func (s *Service) Resume() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Service) Resume() error {
 	return nil
 }
 
-// digest is the name under which code is kept.
+// digest is the name under which code is saved.
 func digest(codeSHA256 string) string {
 	sum, _ := base64.StdEncoding.DecodeString(codeSHA256)
 	return hex.EncodeToString(sum)

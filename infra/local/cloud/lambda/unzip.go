@@ -37,7 +37,7 @@ func unzip(root string, v Version) (folder string, err error) {
 		return folder, err
 	}
 
-	inside, err := os.OpenRoot(folder) // nothing below can leave the folder
+	inside, err := os.OpenRoot(folder) // no path can escape the folder
 	if err != nil {
 		return folder, err
 	}
@@ -73,8 +73,9 @@ func unpack(inside *os.Root, file *zip.File, left *int64) error {
 		return fmt.Errorf("%s: %w", file.Name, err)
 	}
 	defer from.Close()
-	// A process forked meanwhile would hold the file open for writing, and then it could not be
-	// executed.
+
+	// A process that is forked meanwhile would inherit the file open for writing. The file could then
+	// not be executed.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 

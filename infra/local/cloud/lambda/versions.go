@@ -8,7 +8,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// configuration is a version as the API describes it.
+// configuration is a version in the form of the API.
 type configuration struct {
 	FunctionName     string
 	FunctionArn      string
@@ -40,7 +40,8 @@ func (v *Version) configuration(n name) configuration {
 		CodeSize: len(v.Zip), CodeSha256: v.CodeSHA256, Description: v.Description,
 		Timeout: int(v.Timeout.Seconds()), MemorySize: v.MemoryMB,
 		LastModified: v.Modified.UTC().Format("2006-01-02T15:04:05.000-0700"),
-		Version:      v.Version, RevisionId: v.Status.revisionID(), State: "Active", LastUpdateStatus: "Successful",
+		Version:      v.Version, RevisionId: v.Status.revisionID(),
+		State: "Active", LastUpdateStatus: "Successful",
 		PackageType: "Zip", Architectures: []string{architecture()},
 	}
 	if v.Status.inProgress() {
@@ -54,7 +55,7 @@ func (v *Version) configuration(n name) configuration {
 	return c
 }
 
-// architecture is this machine's, in AWS's word: its processes run here.
+// architecture is the architecture of this machine, by the name that AWS gives it.
 func architecture() string {
 	if runtime.GOARCH == "amd64" {
 		return "x86_64"
@@ -100,8 +101,7 @@ func (s *Service) publishVersion(r *http.Request, f *function, n name) (any, err
 
 	if in.CodeSha256 != "" && in.CodeSha256 != f.Latest.CodeSHA256 {
 		return nil, invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). "+
-			"Please try again with the CodeSHA256 in $LATEST.",
-			in.CodeSha256, f.Latest.CodeSHA256)
+			"Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, f.Latest.CodeSHA256)
 	}
 
 	v := f.publish(in.Description)
@@ -167,8 +167,8 @@ func (s *Service) deleteFunction(_ *http.Request, f *function, n name) (any, err
 	return nil, nil
 }
 
-// invocable is the version that an invocation under this name runs: the code before, while an
-// update is in progress.
+// invocable is the version that an invocation by this name runs. While an update is in progress it
+// is the previous code.
 func (f *function) invocable(n name) (Version, error) {
 	v, err := f.resolve(n)
 	if err != nil {

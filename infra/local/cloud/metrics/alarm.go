@@ -12,17 +12,18 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// alarm is an alarm with what it takes to evaluate it.
+// alarm is an alarm with its compiled queries.
 type alarm struct {
 	types.MetricAlarm
 	queries querySet
-	watched string // the id of the query that is held against the threshold
-	period  int64
-	timer   *time.Timer
-	sleeps  bool // until there is data
+	watched string      // the id of the query that is compared with the threshold
+	period  int64       // in seconds
+	timer   *time.Timer // of the next evaluation
+	sleeps  bool        // it is not evaluated until there is data
 }
 
-// PutAlarm makes an alarm, or changes the one of that name, which keeps its state.
+// PutAlarm makes an alarm, or replaces the one of that name and keeps its state. It refuses what
+// CloudWatch refuses.
 func (s *Service) PutAlarm(in *cloudwatch.PutMetricAlarmInput) error {
 	a, err := newAlarm(in)
 	if err != nil {
@@ -38,11 +39,14 @@ func (s *Service) PutAlarm(in *cloudwatch.PutMetricAlarmInput) error {
 
 	if old := s.alarms[*in.AlarmName]; old != nil {
 		old.timer.Stop()
-		a.StateValue, a.StateReason, a.StateReasonData = old.StateValue, old.StateReason, old.StateReasonData
-		a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = old.StateUpdatedTimestamp, old.StateTransitionedTimestamp
+
+		a.StateValue = old.StateValue
+		a.StateReason, a.StateReasonData = old.StateReason, old.StateReasonData
+		a.StateUpdatedTimestamp = old.StateUpdatedTimestamp
+		a.StateTransitionedTimestamp = old.StateTransitionedTimestamp
 	} else {
-		a.StateValue, a.StateReason = types.StateValueInsufficientData, new("Unchecked: Initial alarm "+
-			"creation")
+		a.StateValue = types.StateValueInsufficientData
+		a.StateReason = new("Unchecked: Initial alarm creation")
 		a.StateUpdatedTimestamp, a.StateTransitionedTimestamp = &now, &now
 	}
 
@@ -59,17 +63,31 @@ func newAlarm(in *cloudwatch.PutMetricAlarmInput) (*alarm, error) {
 		return nil, err
 	}
 
-	return watching(types.MetricAlarm{
-		ActionsEnabled: in.ActionsEnabled, AlarmActions: in.AlarmActions, AlarmDescription: in.AlarmDescription, AlarmName: in.AlarmName,
-		ComparisonOperator: in.ComparisonOperator, DatapointsToAlarm: in.DatapointsToAlarm, Dimensions: in.Dimensions,
-		EvaluationPeriods: in.EvaluationPeriods, ExtendedStatistic: in.ExtendedStatistic, InsufficientDataActions: in.InsufficientDataActions,
-		MetricName: in.MetricName, Metrics: in.Metrics, Namespace: in.Namespace, OKActions: in.OKActions, Period: in.Period,
-		Statistic: in.Statistic, Threshold: in.Threshold, TreatMissingData: in.TreatMissingData, Unit: in.Unit,
+	return compileAlarm(types.MetricAlarm{
+		ActionsEnabled:          in.ActionsEnabled,
+		AlarmActions:            in.AlarmActions,
+		AlarmDescription:        in.AlarmDescription,
+		AlarmName:               in.AlarmName,
+		ComparisonOperator:      in.ComparisonOperator,
+		DatapointsToAlarm:       in.DatapointsToAlarm,
+		Dimensions:              in.Dimensions,
+		EvaluationPeriods:       in.EvaluationPeriods,
+		ExtendedStatistic:       in.ExtendedStatistic,
+		InsufficientDataActions: in.InsufficientDataActions,
+		MetricName:              in.MetricName,
+		Metrics:                 in.Metrics,
+		Namespace:               in.Namespace,
+		OKActions:               in.OKActions,
+		Period:                  in.Period,
+		Statistic:               in.Statistic,
+		Threshold:               in.Threshold,
+		TreatMissingData:        in.TreatMissingData,
+		Unit:                    in.Unit,
 	})
 }
 
-// watching is an alarm with what it takes to evaluate it.
-func watching(described types.MetricAlarm) (*alarm, error) {
+// compileAlarm compiles the queries of an alarm and checks its periods.
+func compileAlarm(described types.MetricAlarm) (*alarm, error) {
 	a := &alarm{MetricAlarm: described}
 	if a.ActionsEnabled == nil {
 		a.ActionsEnabled = new(true)
@@ -109,14 +127,14 @@ func watching(described types.MetricAlarm) (*alarm, error) {
 	}
 
 	if total > 7*86400 || a.period < 3600 && total > 86400 {
-		return nil, invalid("Metrics cannot be checked across more than a day (EvaluationPeriods * " +
-			"Period must be <= 86400), or a week for periods of an hour and more.")
+		return nil, invalid("Metrics cannot be checked across more than a day " +
+			"(EvaluationPeriods * Period must be <= 86400), or a week for periods of an hour and more.")
 	}
 
 	return a, nil
 }
 
-// singleQuery writes an alarm on one metric as a query. AWS gives it a random id, too.
+// singleQuery is the query of an alarm on one metric. As on AWS it has a random id.
 func (a *alarm) singleQuery() types.MetricDataQuery {
 	stat := string(a.Statistic)
 	if a.ExtendedStatistic != nil {
@@ -131,8 +149,10 @@ func (a *alarm) singleQuery() types.MetricDataQuery {
 
 var (
 	comparisons = []types.ComparisonOperator{
-		types.ComparisonOperatorGreaterThanOrEqualToThreshold, types.ComparisonOperatorGreaterThanThreshold,
-		types.ComparisonOperatorLessThanThreshold, types.ComparisonOperatorLessThanOrEqualToThreshold,
+		types.ComparisonOperatorGreaterThanOrEqualToThreshold,
+		types.ComparisonOperatorGreaterThanThreshold,
+		types.ComparisonOperatorLessThanThreshold,
+		types.ComparisonOperatorLessThanOrEqualToThreshold,
 	}
 	treatments = []string{missing, ignore, breaching, notBreaching}
 )
@@ -158,8 +178,8 @@ func checkAlarm(in *cloudwatch.PutMetricAlarmInput) error {
 		return invalid("Exactly one of MetricName and Metrics is required.")
 	case len(in.Metrics) > 0 && (in.Namespace != nil || len(in.Dimensions) > 0 || in.Period != nil ||
 		in.Statistic != "" || in.ExtendedStatistic != nil):
-		return invalid("With Metrics, leave out Namespace, Dimensions, Period, Statistic and " +
-			"ExtendedStatistic.")
+		return invalid(
+			"With Metrics, leave out Namespace, Dimensions, Period, Statistic and ExtendedStatistic.")
 	case in.MetricName != nil && (in.Statistic == "") == (in.ExtendedStatistic == nil):
 		return invalid("Exactly one of Statistic and ExtendedStatistic is required.")
 	}
@@ -167,7 +187,7 @@ func checkAlarm(in *cloudwatch.PutMetricAlarmInput) error {
 	return nil
 }
 
-// tick is how often the alarm is evaluated.
+// tick is the interval between evaluations, in seconds.
 func (a *alarm) tick() int64 { return min(a.period, 60) }
 
 // schedule starts the timer for the next evaluation, on a whole tick; the caller holds the lock.
@@ -206,9 +226,8 @@ func (s *Service) evaluate(a *alarm) {
 	s.announce(changed)
 }
 
-// silent tells whether nothing that an alarm looks at has data, nor will have unless it is put:
-// each evaluation would say what the last one did. In a month that nobody calls there are 40,000
-// of an alarm.
+// silent tells whether the metrics of an alarm have no data in the evaluation range. Until data is
+// put, each evaluation would have the same result: 40,000 of them in a month without traffic.
 func (s *Service) silent(a *alarm, end int64) bool {
 	from := end - (int64(*a.EvaluationPeriods)+lookBack)*a.period
 	for _, q := range a.queries {
@@ -220,8 +239,8 @@ func (s *Service) silent(a *alarm, end int64) bool {
 	return true
 }
 
-// sleep leaves an alarm alone until there is data, or somebody sets its state; the caller holds
-// the lock.
+// sleep suspends the evaluation of an alarm until there is data or its state is set; the caller
+// holds the lock.
 func (s *Service) sleep(a *alarm) {
 	a.sleeps = true
 	for _, q := range a.queries {
@@ -231,7 +250,7 @@ func (s *Service) sleep(a *alarm) {
 	}
 }
 
-// wake lets an alarm that sleeps be evaluated from the next tick on; the caller holds the lock.
+// wake resumes the evaluation of an alarm at the next tick; the caller holds the lock.
 func (s *Service) wake(a *alarm) {
 	if !a.sleeps {
 		return
@@ -248,8 +267,8 @@ func (s *Service) wake(a *alarm) {
 	}
 }
 
-// datapoints are the evaluation range, oldest first, NaN where there is no data. CloudWatch looks
-// a little further back than it needs, so that data that comes late still counts.
+// datapoints returns the evaluation range, oldest first, with NaN for a period without data. The
+// range is longer than EvaluationPeriods, as on CloudWatch, so that late data still counts.
 func (s *Service) datapoints(a *alarm, end int64) ([]float64, error) {
 	n := int64(*a.EvaluationPeriods) + lookBack
 	w := window{end - n*a.period, end, a.period}

@@ -15,7 +15,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Alarms lists every alarm by name.
+// Alarms lists all alarms, sorted by name.
 func (s *Service) Alarms() []types.MetricAlarm {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,7 +28,9 @@ func (s *Service) Alarms() []types.MetricAlarm {
 	return all
 }
 
-func (s *Service) putMetricAlarm(in *cloudwatch.PutMetricAlarmInput) (*cloudwatch.PutMetricAlarmOutput, error) {
+func (s *Service) putMetricAlarm(
+	in *cloudwatch.PutMetricAlarmInput,
+) (*cloudwatch.PutMetricAlarmOutput, error) {
 	return &cloudwatch.PutMetricAlarmOutput{}, s.PutAlarm(in)
 }
 
@@ -37,7 +39,9 @@ const (
 	maxPage     = 100
 )
 
-func (s *Service) describeAlarms(in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
+func (s *Service) describeAlarms(
+	in *cloudwatch.DescribeAlarmsInput,
+) (*cloudwatch.DescribeAlarmsOutput, error) {
 	size := int(cmp.Or(deref(in.MaxRecords), defaultPage))
 	switch {
 	case size < 1 || size > maxPage:
@@ -48,8 +52,9 @@ func (s *Service) describeAlarms(in *cloudwatch.DescribeAlarmsInput) (*cloudwatc
 		return nil, invalid("AlarmNames and AlarmNamePrefix exclude each other.")
 	}
 
-	out := &cloudwatch.DescribeAlarmsOutput{MetricAlarms: []types.MetricAlarm{},
-		CompositeAlarms: []types.CompositeAlarm{}}
+	out := &cloudwatch.DescribeAlarmsOutput{
+		MetricAlarms: []types.MetricAlarm{}, CompositeAlarms: []types.CompositeAlarm{},
+	}
 
 	for _, a := range s.Alarms() {
 		name := *a.AlarmName
@@ -71,14 +76,15 @@ func (s *Service) describeAlarms(in *cloudwatch.DescribeAlarmsInput) (*cloudwatc
 	return out, nil
 }
 
-// setAlarmState holds until the next evaluation decides otherwise.
-func (s *Service) setAlarmState(in *cloudwatch.SetAlarmStateInput) (*cloudwatch.SetAlarmStateOutput,
-	error) {
+// setAlarmState sets a state that lasts until the next evaluation.
+func (s *Service) setAlarmState(
+	in *cloudwatch.SetAlarmStateInput,
+) (*cloudwatch.SetAlarmStateOutput, error) {
 	name, data := deref(in.AlarmName), deref(in.StateReasonData)
 	switch {
 	case !slices.Contains(in.StateValue.Values(), in.StateValue):
-		return nil, invalid("StateValue is %q, expected one of %v.", in.StateValue,
-			in.StateValue.Values())
+		return nil, invalid("StateValue is %q, expected one of %v.",
+			in.StateValue, in.StateValue.Values())
 	case in.StateReason == nil || len(*in.StateReason) > 1023:
 		return nil, invalid("StateReason is required and has at most 1023 characters.")
 	case data != "" && !json.Valid([]byte(data)):
@@ -102,13 +108,16 @@ func (s *Service) setAlarmState(in *cloudwatch.SetAlarmStateInput) (*cloudwatch.
 }
 
 func unknownAlarm(name string) error {
-	return &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFound",
-		Message: "Unknown alarm " + name + "."}
+	return &wire.Error{
+		Status: http.StatusNotFound, Code: "ResourceNotFound",
+		Message: "Unknown alarm " + name + ".",
+	}
 }
 
-// deleteAlarms deletes all or, where one is unknown, none.
-func (s *Service) deleteAlarms(in *cloudwatch.DeleteAlarmsInput) (*cloudwatch.DeleteAlarmsOutput,
-	error) {
+// deleteAlarms deletes all named alarms, or none if one is unknown.
+func (s *Service) deleteAlarms(
+	in *cloudwatch.DeleteAlarmsInput,
+) (*cloudwatch.DeleteAlarmsOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

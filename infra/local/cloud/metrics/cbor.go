@@ -25,8 +25,11 @@ var cborProtocol = protocol{
 	},
 	write: func(_ string, result any) []byte { return cbor.Encode(toCBOR(result)) },
 	refuse: func(refusal *wire.Error) []byte {
-		return cbor.Encode(cbor.Map{"__type": cbor.String(shapeOf(refusal.Code)),
-			"message": cbor.String(refusal.Message), "Message": cbor.String(refusal.Message)})
+		message := cbor.String(refusal.Message)
+
+		return cbor.Encode(cbor.Map{
+			"__type": cbor.String(shapeOf(refusal.Code)), "message": message, "Message": message,
+		})
 	},
 }
 
@@ -70,7 +73,7 @@ func fromCBOR(value cbor.Value) (any, error) {
 		return nil, nil
 	}
 
-	return nil, fmt.Errorf("found a CBOR %T", value)
+	return nil, fmt.Errorf("found a CBOR %T, which has no counterpart here", value)
 }
 
 func toCBOR(value any) cbor.Value {

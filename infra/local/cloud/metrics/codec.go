@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// CloudWatch speaks three protocols, and all mean the same shapes. Each is read into, and written
-// from, one neutral tree of map[string]any, []any, string, bool, int64, float64 and time.Time,
-// which this file turns into the SDK's input types and makes of its output types: their fields
-// have the names of the members.
+// CloudWatch has three protocols with the same shapes. Each protocol decodes into and encodes from
+// a neutral tree of map[string]any, []any, string, bool, int64, float64 and time.Time. This file
+// converts trees into the SDK's input types, and the SDK's output types into trees. The fields of
+// these types have the names of the members.
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// bind puts a tree into a value.
+// bind sets a value from a tree.
 func bind(path string, from any, into reflect.Value) error {
 	if from == nil {
 		return nil
@@ -123,7 +123,7 @@ func bindStruct(path string, from any, into reflect.Value) error {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		field := into.FieldByName(name)
 		if !field.IsValid() || !field.CanSet() {
-			continue // a newer SDK may say more; AWS ignores what it does not know, too
+			continue // like AWS: a newer SDK may send members that this version does not know
 		}
 
 		if field.Kind() == reflect.Interface {
@@ -156,7 +156,7 @@ func bindList(path string, from any, into reflect.Value) error {
 	return nil
 }
 
-// tree makes a tree of a value; what is not there is nil.
+// tree converts a value into a tree. A missing value is nil.
 func tree(value reflect.Value) any {
 	switch {
 	case value.Kind() == reflect.Pointer:

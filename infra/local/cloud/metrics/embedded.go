@@ -7,22 +7,26 @@ import (
 	"sync"
 )
 
-// Embedded is a log out of whose lines CloudWatch makes metrics, where they are in the embedded
-// metric format: a line of JSON whose _aws says which of its members are metrics and which their
-// dimensions. All goes on to out.
-func Embedded(out io.Writer, put func(namespace, metric string, dimensions map[string]string,
-	value float64, unit string)) io.Writer {
+// Put records a value of a metric.
+type Put = func(
+	namespace, metric string, dimensions map[string]string, value float64, unit string,
+)
+
+// Embedded returns a writer for a log. It calls put for the metrics of lines in CloudWatch's
+// embedded metric format: a line of JSON whose member _aws says which members are metrics and
+// which are their dimensions. It passes everything on to out.
+func Embedded(out io.Writer, put Put) io.Writer {
 	return &embedded{out: out, put: put}
 }
 
 type embedded struct {
 	out  io.Writer
-	put  func(namespace, metric string, dimensions map[string]string, value float64, unit string)
+	put  Put
 	mu   sync.Mutex
-	rest []byte // of a line that has not ended
+	rest []byte // a line that has not ended yet
 }
 
-// longestLine is what a log event may have.
+// longestLine is the limit of a log event, in bytes.
 const longestLine = 256 << 10
 
 func (e *embedded) Write(data []byte) (int, error) {
@@ -48,7 +52,7 @@ func (e *embedded) Write(data []byte) (int, error) {
 	return e.out.Write(data)
 }
 
-// line makes metrics of a line; any other is only a log's.
+// line puts the metrics of a line. It ignores lines in other formats.
 func (e *embedded) line(line []byte) {
 	var (
 		document struct {

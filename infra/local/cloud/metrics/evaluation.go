@@ -20,7 +20,7 @@ const (
 )
 
 // lookBack is by how many periods the evaluation range is longer than EvaluationPeriods. AWS does
-// not say; its examples show five for three.
+// not document it; the examples in its user guide have a range of five periods for three.
 const lookBack = 2
 
 func (a *alarm) treatment() string {
@@ -53,7 +53,8 @@ func (a *alarm) breaches(x float64) bool {
 }
 
 // decide follows "How alarm state is evaluated when data is missing" of the CloudWatch user guide:
-// real data first, missing data treated as told only where too little is real.
+// it uses real data first, and treats missing data as configured only if there is too little real
+// data. keep says that the alarm keeps its state.
 func (a *alarm) decide(data []float64) (state types.StateValue, keep bool) {
 	periods := int(*a.EvaluationPeriods)
 	real := recent(data, len(data))
@@ -93,8 +94,8 @@ func (a *alarm) decideWithoutData() (types.StateValue, bool) {
 	return types.StateValueInsufficientData, false
 }
 
-// premature holds where all data there is breaches, and the oldest of it is as old as
-// DatapointsToAlarm: then CloudWatch waits no longer for what is missing.
+// premature tells whether all existing data breaches and its oldest point is DatapointsToAlarm
+// periods old. CloudWatch then does not wait for the missing data.
 func (a *alarm) premature(data []float64) bool {
 	real := recent(data, len(data))
 
@@ -116,7 +117,7 @@ func (a *alarm) countBreaching(data []float64) (n int) {
 	return n
 }
 
-// recent has the last n data points that are there, oldest first.
+// recent returns the last n existing data points, oldest first.
 func recent(data []float64, n int) []float64 {
 	var real []float64
 
@@ -136,7 +137,7 @@ var inWords = map[types.ComparisonOperator]string{
 	types.ComparisonOperatorLessThanOrEqualToThreshold:    "less than or equal to",
 }
 
-// reason words a change as CloudWatch does.
+// reason is the reason of a state change, in the words of CloudWatch.
 func (a *alarm) reason(to types.StateValue, data []float64, end int64) string {
 	periods := int(*a.EvaluationPeriods)
 
@@ -149,9 +150,11 @@ func (a *alarm) reason(to types.StateValue, data []float64, end int64) string {
 	if len(real) == 0 {
 		treated := map[string]string{breaching: "Breaching", notBreaching: "NonBreaching"}[a.treatment()]
 
-		return fmt.Sprintf("Threshold Crossed: no datapoints were received for %s and %s treated as [%s].",
-			plural(periods, "period", "periods"), plural(periods, "missing datapoint was",
-				"missing datapoints were"), treated)
+		return fmt.Sprintf(
+			"Threshold Crossed: no datapoints were received for %s and %s treated as [%s].",
+			plural(periods, "period", "periods"),
+			plural(periods, "missing datapoint was", "missing datapoints were"),
+			treated)
 	}
 
 	was, not, count := "was", "", a.countBreaching(real)
@@ -167,7 +170,8 @@ func (a *alarm) reason(to types.StateValue, data []float64, end int64) string {
 	for i := len(data) - 1; i >= 0 && len(listed) < count; i-- {
 		if !math.IsNaN(data[i]) && a.breaches(data[i]) == (to == types.StateValueAlarm) {
 			at := time.Unix(end-int64(len(data)-i)*a.period, 0).UTC()
-			listed = append(listed, fmt.Sprintf("%s (%s)", decimal(data[i]), at.Format("02/01/06 15:04:05")))
+			text := fmt.Sprintf("%s (%s)", decimal(data[i]), at.Format("02/01/06 15:04:05"))
+			listed = append(listed, text)
 		}
 	}
 
@@ -178,9 +182,10 @@ func (a *alarm) reason(to types.StateValue, data []float64, end int64) string {
 		change, minimum = "ALARM -> OK", periods-a.needed()+1
 	}
 
-	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints [%s] %s %s%s the "+
-		"threshold (%s) (minimum %s for %s transition).",
-		count, periods, strings.Join(listed, ", "), was, not, inWords[a.ComparisonOperator], decimal(*a.Threshold),
+	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints [%s] "+
+		"%s %s%s the threshold (%s) (minimum %s for %s transition).",
+		count, periods, strings.Join(listed, ", "),
+		was, not, inWords[a.ComparisonOperator], decimal(*a.Threshold),
 		plural(minimum, "datapoint", "datapoints"), change)
 }
 
@@ -202,10 +207,10 @@ func decimal(x float64) string {
 	return text
 }
 
-// stamp is the form of times in reasons and events.
+// stamp formats a time as reasons and events have it.
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000-0700") }
 
-// reasonData is the reason for machines.
+// reasonData is the reason of a state change as JSON.
 func (a *alarm) reasonData(data []float64, end int64, now time.Time) string {
 	counted := recent(data, int(*a.EvaluationPeriods))
 	facts := map[string]any{

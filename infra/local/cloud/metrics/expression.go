@@ -10,7 +10,7 @@ import (
 
 // node is a part of a metric math expression.
 type node interface {
-	// names are the queries that it refers to.
+	// names lists the ids of the queries that it refers to.
 	names() []string
 	eval(look func(name string) (value, error), w window) (value, error)
 }
@@ -45,9 +45,14 @@ func namesOf(nodes ...node) (all []string) {
 	return all
 }
 
-// precedence, weakest first.
-var precedence = [][]string{{"||", "OR"}, {"&&", "AND"}, {"==", "!=", "<=", ">=", "<", ">"},
-	{"+", "-"}, {"*", "/"}}
+// precedence lists the operators, from the lowest precedence to the highest.
+var precedence = [][]string{
+	{"||", "OR"},
+	{"&&", "AND"},
+	{"==", "!=", "<=", ">=", "<", ">"},
+	{"+", "-"},
+	{"*", "/"},
+}
 
 var token = regexp.MustCompile(
 	`^\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\|\||&&|[=!<>]=|[-+*/()<>,\[\]]))`)
@@ -57,7 +62,8 @@ type parser struct {
 	at     int
 }
 
-// parseExpression reads + - * /, comparisons, AND, OR, IF, FILL, SUM and lists in brackets.
+// parseExpression parses metric math: + - * /, comparisons, AND, OR, IF, FILL, LOG, SUM and lists
+// in brackets.
 func parseExpression(source string) (node, error) {
 	p := &parser{}
 
@@ -73,7 +79,7 @@ func parseExpression(source string) (node, error) {
 
 	n, err := p.binary(0)
 	if err == nil && p.peek() != "" {
-		err = fmt.Errorf("found %q, expected the end", p.peek())
+		err = fmt.Errorf("found %q, expected the end of the expression", p.peek())
 	}
 
 	return n, err
@@ -167,22 +173,23 @@ func (p *parser) elements(end string) (elements []node, err error) {
 
 const repeat = "REPEAT"
 
+// arity is the least and the greatest number of arguments of each function.
+var arity = map[string][2]int{"IF": {2, 3}, "FILL": {2, 2}, "LOG": {1, 1}, "SUM": {1, 1}}
+
 func (p *parser) call(function string) (node, error) {
 	arguments, err := p.elements(")")
 	if err != nil {
 		return nil, err
 	}
 
-	expected, ok := map[string][2]int{"IF": {2, 3}, "FILL": {2, 2}, "LOG": {1, 1},
-		"SUM": {1, 1}}[function]
+	expected, ok := arity[function]
 	if !ok {
-		return nil, fmt.Errorf(
-			"function %s is not part of this stand-in, which has IF, FILL, LOG and SUM", function)
+		return nil, fmt.Errorf("function %s: this stand-in has IF, FILL, LOG and SUM", function)
 	}
 
 	if n := len(arguments); n < expected[0] || n > expected[1] {
-		return nil, fmt.Errorf("%s: found %d arguments, expected %d to %d", function, n, expected[0],
-			expected[1])
+		return nil, fmt.Errorf("%s: found %d arguments, expected %d to %d",
+			function, n, expected[0], expected[1])
 	}
 
 	if function == "FILL" && arguments[1] == name(repeat) {

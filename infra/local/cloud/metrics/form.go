@@ -52,7 +52,7 @@ var queryProtocol = protocol{
 	},
 }
 
-// fromForm makes a tree of names like MetricData.member.1.Value.
+// fromForm makes a tree from names like MetricData.member.1.Value.
 func fromForm(form url.Values) any {
 	root := map[string]any{}
 	for name, values := range form {

@@ -2,11 +2,10 @@ package metrics
 
 import (
 	"fmt"
-	"maps"
 	"math"
 )
 
-// value is a number, or one time series or more.
+// value is a number, or one or more time series.
 type value struct {
 	number float64
 	lines  []points
@@ -16,8 +15,7 @@ func (n number) eval(func(string) (value, error), window) (value, error) {
 	return value{number: float64(n)}, nil
 }
 
-func (n name) eval(look func(string) (value, error), _ window) (value,
-	error) {
+func (n name) eval(look func(string) (value, error), _ window) (value, error) {
 	return look(string(n))
 }
 
@@ -40,7 +38,7 @@ func (l list) eval(look func(string) (value, error), w window) (value, error) {
 		}
 
 		if len(one.lines) == 0 {
-			return value{}, fmt.Errorf("a list has time series only")
+			return value{}, fmt.Errorf("a list must consist of time series")
 		}
 
 		all.lines = append(all.lines, one.lines...)
@@ -72,7 +70,7 @@ func apply(operator string, a, b float64) float64 {
 	case "*":
 		return a * b
 	case "/":
-		return a / b // by zero: no data point, as combine drops what is no number
+		return a / b // combine drops the point of a division by zero
 	case "==":
 		return truth(a == b)
 	case "!=":
@@ -100,13 +98,13 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// combine applies a function point by point. Numbers go with every point, single series with every
-// series; a point exists where all series have one and the result is a number.
+// combine applies a function point by point. A number is combined with every point, a single series
+// with every series. The result has a point where all series have one and f gives a number.
 func combine(f func([]float64) float64, operands ...value) (value, error) {
 	count := 0
 	for _, v := range operands {
 		if n := len(v.lines); n > 1 && count > 1 && n != count {
-			return value{}, fmt.Errorf("lists of %d and %d time series do not go together", count, n)
+			return value{}, fmt.Errorf("lists of %d and %d time series cannot be combined", count, n)
 		}
 
 		count = max(count, len(v.lines))
@@ -136,7 +134,7 @@ func combine(f func([]float64) float64, operands ...value) (value, error) {
 	return result, nil
 }
 
-// line is the i-th series of a value, or its only one.
+// line is the i-th series of a value, or its only series.
 func (v value) line(i int) points {
 	if len(v.lines) == 1 {
 		return v.lines[0]
@@ -190,115 +188,4 @@ func (c call) eval(look func(string) (value, error), w window) (value, error) {
 	}
 
 	return fill(arguments, w)
-}
-
-// sum adds a list of series up point by point, and one series to a number.
-func sum(of value) (value, error) {
-	if len(of.lines) == 0 {
-		return value{}, fmt.Errorf("SUM takes time series")
-	}
-
-	total, line := 0.0, points{}
-
-	for _, one := range of.lines {
-		for at, x := range one {
-			total += x
-			line[at] += x
-		}
-	}
-
-	if len(of.lines) == 1 {
-		return value{number: total}, nil
-	}
-
-	return value{lines: []points{line}}, nil
-}
-
-// logarithm is LOG, the natural one; where there is none, there is no point.
-func logarithm(of value) value {
-	result := value{number: math.Log(of.number)}
-	for _, line := range of.lines {
-		logs := points{}
-
-		for at, x := range line {
-			if x > 0 {
-				logs[at] = math.Log(x)
-			}
-		}
-
-		result.lines = append(result.lines, logs)
-	}
-
-	return result
-}
-
-// choose is IF: where the condition holds, the one, elsewhere the other or nothing. Only the side
-// that is chosen needs a point.
-func choose(arguments []value) (value, error) {
-	condition, then, otherwise := arguments[0], arguments[1], value{number: math.NaN()}
-	if len(arguments) > 2 {
-		otherwise = arguments[2]
-	}
-
-	pick := func(x float64) value {
-		if x != 0 {
-			return then
-		}
-
-		return otherwise
-	}
-	if len(condition.lines) == 0 {
-		return pick(condition.number), nil
-	}
-
-	for _, v := range arguments {
-		if len(v.lines) > 1 {
-			return value{}, fmt.Errorf("IF takes numbers and single time series")
-		}
-	}
-
-	line := points{}
-
-	for at, x := range condition.lines[0] {
-		side := pick(x)
-
-		y, ok := side.number, true
-		if len(side.lines) > 0 {
-			y, ok = side.lines[0][at]
-		}
-
-		if ok && !math.IsNaN(y) {
-			line[at] = y
-		}
-	}
-
-	return value{lines: []points{line}}, nil
-}
-
-// fill puts a number, or the last value before, where a series has no point.
-func fill(arguments []value, w window) (value, error) {
-	if len(arguments[0].lines) == 0 || len(arguments) > 1 && len(arguments[1].lines) > 0 {
-		return value{}, fmt.Errorf("FILL takes time series, and a number or %s", repeat)
-	}
-
-	result := value{}
-
-	for _, line := range arguments[0].lines {
-		filled := maps.Clone(line)
-		for at := w.from; at < w.to; at += w.period {
-			if _, ok := line[at]; ok {
-				continue
-			}
-
-			if len(arguments) > 1 {
-				filled[at] = arguments[1].number
-			} else if before, ok := filled[at-w.period]; ok {
-				filled[at] = before
-			}
-		}
-
-		result.lines = append(result.lines, filled)
-	}
-
-	return result, nil
 }

@@ -1,5 +1,5 @@
-// Package metrics stands in for Amazon CloudWatch: metrics, and alarms that really evaluate, since
-// an alarm that rings is what rolls a release back.
+// Package metrics stands in for Amazon CloudWatch: metrics, and alarms that are really evaluated,
+// since alarms roll releases back.
 package metrics
 
 import (
@@ -26,11 +26,12 @@ type Service struct {
 	lag    time.Duration
 	series map[string]*series
 	alarms map[string]*alarm
-	// asleep are the alarms that wait for data, by the metrics that they look at.
+	// asleep are the alarms that wait for data, by the keys of their metrics.
 	asleep map[string][]*alarm
 }
 
-// New makes a service; emit puts an event on the default bus when an alarm changes its state.
+// New makes a service. It calls emit, which puts an event on the default bus, when the state of an
+// alarm changes.
 func New(emit func(source, detailType string, resources []string, detail any)) *Service {
 	return &Service{emit: emit, series: map[string]*series{}, alarms: map[string]*alarm{},
 		asleep: map[string][]*alarm{}}
@@ -48,8 +49,7 @@ func (s *Service) Close() {
 	s.pending.Wait()
 }
 
-// Lag lets what is measured be seen only so much later, by queries and alarms alike: on AWS it
-// takes a minute or three.
+// Lag delays when queries and alarms see new data. On AWS the delay is one to three minutes.
 func (s *Service) Lag(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,9 +57,10 @@ func (s *Service) Lag(d time.Duration) {
 	s.lag = d
 }
 
-// Put records one value, now and at the resolution of a second.
-func (s *Service) Put(namespace, metric string, dimensions map[string]string, value float64,
-	unit string) {
+// Put records one value at the present second.
+func (s *Service) Put(
+	namespace, metric string, dimensions map[string]string, value float64, unit string,
+) {
 	if math.IsNaN(value) {
 		return
 	}
@@ -72,22 +73,24 @@ func (s *Service) Put(namespace, metric string, dimensions map[string]string, va
 	s.record(seriesKey(namespace, metric, dimensions), unit).at(now, now).add(value, 1)
 }
 
-// Sum adds up a metric from one time to another, the latter excluded.
-func (s *Service) Sum(namespace, metric string, dimensions map[string]string, from,
-	to time.Time) float64 {
+// Sum is the sum of a metric in [from, to).
+func (s *Service) Sum(
+	namespace, metric string, dimensions map[string]string, from, to time.Time,
+) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	return s.find(seriesKey(namespace, metric, dimensions), "").between(ceilUnix(from),
-		ceilUnix(to)).Sum
+	one := s.find(seriesKey(namespace, metric, dimensions), "")
+
+	return one.between(ceilUnix(from), ceilUnix(to)).Sum
 }
 
 // ceilUnix is the first whole second that is not before t.
 func ceilUnix(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
-// seriesKey identifies a metric: its dimensions are part of its name.
+// seriesKey identifies a metric by its namespace, name and dimensions.
 func seriesKey(namespace, metric string, dimensions map[string]string) string {
-	var few [4]string // on the stack: this is done for every call that anybody makes
+	var few [4]string // on the stack, since this runs for every request
 
 	names := few[:0]
 	for name := range dimensions {
@@ -129,7 +132,7 @@ func refuse(code, format string, args ...any) error {
 
 func invalid(format string, args ...any) error { return refuse("ValidationError", format, args...) }
 
-// operation reads its input from a tree and answers with a tree.
+// operation takes its input as a tree and returns its output as a tree.
 type operation func(s *Service, input any) (any, error)
 
 var operations = map[string]operation{
@@ -157,7 +160,7 @@ func handle[In, Out any](call func(*Service, *In) (*Out, error)) operation {
 	}
 }
 
-// ServeHTTP answers a call of the CloudWatch API in whichever of its protocols it comes.
+// ServeHTTP serves the CloudWatch API in all of its protocols.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(r)
 	p, name := protocolOf(r, body)
@@ -173,7 +176,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Service) call(p protocol, name string, body []byte) (any, error) {
 	run, ok := operations[name]
 	if !ok {
-		return nil, refuse("InvalidAction", "cloudwatch: operation %q is not part of this stand-in", name)
+		return nil, refuse("InvalidAction", "this stand-in for CloudWatch does not implement %q", name)
 	}
 
 	input, err := p.read(body)

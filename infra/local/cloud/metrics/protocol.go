@@ -14,8 +14,8 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// protocol is one way to write calls and answers: RPC v2 CBOR is what aws-sdk-go-v2 speaks, Query
-// what the aws CLI spoke for years, JSON what both may choose.
+// protocol is an encoding of calls and answers. aws-sdk-go-v2 uses RPC v2 CBOR, older versions of
+// the aws CLI use Query, and newer ones may use JSON.
 type protocol struct {
 	contentType string
 	read        func(body []byte) (any, error)
@@ -25,7 +25,7 @@ type protocol struct {
 
 const maxBody = 4 << 20
 
-// shapes are the names by which CBOR and JSON call what has another name in Query.
+// shapes maps the error codes of Query to the names that CBOR and JSON use.
 var shapes = map[string]string{
 	"InvalidFormat":               "InvalidFormatFault",
 	"InvalidParameterCombination": "InvalidParameterCombinationException",
@@ -35,7 +35,7 @@ var shapes = map[string]string{
 
 func shapeOf(code string) string { return cmp.Or(shapes[code], code) }
 
-// protocolOf tells how a call is written, and which operation it calls.
+// protocolOf returns the protocol and the operation of a call.
 func protocolOf(r *http.Request, body []byte) (protocol, string) {
 	if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" {
 		return cborProtocol, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
@@ -50,7 +50,7 @@ func protocolOf(r *http.Request, body []byte) (protocol, string) {
 	return queryProtocol, form.Get("Action")
 }
 
-// readBody undoes the compression that SDKs apply to large PutMetricData calls.
+// readBody reads the body. SDKs compress large PutMetricData calls.
 func readBody(r *http.Request) ([]byte, error) {
 	var body io.Reader = r.Body
 	if r.Header.Get("Content-Encoding") == "gzip" {
@@ -89,14 +89,16 @@ var jsonProtocol = protocol{
 		return data
 	},
 	refuse: func(refusal *wire.Error) []byte {
-		data, _ := json.Marshal(map[string]string{"__type": shapeOf(refusal.Code),
-			"message": refusal.Message, "Message": refusal.Message})
+		data, _ := json.Marshal(map[string]string{
+			"__type":  shapeOf(refusal.Code),
+			"message": refusal.Message, "Message": refusal.Message,
+		})
 
 		return data
 	},
 }
 
-// epochs writes the times of a tree as AWS JSON has them.
+// epochs converts the times in a tree to seconds since 1970, as AWS JSON has them.
 func epochs(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -114,8 +116,8 @@ func epochs(value any) any {
 	return value
 }
 
-// answer writes a result or a refusal. Clients that know the Query protocol's error names get
-// those from a header, whichever protocol they speak.
+// answer writes a result or a refusal. A header has the error code of the Query protocol in all
+// protocols.
 func (p protocol) answer(w http.ResponseWriter, operation string, result any, err error) {
 	w.Header().Set("Content-Type", p.contentType)
 
@@ -128,8 +130,9 @@ func (p protocol) answer(w http.ResponseWriter, operation string, result any, er
 		return
 	}
 
-	refusal := &wire.Error{Status: http.StatusInternalServerError, Code: "InternalServiceFault",
-		Message: err.Error()}
+	refusal := &wire.Error{
+		Status: http.StatusInternalServerError, Code: "InternalServiceFault", Message: err.Error(),
+	}
 	errors.As(err, &refusal)
 	w.Header().Set("X-Amzn-Query-Error", refusal.Code+";Sender")
 	w.WriteHeader(refusal.Status)

@@ -15,8 +15,9 @@ const (
 	maxDimensions = 30
 )
 
-func (s *Service) putMetricData(in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput,
-	error) {
+func (s *Service) putMetricData(
+	in *cloudwatch.PutMetricDataInput,
+) (*cloudwatch.PutMetricDataOutput, error) {
 	namespace := deref(in.Namespace)
 	switch {
 	case namespace == "":
@@ -25,11 +26,12 @@ func (s *Service) putMetricData(in *cloudwatch.PutMetricDataInput) (*cloudwatch.
 		return nil, refuse("InvalidParameterValue",
 			"The value AWS/ for parameter Namespace is invalid: it is for AWS services.")
 	case len(in.EntityMetricData) > 0:
-		return nil, refuse("InvalidParameterValue", "EntityMetricData is not part of this stand-in.")
+		return nil, refuse("InvalidParameterValue", "This stand-in has no EntityMetricData.")
 	case len(in.MetricData) == 0:
 		return nil, refuse("MissingParameter", "The parameter MetricData is required.")
 	case len(in.MetricData) > maxData:
-		return nil, invalid("The collection MetricData must not have a size greater than %d.", maxData)
+		return nil, invalid("The collection MetricData must not have a size greater than %d.",
+			maxData)
 	}
 
 	now := time.Now()
@@ -69,7 +71,7 @@ func checkDatum(d types.MetricDatum, now time.Time) error {
 	case kinds != 1:
 		return invalid("exactly one of Value, Values and StatisticValues is required.")
 	case len(d.Values) > maxValues || len(d.Counts) > 0 && len(d.Counts) != len(d.Values):
-		return invalid("Values has %d and Counts %d elements: expected as many, and at most %d.",
+		return invalid("Values has %d elements and Counts %d: expected as many, and at most %d.",
 			len(d.Values), len(d.Counts), maxValues)
 	case len(d.Dimensions) > maxDimensions:
 		return invalid("found %d dimensions, expected at most %d.", len(d.Dimensions), maxDimensions)
@@ -102,12 +104,13 @@ func (s *Service) putDatum(namespace string, d types.MetricDatum, now time.Time)
 	}
 
 	unix := at.Unix()
-	if deref(d.StorageResolution) != 1 { // standard resolution: the minute is all that is known
+	if deref(d.StorageResolution) != 1 { // standard resolution is a minute
 		unix -= unix % 60
 	}
 
-	b := s.record(seriesKey(namespace, *d.MetricName, dimensionMap(d.Dimensions)),
-		string(d.Unit)).at(unix, now.Unix())
+	key := seriesKey(namespace, *d.MetricName, dimensionMap(d.Dimensions))
+	b := s.record(key, string(d.Unit)).at(unix, now.Unix())
+
 	switch {
 	case d.Value != nil:
 		b.add(*d.Value, 1)

@@ -22,10 +22,10 @@ type query struct {
 	key        string    // of the metric
 	take       statistic // of the metric
 	expression node
-	period     int64
+	period     int64 // in seconds
 }
 
-// newQuerySet checks the queries; an expression's period is that of the metrics it is made of.
+// newQuerySet checks and compiles queries. The period of an expression is that of its metrics.
 func newQuerySet(list []types.MetricDataQuery) (querySet, error) {
 	if len(list) == 0 || len(list) > maxQueries {
 		return nil, invalid("Found %d queries, expected 1 to %d.", len(list), maxQueries)
@@ -40,8 +40,8 @@ func newQuerySet(list []types.MetricDataQuery) (querySet, error) {
 		}
 
 		if !idPattern.MatchString(id) {
-			return nil, invalid("The id %q must begin with a lower-case letter and have only letters, "+
-				"digits and underscores.", id)
+			return nil, invalid("The id %q must begin with a lower-case letter "+
+				"and have only letters, digits and underscores.", id)
 		}
 
 		q, err := newQuery(one)
@@ -53,7 +53,7 @@ func newQuerySet(list []types.MetricDataQuery) (querySet, error) {
 	}
 
 	for _, id := range slices.Sorted(maps.Keys(set)) {
-		if err := set.settlePeriod(id, nil); err != nil {
+		if err := set.derivePeriod(id, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +98,9 @@ func newQuery(one types.MetricDataQuery) (*query, error) {
 	return q, nil
 }
 
-func (set querySet) settlePeriod(id string, through []string) error {
+// derivePeriod sets the period of an expression. through has the ids of the expressions that refer
+// to it.
+func (set querySet) derivePeriod(id string, through []string) error {
 	q := set[id]
 	if q.expression == nil {
 		return nil
@@ -115,13 +117,13 @@ func (set querySet) settlePeriod(id string, through []string) error {
 			return invalid("Error in expression '%s': '%s' is not the id of a query.", id, name)
 		}
 
-		if err := set.settlePeriod(name, append(through, id)); err != nil {
+		if err := set.derivePeriod(name, append(through, id)); err != nil {
 			return err
 		}
 
 		if q.period != 0 && q.period != other.period {
-			return invalid("Error in expression '%s': its metrics have the periods %d and %d, expected one.",
-				id, q.period, other.period)
+			return invalid("Error in expression '%s': "+
+				"its metrics have the periods %d and %d, expected one.", id, q.period, other.period)
 		}
 
 		q.period = other.period
@@ -134,14 +136,14 @@ func (set querySet) settlePeriod(id string, through []string) error {
 	return nil
 }
 
-// window is the time that a query looks at, in steps of its period.
+// window is the time range of a query, in seconds since 1970, and its period in seconds.
 type window struct{ from, to, period int64 }
 
-// points are the values of a time series by the start of their period; a period without data has
-// none.
+// points are the values of a time series by the start of their period. A period without data has no
+// value.
 type points map[int64]float64
 
-// run computes one query; the caller holds the lock.
+// run computes one query of a set; the caller holds the lock.
 func (s *Service) run(set querySet, id string, w window) (value, error) {
 	q := set[id]
 	if q.expression != nil {
@@ -161,8 +163,9 @@ func (s *Service) run(set querySet, id string, w window) (value, error) {
 	return value{lines: []points{line}}, nil
 }
 
-func (s *Service) getMetricData(in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput,
-	error) {
+func (s *Service) getMetricData(
+	in *cloudwatch.GetMetricDataInput,
+) (*cloudwatch.GetMetricDataOutput, error) {
 	set, err := newQuerySet(in.MetricDataQueries)
 	if err != nil {
 		return nil, err
@@ -174,10 +177,10 @@ func (s *Service) getMetricData(in *cloudwatch.GetMetricDataInput) (*cloudwatch.
 	case !in.StartTime.Before(*in.EndTime):
 		return nil, invalid("The parameter StartTime must be less than the parameter EndTime.")
 	case in.NextToken != nil:
-		return nil, refuse("InvalidNextToken", "This stand-in answers with everything at once.")
+		return nil, refuse("InvalidNextToken", "This stand-in returns all data in one page.")
 	case in.ScanBy != "" && !slices.Contains(in.ScanBy.Values(), in.ScanBy):
-		return nil, invalid("The parameter ScanBy is %s, expected one of %v.", in.ScanBy,
-			in.ScanBy.Values())
+		return nil, invalid("The parameter ScanBy is %s, expected one of %v.",
+			in.ScanBy, in.ScanBy.Values())
 	}
 
 	s.mu.Lock()
@@ -191,9 +194,9 @@ func (s *Service) getMetricData(in *cloudwatch.GetMetricDataInput) (*cloudwatch.
 		}
 
 		q := set[*one.Id]
+		w := window{alignStart(*in.StartTime, q.period), ceilUnix(*in.EndTime), q.period}
 
-		result, err := s.run(set, *one.Id, window{alignStart(*in.StartTime, q.period),
-			ceilUnix(*in.EndTime), q.period})
+		result, err := s.run(set, *one.Id, w)
 		if err != nil {
 			return nil, invalid("Error in expression '%s': %v", *one.Id, err)
 		}
@@ -210,16 +213,19 @@ func (s *Service) getMetricData(in *cloudwatch.GetMetricDataInput) (*cloudwatch.
 	return out, nil
 }
 
-// alignStart rounds a start time down as CloudWatch does: to the minute, or to the period where
-// that is shorter.
+// alignStart rounds a start time down as CloudWatch does: to the minute, or to the period if that
+// is shorter.
 func alignStart(start time.Time, period int64) int64 {
 	unix := start.Unix()
 	return unix - unix%min(period, 60)
 }
 
 func (q *query) result(line points, order types.ScanBy) types.MetricDataResult {
-	result := types.MetricDataResult{Id: q.Id, Label: q.Label, StatusCode: types.StatusCodeComplete,
-		Timestamps: []time.Time{}, Values: []float64{}}
+	result := types.MetricDataResult{
+		Id: q.Id, Label: q.Label, StatusCode: types.StatusCodeComplete,
+		Timestamps: []time.Time{}, Values: []float64{},
+	}
+
 	switch {
 	case q.Label != nil:
 	case q.MetricStat != nil:

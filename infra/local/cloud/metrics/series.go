@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// CloudWatch keeps seconds for three hours and minutes for fifteen days; so do we.
+// CloudWatch keeps seconds for three hours and minutes for fifteen days.
 const (
 	keepSeconds = 3 * 60 * 60
 	keepMinutes = 15 * 24 * 60 * 60
 )
 
-// series is what is known of one metric, oldest first.
+// series is the data of one metric, oldest first.
 type series struct {
 	Unit    string
 	Seconds []bucket
@@ -23,7 +23,7 @@ type series struct {
 type bucket struct {
 	Start                int64
 	Count, Sum, Min, Max float64
-	// Bins is a histogram with bins of 2 %; Opaque says that it does not have all values.
+	// Bins is a histogram with bins of 2 %. Opaque says that some values are missing in it.
 	Bins   []bin
 	Opaque bool
 }
@@ -51,7 +51,7 @@ func (s *Service) record(key, unit string) *series {
 	return one
 }
 
-// find gives an empty series for a metric that has no data in that unit.
+// find returns a series, which is empty if the metric has no data in that unit.
 func (s *Service) find(key, unit string) *series {
 	if one := s.series[key]; one != nil && (unit == "" || unit == one.Unit) {
 		return one
@@ -60,7 +60,7 @@ func (s *Service) find(key, unit string) *series {
 	return &series{}
 }
 
-// newest is where the last bucket starts, 0 where there is none.
+// newest is the start of the last bucket, or 0 if there is none.
 func (s *series) newest() (start int64) {
 	for _, buckets := range [][]bucket{s.Minutes, s.Seconds} {
 		if n := len(buckets); n > 0 {
@@ -71,7 +71,7 @@ func (s *series) newest() (start int64) {
 	return start
 }
 
-// at is the bucket for a time; it first folds what has become old.
+// at returns the bucket for a time. It first merges old seconds into minutes and drops old minutes.
 func (s *series) at(unix, now int64) *bucket {
 	for len(s.Seconds) > 0 && s.Seconds[0].Start < now-keepSeconds {
 		old := s.Seconds[0]
@@ -90,7 +90,7 @@ func (s *series) at(unix, now int64) *bucket {
 	return place(&s.Seconds, unix)
 }
 
-// place finds or makes a bucket; nearly always it is the last one.
+// place finds or inserts a bucket. It is nearly always the last one.
 func place(buckets *[]bucket, start int64) *bucket {
 	list := *buckets
 	if n := len(list); n > 0 && list[n-1].Start == start {
@@ -108,7 +108,7 @@ func place(buckets *[]bucket, start int64) *bucket {
 
 func byStart(b bucket, start int64) int { return cmp.Compare(b.Start, start) }
 
-// between merges what lies in [from, to).
+// between merges the buckets in [from, to).
 func (s *series) between(from, to int64) bucket {
 	all := bucket{Start: from, Min: math.Inf(1), Max: math.Inf(-1)}
 	for _, buckets := range [][]bucket{s.Minutes, s.Seconds} {
@@ -121,7 +121,7 @@ func (s *series) between(from, to int64) bucket {
 	return all
 }
 
-// add records a value that came count times.
+// add records a value that occurred count times.
 func (b *bucket) add(value, count float64) {
 	b.widen(count, value*count, value, value)
 
@@ -135,7 +135,7 @@ func (b *bucket) add(value, count float64) {
 	}
 }
 
-// addSet records a statistic set, of which only some say which values they stand for.
+// addSet records a statistic set. Its values are known only if they are all equal.
 func (b *bucket) addSet(count, sum, low, high float64) {
 	if low == high {
 		b.add(low, count)
@@ -171,7 +171,7 @@ func (b *bucket) merge(other bucket) {
 	}
 }
 
-// percentile is exact to one percent of the value.
+// percentile is exact to 1 % of the value.
 func (b *bucket) percentile(p float64) (float64, bool) {
 	if b.Opaque || b.Count == 0 {
 		return 0, false
@@ -188,8 +188,7 @@ func (b *bucket) percentile(p float64) (float64, bool) {
 	return min(max(value, b.Min), b.Max), true
 }
 
-// trimmedCount is how many values lie above one bound and not above the other, each taken for the
-// middle of its bin.
+// trimmedCount is the number of values in (above, upTo]. Each counts as the middle of its bin.
 func (b *bucket) trimmedCount(above, upTo float64) (float64, bool) {
 	if b.Opaque || b.Count == 0 {
 		return 0, false

@@ -8,20 +8,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// What is written down every second must not grow for ever: seconds are kept for ten minutes,
-// minutes for half an hour.
+// The state is saved every second, so its size is bounded: it has ten minutes of seconds and half
+// an hour of minutes.
 const (
 	savedSeconds = 10 * 60
 	savedMinutes = 30 * 60
 )
 
-// State is what a later process goes on with.
+// State is what a later process needs to continue.
 type State struct {
 	Series map[string]series
 	Alarms []types.MetricAlarm
 }
 
-// Save writes down what is known at once: it is too much to be copied.
+// Save encodes the state while it holds the lock: it is too large to be copied first.
 func (s *Service) Save() ([]byte, error) {
 	state, now := State{map[string]series{}, s.Alarms()}, time.Now().Unix()
 	s.mu.Lock()
@@ -51,11 +51,11 @@ func (s *series) thinned(now int64) series {
 	return thin
 }
 
-// Load takes over what an earlier process saved; its alarms are evaluated from here on.
+// Load takes over what an earlier process saved; its alarms are evaluated from then on.
 func (s *Service) Load(saved []byte) error {
 	var state State
 	if err := json.Unmarshal(saved, &state); err != nil {
-		return fmt.Errorf("read the metrics: %w", err)
+		return fmt.Errorf("parse the saved metrics: %w", err)
 	}
 
 	s.mu.Lock()
@@ -66,7 +66,7 @@ func (s *Service) Load(saved []byte) error {
 	}
 
 	for _, described := range state.Alarms {
-		a, err := watching(described)
+		a, err := compileAlarm(described)
 		if err != nil {
 			return fmt.Errorf("alarm %s: %w", *described.AlarmName, err)
 		}

@@ -49,11 +49,13 @@ type eventStat struct {
 }
 
 func (a *alarm) state() alarmState {
-	return alarmState{a.StateValue, deref(a.StateReason), deref(a.StateReasonData),
-		stamp(deref(a.StateUpdatedTimestamp))}
+	return alarmState{
+		a.StateValue, deref(a.StateReason), deref(a.StateReasonData),
+		stamp(deref(a.StateUpdatedTimestamp)),
+	}
 }
 
-// change puts the alarm into a state; it returns nil where it is in that state already.
+// change sets the state of the alarm. It returns nil if the alarm is in that state already.
 func (a *alarm) change(to types.StateValue, reason, reasonData string, now time.Time) *stateChange {
 	if a.StateValue == to {
 		return nil
@@ -71,8 +73,9 @@ func (a *alarm) change(to types.StateValue, reason, reasonData string, now time.
 
 	return &stateChange{
 		AlarmName: *a.AlarmName, State: a.state(), PreviousState: previous, arn: *a.AlarmArn,
-		Configuration: alarmConfiguration{Description: deref(a.AlarmDescription),
-			Metrics: a.eventMetrics()},
+		Configuration: alarmConfiguration{
+			Description: deref(a.AlarmDescription), Metrics: a.eventMetrics(),
+		},
 	}
 }
 
@@ -82,12 +85,15 @@ func (a *alarm) eventMetrics() []eventMetric {
 	for _, id := range slices.Sorted(maps.Keys(a.queries)) {
 		q := a.queries[id]
 
-		one := eventMetric{ID: id, Expression: deref(q.Expression), Label: deref(q.Label),
-			ReturnData: id == a.watched}
+		one := eventMetric{
+			ID: id, Expression: deref(q.Expression), Label: deref(q.Label), ReturnData: id == a.watched,
+		}
+
 		if stat := q.MetricStat; stat != nil {
 			one.MetricStat = &eventStat{Period: *stat.Period, Stat: *stat.Stat}
 			one.MetricStat.Metric.Dimensions = dimensionMap(stat.Metric.Dimensions)
-			one.MetricStat.Metric.Name, one.MetricStat.Metric.Namespace = *stat.Metric.MetricName, *stat.Metric.Namespace
+			one.MetricStat.Metric.Name = *stat.Metric.MetricName
+			one.MetricStat.Metric.Namespace = *stat.Metric.Namespace
 		}
 
 		list = append(list, one)
@@ -96,7 +102,7 @@ func (a *alarm) eventMetrics() []eventMetric {
 	return list
 }
 
-// announce must be called without the lock: whoever listens may call back.
+// announce emits the event. It must be called without the lock, since listeners may call back.
 func (s *Service) announce(changed *stateChange) {
 	if changed != nil {
 		s.emit("aws.cloudwatch", "CloudWatch Alarm State Change", []string{changed.arn}, changed)

@@ -3,10 +3,11 @@ package metrics
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
-// statistic takes one number from a bucket, if it has one.
+// statistic computes a number from a bucket, if the bucket has data for it.
 type statistic func(b *bucket) (float64, bool)
 
 var (
@@ -48,18 +49,16 @@ func parseStatistic(name string) (statistic, error) {
 	case "Maximum":
 		take = func(b *bucket) float64 { return b.Max }
 	default:
-		return nil, invalid("The value %s for parameter Stat is not supported: expected Sum, Average, "+
-			"SampleCount, Minimum, Maximum, pNN or TC(low:high).", name)
+		return nil, invalid("The value %s for parameter Stat is not supported: expected "+
+			"Sum, Average, SampleCount, Minimum, Maximum, pNN or TC(low:high).", name)
 	}
 
 	return func(b *bucket) (float64, bool) { return take(b), b.Count > 0 }, nil
 }
 
-// checkPeriod takes the periods that a metric can be read at.
+// checkPeriod refuses periods at which CloudWatch cannot read a metric.
 func checkPeriod(period int32) error {
-	switch {
-	case period == 1, period == 5, period == 10, period == 20, period == 30, period > 0 &&
-		period%60 == 0:
+	if slices.Contains([]int32{1, 5, 10, 20, 30}, period) || period > 0 && period%60 == 0 {
 		return nil
 	}
 

@@ -38,17 +38,20 @@ func (s *Service) route(r *http.Request) (any, error) {
 		return s.list(r.URL.Query())
 	}
 
-	return nil, &wire.Error{Status: http.StatusNotFound, Code: "UnknownOperationException",
-		Message: fmt.Sprintf("scheduler: %s %s is not part of this stand-in", r.Method, r.URL.Path)}
+	return nil, &wire.Error{
+		Status: http.StatusNotFound, Code: "UnknownOperationException",
+		Message: fmt.Sprintf("this stand-in for Scheduler does not implement %s %s",
+			r.Method, r.URL.Path),
+	}
 }
 
-// put reads a schedule and lets create or update decide.
+// put reads a schedule and stores the one that decide (create or update) returns.
 func (s *Service) put(r *http.Request, name string,
 	decide func(e, old *entry) (*entry, error)) (any, error) {
 	var in struct {
 		Schedule
 		ClientToken          *string
-		CreationDate         any // not for the caller to say
+		CreationDate         any // ignored, as is the next one
 		LastModificationDate any
 	}
 	if err := wire.Read(r, &in); err != nil {
@@ -65,7 +68,8 @@ func (s *Service) put(r *http.Request, name string,
 	if in.ClientToken != nil {
 		if e.token = *in.ClientToken; !tokenPattern.MatchString(e.token) {
 			return nil, refuse("Value '%s' at 'clientToken' failed to satisfy constraint: "+
-				"Member must satisfy regular expression pattern: ^[a-zA-Z0-9-_]+$ and have length 1 to 64", e.token)
+				"Member must satisfy regular expression pattern: ^[a-zA-Z0-9-_]+$ "+
+				"and have length 1 to 64", e.token)
 		}
 	}
 
@@ -92,7 +96,7 @@ func (s *Service) put(r *http.Request, name string,
 	return map[string]string{"ScheduleArn": decided.ARN}, nil
 }
 
-// create keeps what is there if the same call comes again.
+// create keeps the existing schedule if the same call comes again.
 func (s *Service) create(e, old *entry) (*entry, error) {
 	if old == nil {
 		return e, nil
@@ -102,8 +106,10 @@ func (s *Service) create(e, old *entry) (*entry, error) {
 		return old, nil
 	}
 
-	return nil, &wire.Error{Status: http.StatusConflict, Code: "ConflictException",
-		Message: "Schedule " + e.Name + " already exists."}
+	return nil, &wire.Error{
+		Status: http.StatusConflict, Code: "ConflictException",
+		Message: "Schedule " + e.Name + " already exists.",
+	}
 }
 
 func (e *entry) sameAs(old *entry) bool {
@@ -113,7 +119,7 @@ func (e *entry) sameAs(old *entry) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// update replaces everything: what the call does not say goes back to its default.
+// update replaces the whole schedule: fields that the call leaves out get their defaults.
 func (s *Service) update(e, old *entry) (*entry, error) {
 	if old == nil {
 		return nil, notFound("Schedule", e.Name)
@@ -181,14 +187,14 @@ type summary struct {
 	}
 }
 
-// list pages through the schedules; the token is where the last page ended.
+// list returns a page of schedules. The token names the last schedule of the page before.
 func (s *Service) list(query url.Values) (any, error) {
 	group, size := query.Get("ScheduleGroup"), 100
 	if text := query.Get("MaxResults"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 100 {
-			return nil, refuse("Value '%s' at 'maxResults' failed to satisfy constraint: expected 1 to 100",
-				text)
+			return nil, refuse(
+				"Value '%s' at 'maxResults' failed to satisfy constraint: expected 1 to 100", text)
 		}
 
 		size = n
@@ -222,13 +228,16 @@ func (s *Service) list(query url.Values) (any, error) {
 
 		if len(result.Schedules) == size {
 			last := result.Schedules[size-1]
-			result.NextToken = base64.URLEncoding.EncodeToString([]byte(last.GroupName + "\x00" + last.Name))
+			token := []byte(last.GroupName + "\x00" + last.Name)
+			result.NextToken = base64.URLEncoding.EncodeToString(token)
 
 			break
 		}
 
-		item := summary{ARN: one.ARN, Name: one.Name, GroupName: one.GroupName, State: one.State,
-			CreationDate: one.CreationDate, LastModificationDate: one.LastModificationDate}
+		item := summary{
+			ARN: one.ARN, Name: one.Name, GroupName: one.GroupName, State: one.State,
+			CreationDate: one.CreationDate, LastModificationDate: one.LastModificationDate,
+		}
 		item.Target.ARN = one.Target.ARN
 		result.Schedules = append(result.Schedules, item)
 	}

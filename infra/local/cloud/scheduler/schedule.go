@@ -10,14 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // a machine without zone files knows the zones that AWS knows
+	_ "time/tzdata" // for machines without zone files
 
 	"lockstep/infra/local/cloud/events/delivery"
 	"lockstep/infra/local/cloud/wire"
 )
 
-// SendTaskSuccess is the universal target that answers a task token; its input is
-// {"TaskToken","Output"}.
+// SendTaskSuccess is the universal target that completes a task. Its input is
+// {"TaskToken": string, "Output": string}.
 const SendTaskSuccess = "arn:aws:scheduler:::aws-sdk:sfn:sendTaskSuccess"
 
 const (
@@ -25,7 +25,7 @@ const (
 	deleteAfter = "DELETE"
 )
 
-// Schedule is a one-time schedule, as the API writes it.
+// Schedule is a one-time schedule, in the form of the API.
 type Schedule struct {
 	ARN                        string `json:"Arn"`
 	Name                       string
@@ -40,7 +40,7 @@ type Schedule struct {
 	CreationDate               epoch
 	LastModificationDate       epoch
 
-	at time.Time // as ScheduleExpression says
+	at time.Time // parsed from ScheduleExpression
 }
 
 // At is when the schedule fires.
@@ -52,7 +52,7 @@ type Window struct {
 	MaximumWindowInMinutes *int `json:",omitempty"`
 }
 
-// Target is who is called, as whom, and with what.
+// Target is what a schedule calls, the role it uses, and the input.
 type Target struct {
 	ARN              string            `json:"Arn"`
 	RoleARN          string            `json:"RoleArn"`
@@ -61,7 +61,7 @@ type Target struct {
 	DeadLetterConfig *DeadLetterConfig `json:",omitempty"`
 }
 
-// DeadLetterConfig names the queue for what the target does not take.
+// DeadLetterConfig names the queue for invocations that failed.
 type DeadLetterConfig struct {
 	ARN string `json:"Arn"`
 }
@@ -86,8 +86,10 @@ func refuse(format string, args ...any) error {
 }
 
 func notFound(kind, name string) error {
-	return &wire.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: kind +
-		" " + name + " does not exist."}
+	return &wire.Error{
+		Status: http.StatusNotFound, Code: "ResourceNotFoundException",
+		Message: kind + " " + name + " does not exist.",
+	}
 }
 
 var (
@@ -99,7 +101,8 @@ var (
 func checkName(member, name string) error {
 	if !namePattern.MatchString(name) {
 		return refuse("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: "+
-			"Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$ and have length 1 to 64", name, member)
+			"Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$ "+
+			"and have length 1 to 64", name, member)
 	}
 
 	return nil
@@ -114,7 +117,7 @@ func oneOf(member, value string, allowed ...string) error {
 	return nil
 }
 
-// complete fills in what AWS does by default, checks the rest and computes when the schedule fires.
+// complete fills in the defaults of AWS, checks the rest and computes when the schedule fires.
 func (s *Schedule) complete() error {
 	setDefault(&s.GroupName, DefaultGroup)
 	setDefault(&s.ScheduleExpressionTimezone, "UTC")
@@ -154,8 +157,8 @@ func parseAt(expression, zone string) (time.Time, error) {
 	}
 
 	if strings.HasPrefix(expression, "rate(") || strings.HasPrefix(expression, "cron(") {
-		return time.Time{}, refuse("Schedule expression %s: this stand-in fires one-time schedules "+
-			"only; use at(yyyy-mm-ddThh:mm:ss).", expression)
+		return time.Time{}, refuse("Schedule expression %s: this stand-in has one-time schedules only; "+
+			"use at(yyyy-mm-ddThh:mm:ss).", expression)
 	}
 
 	at, err := time.ParseInLocation("at(2006-01-02T15:04:05)", expression, location)
@@ -169,8 +172,8 @@ func parseAt(expression, zone string) (time.Time, error) {
 func (w *Window) check() error {
 	switch {
 	case w == nil:
-		return refuse("1 validation error detected: Value null at 'flexibleTimeWindow' failed to " +
-			"satisfy constraint: Member must not be null")
+		return refuse("1 validation error detected: Value null at 'flexibleTimeWindow' " +
+			"failed to satisfy constraint: Member must not be null")
 	case w.Mode == "FLEXIBLE":
 		return refuse("FlexibleTimeWindow FLEXIBLE: this stand-in fires at the second; use OFF.")
 	case w.Mode == "OFF" && w.MaximumWindowInMinutes != nil:
@@ -182,8 +185,8 @@ func (w *Window) check() error {
 
 func (t *Target) check() error {
 	if t == nil {
-		return refuse("1 validation error detected: Value null at 'target' failed to satisfy " +
-			"constraint: Member must not be null")
+		return refuse("1 validation error detected: Value null at 'target' " +
+			"failed to satisfy constraint: Member must not be null")
 	}
 
 	if !rolePattern.MatchString(t.RoleARN) {
@@ -197,10 +200,11 @@ func (t *Target) check() error {
 	switch {
 	case t.ARN == SendTaskSuccess:
 		var in struct{ TaskToken, Output *string }
-		if err := json.Unmarshal([]byte(t.Input), &in); err != nil || in.TaskToken == nil ||
-			in.Output == nil {
-			return refuse("Invalid RequestJson provided. Reason: %s takes {\"TaskToken\": string, "+
-				"\"Output\": string}.", t.ARN)
+
+		err := json.Unmarshal([]byte(t.Input), &in)
+		if err != nil || in.TaskToken == nil || in.Output == nil {
+			return refuse("Invalid RequestJson provided. "+
+				`Reason: %s takes {"TaskToken": string, "Output": string}.`, t.ARN)
 		}
 	case strings.HasPrefix(t.ARN, "arn:aws:lambda:"), strings.HasPrefix(t.ARN, "arn:aws:states:"):
 		if t.Input == "" {
@@ -211,8 +215,8 @@ func (t *Target) check() error {
 			return refuse("Target input is not valid JSON.")
 		}
 	default:
-		return refuse("Provided Arn %s is not a target of this stand-in: expected a Lambda function, a "+
-			"state machine or %s.", t.ARN, SendTaskSuccess)
+		return refuse("Provided Arn %s is not a target of this stand-in: "+
+			"expected a Lambda function, a state machine or %s.", t.ARN, SendTaskSuccess)
 	}
 
 	return nil

@@ -1,5 +1,5 @@
-// Package scheduler stands in for Amazon EventBridge Scheduler, as far as one-time schedules go:
-// the ramp leaves its next step with it and sleeps.
+// Package scheduler stands in for Amazon EventBridge Scheduler. It has one-time schedules only, by
+// which the ramp starts its next step.
 package scheduler
 
 import (
@@ -15,7 +15,7 @@ import (
 // DefaultGroup exists in every account.
 const DefaultGroup = "default"
 
-// DeadLetter is an invocation that the target did not take.
+// DeadLetter is an invocation of a target that failed, after Calls calls.
 type DeadLetter struct {
 	Schedule Schedule
 	Calls    int
@@ -38,8 +38,8 @@ type Service struct {
 
 type key struct{ group, name string }
 
-// entry is a schedule and the timer that fires it. An update replaces the entry, so that an old
-// timer finds that it is no longer meant.
+// entry is a schedule and the timer that fires it. An update replaces the entry, by which an old
+// timer finds that it is obsolete.
 type entry struct {
 	Schedule
 	token string
@@ -47,8 +47,8 @@ type entry struct {
 	timer *time.Timer
 }
 
-// New makes a scheduler with the default group. deliver calls a target; an error makes it be
-// called again.
+// New makes a scheduler with the default group. deliver calls a target; after an error it is called
+// again, as the target's retry policy says.
 func New(deliver func(ctx context.Context, targetARN, roleARN string,
 	input []byte) error) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -59,7 +59,7 @@ func New(deliver func(ctx context.Context, targetARN, roleARN string,
 	}
 }
 
-// Close stops every schedule and gives up what is still being tried.
+// Close stops all schedules and gives up the calls under way.
 func (s *Service) Close() {
 	s.mu.Lock()
 
@@ -72,7 +72,7 @@ func (s *Service) Close() {
 	s.pending.Wait()
 }
 
-// CreateGroup adds a schedule group; one that exists stays as it is.
+// CreateGroup adds a schedule group. It keeps a group that exists.
 func (s *Service) CreateGroup(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *Service) CreateGroup(name string) {
 	s.groups[name] = true
 }
 
-// List has every schedule, by group and name.
+// List returns all schedules, sorted by group and name.
 func (s *Service) List() []Schedule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Service) List() []Schedule {
 	return all
 }
 
-// DeadLetters lists what could not be delivered.
+// DeadLetters lists the invocations that failed.
 func (s *Service) DeadLetters() []DeadLetter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,9 +113,8 @@ func (e *entry) stop() {
 	}
 }
 
-// set puts a schedule in place of the one of its name and starts its timer; the caller holds the
-// lock. A time in the past fires at once: AWS does not document what it does with one, so nobody
-// should rely on it.
+// set adds a schedule, or replaces the one of its name, and starts its timer. The caller holds the
+// lock. A time in the past fires at once; AWS does not document what it does with one.
 func (s *Service) set(e *entry) {
 	if old := s.schedules[e.key()]; old != nil {
 		old.stop()

@@ -6,34 +6,35 @@ import (
 	"slices"
 )
 
-// State is what a later process goes on with: not what is only told, such as dead letters.
+// State is what a later process needs to continue. Dead letters are not part of it.
 type State struct {
 	Groups    map[string]bool
-	Schedules []keptSchedule
+	Schedules []savedSchedule
 }
 
-type keptSchedule struct {
+type savedSchedule struct {
 	Schedule
 	Token string
 	Over  bool
 }
 
-// Hold lets nobody change anything until it is released.
+// Hold blocks all changes until release is called.
 func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 
-// Save is for who holds the service. A schedule that fires is there until its target has taken it.
+// Save returns the state. The caller holds the service. A schedule that fires stays until its
+// target has taken the call.
 func (s *Service) Save() State {
 	state := State{Groups: maps.Clone(s.groups)}
 	for _, e := range s.schedules {
-		state.Schedules = append(state.Schedules, keptSchedule{e.Schedule, e.token, e.over})
+		state.Schedules = append(state.Schedules, savedSchedule{e.Schedule, e.token, e.over})
 	}
 
-	slices.SortFunc(state.Schedules, func(a, b keptSchedule) int { return cmp.Compare(a.ARN, b.ARN) })
+	slices.SortFunc(state.Schedules, func(a, b savedSchedule) int { return cmp.Compare(a.ARN, b.ARN) })
 
 	return state
 }
 
-// Load takes over what an earlier process saved. Nothing fires before Resume.
+// Load takes over the state that an earlier process saved. Nothing fires before Resume.
 func (s *Service) Load(state State) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +53,7 @@ func (s *Service) Load(state State) error {
 	return nil
 }
 
-// Resume lets the schedules fire: those that are overdue at once.
+// Resume starts the timers of all schedules. Overdue schedules fire at once.
 func (s *Service) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

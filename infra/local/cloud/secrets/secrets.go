@@ -1,5 +1,5 @@
-// Package secrets stands in for Secrets Manager, where the connection to the application's
-// database lies.
+// Package secrets stands in for Secrets Manager, which has the connection to the application's
+// database.
 package secrets
 
 import (
@@ -14,7 +14,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Service is all secrets of the account.
+// Service has all secrets of the account.
 type Service struct {
 	mu      sync.Mutex
 	secrets map[string]secret // by name
@@ -32,8 +32,8 @@ type secret struct {
 // New makes a service without secrets.
 func New() *Service { return &Service{secrets: map[string]secret{}} }
 
-// Put sets a secret's value and returns its ARN, which ends in six characters of Secrets Manager's
-// own.
+// Put sets the value of a secret and returns its ARN. As in Secrets Manager, the ARN ends with six
+// characters that are not part of the name.
 func (s *Service) Put(name, value string) (arn string) {
 	sum := fnv.New32a()
 	sum.Write([]byte(name))

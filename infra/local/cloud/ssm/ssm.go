@@ -1,5 +1,5 @@
-// Package ssm stands in for Parameter Store, which holds the control parameter. Like the real one
-// it has no conditional write: whoever writes must hold the lock.
+// Package ssm stands in for Parameter Store, which has the control parameter. Like the real one it
+// has no conditional writes, so writers need the lease.
 package ssm
 
 import (
@@ -15,7 +15,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Service is all parameters of the account.
+// Service has all parameters of the account.
 type Service struct {
 	emit       func(source, detailType string, resources []string, detail any)
 	mu         sync.Mutex
@@ -32,8 +32,7 @@ type parameter struct {
 	DataType         string
 }
 
-// New makes a service without parameters, which emits an event for each change, to nobody if emit
-// is nil.
+// New makes a service without parameters. It emits an event for each change, unless emit is nil.
 func New(emit func(source, detailType string, resources []string, detail any)) *Service {
 	return &Service{emit: emit, parameters: map[string]parameter{}}
 }
@@ -44,7 +43,7 @@ func (s *Service) Put(name, value string) error {
 	return err
 }
 
-// Delete deletes a parameter.
+// Delete deletes a parameter. It refuses an unknown name with ParameterNotFound.
 func (s *Service) Delete(name string) error {
 	s.mu.Lock()
 	p, ok := s.parameters[name]
@@ -60,7 +59,7 @@ func (s *Service) Delete(name string) error {
 	return nil
 }
 
-// changed must be called without the lock: whoever listens may call back.
+// changed emits an event. It must be called without the lock, since listeners may call back.
 func (s *Service) changed(operation string, p parameter) {
 	if s.emit == nil {
 		return
@@ -70,7 +69,7 @@ func (s *Service) changed(operation string, p parameter) {
 		map[string]string{"operation": operation, "name": p.Name, "type": p.Type})
 }
 
-// Get is the value of a parameter.
+// Get returns the value of a parameter, if it exists.
 func (s *Service) Get(name string) (value string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +103,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			result, err = s.put(in)
 		}
 	default:
-		err = wire.Refuse("UnknownOperationException", "this stand-in for SSM does not implement "+
-			operation)
+		err = wire.Refuse("UnknownOperationException",
+			"this stand-in for SSM does not implement "+operation)
 	}
 
 	wire.Answer(w, r, result, err)
@@ -119,10 +118,10 @@ type putInput struct {
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
 func (s *Service) put(in putInput) (any, error) {
-	if !namePattern.MatchString(in.Name) || strings.Contains(in.Name, "/") &&
-		!strings.HasPrefix(in.Name, "/") {
+	relative := strings.Contains(in.Name, "/") && !strings.HasPrefix(in.Name, "/")
+	if !namePattern.MatchString(in.Name) || relative {
 		return nil, wire.Refuse("ValidationException", fmt.Sprintf(
-			"Parameter name %q: use letters, digits and .-_, and a leading / where it is a path", in.Name))
+			"Parameter name %q: use letters, digits and .-_, and a leading / if it is a path", in.Name))
 	}
 
 	if in.Value == "" || len(in.Value) > 4096 {
@@ -148,14 +147,14 @@ func (s *Service) store(in putInput) (p parameter, operation string, err error) 
 	switch {
 	case exists && !in.Overwrite:
 		return p, "", wire.Refuse("ParameterAlreadyExists",
-			"The parameter already exists. To overwrite this value, set the overwrite option in the "+
-				"request to true.")
+			"The parameter already exists. "+
+				"To overwrite this value, set the overwrite option in the request to true.")
 	case !exists && in.Type == "":
 		return p, "", wire.Refuse("ValidationException",
 			"A parameter type is required when you create a parameter.")
 	case in.Type != "" && !slices.Contains([]string{"String", "StringList", "SecureString"}, in.Type):
-		return p, "", wire.Refuse("UnsupportedParameterType", "The parameter type is not supported: "+
-			in.Type)
+		return p, "", wire.Refuse("UnsupportedParameterType",
+			"The parameter type is not supported: "+in.Type)
 	case in.Type != "":
 		p.Type = in.Type
 	}

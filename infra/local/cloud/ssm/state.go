@@ -2,16 +2,16 @@ package ssm
 
 import "maps"
 
-// State is what a later process goes on with.
+// State is what a later process needs to continue.
 type State struct{ Parameters map[string]parameter }
 
-// Hold lets nobody change anything until it is released.
+// Hold blocks all changes until release is called.
 func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 
-// Save is for who holds the service.
+// Save returns the state. The caller holds the service.
 func (s *Service) Save() State { return State{maps.Clone(s.parameters)} }
 
-// Load takes over what an earlier process saved.
+// Load takes over the state that an earlier process saved.
 func (s *Service) Load(state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,13 +2,14 @@ package states
 
 import "lockstep/statemachine/asl"
 
-// StatusChange is the detail of the event that Step Functions puts on the default bus.
+// StatusChange is the detail of the event that Step Functions puts on the default bus when the
+// status of an execution changes. Times are in milliseconds since 1970.
 type StatusChange struct {
 	ExecutionARN    string     `json:"executionArn"`
 	StateMachineARN string     `json:"stateMachineArn"`
 	Name            string     `json:"name"`
 	Status          asl.Status `json:"status"`
-	StartDate       int64      `json:"startDate"` // milliseconds
+	StartDate       int64      `json:"startDate"`
 	StopDate        *int64     `json:"stopDate"`
 	Input           string     `json:"input"`
 	InputDetails    *Included  `json:"inputDetails"`
@@ -23,7 +24,7 @@ type StatusChange struct {
 	RedriveDate            *int64  `json:"redriveDate"`
 }
 
-// Included says that the data beside it is there in full.
+// Included says that the data beside it is complete.
 type Included struct {
 	Included bool `json:"included"`
 }
@@ -35,7 +36,8 @@ func (s *Service) announce(e *execution) {
 	change := StatusChange{
 		ExecutionARN: e.arn, StateMachineARN: e.machine.arn, Name: e.name, Status: e.result.Status,
 		StartDate: e.started.UnixMilli(), Input: e.input, InputDetails: &Included{true},
-		Error: optional(e.result.Error), Cause: optional(e.result.Cause), Output: optional(string(e.result.Output)),
+		Error: optional(e.result.Error), Cause: optional(e.result.Cause),
+		Output: optional(string(e.result.Output)),
 	}
 	if change.Output != nil {
 		change.OutputDetails = &Included{true}

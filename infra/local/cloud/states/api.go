@@ -37,16 +37,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"GetExecutionHistory":  s.getExecutionHistory,
 		"StopExecution":        s.stopExecution,
 		"SendTaskSuccess": func(in request) (any, error) {
-			return nil,
-				s.SendTaskSuccess(in.TaskToken, in.Output)
+			return nil, s.SendTaskSuccess(in.TaskToken, in.Output)
 		},
 		"SendTaskFailure": func(in request) (any, error) {
-			return nil,
-				s.SendTaskFailure(in.TaskToken, in.Error, in.Cause)
+			return nil, s.SendTaskFailure(in.TaskToken, in.Error, in.Cause)
 		},
 		"SendTaskHeartbeat": func(in request) (any, error) {
-			return nil,
-				s.SendTaskHeartbeat(in.TaskToken)
+			return nil, s.SendTaskHeartbeat(in.TaskToken)
 		},
 	}
 	name := wire.Operation(r)
@@ -54,7 +51,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation, ok := operations[name]
 	if !ok {
 		wire.Answer(w, r, nil, wire.Refuse("UnknownOperationException",
-			"Step Functions here does not know the operation "+name))
+			"this stand-in for Step Functions does not implement "+name))
 
 		return
 	}
@@ -69,7 +66,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.Answer(w, r, out, err)
 }
 
-// epoch is a time as the JSON protocol has it: seconds since 1970, with milliseconds.
+// epoch is a time as the JSON protocol writes it: seconds since 1970, with milliseconds.
 type epoch struct{ time.Time }
 
 // MarshalJSON writes seconds.
@@ -77,7 +74,7 @@ func (e epoch) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(e.UnixMilli())/1000, 'f', 3, 64), nil
 }
 
-func maybe(t time.Time) *epoch {
+func orNil(t time.Time) *epoch {
 	if t.IsZero() {
 		return nil
 	}
@@ -85,7 +82,7 @@ func maybe(t time.Time) *epoch {
 	return &epoch{t}
 }
 
-// role stands for the role that a state machine runs as.
+// role is the role of every state machine.
 var role = "arn:aws:iam::" + wire.Account + ":role/states"
 
 type machineItem struct {
@@ -103,9 +100,10 @@ func (s *Service) listStateMachines(request) (any, error) {
 	defer s.mu.Unlock()
 
 	list := []machineItem{}
+
 	for _, m := range s.machines {
-		list = append(list, machineItem{ARN: m.arn, Name: m.name, Type: "STANDARD",
-			Created: epoch{m.created}})
+		item := machineItem{ARN: m.arn, Name: m.name, Type: "STANDARD", Created: epoch{m.created}}
+		list = append(list, item)
 	}
 
 	return map[string]any{"stateMachines": list}, nil
@@ -164,7 +162,7 @@ type executionItem struct {
 func (e *execution) item() executionItem {
 	return executionItem{
 		ARN: e.arn, StateMachine: e.machine.arn, Name: e.name, Status: e.result.Status,
-		Started: epoch{e.started}, Stopped: maybe(e.stopped),
+		Started: epoch{e.started}, Stopped: orNil(e.stopped),
 	}
 }
 

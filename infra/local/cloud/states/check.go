@@ -40,23 +40,23 @@ func checkARN(arn string) error {
 	return nil
 }
 
-// checkFailure refuses an error or a cause that is longer than AWS takes.
+// checkFailure refuses an error or a cause that is longer than AWS accepts.
 func checkFailure(name, cause string) error {
 	for _, c := range []struct {
 		field, value string
 		most         int
 	}{{"error", name, maxError}, {"cause", cause, maxCause}} {
 		if n := utf8.RuneCountInString(c.value); n > c.most {
-			return wire.Refuse("ValidationException", fmt.Sprintf("1 validation error detected: Value at "+
-				"'%s' failed to "+
-				"satisfy constraint: found %d characters, expected at most %d", c.field, n, c.most))
+			return wire.Refuse("ValidationException", fmt.Sprintf("1 validation error detected: "+
+				"Value at '%s' failed to satisfy constraint: found %d characters, expected at most %d",
+				c.field, n, c.most))
 		}
 	}
 
 	return nil
 }
 
-// SendTaskSuccess answers a task that waits for its token.
+// SendTaskSuccess completes the task that waits with this token. output is JSON.
 func (s *Service) SendTaskSuccess(token, output string) error {
 	if !json.Valid([]byte(output)) || len(output) > asl.MaxPayload {
 		return wire.Refuse("InvalidOutput", fmt.Sprintf(
@@ -66,7 +66,7 @@ func (s *Service) SendTaskSuccess(token, output string) error {
 	return tokenError(s.tokens.Succeed(token, json.RawMessage(output)))
 }
 
-// SendTaskFailure answers a task that waits for its token with an error.
+// SendTaskFailure fails the task that waits with this token.
 func (s *Service) SendTaskFailure(token, name, cause string) error {
 	if err := checkFailure(name, cause); err != nil {
 		return err
@@ -75,8 +75,10 @@ func (s *Service) SendTaskFailure(token, name, cause string) error {
 	return tokenError(s.tokens.Fail(token, name, cause))
 }
 
-// SendTaskHeartbeat says that a task is still worked on.
-func (s *Service) SendTaskHeartbeat(token string) error { return tokenError(s.tokens.Heartbeat(token)) }
+// SendTaskHeartbeat reports that the task with this token is still running.
+func (s *Service) SendTaskHeartbeat(token string) error {
+	return tokenError(s.tokens.Heartbeat(token))
+}
 
 func tokenError(err error) error {
 	switch {

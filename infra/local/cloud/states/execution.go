@@ -21,16 +21,16 @@ type execution struct {
 	started   time.Time
 	stopped   time.Time
 	result    asl.Result
-	told      bool // the bus knows of its end
+	announced bool // an event on the bus has told of its end
 	events    []asl.Event
 	ctx       context.Context
 	stop      context.CancelCauseFunc
 	done      chan struct{}
-	taken     []Visit // the path, once it has ended: it is asked for often
+	taken     []Visit // the path, cached once the execution has ended
 }
 
-// Start starts an execution and answers its ARN. With the name and the input of one that still
-// runs, it answers that one's. Without a name it makes one up; without an input it is {}.
+// Start starts an execution and returns its ARN. If an execution of the same name and input still
+// runs, it returns the ARN of that one. The default name is random, the default input is {}.
 func (s *Service) Start(machineARN, name, input string) (string, error) {
 	e, err := s.start(machineARN, name, input)
 	if err != nil {
@@ -55,8 +55,8 @@ func (s *Service) start(machineARN, name, input string) (*execution, error) {
 
 	if len(input) > asl.MaxPayload {
 		return nil, wire.Refuse("InvalidExecutionInput", fmt.Sprintf(
-			"Invalid State Machine Execution Input: found %d bytes, expected at most %d", len(
-				input), asl.MaxPayload))
+			"Invalid State Machine Execution Input: found %d bytes, expected at most %d",
+			len(input), asl.MaxPayload))
 	}
 
 	var value any
@@ -76,7 +76,7 @@ func (s *Service) start(machineARN, name, input string) (*execution, error) {
 	return e, nil
 }
 
-// admit registers a new execution, or finds the one that this call has already started.
+// admit registers a new execution, or finds the one that an equal call has started.
 func (s *Service) admit(machineARN, name, input string) (e *execution, fresh bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,12 +145,12 @@ func (s *Service) run(e *execution) {
 	if s.ctx.Err() == nil {
 		s.announce(e)
 		s.mu.Lock()
-		e.told = true
+		e.announced = true
 		s.mu.Unlock()
 	}
 }
 
-// call invokes a function. Neither a timeout nor a stop of the execution ends it, but Close does.
+// call invokes a function. Close ends the call; a timeout or a stop of the execution does not.
 func (s *Service) call(ctx context.Context, function string,
 	payload json.RawMessage) (json.RawMessage, error) {
 	s.mu.Lock()
@@ -178,7 +178,7 @@ func (s *Service) call(ctx context.Context, function string,
 			ErrorType string `json:"errorType"`
 		}
 
-		_ = json.Unmarshal(output, &e) // one that says nothing has no type
+		_ = json.Unmarshal(output, &e) // an error that is not JSON has no type
 
 		return nil, &asl.TaskError{Name: e.ErrorType, Cause: string(output)}
 	}
@@ -188,17 +188,18 @@ func (s *Service) call(ctx context.Context, function string,
 
 // serviceError names an error of Lambda itself, not of the function, as Step Functions does.
 func serviceError(err error) error {
-	var refusal *wire.Error
-	if errors.As(err, &refusal) {
-		return &asl.TaskError{Name: "Lambda." + refusal.Code, Cause: fmt.Sprintf(
-			"%s (Service: AWSLambda; Status Code: %d; Error Code: %s)", refusal.Message, refusal.Status, refusal.Code)}
+	if refusal, ok := errors.AsType[*wire.Error](err); ok {
+		cause := fmt.Sprintf("%s (Service: AWSLambda; Status Code: %d; Error Code: %s)",
+			refusal.Message, refusal.Status, refusal.Code)
+
+		return &asl.TaskError{Name: "Lambda." + refusal.Code, Cause: cause}
 	}
 
 	return &asl.TaskError{Name: "Lambda.ServiceException", Cause: err.Error()}
 }
 
-// Stop stops an execution and answers when; no Catch of it runs. Stopping one that ended changes
-// nothing.
+// Stop stops an execution and returns when it stopped. No Catch of it runs. Stopping an execution
+// that has ended changes nothing.
 func (s *Service) Stop(arn, name, cause string) (time.Time, error) {
 	s.mu.Lock()
 	e, err := s.execution(arn)

@@ -20,14 +20,16 @@ func (s *Service) listExecutions(in request) (any, error) {
 		return nil, err
 	}
 
-	statuses := []asl.Status{"", asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted,
-		"PENDING_REDRIVE"}
+	statuses := []asl.Status{
+		"", asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted, "PENDING_REDRIVE",
+	}
 	if !slices.Contains(statuses, in.StatusFilter) {
 		return nil, wire.Refuse("ValidationException",
 			fmt.Sprintf("statusFilter: found %q, expected one of %v", in.StatusFilter, statuses[1:]))
 	}
-	// A page ends at an execution and the next one goes on with those before it, so that executions
-	// that were started in between shift nothing.
+
+	// The token names the execution at which the next page starts. Executions are listed newest first,
+	// so those that start in between do not shift the pages.
 	before, size, err := in.page("executions", len(s.executions))
 	if err != nil {
 		return nil, err
@@ -60,6 +62,7 @@ func (s *Service) getExecutionHistory(in request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// The token holds the id of the first event of the next page.
 	kind, first, step := "events", 1, 1
 	if in.ReverseOrder {
@@ -104,7 +107,7 @@ func (p page) then(token string) page {
 	return p
 }
 
-// page answers where the asked page begins and how much is on it.
+// page returns where the requested page begins, and its size.
 func (in request) page(kind string, first int) (position, size int, err error) {
 	if in.MaxResults < 0 || in.MaxResults > 1000 {
 		return 0, 0, wire.Refuse("ValidationException",

@@ -7,46 +7,48 @@ import (
 	"lockstep/statemachine/asl"
 )
 
-// State is what a later process goes on with.
+// State is what a later process needs to continue.
 type State struct {
-	Machines   []keptMachine
-	Executions []keptExecution
+	Machines   []savedMachine
+	Executions []savedExecution
 	Tokens     []asl.Token
 }
 
-type keptMachine struct {
+type savedMachine struct {
 	Name, Definition string
 	Created          time.Time
 }
 
-type keptExecution struct {
+type savedExecution struct {
 	ARN, Name, Machine, Input string
 	Started, Stopped          time.Time
 	Result                    asl.Result
-	Told                      bool
-	Events                    []keptEvent
+	Announced                 bool `json:"Told"`
+	Events                    []savedEvent
 }
 
-type keptEvent struct {
+type savedEvent struct {
 	asl.Event
 	At time.Time
 }
 
-// Hold lets nobody change anything until it is released.
+// Hold blocks all changes until release is called.
 func (s *Service) Hold() (release func()) { s.mu.Lock(); return s.mu.Unlock }
 
-// Save is for who holds the service.
+// Save returns the state. The caller holds the service.
 func (s *Service) Save() State {
 	state := State{Tokens: s.tokens.Save()}
 	for _, m := range s.machines {
-		state.Machines = append(state.Machines, keptMachine{m.name, m.definition, m.created})
+		state.Machines = append(state.Machines, savedMachine{m.name, m.definition, m.created})
 	}
 
 	for _, e := range s.executions {
-		k := keptExecution{e.arn, e.name, e.machine.arn, e.input, e.started, e.stopped, e.result, e.told,
-			nil}
+		k := savedExecution{
+			ARN: e.arn, Name: e.name, Machine: e.machine.arn, Input: e.input,
+			Started: e.started, Stopped: e.stopped, Result: e.result, Announced: e.announced,
+		}
 		for _, event := range e.events {
-			k.Events = append(k.Events, keptEvent{event, event.Timestamp})
+			k.Events = append(k.Events, savedEvent{event, event.Timestamp})
 		}
 
 		state.Executions = append(state.Executions, k)
@@ -55,7 +57,7 @@ func (s *Service) Save() State {
 	return state
 }
 
-// Load takes over what an earlier process saved. No execution goes on before Resume.
+// Load takes over the state that an earlier process saved. No execution runs before Resume.
 func (s *Service) Load(state State) error {
 	s.tokens.Load(state.Tokens)
 
@@ -79,8 +81,9 @@ func (s *Service) Load(state State) error {
 		}
 
 		e := &execution{
-			arn: k.ARN, name: k.Name, machine: m, input: k.Input, started: k.Started, stopped: k.Stopped,
-			result: k.Result, told: k.Told, done: make(chan struct{}),
+			arn: k.ARN, name: k.Name, machine: m, input: k.Input,
+			started: k.Started, stopped: k.Stopped, result: k.Result, announced: k.Announced,
+			done: make(chan struct{}),
 		}
 		for _, event := range k.Events {
 			event.Timestamp = event.At
@@ -93,13 +96,13 @@ func (s *Service) Load(state State) error {
 	return nil
 }
 
-// Resume lets the executions go on that had not ended, or of whose end nobody was told.
+// Resume continues the executions that had not ended, or whose end was not announced yet.
 func (s *Service) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	for _, e := range s.executions {
-		if e.told {
+		if e.announced {
 			e.stop(nil)
 			close(e.done)
 

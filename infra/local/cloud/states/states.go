@@ -1,6 +1,5 @@
-// Package states stands in for AWS Step Functions: its API over the interpreter that runs the
-// definition of a release, so that executions are started, watched, answered and stopped here as
-// they are on AWS.
+// Package states stands in for AWS Step Functions. It implements the API over statemachine/asl, the
+// interpreter that runs the definition of a release.
 package states
 
 import (
@@ -47,7 +46,8 @@ func New(
 	return &Service{invoke: invoke, emit: emit, ctx: ctx, cancel: cancel}
 }
 
-// Create makes a state machine; creating the same one again changes nothing.
+// Create makes a state machine and returns its ARN. Creating the same machine again changes
+// nothing.
 func (s *Service) Create(name, definition string) (string, error) {
 	if err := checkName(name); err != nil {
 		return "", err
@@ -77,7 +77,7 @@ func (s *Service) Create(name, definition string) (string, error) {
 	return arn, nil
 }
 
-// Close stops all executions, without a word to anybody, and waits until they and their calls have
+// Close stops all executions without announcing it, and waits until they and their calls have
 // ended.
 func (s *Service) Close() {
 	s.mu.Lock()

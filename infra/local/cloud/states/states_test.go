@@ -416,6 +416,8 @@ func TestCall_Errors(t *testing.T) {
 		"wrapped": {"", "", fmt.Errorf("invoke: %w", &wire.Error{Status: 429,
 			Code: "TooManyRequestsException", Message: "Rate exceeded"}),
 			"Lambda.TooManyRequestsException"},
+		"throttled, in words only": {"", "", errors.New("TooManyRequestsException: slow down"),
+			"Lambda.ServiceException"},
 		"no such function": {"", "", fmt.Errorf("invoke: %w",
 			wire.Refuse("ResourceNotFoundException", "Function not found")),
 			"Lambda.ResourceNotFoundException"},

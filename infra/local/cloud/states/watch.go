@@ -7,7 +7,7 @@ import (
 	"lockstep/statemachine/asl"
 )
 
-// Execution is an execution as whoever watches sees it.
+// Execution is the state of an execution at one moment.
 type Execution struct {
 	ARN, Name, StateMachine string
 	Status                  asl.Status
@@ -17,7 +17,7 @@ type Execution struct {
 	Path                    []Visit
 }
 
-// Visit is a stay in a state. Left is zero while the execution is there.
+// Visit is the time that an execution spent in a state. Left is zero while it is there.
 type Visit struct {
 	State         string
 	Entered, Left time.Time
@@ -66,7 +66,7 @@ func (e *execution) path() []Visit {
 	return path
 }
 
-// History is an execution's history so far.
+// History returns the events of an execution so far. It refuses an unknown ARN.
 func (s *Service) History(arn string) ([]asl.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package wire has what the stand-ins share of the AWS wire protocols: reading a JSON call,
-// answering it, and refusing it in the form that an SDK turns into its typed error.
+// Package wire is the part of the AWS wire protocols that the stand-ins share: reading JSON calls,
+// answering them, and refusing them in the form that an SDK turns into its typed error.
 package wire
 
 import (
@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Account and Region are where everything on this machine lives.
+// Account and Region are those of all resources on this machine.
 const (
 	Account = "123456789012"
 	Region  = "us-east-1"
 )
 
-// Error is a refusal as AWS words it: Code is the exception's name.
+// Error is a refusal in the form of AWS. Code is the name of the exception.
 type Error struct {
 	Status  int
 	Code    string
@@ -25,10 +25,10 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// Refuse makes a refusal with status 400, which most JSON services use for all of them.
+// Refuse makes a refusal with status 400, which most JSON services use for all refusals.
 func Refuse(code, message string) error { return &Error{http.StatusBadRequest, code, message} }
 
-// ARN names a resource of a service on this machine.
+// ARN is the ARN of a resource on this machine.
 func ARN(service, resource string) string {
 	return "arn:aws:" + service + ":" + Region + ":" + Account + ":" + resource
 }
@@ -40,7 +40,7 @@ func Operation(r *http.Request) string {
 	return target[strings.LastIndexByte(target, '.')+1:]
 }
 
-// Read decodes the body of a JSON call; an empty body is an empty object.
+// Read decodes the body of a JSON call. An empty body is an empty object.
 func Read(r *http.Request, into any) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -72,8 +72,9 @@ func Answer(w http.ResponseWriter, r *http.Request, result any, err error) {
 		errors.As(err, &refusal)
 		w.Header().Set("X-Amzn-ErrorType", refusal.Code)
 		w.WriteHeader(refusal.Status)
-		result = map[string]string{"__type": refusal.Code, "message": refusal.Message,
-			"Message": refusal.Message}
+		result = map[string]string{
+			"__type": refusal.Code, "message": refusal.Message, "Message": refusal.Message,
+		}
 	}
 
 	if result == nil {

@@ -1,5 +1,5 @@
-// Package delivery calls a target the way EventBridge and Scheduler do: at least once, with
-// backoff, until a policy's attempts or age are used up.
+// Package delivery calls a target as EventBridge and Scheduler do: at least once, with backoff,
+// until the attempts or the age of a retry policy are used up.
 package delivery
 
 import (
@@ -14,20 +14,20 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// Defaults of AWS where a target names no policy.
+// The defaults of AWS for a target without a policy.
 const (
 	DefaultRetries = 185
 	DefaultAge     = 24 * time.Hour
 	longestPause   = 10 * time.Minute
 )
 
-// Policy is a RetryPolicy; a nil field means the default.
+// Policy is a RetryPolicy. A nil field has the default.
 type Policy struct {
 	MaximumRetryAttempts     *int `json:",omitempty"`
 	MaximumEventAgeInSeconds *int `json:",omitempty"`
 }
 
-// Check says what is wrong with a policy, in AWS's bounds.
+// Check checks that a policy is within the bounds of AWS. The error names the field.
 func (p *Policy) Check() error {
 	if p == nil {
 		return nil
@@ -57,10 +57,11 @@ func (p *Policy) limits() (retries int, age time.Duration) {
 	return retries, age
 }
 
-// Do calls until it succeeds and tells how often it called. Its error is the last call's, or the
-// context's where that ended first.
-func Do(ctx context.Context, policy *Policy, call func(context.Context) error) (calls int,
-	err error) {
+// Do calls until a call succeeds or the policy is used up, and returns the number of calls. The
+// error is that of the last call, or of the context if that ended first.
+func Do(
+	ctx context.Context, policy *Policy, call func(context.Context) error,
+) (calls int, err error) {
 	retries, age := policy.limits()
 	deadline := time.Now().Add(age)
 
@@ -85,11 +86,10 @@ func Do(ctx context.Context, policy *Policy, call func(context.Context) error) (
 	}
 }
 
-// retriable is false for what AWS does not try again: a request that the target refused as such.
+// retriable is false for a request that the target refused as invalid: AWS does not retry it.
 func retriable(err error) bool {
-	var refusal *wire.Error
-	if !errors.As(err, &refusal) || refusal.Status >= 500 ||
-		refusal.Status == http.StatusTooManyRequests {
+	refusal, ok := errors.AsType[*wire.Error](err)
+	if !ok || refusal.Status >= 500 || refusal.Status == http.StatusTooManyRequests {
 		return true
 	}
 
