@@ -12,12 +12,11 @@ import (
 	"syscall"
 )
 
-// oldest is the oldest major version that is still maintained and does all that Lockstep asks of
-// it.
+// oldest is the oldest major version that is maintained and has all that Lockstep needs.
 const oldest = 14
 
-// usual is where packages put the binaries without putting them on PATH.
-var usual = []string{
+// usualDirs are folders in which packages install the binaries without adding them to PATH.
+var usualDirs = []string{
 	"/usr/lib/postgresql/*/bin",
 	"/usr/pgsql-*/bin",
 	"/opt/homebrew/opt/postgresql*/bin",
@@ -31,7 +30,7 @@ type binaries struct {
 	as  *syscall.Credential
 }
 
-// locate finds the binaries on this machine, else fetches them.
+// locate finds the binaries on this machine, or else fetches them.
 func locate(ctx context.Context, as *syscall.Credential, log io.Writer) (binaries, error) {
 	var dirs []string
 
@@ -41,7 +40,7 @@ func locate(ctx context.Context, as *syscall.Credential, log io.Writer) (binarie
 		}
 	}
 
-	for _, pattern := range usual {
+	for _, pattern := range usualDirs {
 		found, _ := filepath.Glob(pattern)
 		slices.Reverse(found) // newest first, as far as names sort
 		dirs = append(dirs, found...)
@@ -50,25 +49,26 @@ func locate(ctx context.Context, as *syscall.Credential, log io.Writer) (binarie
 	for _, dir := range dirs {
 		b := binaries{dir, as}
 		if err := b.check(ctx); err != nil {
-			fmt.Fprintf(log, "passed over %s: %v\n", dir, err)
+			fmt.Fprintf(log, "skipped %s: %v\n", dir, err)
 			continue
 		}
 
 		return b, nil
 	}
 
-	return fetch(ctx, usualMajor, as, log)
+	return fetch(ctx, defaultMajor, as, log)
 }
 
-// check runs both binaries: a file that is there may still lack a library or be out of the user's
-// reach.
+// check runs both binaries, since an existing file may lack a library or be inaccessible to the
+// user.
 func (b binaries) check(ctx context.Context) error {
 	for _, name := range []string{"postgres", "initdb"} {
 		out, err := command(ctx, b.as, filepath.Join(b.dir, name), "--version").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%s --version: %w %s", name, err, lastLine(out))
 		}
-		// "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"
+
+		// The output is like "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)".
 		_, version, _ := strings.Cut(string(out), "(PostgreSQL) ")
 
 		digits, _, _ := strings.Cut(version, ".")

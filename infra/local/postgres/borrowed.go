@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// borrow makes a database of our own on the server that DATABASE_URL names. What is there is never
-// touched: it may be somebody's work.
+// borrow makes a new database on the server that DATABASE_URL names. It never touches the databases
+// that exist there.
 func borrow(ctx context.Context, given string) (*Server, error) {
 	u, err := url.Parse(given)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" {
@@ -23,7 +23,7 @@ func borrow(ctx context.Context, given string) (*Server, error) {
 
 	name := "lockstep_" + strings.ToLower(rand.Text()[:10])
 	if err := onServer(ctx, given, "CREATE DATABASE "+name); err != nil {
-		return nil, fmt.Errorf("DATABASE_URL: make a database of our own at %s: %w", u.Host, err)
+		return nil, fmt.Errorf("DATABASE_URL: create a database at %s: %w", u.Host, err)
 	}
 
 	own := *u
@@ -33,21 +33,21 @@ func borrow(ctx context.Context, given string) (*Server, error) {
 	return &Server{url: &own, place: place, stop: func() error { return nil }}, nil
 }
 
-// borrowed is the database of our own that an earlier process made.
+// borrowed returns the database that an earlier process made on a borrowed server.
 func (p Place) borrowed(ctx context.Context) (*Server, error) {
 	u, err := url.Parse(p.URL)
 	if err != nil {
-		return nil, errors.New("read the address of the database that was kept: it is none")
+		return nil, errors.New("parse the saved address of the database: it is not a URL")
 	}
 
 	if err := onServer(ctx, p.URL, "SELECT 1"); err != nil {
-		return nil, fmt.Errorf("find the database%s at %s again: %w", u.Path, u.Host, err)
+		return nil, fmt.Errorf("connect again to the database %s at %s: %w", u.Path[1:], u.Host, err)
 	}
 
 	return &Server{url: u, place: p, stop: func() error { return nil }}, nil
 }
 
-// drop removes the database of our own.
+// drop drops the database that borrow made.
 func (p Place) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

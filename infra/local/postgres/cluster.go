@@ -23,7 +23,7 @@ import (
 
 const superuser = "lockstep"
 
-// start makes a cluster in a folder of its own and runs the server on a free port of loopback.
+// start makes a cluster in a new folder and runs the server on a free port of loopback.
 func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 	base := reachable(b.as, absolute(o.Dir), os.TempDir())
 
@@ -45,7 +45,8 @@ func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := b.initialize(ctx, dir, password, o.Log); err != nil {
 		return nil, err
 	}
-	// Between finding a free port and taking it, another program may: try again.
+
+	// Another program may take the free port before the server does, so try again.
 	for attempt := 0; ; attempt++ {
 		port, err := freePort()
 		if err != nil {
@@ -54,7 +55,8 @@ func (b binaries) start(ctx context.Context, o Options) (_ *Server, err error) {
 
 		u := &url.URL{
 			Scheme: "postgres", User: url.UserPassword(superuser, password),
-			Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
+			Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+			Path: "/postgres", RawQuery: "sslmode=disable",
 		}
 
 		s, err := b.serve(ctx, dir, u, o.Log)
@@ -76,7 +78,7 @@ func absolute(dir string) string {
 	return dir
 }
 
-// initialize makes the cluster; its owner must own the folder.
+// initialize makes the cluster. The user that runs Postgres must own the folder.
 func (b binaries) initialize(ctx context.Context, dir, password string, log io.Writer) error {
 	pwfile := filepath.Join(dir, "password")
 	if err := os.WriteFile(pwfile, []byte(password), 0o600); err != nil {
@@ -87,13 +89,13 @@ func (b binaries) initialize(ctx context.Context, dir, password string, log io.W
 	if b.as != nil {
 		for _, path := range []string{dir, pwfile} {
 			if err := os.Chown(path, int(b.as.Uid), int(b.as.Gid)); err != nil {
-				return fmt.Errorf("hand %s to Postgres's user: %w", path, err)
+				return fmt.Errorf("change the owner of %s to the user of Postgres: %w", path, err)
 			}
 		}
 	}
 
-	out, err := command(ctx, b.as, filepath.Join(b.dir, "initdb"), "--pgdata",
-		filepath.Join(dir, "data"),
+	out, err := command(ctx, b.as, filepath.Join(b.dir, "initdb"),
+		"--pgdata", filepath.Join(dir, "data"),
 		"--username", superuser, "--pwfile", pwfile, "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync").CombinedOutput()
 	log.Write(out)
@@ -105,10 +107,11 @@ func (b binaries) initialize(ctx context.Context, dir, password string, log io.W
 	return nil
 }
 
-// serve starts the server and waits until it answers. Whoever kills it finds it started again, as
-// RDS would have it.
-func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writer) (*Server,
-	error) {
+// serve starts the server and waits until it answers. If the server is killed, it is started
+// again, as on RDS.
+func (b binaries) serve(
+	ctx context.Context, dir string, u *url.URL, log io.Writer,
+) (*Server, error) {
 	port, tail := u.Port(), &tail{log: log}
 
 	cmd, ended, err := b.launch(ctx, dir, port, tail)
@@ -117,8 +120,8 @@ func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writ
 	}
 
 	if err := answer(ctx, u.String(), ended); err != nil {
-		return nil, errors.Join(fmt.Errorf("wait for Postgres on port %s: %w: %s", port, err,
-			tail.last()), end(cmd, ended))
+		err = fmt.Errorf("wait for Postgres on port %s: %w: %s", port, err, tail.last())
+		return nil, errors.Join(err, end(cmd, ended))
 	}
 
 	s := &Server{url: u, place: Place{Folder: dir, URL: u.String()}}
@@ -139,8 +142,7 @@ func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writ
 			case <-stopping:
 				stopped <- nil
 				return
-			case <-time.After(
-				100 * time.Millisecond): // its children notice, and let go of the shared memory
+			case <-time.After(100 * time.Millisecond): // its children release the shared memory
 			}
 
 			if again, over, err := b.launch(ctx, dir, port, tail); err == nil {
@@ -158,13 +160,13 @@ func (b binaries) serve(ctx context.Context, dir string, u *url.URL, log io.Writ
 	return s, nil
 }
 
-func (b binaries) launch(ctx context.Context, dir, port string, log io.Writer) (*exec.Cmd,
-	<-chan error, error) {
-	// Nothing here outlives the machine, so nothing is synced to disk; what was committed outlives the
-	// process.
-	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"), "-D",
-		filepath.Join(dir, "data"),
-		"-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+func (b binaries) launch(
+	ctx context.Context, dir, port string, log io.Writer,
+) (*exec.Cmd, <-chan error, error) {
+	// Without fsync, committed data survives a crash of the server, but not of the machine.
+	cmd := command(context.WithoutCancel(ctx), b.as, filepath.Join(b.dir, "postgres"),
+		"-D", filepath.Join(dir, "data"), "-p", port,
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=300")
 	dieWithUs(cmd.SysProcAttr)
@@ -178,8 +180,8 @@ func (b binaries) launch(ctx context.Context, dir, port string, log io.Writer) (
 	return cmd, ended, nil
 }
 
-// run starts the command from a thread that lives as long as it does: Linux sends the parent-death
-// signal when the thread dies, not the process.
+// run starts the command from a thread that lives as long as the command: Linux sends the
+// parent-death signal when the thread ends, not the process.
 func run(cmd *exec.Cmd, ended chan<- error) error {
 	started := make(chan error)
 
@@ -201,7 +203,7 @@ func run(cmd *exec.Cmd, ended chan<- error) error {
 	return <-started
 }
 
-// end stops the server at once: who goes on with its data is used to that.
+// end stops the server at once, without a clean shutdown: the next start recovers the data.
 func end(cmd *exec.Cmd, ended <-chan error) error {
 	_ = cmd.Process.Signal(syscall.SIGQUIT)
 
@@ -213,6 +215,7 @@ func end(cmd *exec.Cmd, ended <-chan error) error {
 	}
 }
 
+// answer waits until the server answers.
 func answer(ctx context.Context, url string, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -225,7 +228,7 @@ func answer(ctx context.Context, url string, ended <-chan error) error {
 
 		select {
 		case <-ended:
-			return errors.New("it ended")
+			return errors.New("the server ended")
 		case <-ctx.Done():
 			return err
 		case <-time.After(20 * time.Millisecond):

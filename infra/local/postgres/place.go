@@ -15,15 +15,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Place is where a server keeps its data and how it is reached: what a later process needs to go
-// on with it.
+// Place is where a server has its data and its address: what a later process needs to continue.
 type Place struct {
 	Folder string `json:",omitempty"` // empty for a database on a borrowed server
 	URL    string
-	Given  string `json:",omitempty"` // the borrowed server
+	Given  string `json:",omitempty"` // the URL of the borrowed server
 }
 
-// Remove removes what is there, after whatever of it still runs has ended.
+// Remove removes the data, after it has ended a server that still uses it.
 func (p Place) Remove(ctx context.Context) error {
 	if p.Folder == "" {
 		return p.drop(ctx)
@@ -36,19 +35,19 @@ func (p Place) Remove(ctx context.Context) error {
 	return os.RemoveAll(p.Folder)
 }
 
-// again serves what an earlier process left. Where the system does not end a server with its
-// parent, that one goes first.
+// again serves the data that an earlier process left. It first ends the server of that process, if
+// it still runs.
 func (b binaries) again(ctx context.Context, p Place, log io.Writer) (*Server, error) {
 	u, err := url.Parse(p.URL)
 	if err != nil {
-		return nil, fmt.Errorf("read the address of the Postgres in %s: it is none", p.Folder)
+		return nil, fmt.Errorf("parse the saved address of the Postgres in %s: it is not a URL", p.Folder)
 	}
 
 	if err := p.endOrphan(ctx); err != nil {
 		return nil, err
 	}
 
-	// one that is on its way out holds the folder and the port for a moment
+	// A server that is stopping still uses the folder and the port for a moment.
 	for attempt := 0; ; attempt++ {
 		s, err := b.serve(ctx, p.Folder, u, log)
 		if err == nil || attempt == 20 || ctx.Err() != nil {
@@ -59,8 +58,8 @@ func (b binaries) again(ctx context.Context, p Place, log io.Writer) (*Server, e
 	}
 }
 
-// endOrphan ends a server that outlived its parent: one that knows our password and works in our
-// folder.
+// endOrphan ends a server that outlived the process that started it. It recognises the server by
+// its password and its folder.
 func (p Place) endOrphan(ctx context.Context) error {
 	data := filepath.Join(p.Folder, "data")
 
@@ -69,7 +68,7 @@ func (p Place) endOrphan(ctx context.Context) error {
 
 	conn, err := pgx.Connect(ctx, p.URL)
 	if err != nil {
-		return nil // nobody is there, or somebody else
+		return nil // no server, or another one
 	}
 	defer conn.Close(ctx)
 
@@ -87,8 +86,8 @@ func (p Place) endOrphan(ctx context.Context) error {
 
 	pid, err := strconv.Atoi(first)
 	if err != nil || pid <= 1 {
-		return fmt.Errorf("end the Postgres that was left running: %s/postmaster.pid begins with %q, "+
-			"expected a process", data, first)
+		return fmt.Errorf("end the Postgres that was left running: "+
+			"%s/postmaster.pid begins with %q, expected the id of a process", data, first)
 	}
 
 	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {

@@ -1,6 +1,7 @@
-// Package postgres gives the local run and the tests a real Postgres with nothing to set up by
-// hand: the one that DATABASE_URL names, else one of this machine, else one fetched with npm. It
-// exists because locks, triggers and version tables can be judged on nothing less.
+// Package postgres starts a real Postgres for the local run and the tests, without setup by hand.
+// It uses the server that DATABASE_URL names, or else the binaries of this machine, or else
+// binaries fetched with npm. Only a real Postgres can show that locks, triggers and migrations
+// work.
 package postgres
 
 import (
@@ -16,16 +17,17 @@ import (
 	"sync/atomic"
 )
 
-// Options says where the server lives and who reads its log.
+// Options configure the server. The zero value is usable.
 type Options struct {
-	// Dir is the folder in which the server makes its own, which Stop removes. Default: os.TempDir().
+	// Dir is the folder in which the server makes a folder of its own, which Stop removes. The default
+	// is os.TempDir().
 	Dir string
-	// Major is the version that it must have, fetched with npm. Default: 0, whichever is at hand.
+	// Major is the required major version, which is fetched with npm. The default is 0: any version.
 	Major int
-	// Again is the place of a server whose process was killed: this one goes on with its data, at its
-	// address.
+	// Again is the place of an earlier server that was left or killed. The new server continues with
+	// its data, at its address.
 	Again *Place
-	// Log gets what Postgres and npm print. Default: nobody.
+	// Log receives the output of Postgres and npm. The default discards it.
 	Log io.Writer
 }
 
@@ -37,7 +39,8 @@ type Server struct {
 	stop  func() error
 }
 
-// Start gives a server that answers. The context bounds the start, not the server's life.
+// Start starts a server and waits until it answers. The context limits the start, not the life of
+// the server. The error says what to install or to set.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
@@ -73,14 +76,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return bin.start(ctx, o)
 }
 
-// URL is the connection as a client takes it, password included.
+// URL is the connection URL of the database, including the password.
 func (s *Server) URL() string { return s.url.String() }
 
-// PID is the server's process, or 0 where somebody else runs it.
+// PID is the id of the server's process, or 0 if the server is borrowed.
 func (s *Server) PID() int { return int(s.pid.Load()) }
 
-// Secret is the connection in the form that RDS keeps in Secrets Manager, with an sslmode because a
-// server on loopback speaks no TLS.
+// Secret is the connection in the JSON form that RDS stores in Secrets Manager, with an additional
+// sslmode, since a server on loopback has no TLS.
 func (s *Server) Secret() string {
 	port, err := strconv.Atoi(s.url.Port())
 	if err != nil {
@@ -104,11 +107,11 @@ func (s *Server) Secret() string {
 	return string(secret)
 }
 
-// Place is where a later process finds what this server knows.
+// Place is what a later process needs to continue with the data of this server.
 func (s *Server) Place() Place { return s.place }
 
-// Stop ends the server, or drops the database made in a borrowed one, and removes what Start made.
-// A second call does nothing.
+// Stop stops the server and removes its data. On a borrowed server it drops the database that Start
+// made. A second call does nothing.
 func (s *Server) Stop() error {
 	running := s.stop != nil
 
@@ -120,7 +123,7 @@ func (s *Server) Stop() error {
 	return err
 }
 
-// Leave ends the server, and leaves its data where another may go on with it.
+// Leave stops the server and keeps its data for a later process.
 func (s *Server) Leave() error {
 	stop := s.stop
 

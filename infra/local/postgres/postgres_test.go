@@ -400,14 +400,14 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-// hidePostgres leaves only the folder it returns on PATH, and nothing in the usual places.
+// hidePostgres leaves only the folder it returns on PATH, and no usual folders.
 func hidePostgres(t *testing.T) string {
 	t.Helper()
 
-	before := usual
-	usual = nil
+	before := usualDirs
+	usualDirs = nil
 
-	t.Cleanup(func() { usual = before })
+	t.Cleanup(func() { usualDirs = before })
 	tools := t.TempDir()
 	t.Setenv("PATH", tools)
 

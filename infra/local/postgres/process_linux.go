@@ -2,8 +2,8 @@ package postgres
 
 import "syscall"
 
-// dieWithUs ends the server when we die, however we die, and keeps a Ctrl-C that is meant for us
-// from reaching it before we are done with it.
+// dieWithUs ends the server when this process ends, even if it is killed. The server does not
+// receive a Ctrl-C, so that this process can still use it while it stops.
 func dieWithUs(a *syscall.SysProcAttr) {
 	a.Setpgid = true
 	a.Pdeathsig = syscall.SIGQUIT

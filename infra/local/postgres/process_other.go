@@ -4,6 +4,6 @@ package postgres
 
 import "syscall"
 
-// dieWithUs keeps a Ctrl-C that is meant for us from reaching the server. Without Linux's
-// parent-death signal a server outlives us where we are killed without warning.
+// dieWithUs prevents that the server receives a Ctrl-C. Without Linux's parent-death signal, the
+// server keeps running if this process is killed.
 func dieWithUs(a *syscall.SysProcAttr) { a.Setpgid = true }

@@ -1,5 +1,5 @@
-// Package postgrestest gives each test a database of its own on a real Postgres, so that tests of
-// SQL need neither set-up nor each other's leave.
+// Package postgrestest gives each test its own database on a real Postgres, without setup and
+// without effects on other tests.
 package postgrestest
 
 import (
@@ -20,8 +20,8 @@ import (
 	"lockstep/infra/local/postgres"
 )
 
-// MajorVariable names the environment variable that says on which major version of Postgres to
-// test. Without it tests run on whichever is at hand.
+// MajorVariable is the environment variable with the major version of Postgres for tests. Without
+// it tests run on any version.
 const MajorVariable = "LOCKSTEP_TEST_POSTGRES"
 
 var shared struct {
@@ -30,11 +30,11 @@ var shared struct {
 	server *postgres.Server
 }
 
-// Main runs a package's tests with one server for all of them, started by the first that asks:
+// Main runs a package's tests with one server, which the first test that needs it starts:
 //
 //	func TestMain(m *testing.M) { postgrestest.Main(m) }
 //
-// Without it Database works too, with a server for each test.
+// Without Main, Database starts a server for each test.
 func Main(m *testing.M) {
 	shared.wanted = true
 	code := m.Run()
@@ -48,7 +48,7 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Database is the URL of a fresh, empty database that is dropped when the test ends.
+// Database returns the URL of a new, empty database, which is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	server := serve(t)
