@@ -10,7 +10,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// maxPolicy is how many bytes the policy of a function, a version or an alias may have.
+// maxPolicy is the limit of AWS for a policy of a function, a version or an alias, in bytes.
 const maxPolicy = 20 << 10
 
 var (
@@ -18,7 +18,7 @@ var (
 	sourcePattern    = regexp.MustCompile(`^arn:[^*?]+\*?$`)
 )
 
-// statement lets a service call a function, a version or an alias for a source.
+// statement allows a service to call a function, a version or an alias on behalf of a source.
 type statement struct {
 	Sid, Effect, Action, Resource string
 	Principal                     map[string]string
@@ -33,8 +33,8 @@ func (s statement) permits(service, source string) bool {
 		(pattern == source || star && strings.HasPrefix(source, prefix))
 }
 
-// Permits tells whether the policy of what is named, an alias for example, lets a service call it
-// for a source: API Gateway, say, for the ARN of a method.
+// Permits tells whether the policy of a function, a version or an alias allows a service to call
+// it on behalf of a source: for example API Gateway for the ARN of a method.
 func (s *Service) Permits(functionNameOrARN, service, source string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,11 +61,12 @@ func (s *Service) addPermission(r *http.Request, f *function, n name) (any, erro
 			in.StatementID)
 	case in.Action != "lambda:InvokeFunction" || in.Principal == "",
 		!sourcePattern.MatchString(in.SourceARN):
-		return nil, invalid("this stand-in lets a service call lambda:InvokeFunction for a SourceArn, "+
-			"with a star at its end or none: found %s by %q for %q", in.Action, in.Principal, in.SourceARN)
+		return nil, invalid("this stand-in allows lambda:InvokeFunction to a service for a SourceArn, "+
+			"with a star only at its end: found %s by %q for %q",
+			in.Action, in.Principal, in.SourceARN)
 	case slices.ContainsFunc(policy, func(s statement) bool { return s.Sid == in.StatementID }):
-		return nil, conflict("The statement id (%s) provided already exists. Please provide a new "+
-			"statement id, or remove the existing statement.", in.StatementID)
+		return nil, conflict("The statement id (%s) provided already exists. "+
+			"Please provide a new statement id, or remove the existing statement.", in.StatementID)
 	}
 
 	added := statement{
@@ -73,7 +74,7 @@ func (s *Service) addPermission(r *http.Request, f *function, n name) (any, erro
 		map[string]map[string]string{"ArnLike": {"AWS:SourceArn": in.SourceARN}},
 	}
 
-	policy = append(slices.Clone(policy), added) // a clone: what was saved may be written later
+	policy = append(slices.Clone(policy), added) // a clone, since Save does not copy policies
 	if text, _ := json.Marshal(policy); len(text) > maxPolicy {
 		return nil, refuse(http.StatusBadRequest, "PolicyLengthExceededException",
 			"The final policy size (%d) is bigger than the limit (%d).", len(text), maxPolicy)
