@@ -18,19 +18,20 @@ const (
 	payloadLimit       = 10 << 20
 )
 
-// answer is what a stage says: its own refusal, or what the function said.
+// answer is the answer of a stage: its own refusal, or the answer of the function.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// refuse is API Gateway's own answer, word for word.
+// refuse makes a refusal in the words of API Gateway.
 func refuse(status int, message, kind string) answer {
 	body, _ := json.Marshal(map[string]string{"message": message})
 
-	return answer{status, http.Header{"Content-Type": {"application/json"},
-		"X-Amzn-Errortype": {kind}}, body}
+	return answer{status, http.Header{
+		"Content-Type": {"application/json"}, "X-Amzn-Errortype": {kind},
+	}, body}
 }
 
 var (
@@ -47,9 +48,10 @@ var (
 		"InternalServerErrorException")
 )
 
-// serveAPI is a stage: whichever way a request ends, it is counted.
-func (d *distribution) serveAPI(w http.ResponseWriter, r *http.Request, v visit,
-	e statemachine.Environment, path string) {
+// serveAPI serves a stage. Every request is counted, however it ends.
+func (d *distribution) serveAPI(
+	w http.ResponseWriter, r *http.Request, v visit, e statemachine.Environment, path string,
+) {
 	start := time.Now()
 
 	variables, ok := d.Stage(e)
@@ -60,14 +62,14 @@ func (d *distribution) serveAPI(w http.ResponseWriter, r *http.Request, v visit,
 
 	a := d.callFunction(r, v, e, path, variables)
 	d.Record("Count", e.Stage(), 1)
-	d.Record("4XXError", e.Stage(), one(a.status/100 == 4))
-	d.Record("5XXError", e.Stage(), one(a.status/100 == 5))
+	d.Record("4XXError", e.Stage(), oneIf(a.status/100 == 4))
+	d.Record("5XXError", e.Stage(), oneIf(a.status/100 == 5))
 	d.Record("Latency", e.Stage(), float64(time.Since(start).Microseconds())/1000)
 	reply(w, a)
 }
 
-func one(is bool) float64 {
-	if is {
+func oneIf(condition bool) float64 {
+	if condition {
 		return 1
 	}
 
@@ -80,11 +82,12 @@ func reply(w http.ResponseWriter, a answer) {
 	}
 
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // the viewer may be gone
+	_, _ = w.Write(a.body) // the viewer may have left
 }
 
-func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Environment,
-	path string, variables map[string]string) answer {
+func (d *distribution) callFunction(
+	r *http.Request, v visit, e statemachine.Environment, path string, variables map[string]string,
+) answer {
 	resource, function := d.resource(path)
 	if function == "" {
 		return noResource
@@ -99,11 +102,14 @@ func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Env
 		return tooLong
 	}
 
-	payload, err := json.Marshal(d.proxyRequest(r, v, e, resource, path, variables, body))
+	event := d.proxyRequest(r, v, e, resource, path, variables, body)
+
+	payload, err := json.Marshal(event)
 	if err != nil {
 		return noIntegration
 	}
-	// A viewer who leaves does not end the call.
+
+	// The call continues if the viewer leaves.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), integrationTimeout)
 	defer cancel()
 
@@ -123,7 +129,7 @@ func (d *distribution) callFunction(r *http.Request, v visit, e statemachine.Env
 	return proxyResponse(result)
 }
 
-// resource finds the resource of a path, and the function behind it, by the longest prefix.
+// resource finds the resource of a path and its function, by the longest prefix.
 func (d *distribution) resource(path string) (resource, function string) {
 	best := ""
 	for prefix, name := range d.Functions {

@@ -2,7 +2,9 @@ package front
 
 import "lockstep/statemachine"
 
-// Event is what CloudFront hands to a function: the structure of version 1.0, as documented.
+// Event is the event that CloudFront passes to a function, in the documented structure of version
+// 1.0:
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html
 type Event struct {
 	Version  string       `json:"version"`
 	Context  EventContext `json:"context"`
@@ -11,7 +13,7 @@ type Event struct {
 	Response *Response    `json:"response,omitempty"`
 }
 
-// EventContext says which distribution, event and request a function is called for.
+// EventContext names the distribution, the kind of event and the request.
 type EventContext struct {
 	DistributionDomainName string `json:"distributionDomainName"`
 	DistributionID         string `json:"distributionId"`
@@ -19,13 +21,12 @@ type EventContext struct {
 	RequestID              string `json:"requestId"`
 }
 
-// EventViewer says who asks.
+// EventViewer identifies the viewer.
 type EventViewer struct {
 	IP string `json:"ip"`
 }
 
-// Request is the request of an event. Cookies are never among the headers, and names of headers
-// are in lower case.
+// Request is the request of an event. Headers have names in lower case and do not include cookies.
 type Request struct {
 	Method      string  `json:"method"`
 	URI         string  `json:"uri"`
@@ -34,7 +35,7 @@ type Request struct {
 	Cookies     Cookies `json:"cookies"`
 }
 
-// Response is the response of an event, or one that a function makes itself.
+// Response is the response of an event, or a response that a function returns.
 type Response struct {
 	StatusCode        int     `json:"statusCode"`
 	StatusDescription string  `json:"statusDescription,omitempty"`
@@ -42,8 +43,8 @@ type Response struct {
 	Cookies           Cookies `json:"cookies"`
 }
 
-// Values holds headers or query parameters. Where one is repeated, Value is the first and
-// MultiValue has all.
+// Values has headers or query parameters by name. If one is repeated, Value is the first and
+// MultiValue has all of them.
 type Values map[string]Value
 
 // Value is a header or a query parameter.
@@ -52,10 +53,10 @@ type Value struct {
 	MultiValue []Value `json:"multiValue,omitempty"`
 }
 
-// Cookies holds cookies by name.
+// Cookies has cookies by name.
 type Cookies map[string]Cookie
 
-// Cookie is a cookie; Attributes are of Set-Cookie.
+// Cookie is a cookie. Attributes are those of Set-Cookie.
 type Cookie struct {
 	Value      string   `json:"value"`
 	Attributes string   `json:"attributes,omitempty"`
@@ -67,7 +68,7 @@ const (
 	viewerResponse = "viewer-response"
 )
 
-// add appends a value under a name, as CloudFront does with one that is repeated.
+// add adds a value to a name, as CloudFront does with repeated names.
 func (v Values) add(name, value string) {
 	first, repeated := v[name]
 	if !repeated {
@@ -97,5 +98,5 @@ func (v Value) all() []string {
 	return values
 }
 
-// OriginID is the id under which the distribution knows the site bucket of an environment.
+// OriginID is the distribution's id for the site bucket of an environment.
 func OriginID(e statemachine.Environment) string { return "site-" + string(e) }

@@ -1,6 +1,6 @@
-// Package front is the distribution and the API on one machine: what a viewer's request meets
-// first. The site's behaviour runs edge/router.js as it is built for CloudFront; the behaviours
-// /api-a/* and /api-b/* are the stages of a REST API whose integrations are Lambda proxies.
+// Package front stands in for the CloudFront distribution and for the API Gateway stages behind it.
+// The behaviour of the site runs edge/router.js as it is built for CloudFront. The behaviours
+// /api-a/* and /api-b/* are the stages of a REST API with Lambda proxy integrations.
 package front
 
 import (
@@ -18,42 +18,43 @@ import (
 	"lockstep/statemachine"
 )
 
-// LocationHeader names the edge location that a viewer is near to; without it one is chosen by who
-// asks.
+// LocationHeader is a request header with the number of the viewer's edge location. Without it the
+// location is chosen by the viewer's address and User-Agent.
 const LocationHeader = "X-Edge-Location"
 
-// Options are the front's links to what stands behind it.
+// Options connect the front to the edge's store, the site buckets and the API.
 type Options struct {
-	// Locations is how many edge locations there are, each with its own view of the route; 3 where not
-	// given.
+	// Locations is how many edge locations there are, each with its own view of the route. The default
+	// is 3.
 	Locations int
-	// SinglePage is how the router finds a site's pages.
+	// SinglePage is edge.Options.SinglePage.
 	SinglePage bool
-	// Route reads the key-value store as an edge location sees it now.
+	// Route reads the key-value store as an edge location sees it at present.
 	Route func(location int, key string) (value string, ok bool)
-	// Object reads a site bucket.
+	// Object reads an object of a site bucket.
 	Object func(e statemachine.Environment, key string) (Object, bool)
 
-	// API is the id of the REST API, and Functions the Lambda behind each of its resources: "/orders"
-	// takes what lies below it too.
+	// API is the id of the REST API. Functions has the Lambda function of each resource; a resource
+	// such as "/orders" also serves the paths below it.
 	API       string
 	Functions map[string]string
-	// Stage reads the variables of an environment's stage, for every request anew.
+	// Stage reads the variables of an environment's stage. It is called for every request.
 	Stage func(e statemachine.Environment) (variables map[string]string, ok bool)
 	// Invoke calls a function by the ARN of its alias, for the method of the API with the ARN source.
-	// Its error is a refusal: there is no such alias, or it may not be called for that method.
+	// err is a refusal: the alias does not exist, or its policy does not allow the call.
 	Invoke func(ctx context.Context, source, function string, payload []byte) (
 		result []byte, functionError string, err error)
-	// Record takes the metrics of a stage: Count, 4XXError, 5XXError (0 or 1 for each request) and
-	// Latency.
+	// Record is called with the metrics of each request to a stage: Count, 4XXError and 5XXError (0 or
+	// 1), and Latency in milliseconds.
 	Record func(metric, stage string, value float64)
 
-	// RequestID makes the ids of requests; random where not given. A new viewer's id is cut from it.
+	// RequestID makes the ids of requests, from which the router cuts the ids of new viewers. The
+	// default makes random ones.
 	RequestID func() string
 }
 
-// Object is an object of a site bucket. Metadata is without the prefix x-amz-meta-; ETag has its
-// quotes.
+// Object is an object of a site bucket. The names in Metadata have no prefix x-amz-meta-. ETag
+// includes its quotes.
 type Object struct {
 	Body         []byte
 	ContentType  string
@@ -67,7 +68,7 @@ type distribution struct {
 	function *Function
 }
 
-// New makes the front. It panics if the router cannot be loaded, which is a mistake in the program.
+// New makes the front. It panics if the router cannot be loaded, which is a bug.
 func New(options Options) http.Handler {
 	source, err := edge.CloudFront(edge.Options{SinglePage: options.SinglePage})
 	if err != nil {
@@ -107,14 +108,14 @@ func (d *distribution) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.serveSite(w, r, v)
 }
 
-// visit is what the distribution knows of a request.
+// visit is what the distribution knows about a request.
 type visit struct {
 	requestID string
 	location  int
 	ip        string
 }
 
-// location keeps a viewer with one edge location, as the network mostly does.
+// location sends a viewer to the same edge location each time, as the network usually does.
 func (d *distribution) location(r *http.Request) int {
 	if n, err := strconv.Atoi(r.Header.Get(LocationHeader)); err == nil && n >= 0 {
 		return n % d.Locations
@@ -131,10 +132,10 @@ func clientIP(r *http.Request) string {
 		return host
 	}
 
-	return "127.0.0.1" // in process there is no address
+	return "127.0.0.1" // a request in process has no address
 }
 
-// randomRequestID looks like CloudFront's: 56 characters of base64.
+// randomRequestID makes an id like CloudFront's: 56 characters of base64.
 func randomRequestID() string {
 	var id [40]byte
 

@@ -15,13 +15,13 @@ import (
 )
 
 // Function runs the source of a CloudFront Function. It is safe for concurrent use: like
-// CloudFront it has many runtimes, and none of them remembers anything for the function.
+// CloudFront it has several runtimes, and the function must not rely on state in them.
 type Function struct {
 	source   string
 	runtimes sync.Pool
 }
 
-// NewFunction loads the source once, so that a mistake in it shows now and not at the first viewer.
+// NewFunction loads the source. A mistake in it is an error here, not at the first request.
 func NewFunction(source string) (*Function, error) {
 	f := &Function{source: source}
 
@@ -35,16 +35,16 @@ func NewFunction(source string) (*Function, error) {
 	return f, nil
 }
 
-// Result is what a function made of an event: a request to go on with, or a response.
+// Result is the result of a function: a request to continue with, or a response.
 type Result struct {
 	Request  *Request
 	Response *Response
-	// Origins are what the function selected: none, one, or a group of two, of which the second is
-	// asked where the first does not have the object.
+	// Origins are the origins that the function selected: none, one, or a group of two. The second of
+	// a group is requested if the first does not have the object.
 	Origins []string
 }
 
-// Run hands an event to the function; read reads its key-value store.
+// Run calls the function with an event. read reads its key-value store.
 func (f *Function) Run(event Event, read func(key string) (string, bool)) (Result, error) {
 	r, _ := f.runtimes.Get().(*runtime)
 	if r == nil {
@@ -67,12 +67,12 @@ func (f *Function) Run(event Event, read func(key string) (string, bool)) (Resul
 type runtime struct {
 	vm     *sobek.Runtime
 	handle sobek.Callable
-	// read and origins belong to the call that is under way.
+	// read and origins belong to the call under way.
 	read    func(key string) (string, bool)
 	origins []string
 }
 
-// The modules that a function may import; what they stand on is set by newRuntime.
+// modules are the modules that a function may import. newRuntime sets the functions that they use.
 var modules = map[string]string{
 	"cloudfront": `export default {
 		kvs: () => ({ get: async (key, options) => {
@@ -81,26 +81,33 @@ var modules = map[string]string{
 		} }),
 		selectRequestOriginById: id => __select(id),
 		createRequestOriginGroup: group => {
-			if (group.failoverCriteria.statusCodes.join() !== '403') throw new Error('expected failover at 403 and nothing else');
+			if (group.failoverCriteria.statusCodes.join() !== '403') {
+				throw new Error('expected failover at 403 and nothing else');
+			}
 			__select(...group.originIds.map(origin => origin.originId));
 		},
 	};`,
 	"crypto": `export default { createHash: __createHash };`,
 }
 
-// A function's handler is not exported; its module ends with this line, which hands it out.
-const handOut = "\nglobalThis.__handle = async (event) => JSON.stringify(await handler(event));\n"
+// exportHandler is appended to the source of a function, since its module does not export the
+// handler.
+const exportHandler = "\nglobalThis.__handle = async (event) => JSON.stringify(await " +
+	"handler(event));\n"
 
 func newRuntime(source string) (*runtime, error) {
 	r := &runtime{vm: sobek.New()}
-	for name, value := range map[string]any{"__read": r.get, "__select": r.selectOrigin,
-		"__createHash": r.createHash} {
+
+	globals := map[string]any{
+		"__read": r.get, "__select": r.selectOrigin, "__createHash": r.createHash,
+	}
+	for name, value := range globals {
 		if err := r.vm.Set(name, value); err != nil {
 			return nil, err
 		}
 	}
 
-	module, err := sobek.ParseModule("router.js", source+handOut, resolver())
+	module, err := sobek.ParseModule("router.js", source+exportHandler, resolver())
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +123,7 @@ func newRuntime(source string) (*runtime, error) {
 
 	handle, ok := sobek.AssertFunction(r.vm.Get("__handle"))
 	if !ok {
-		return nil, errors.New("it has no function named handler")
+		return nil, errors.New("found no function named handler")
 	}
 
 	r.handle = handle
@@ -124,7 +131,7 @@ func newRuntime(source string) (*runtime, error) {
 	return r, nil
 }
 
-// resolver finds the modules of one runtime; asked twice it must give the same record.
+// resolver finds the modules of one runtime. For the same name it must return the same record.
 func resolver() sobek.HostResolveImportedModuleFunc {
 	records := map[string]sobek.ModuleRecord{}
 
@@ -170,7 +177,8 @@ func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, er
 
 	output := []byte(promise.Result().String())
 
-	var either struct { // what only a response has, what only a request has, and what both have
+	// The members of a response, then those of a request, then those of both.
+	var either struct {
 		StatusCode        *int
 		StatusDescription string
 		Method, URI       string
@@ -184,17 +192,19 @@ func (r *runtime) run(event Event, read func(string) (string, bool)) (Result, er
 
 	result := Result{Origins: r.origins}
 	if either.StatusCode != nil {
-		result.Response = &Response{*either.StatusCode, either.StatusDescription, either.Headers,
-			either.Cookies}
+		result.Response = &Response{
+			*either.StatusCode, either.StatusDescription, either.Headers, either.Cookies,
+		}
 	} else {
-		result.Request = &Request{either.Method, either.URI, either.QueryString, either.Headers,
-			either.Cookies}
+		result.Request = &Request{
+			either.Method, either.URI, either.QueryString, either.Headers, either.Cookies,
+		}
 	}
 
 	return result, nil
 }
 
-// get reads the key-value store; CloudFront throws where a key is missing.
+// get reads the key-value store. Like CloudFront it throws if the key is missing.
 func (r *runtime) get(key string) string {
 	value, ok := r.read(key)
 	if !ok {
@@ -206,7 +216,7 @@ func (r *runtime) get(key string) string {
 
 func (r *runtime) selectOrigin(ids ...string) { r.origins = ids }
 
-// createHash is as much of require('crypto') as the router uses.
+// createHash is the part of require('crypto') that the router uses.
 func (r *runtime) createHash(algorithm string) *sobek.Object {
 	var hash hash.Hash
 
@@ -216,7 +226,7 @@ func (r *runtime) createHash(algorithm string) *sobek.Object {
 	case "sha256":
 		hash = sha256.New()
 	default:
-		panic(r.vm.NewTypeError("no stand-in for the hash %q", algorithm))
+		panic(r.vm.NewTypeError("this stand-in does not implement the hash %q", algorithm))
 	}
 
 	object := r.vm.NewObject()
@@ -227,14 +237,18 @@ func (r *runtime) createHash(algorithm string) *sobek.Object {
 		}
 
 		buffer := r.vm.NewObject()
-		_ = buffer.Set(
-			"readUInt32BE", func(offset int) uint32 { return binary.BigEndian.Uint32(sum[offset:]) })
+		_ = buffer.Set("readUInt32BE", func(offset int) uint32 {
+			return binary.BigEndian.Uint32(sum[offset:])
+		})
 
 		return buffer
 	}
-	_ = object.Set(
-		"update", func(data string) *sobek.Object { hash.Write([]byte(data)); return object })
+
 	_ = object.Set("digest", digest)
+	_ = object.Set("update", func(data string) *sobek.Object {
+		hash.Write([]byte(data))
+		return object
+	})
 
 	return object
 }

@@ -13,18 +13,17 @@ type member struct {
 	value any
 }
 
-// object makes a plain one, as JSON.parse would: what a function sees has no Go in it.
+// object makes a plain object, like JSON.parse: functions must not see Go values.
 func (r *runtime) object(members ...member) *sobek.Object {
 	object := r.vm.NewObject()
 	for _, m := range members {
-		_ = object.Set(m.name, m.value) // fails only where an object is frozen or has setters
+		_ = object.Set(m.name, m.value) // fails only if an object is frozen or has setters
 	}
 
 	return object
 }
 
-// event is the event as the function's argument. The members have the names and the order of their
-// JSON.
+// event makes the argument of a function. The members have the names and the order of the JSON.
 func (r *runtime) event(e Event) *sobek.Object {
 	event := r.object(
 		member{"version", e.Version},
@@ -89,8 +88,8 @@ func (r *runtime) cookie(c Cookie) *sobek.Object {
 	return cookie
 }
 
-// each gives every name an object of its own, also __proto__, which an assignment would take for
-// something else.
+// each makes an object with a member for every name. It defines the members, since an assignment to
+// __proto__ would set the prototype.
 func each[M ~map[string]V, V any](r *runtime, of M, make func(V) *sobek.Object) *sobek.Object {
 	object := r.vm.NewObject()
 	for _, name := range slices.Sorted(maps.Keys(of)) {

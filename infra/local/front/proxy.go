@@ -15,13 +15,14 @@ import (
 	"lockstep/statemachine"
 )
 
-// proxyRequest is the event of a Lambda proxy integration. Its path is without the stage.
-func (d *distribution) proxyRequest(r *http.Request, v visit, e statemachine.Environment, resource,
-	path string,
-	variables map[string]string, body []byte) events.APIGatewayProxyRequest {
+// proxyRequest makes the event of a Lambda proxy integration. Its path does not include the stage.
+func (d *distribution) proxyRequest(
+	r *http.Request, v visit, e statemachine.Environment, resource, path string,
+	variables map[string]string, body []byte,
+) events.APIGatewayProxyRequest {
 	host := d.API + ".execute-api." + wire.Region + ".amazonaws.com"
 	headers := r.Header.Clone()
-	headers.Set("Host", host) // the distribution does not forward the viewer's
+	headers.Set("Host", host) // the distribution does not forward the viewer's Host
 	headers.Set("X-Forwarded-For", v.ip)
 	headers.Set("X-Forwarded-Proto", "https")
 	headers.Set("X-Amz-Cf-Id", v.requestID)
@@ -65,7 +66,7 @@ func (d *distribution) proxyRequest(r *http.Request, v visit, e statemachine.Env
 	return event
 }
 
-// last is the form with one value each: API Gateway keeps the last.
+// last returns one value for each name: like API Gateway, the last one.
 func last(values map[string][]string) map[string]string {
 	single := make(map[string]string, len(values))
 	for name, all := range values {
@@ -77,14 +78,17 @@ func last(values map[string][]string) map[string]string {
 	return single
 }
 
-// proxyResponse reads what a function returned; anything but the documented form is a bad gateway.
+// proxyResponse parses the result of a function. Anything but the documented form is a bad gateway.
 func proxyResponse(result []byte) answer {
 	strict := json.NewDecoder(bytes.NewReader(result))
 	strict.DisallowUnknownFields()
 
 	var response events.APIGatewayProxyResponse
-	if err := strict.Decode(&response); err != nil || response.StatusCode < 200 ||
-		response.StatusCode > 599 {
+	if err := strict.Decode(&response); err != nil {
+		return badGateway
+	}
+
+	if response.StatusCode < 200 || response.StatusCode > 599 {
 		return badGateway
 	}
 

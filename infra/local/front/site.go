@@ -1,7 +1,7 @@
 package front
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,11 +10,11 @@ import (
 	"lockstep/statemachine"
 )
 
-// serveSite is the default behaviour: viewer-request, a bucket, viewer-response.
+// serveSite serves the default behaviour: viewer-request, a bucket, viewer-response.
 func (d *distribution) serveSite(w http.ResponseWriter, r *http.Request, v visit) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		http.Error(w, "This distribution is not configured to allow the HTTP request method that was "+
-			"used for this request.", http.StatusForbidden)
+		http.Error(w, "This distribution is not configured to allow the HTTP request method "+
+			"that was used for this request.", http.StatusForbidden)
 
 		return
 	}
@@ -22,23 +22,24 @@ func (d *distribution) serveSite(w http.ResponseWriter, r *http.Request, v visit
 	read := func(key string) (string, bool) { return d.Route(v.location, key) }
 	event := newEvent(r, v)
 
-	asked, err := d.function.Run(event, read)
+	requested, err := d.function.Run(event, read)
 	if err != nil {
 		functionFailed(w, err)
 		return
 	}
 
-	if asked.Response != nil {
-		write(w, r, *asked.Response, nil)
+	if requested.Response != nil {
+		write(w, r, *requested.Response, nil)
 		return
 	}
 
-	response, body := d.fetch(*asked.Request, asked.Origins)
+	response, body := d.fetch(*requested.Request, requested.Origins)
 	if response.StatusCode >= http.StatusBadRequest { // CloudFront calls no viewer-response for these
 		write(w, r, response, body)
 		return
 	}
-	// The request as it came: the router must not rely on seeing what viewer-request changed.
+
+	// The event has the original request: the router must not rely on the changes of viewer-request.
 	event.Context.EventType, event.Response = viewerResponse, &response
 
 	answered, err := d.function.Run(event, read)
@@ -46,7 +47,7 @@ func (d *distribution) serveSite(w http.ResponseWriter, r *http.Request, v visit
 	case err != nil:
 		functionFailed(w, err)
 	case answered.Response == nil:
-		functionFailed(w, fmt.Errorf("viewer-response returned no response"))
+		functionFailed(w, errors.New("viewer-response returned no response"))
 	default:
 		write(w, r, *answered.Response, body)
 	}
@@ -57,8 +58,10 @@ func newEvent(r *http.Request, v visit) Event {
 		Version: "1.0",
 		Context: EventContext{"lockstep.local", "ELOCKSTEPLOCAL", viewerRequest, v.requestID},
 		Viewer:  EventViewer{v.ip},
-		Request: Request{Method: r.Method, URI: r.URL.EscapedPath(), QueryString: Values{},
-			Headers: Values{}, Cookies: Cookies{}},
+		Request: Request{
+			Method: r.Method, URI: r.URL.EscapedPath(),
+			QueryString: Values{}, Headers: Values{}, Cookies: Cookies{},
+		},
 	}
 	event.Request.Headers.add("host", r.Host)
 
@@ -82,7 +85,7 @@ func newEvent(r *http.Request, v visit) Event {
 	return event
 }
 
-// parse reads Cookie headers. Unlike net/http it keeps values that no server should have set.
+// parse reads Cookie headers. Unlike net/http it keeps invalid values.
 func (c Cookies) parse(lines []string) {
 	for pair := range strings.SplitSeq(strings.Join(lines, ";"), ";") {
 		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
@@ -105,15 +108,15 @@ func (c Cookies) parse(lines []string) {
 	}
 }
 
-// fetch asks the origins that the router selected one after the other, or the one that the
-// behaviour names. Documents are not cached, so there is always an origin to ask.
+// fetch requests the object from the origins that the router selected, one after the other, or from
+// the origin that the behaviour names. There is no cache.
 func (d *distribution) fetch(request Request, origins []string) (response Response, body []byte) {
 	if len(origins) == 0 {
 		origins = []string{OriginID(statemachine.A)}
 	}
 
 	for _, origin := range origins {
-		response, body = d.ask(request, origin)
+		response, body = d.request(request, origin)
 		if response.StatusCode != http.StatusForbidden {
 			break
 		}
@@ -122,7 +125,7 @@ func (d *distribution) fetch(request Request, origins []string) (response Respon
 	return response, body
 }
 
-func (d *distribution) ask(request Request, origin string) (Response, []byte) {
+func (d *distribution) request(request Request, origin string) (Response, []byte) {
 	environment := statemachine.A
 	if origin == OriginID(statemachine.B) {
 		environment = statemachine.B
@@ -134,10 +137,9 @@ func (d *distribution) ask(request Request, origin string) (Response, []byte) {
 	}
 
 	object, ok := d.Object(environment, strings.TrimPrefix(path, "/"))
-	if !ok { // the distribution may not list the bucket, so S3 does not say that a key is missing
-		return refusal(
-				http.StatusForbidden, "AccessDenied"), []byte(`<?xml version="1.0" encoding="UTF-8"?>` +
-				"\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+	if !ok {
+		// S3 answers 403, not 404, for a missing key: the distribution may not list the bucket.
+		return refusal(http.StatusForbidden, "AccessDenied"), []byte(accessDenied)
 	}
 
 	headers := Values{"server": {Value: "AmazonS3"}, "etag": {Value: object.ETag}}
@@ -145,9 +147,11 @@ func (d *distribution) ask(request Request, origin string) (Response, []byte) {
 		headers["cache-control"] = Value{Value: object.CacheControl}
 	}
 
-	if matches(request.Headers["if-none-match"], object.ETag) { // a 304 of S3 carries no metadata
-		return Response{StatusCode: http.StatusNotModified, StatusDescription: "Not Modified",
-			Headers: headers, Cookies: Cookies{}}, nil
+	if matches(request.Headers["if-none-match"], object.ETag) { // a 304 of S3 has no metadata
+		return Response{
+			StatusCode: http.StatusNotModified, StatusDescription: "Not Modified",
+			Headers: headers, Cookies: Cookies{},
+		}, nil
 	}
 
 	headers["content-type"] = Value{Value: object.ContentType}
@@ -155,13 +159,19 @@ func (d *distribution) ask(request Request, origin string) (Response, []byte) {
 		headers["x-amz-meta-"+strings.ToLower(name)] = Value{Value: value}
 	}
 
-	return Response{StatusCode: http.StatusOK, StatusDescription: "OK", Headers: headers,
-		Cookies: Cookies{}}, object.Body
+	return Response{
+		StatusCode: http.StatusOK, StatusDescription: "OK", Headers: headers, Cookies: Cookies{},
+	}, object.Body
 }
 
+const accessDenied = `<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`
+
 func refusal(status int, code string) Response {
-	return Response{StatusCode: status, StatusDescription: code, Cookies: Cookies{},
-		Headers: Values{"server": {Value: "AmazonS3"}, "content-type": {Value: "application/xml"}}}
+	return Response{
+		StatusCode: status, StatusDescription: code, Cookies: Cookies{},
+		Headers: Values{"server": {Value: "AmazonS3"}, "content-type": {Value: "application/xml"}},
+	}
 }
 
 func matches(condition Value, etag string) bool {
@@ -198,14 +208,13 @@ func write(w http.ResponseWriter, r *http.Request, response Response, body []byt
 	w.WriteHeader(response.StatusCode)
 
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the viewer may be gone
+		_, _ = w.Write(body) // the viewer may have left
 	}
 }
 
-// functionFailed is what every viewer gets when a function throws.
+// functionFailed is the answer of CloudFront when a function throws.
 func functionFailed(w http.ResponseWriter, err error) {
 	w.Header().Set("X-Cache", "FunctionExecutionError from cloudfront")
-	http.Error(w, "The CloudFront function associated with the CloudFront distribution is invalid or "+
-		"could not run. "+err.Error(),
-		http.StatusServiceUnavailable)
+	http.Error(w, "The CloudFront function associated with the CloudFront distribution "+
+		"is invalid or could not run. "+err.Error(), http.StatusServiceUnavailable)
 }

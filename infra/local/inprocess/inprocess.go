@@ -1,5 +1,5 @@
-// Package inprocess is HTTP without a wire: no socket, and so fit for virtual time. The SDK's
-// clients reach the stand-ins through it in tests, and viewers the front.
+// Package inprocess is HTTP without sockets, so it works under virtual time. In tests the SDK's
+// clients reach the stand-ins through it, and simulated viewers the front.
 package inprocess
 
 import (
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Transport calls the handler in the goroutine of the caller: what it sees is what a server would
-// have read.
+// Transport returns a transport that calls the handler in the goroutine of the caller. The handler
+// sees the request as a server would have read it.
 func Transport(h http.Handler) http.RoundTripper { return direct{h} }
 
 type direct struct{ handler http.Handler }
@@ -47,8 +47,9 @@ func (d direct) RoundTrip(request *http.Request) (*http.Response, error) {
 	served.URL, served.RequestURI, served.RemoteAddr = target, target.RequestURI(), "127.0.0.1:0"
 	served.Proto, served.ProtoMajor, served.ProtoMinor = "HTTP/1.1", 1, 1
 
-	served.Body, served.ContentLength, served.GetBody = io.NopCloser(
-		bytes.NewReader(body)), int64(len(body)), nil
+	served.Body, served.GetBody = io.NopCloser(bytes.NewReader(body)), nil
+	served.ContentLength = int64(len(body))
+
 	if served.Host == "" {
 		served.Host = request.URL.Host
 	}
@@ -88,7 +89,7 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// Flush makes the recorder usable for handlers that stream.
+// Flush sends the header, as handlers that stream expect. The body is not streamed.
 func (w *recorder) Flush() { w.WriteHeader(http.StatusOK) }
 
 func (w *recorder) response(request *http.Request) *http.Response {

@@ -1,6 +1,6 @@
-// Package loopback keeps what listens on this machine to this machine: not the address alone,
-// which a web page reaches under a name that it lets resolve to 127.0.0.1, but the name that was
-// asked for.
+// Package loopback restricts servers to requests for this machine by name. Listening on 127.0.0.1
+// is not enough: a web page can reach that address by a name of its own that resolves to it (DNS
+// rebinding).
 package loopback
 
 import (
@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Only refuses requests for names that merely resolve to this machine: behind them is another
-// site's script.
+// Only refuses requests whose Host is not this machine with status 421: they may come from a
+// script of another site.
 func Only(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !Names(r.Host) {
-			http.Error(w, "this address answers to localhost only", http.StatusMisdirectedRequest)
+			http.Error(w, "this server accepts requests for localhost only", http.StatusMisdirectedRequest)
 			return
 		}
 

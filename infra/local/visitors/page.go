@@ -12,7 +12,7 @@ var (
 	bodyStamp = regexp.MustCompile(`lockstep-release: ([\w.-]+)`)
 )
 
-// page is what an entry page tells a browser.
+// page is the content of an entry page: the meta tags of Lockstep and the assets.
 type page struct {
 	release, environment, api string
 	assets                    []string

@@ -9,38 +9,39 @@ import (
 	"time"
 )
 
-// Report is what the viewers have seen so far.
+// Report is what all viewers have seen so far.
 type Report struct {
 	Counters
-	// Releases counts by the release that answered, as far as it said so, or else whose page asked.
+	// Releases counts by the release in the answer's stamp, or else by the release of the page.
 	Releases map[string]Counts `json:"releases"`
-	// MixedViews and Failures tell more of the first that were mixed, or failed where nothing may.
+	// MixedViews and Failures have the first mixed views, and the first failures outside a bad
+	// release.
 	MixedViews []View    `json:"mixedViews,omitempty"`
 	Failures   []Failure `json:"failures,omitempty"`
 }
 
-// Counters are the numbers by which a run is judged.
+// Counters are the totals of a run.
 type Counters struct {
 	PageViews int64 `json:"pageViews"`
 	Requests  int64 `json:"requests"`
 	// Mixed views had layers of different releases.
 	Mixed int64 `json:"mixed"`
-	// StraddledRollback are views that were open while their page's release was rolled back, so that
-	// the API answered as another: the one exception there is, and not among Mixed.
+	// StraddledRollback counts the views that were open while their release was rolled back, so that
+	// the API answered as another release. This is the only exception, and does not count as Mixed.
 	StraddledRollback int64 `json:"straddledRollback"`
-	// Failed are requests without an answer of use; outside of a bad release nothing may fail.
+	// Failed requests had no answer or an error status. None may fail outside a bad release.
 	Failed                  int64 `json:"failed"`
 	FailedOutsideBadRelease int64 `json:"failedOutsideBadRelease"`
 }
 
-// Counts are a release's.
+// Counts are the totals of one release.
 type Counts struct {
 	PageViews int64 `json:"pageViews"`
 	Requests  int64 `json:"requests"`
 	Failed    int64 `json:"failed"`
 }
 
-// View is one page that was open, and which release each of its layers said it is.
+// View is one visit of a page, with the releases in the stamps of its layers.
 type View struct {
 	Viewer      int       `json:"viewer"`
 	Release     string    `json:"release"`
@@ -52,13 +53,13 @@ type View struct {
 	siteDiffers, apiDiffers bool
 }
 
-// Sight is an answer and its stamp.
+// Sight is a request and the release in the stamp of its answer.
 type Sight struct {
 	Request string `json:"request"`
 	Release string `json:"release"`
 }
 
-// Failure is a request that failed outside of a bad release.
+// Failure is a request that failed outside a bad release.
 type Failure struct {
 	Time    time.Time `json:"time"`
 	Viewer  int       `json:"viewer"`
@@ -73,11 +74,11 @@ func (f Failure) String() string {
 }
 
 const (
-	kept   = 1000 // until the news of a rollback decides what they were
-	listed = 20
+	maxOdd  = 1000 // odd views that wait for their verdict
+	maxList = 20   // views and failures in a report
 )
 
-// Report tells how it stands; it may be called at any time.
+// Report returns the counts so far. It may be called at any time.
 func (c *Crowd) Report() Report {
 	c.mu.Lock()
 	report, odd := c.report, slices.Clone(c.odd)
@@ -86,14 +87,14 @@ func (c *Crowd) Report() Report {
 	c.mu.Unlock()
 
 	for _, view := range odd {
-		if view.apiDiffers && !view.siteDiffers && c.options.RolledBack(view.Release, view.Opened,
-			view.Closed) {
+		if view.apiDiffers && !view.siteDiffers &&
+			c.options.RolledBack(view.Release, view.Opened, view.Closed) {
 			report.StraddledRollback++
 			continue
 		}
 
 		report.Mixed++
-		if len(report.MixedViews) < listed {
+		if len(report.MixedViews) < maxList {
 			report.MixedViews = append(report.MixedViews, view)
 		}
 	}
@@ -111,7 +112,7 @@ func (c *Crowd) opened(release string) {
 	c.report.Releases[release] = counts
 }
 
-// closed judges a view that was seen to its end.
+// closed takes a complete view.
 func (c *Crowd) closed(view View) {
 	if !view.siteDiffers && !view.apiDiffers {
 		return
@@ -120,17 +121,17 @@ func (c *Crowd) closed(view View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if len(c.odd) == kept {
-		c.report.Mixed++ // so many are no rollback's doing
+	if len(c.odd) == maxOdd {
+		c.report.Mixed++ // no rollback explains so many
 		return
 	}
 
 	c.odd = append(c.odd, view)
 }
 
-// asked counts a request. A status from 400 on is a failure too: viewers ask for nothing that is
-// not there.
-func (c *Crowd) asked(view View, a answer, status int, err error) {
+// answered counts a request. A status of 400 or more is a failure too, since viewers only request
+// what exists.
+func (c *Crowd) answered(view View, a answer, status int, err error) {
 	release := cmp.Or(a.header.Get(apiStamp), a.header.Get(siteStamp), view.Release)
 	if err == nil && status >= http.StatusBadRequest {
 		err = fmt.Errorf("%d %s: %.200s", status, http.StatusText(status), a.body)
@@ -159,7 +160,7 @@ func (c *Crowd) asked(view View, a answer, status int, err error) {
 	}
 
 	c.report.FailedOutsideBadRelease++
-	if len(c.report.Failures) < listed {
+	if len(c.report.Failures) < maxList {
 		c.report.Failures = append(c.report.Failures,
 			Failure{time.Now(), view.Viewer, release, a.request, err.Error()})
 	}

@@ -2,8 +2,8 @@ package visitors
 
 import "net/http"
 
-// Loopback is a transport that sends https requests to an address on this machine without
-// encryption, as if what ends TLS were in front of it.
+// Loopback returns a transport that sends https requests to an address on this machine without
+// encryption, as if a proxy in front of it terminated TLS.
 func Loopback(address string) http.RoundTripper {
 	wire := &http.Transport{MaxIdleConnsPerHost: 64}
 	return loopback{wire, address}

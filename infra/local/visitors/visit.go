@@ -14,23 +14,24 @@ import (
 	"lockstep/statemachine"
 )
 
-// requestTimeout is longer than API Gateway's own.
+// requestTimeout is longer than the timeout of API Gateway.
 const requestTimeout = 35 * time.Second
 
 const (
-	// apiStamp is the header by which the API says which release it is, and buildStamp that by which a
-	// function says which it was built as; one that gives only the first means its build.
+	// apiStamp is the header with the release of the API, and buildStamp the header with the release
+	// that the function was built for. If buildStamp is missing, apiStamp has the latter.
 	apiStamp   = "X-Lockstep-Release"
 	buildStamp = "X-Lockstep-Build"
-	// siteStamp is the header by which an object says which release put it there.
+	// siteStamp is the header with the release that wrote an object of the site.
 	siteStamp = "X-Amz-Meta-" + statemachine.MetadataRelease
 )
 
-var names = []string{"Ada Lovelace", "Alan Turing", "Hypatia", "Grace Hopper", "Emmy Noether",
-	"Katherine Johnson", "Sappho", "Niels Bohr"}
+var names = []string{
+	"Ada Lovelace", "Alan Turing", "Hypatia", "Grace Hopper",
+	"Emmy Noether", "Katherine Johnson", "Sappho", "Niels Bohr",
+}
 
-// visit opens the page and does what the page does: loads its assets, calls the API, sometimes
-// orders.
+// visit opens the page, loads its assets, calls the API, and sometimes orders.
 func (v *viewer) visit(ctx context.Context) {
 	view := View{Viewer: v.number, Opened: time.Now()}
 
@@ -54,7 +55,8 @@ func (v *viewer) visit(ctx context.Context) {
 	v.call(ctx, &view, http.MethodGet, entry.api, "orders", nil)
 
 	if v.dice.Float64() < v.crowd.options.Orders {
-		order := fmt.Sprintf(`{"product":%d,"name":%q}`, v.pick(products), names[v.dice.IntN(len(names))])
+		product, name := v.pick(products), names[v.dice.IntN(len(names))]
+		order := fmt.Sprintf(`{"product":%d,"name":%q}`, product, name)
 		v.call(ctx, &view, http.MethodPost, entry.api, "orders", []byte(order))
 	}
 
@@ -64,7 +66,7 @@ func (v *viewer) visit(ctx context.Context) {
 	}
 }
 
-// pick is one of the catalog's products.
+// pick chooses a product of the catalog.
 func (v *viewer) pick(catalog []byte) int64 {
 	var list struct{ Products []struct{ ID int64 } }
 	if json.Unmarshal(catalog, &list) != nil || len(list.Products) == 0 {
@@ -74,8 +76,9 @@ func (v *viewer) pick(catalog []byte) int64 {
 	return list.Products[v.dice.IntN(len(list.Products))].ID
 }
 
-func (v *viewer) call(ctx context.Context, view *View, method, api, function string,
-	body []byte) []byte {
+func (v *viewer) call(
+	ctx context.Context, view *View, method, api, function string, body []byte,
+) []byte {
 	answered, ok := v.ask(ctx, view, method, api+"/"+function, "empty", body)
 	if stamp := answered.header.Get(apiStamp); ok || stamp != "" {
 		view.api(v.crowd.options.Built, function, answered)
@@ -84,7 +87,7 @@ func (v *viewer) call(ctx context.Context, view *View, method, api, function str
 	return answered.body
 }
 
-// answer is what came back, if anything did.
+// answer is the answer to a request. Its header and body are empty if there was none.
 type answer struct {
 	request string
 	api     bool
@@ -92,10 +95,10 @@ type answer struct {
 	body    []byte
 }
 
-// ask sends one request as a browser would, and counts it. It is not ok if the viewer got nothing
-// of use.
-func (v *viewer) ask(ctx context.Context, view *View, method, path, destination string,
-	body []byte) (answer, bool) {
+// ask sends one request as a browser does, and counts it. ok is false if the request failed.
+func (v *viewer) ask(
+	ctx context.Context, view *View, method, path, destination string, body []byte,
+) (_ answer, ok bool) {
 	a := answer{request: method + " " + path, api: destination == "empty"}
 	if destination != "document" && !sleep(ctx, v.upTo(v.crowd.options.Pause)) {
 		return a, false
@@ -107,7 +110,7 @@ func (v *viewer) ask(ctx context.Context, view *View, method, path, destination 
 	request, err := http.NewRequestWithContext(waiting, method, v.crowd.options.Origin+path,
 		bytes.NewReader(body))
 	if err != nil {
-		v.crowd.asked(*view, a, 0, err)
+		v.crowd.answered(*view, a, 0, err)
 		return a, false
 	}
 
@@ -133,16 +136,16 @@ func (v *viewer) ask(ctx context.Context, view *View, method, path, destination 
 		_ = response.Body.Close()
 	}
 
-	if ctx.Err() != nil { // everyone is sent home: what is cut short tells nothing
+	if ctx.Err() != nil { // the run ends: a request that was cut off does not count
 		return a, false
 	}
 
-	v.crowd.asked(*view, a, status, err)
+	v.crowd.answered(*view, a, status, err)
 
 	return a, err == nil && status < http.StatusBadRequest
 }
 
-// destination is what Sec-Fetch-Dest says of an asset.
+// destination is the Sec-Fetch-Dest of an asset.
 func destination(path string) string {
 	switch path[strings.LastIndexByte(path, '.')+1:] {
 	case "js", "mjs":
@@ -154,8 +157,8 @@ func destination(path string) string {
 	return "image"
 }
 
-// site notes what an object of the site says of itself: in its metadata, which the deployment
-// wrote, and in its body, which the build wrote.
+// site compares the stamps of an object of the site: in its metadata, which the deployment wrote,
+// and in its body, which the build wrote.
 func (view *View) site(built func(release, layer string) string, a answer) {
 	stamp, want := a.header.Get(siteStamp), view.Release
 	if !strings.HasSuffix(a.request, " /") {
@@ -170,6 +173,7 @@ func (view *View) site(built func(release, layer string) string, a answer) {
 	view.siteDiffers = view.siteDiffers || stamp != want
 }
 
+// api compares the stamps of an answer of the API.
 func (view *View) api(built func(release, layer string) string, function string, a answer) {
 	stamp, build := a.header.Get(apiStamp), a.header.Get(buildStamp)
 	if build == "" {

@@ -1,6 +1,6 @@
-// Package visitors is the shop's public: simulated viewers with cookies who open a page, load its
-// assets and call the API it names, again and again, and compare the release that each layer
-// stamped. What they see is the proof that nobody gets layers of two releases.
+// Package visitors simulates the viewers of the shop. Each has cookies, opens the page again and
+// again, loads its assets, calls its API, and compares the releases in the stamps of all layers.
+// Their reports show whether any viewer got layers of two releases.
 package visitors
 
 import (
@@ -12,19 +12,20 @@ import (
 	"time"
 )
 
-// Options say who visits, how often, and how to read what they see.
+// Options say how many viewers there are, what they do, and which releases are expected to fail.
 type Options struct {
-	// Origin is the site, without a path. The router's cookie is Secure, so it begins with https://.
+	// Origin is the address of the site, without a path. It begins with https://, since the router's
+	// cookie is Secure.
 	Origin    string
 	Transport http.RoundTripper
 
-	Viewers            int     // 300 where not given
-	PageViewsPerSecond float64 // of all viewers together; 60 where not given
-	// Newcomers is the share of views that begin without a cookie; 0.02 where not given.
+	Viewers            int     // the default is 300
+	PageViewsPerSecond float64 // of all viewers together; the default is 60
+	// Newcomers is the share of views that begin without a cookie. The default is 0.02.
 	Newcomers float64
-	// Orders is the share of views in which something is bought; 0.2 where not given.
+	// Orders is the share of views with an order. The default is 0.2.
 	Orders float64
-	// Pause is the longest that a viewer waits between two requests of a view; 50 ms where not given.
+	// Pause is the longest pause between two requests of a view. The default is 50 ms.
 	Pause time.Duration
 	Seed  uint64
 
@@ -33,9 +34,9 @@ type Options struct {
 	RolledBack func(release string, opened, closed time.Time) bool
 	// Bad tells whether a release is known to have an API that fails.
 	Bad func(release string) bool
-	// Built is the release whose build a layer of a release is: "site", the "assets" in it, or the
-	// function's path below the API, as "catalog". Where not given each layer is the release's own, as
-	// in one that changes them all.
+	// Built returns the release for which a layer of a release was built, since a release may reuse a
+	// layer of an earlier one. A layer is "site", "assets", or the path of a function below the API,
+	// such as "catalog". By default each layer was built for the release itself.
 	Built func(release, layer string) string
 }
 
@@ -81,17 +82,17 @@ type Crowd struct {
 
 	mu     sync.Mutex
 	report Report
-	// odd are the views whose layers differ: what became of them is known only when the report is
-	// asked for, since the news of a rollback may come after them.
+	// odd are the views whose layers differ. They are judged when the report is made, since a rollback
+	// may become known only after them.
 	odd []View
 }
 
-// New gathers the viewers; Run sends them.
+// New makes the viewers. Run starts them.
 func New(options Options) *Crowd {
 	return &Crowd{options: options.withDefaults(), report: Report{Releases: map[string]Counts{}}}
 }
 
-// Run lets the viewers come and go until the context ends.
+// Run runs all viewers until the context ends.
 func (c *Crowd) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for n := range c.options.Viewers {
@@ -101,7 +102,7 @@ func (c *Crowd) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// viewer is one of them; each has its own dice, so that a seed gives the same lives.
+// viewer is one viewer. Each has its own random source, so that a seed always gives the same views.
 type viewer struct {
 	crowd  *Crowd
 	number int
@@ -109,9 +110,10 @@ type viewer struct {
 	client *http.Client
 }
 
-// live is a viewer's time: a view, a while, a view.
+// live runs one viewer: views with pauses between them.
 func (c *Crowd) live(ctx context.Context, number int) {
-	v := &viewer{crowd: c, number: number, dice: rand.New(rand.NewPCG(c.options.Seed, uint64(number)))}
+	dice := rand.New(rand.NewPCG(c.options.Seed, uint64(number)))
+	v := &viewer{crowd: c, number: number, dice: dice}
 	v.forget()
 
 	between := time.Duration(
@@ -127,23 +129,23 @@ func (c *Crowd) live(ctx context.Context, number int) {
 
 		next = next.Add(between/2 + v.upTo(between))
 		if now := time.Now(); next.Before(now) {
-			next = now // whoever had to wait for a slow page does not make up for it
+			next = now // a viewer does not catch up after a slow page
 		}
 	}
 }
 
-// forget makes a new viewer of this one.
+// forget drops the cookies: the viewer is a new one.
 func (v *viewer) forget() {
 	jar, _ := cookiejar.New(nil) // never fails
 	v.client = &http.Client{Transport: v.crowd.options.Transport, Jar: jar}
 }
 
-// upTo is a random while.
+// upTo is a random duration up to longest.
 func (v *viewer) upTo(longest time.Duration) time.Duration {
 	return time.Duration(v.dice.Float64() * float64(longest))
 }
 
-// sleep tells whether the context lets a viewer go on.
+// sleep waits. It returns false if the context ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
