@@ -50,7 +50,8 @@ func handle(ctx context.Context, e event) (map[string]any, error) {
 	deadline, _ := ctx.Deadline()
 	fmt.Println("echo", e.Do)
 	return map[string]any{
-		"pid": os.Getpid(), "arn": lc.InvokedFunctionArn, "request": lc.AwsRequestID, "left": time.Until(deadline).Milliseconds(),
+		"pid": os.Getpid(), "arn": lc.InvokedFunctionArn, "request": lc.AwsRequestID,
+		"left":    time.Until(deadline).Milliseconds(),
 		"version": os.Getenv("AWS_LAMBDA_FUNCTION_VERSION"), "variable": os.Getenv(e.Name),
 	}, nil
 }
