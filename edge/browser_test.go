@@ -30,13 +30,13 @@ var pageHTML string
 //go:embed testdata/page.js
 var pageScript string
 
-// deployed is what the layers hold while a test changes it as Lockstep would: v1 on a, v2 on b.
+// deployed is the state of the layers, which a test changes as Lockstep would: v1 on a, v2 on b.
 type deployed struct {
 	mu      sync.Mutex
 	route   statemachine.Route
 	entries map[statemachine.Environment]string
 	aliases map[statemachine.Environment]string
-	// worker is /sw.js, and file another site than the test's page: what a release's folder holds.
+	// worker is /sw.js. file reads a file of a release, for another site than the test's page.
 	worker string
 	file   func(e statemachine.Environment, release, key string) (body, contentType string, found bool)
 }
@@ -99,7 +99,7 @@ func (d *deployed) object(e statemachine.Environment, key string) (front.Object,
 			statemachine.MetadataRelease: release}}, true
 }
 
-// serve puts the local edge in front of it, where a browser trusts it as it trusts https.
+// serve puts the local edge in front, at an address that browsers trust like https.
 func (d *deployed) serve(t *testing.T) string {
 	handler := front.New(front.Options{
 		Locations: 1,
@@ -133,7 +133,7 @@ func (d *deployed) serve(t *testing.T) string {
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
 }
 
-// complaints are what the browser's console shows of errors.
+// complaints are the errors in the browser's console.
 type complaints struct {
 	mu  sync.Mutex
 	all []string
@@ -203,8 +203,8 @@ func browser(t *testing.T) context.Context {
 	return newTab(t, ctx)
 }
 
-// newTab opens one; it lives as long as the test, since nothing that has an end of its own is done
-// with it first.
+// newTab opens a tab, which is closed at the end of the test. Its context has no deadline, since
+// chromedp would close the tab with it.
 func newTab(t *testing.T, in context.Context) context.Context {
 	t.Helper()
 
@@ -226,7 +226,7 @@ type tab struct {
 	name string
 }
 
-// do gives each thing a time: how long all of them take is the machine's to say.
+// do runs actions with a timeout for each, since their total time depends on the machine.
 func (tab tab) do(actions ...chromedp.Action) {
 	tab.Helper()
 
@@ -244,7 +244,7 @@ func (tab tab) eval(expression string, result any) {
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 }
 
-// one is the release of a view that is of one release.
+// one is the release of a view. It fails the test if the view is mixed.
 func (tab tab) one() string {
 	tab.Helper()
 
@@ -259,7 +259,7 @@ func (tab tab) one() string {
 	return view.Page
 }
 
-// late loads a further part of the page, and gives what the router said of the tab.
+// late loads a further part of the page and returns whether the router calls the tab outdated.
 func (tab tab) late(part int, release string) string {
 	tab.Helper()
 
@@ -280,7 +280,7 @@ func (tab tab) ask() (answer told) {
 	return answer
 }
 
-// picture is kept for a person to look at, if SCREENSHOTS names a folder.
+// picture saves a screenshot to the folder in SCREENSHOTS, if it is set.
 func (tab tab) picture(name string) {
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 		var data []byte
@@ -374,7 +374,7 @@ func TestBrowser_TwoHundredReloads(t *testing.T) {
 	old.late(2, "v1")
 
 	if outdated := newer.late(3, "v2"); outdated != "true" {
-		t.Errorf("the part of v2 that a does not have came with %q, expected word that the tab is out of date", outdated)
+		t.Errorf("an asset of v2 from b has x-lockstep-outdated %q, expected true", outdated)
 	}
 
 	newer.picture("left-open")

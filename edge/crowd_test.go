@@ -16,11 +16,11 @@ import (
 
 const viewers = 1_000_000
 
-// viewer is the id of the nth viewer, as CloudFront's request ids would give it.
+// viewer is the id of the nth viewer, in the form that is cut from CloudFront's request ids.
 func viewer(n int) string { return fmt.Sprintf("%012x", uint64(n)*0x9E3779B97F4A7C15>>16) }
 
-// crowd is all viewers at once. The file that ships decides for each of them, in Node, which is
-// the fastest of the engines that agree.
+// crowd is all viewers at once. The shipped file decides for each of them under Node, the fastest
+// of the engines.
 type crowd struct {
 	*testing.T
 	node      *exec.Cmd
@@ -45,7 +45,7 @@ const (
 //go:embed testdata/crowd.js
 var crowdScript string
 
-// gather makes a crowd who will meet some routes.
+// gather makes a crowd for a list of routes.
 func gather(t *testing.T, routes []route) *crowd {
 	t.Helper()
 	node, _ := lambdaEdge(t)
@@ -116,7 +116,7 @@ func gather(t *testing.T, routes []route) *crowd {
 	return c
 }
 
-// round gives the environment that serves each viewer; 0 for who stays away.
+// round returns the environment that serves each viewer; 0 for viewers without a request.
 func (c *crowd) round(kind byte, of func(n int) ask) []byte {
 	c.Helper()
 
@@ -143,7 +143,8 @@ func (c *crowd) round(kind byte, of func(n int) ask) []byte {
 	return answers
 }
 
-// open has all viewers open a page, and who came or moved reload it at once: nobody flips.
+// open lets all viewers open a page. New and moved viewers reload it at once and must not move
+// again.
 func (c *crowd) open(of func(n int) ask) []byte {
 	c.Helper()
 	pages := c.round(document, of)

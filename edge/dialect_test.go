@@ -10,7 +10,7 @@ import (
 	"lockstep/edge"
 )
 
-// forbidden is what CloudFront's runtime 2.0 refuses at creation or, worse, at the first viewer.
+// forbidden is the syntax that CloudFront's runtime 2.0 refuses at creation, or only at run time.
 var forbidden = []struct {
 	name    string
 	pattern *regexp.Regexp
@@ -35,15 +35,15 @@ var forbidden = []struct {
 	{"an async function within another", regexp.MustCompile(`^.+\basync\b`), nil},
 }
 
-// noise is what may hold anything: strings, comments and regular expressions.
+// noise matches strings, comments and regular expressions, which may contain anything.
 var (
 	noise  = regexp.MustCompile(`'(\\.|[^'\\\n])*'|"(\\.|[^"\\\n])*"|//[^\n]*|(?s:/\*.*?\*/)|([=(,:]\s*)/(\\.|\[(\\.|[^\]\n])*\]|[^/\\\n*])(\\.|\[(\\.|[^\]\n])*\]|[^/\\\n])*/`)
 	inText = regexp.MustCompile(`\W`)
 	inLine = regexp.MustCompile(`[^\n]`)
 )
 
-// dialect finds what the runtime refuses, each as file:line. It reads lines, not a syntax tree:
-// what it lets through still has to run under njs.
+// dialect finds the syntax that the runtime refuses, each as file:line. It reads lines, not a
+// syntax tree, so other tests run the code under njs.
 func dialect(file, source string) []string {
 	source = noise.ReplaceAllStringFunc(source, func(text string) string {
 		if quote := text[:1]; quote == "'" || quote == `"` {

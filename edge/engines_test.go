@@ -14,7 +14,7 @@ import (
 	"lockstep/infra/local/front"
 )
 
-// engines are those that must agree: the rule in Go, the engine of infra/local, njs, which speaks
+// engines must all agree with the rule in Go: the engine of infra/local, njs, which has
 // CloudFront's dialect, and Node with the modules of Lambda@Edge.
 func engines() map[string]func(*testing.T, []visit) []outcome {
 	return map[string]func(*testing.T, []visit) []outcome{"rule": runRule, "sobek": runSobek,
@@ -119,7 +119,7 @@ func outcomeOf(function *front.Function, v visit) (o outcome, err error) {
 	return o, nil
 }
 
-// njsDriver follows the router in main.mjs: it reads the visits and writes what becomes of them.
+// njsDriver is appended to the router in main.mjs. It reads the visits and writes their outcomes.
 //
 //go:embed testdata/driver.js
 var njsDriver string
@@ -186,7 +186,7 @@ func lambdaEdge(t *testing.T) (node, module string) {
 	return node, module
 }
 
-// runScript hands visits to a script, and takes what it makes of them.
+// runScript passes visits to a script and returns their outcomes.
 func runScript(t *testing.T, visits []visit, files map[string]string, binary string,
 	arguments ...string) []outcome {
 	t.Helper()

@@ -10,8 +10,8 @@ import (
 
 var soundCookie = regexp.MustCompile(`(?s)\A[ab].{13,78}\z`)
 
-// Whatever a viewer sends and whatever stands in the store, the answer is the rule's, is valid,
-// and takes one read.
+// For any request and any value in the store, the answer is that of the rule, is valid, and takes
+// at most one read.
 func FuzzRouter(f *testing.F) {
 	function, err := front.NewFunction(shipped(f))
 	if err != nil {

@@ -11,10 +11,10 @@ type written struct {
 	route route
 }
 
-// lags is how late each edge location hears of a route, in seconds.
+// lags is the delay of each edge location, in seconds.
 var lags = []int{0, 40, 90}
 
-// journeys are what becomes of release v2, which is deployed to b while a serves v1.
+// journeys are the possible courses of release v2, which is deployed to b while a serves v1.
 var journeys = map[string]struct {
 	routes []written
 	// rolledBack is when b's entry pages are v1's again; 0 for never.
@@ -41,7 +41,7 @@ func rampOf(release string) []written {
 
 const journeyEnds = 1500
 
-// seen is the place of the route as a location has it.
+// seen is the index of the route that a location has.
 func seen(routes []written, location, second int) int {
 	place := 0
 

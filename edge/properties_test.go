@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// everyWeight is a route of b to a release for each weight there is, in order.
+// everyWeight has a route to b for every weight, in order.
 func everyWeight(release string) []route {
 	routes := make([]route, 10001)
 	for weight := range routes {
@@ -17,8 +17,8 @@ func everyWeight(release string) []route {
 	return routes
 }
 
-// Each viewer climbs a ramp of their own, which meets all others' at some weights: there the
-// shares are counted. Nobody moves back.
+// Each viewer has a random ramp. All ramps share some weights, at which the shares are counted. No
+// viewer moves back.
 func TestRouter_SharesFollowAnyRisingRamp(t *testing.T) {
 	t.Parallel()
 	everyone := gather(t, everyWeight("v2"))
@@ -64,8 +64,8 @@ func TestRouter_SharesFollowAnyRisingRamp(t *testing.T) {
 	}
 }
 
-// A viewer's bucket in a release says nothing of the one in the next. That the buckets are the
-// file's own shows at the two weights between which each viewer moves.
+// A viewer's buckets in two releases are independent. The two weights between which each viewer
+// moves show that the buckets are those of the router.
 func TestRouter_BucketsAreIndependentBetweenReleases(t *testing.T) {
 	t.Parallel()
 

@@ -200,7 +200,7 @@ func TestRouter_FitsCloudFront(t *testing.T) {
 	}
 }
 
-// shipped is the function as CloudFront gets it.
+// shipped is the function that CloudFront receives.
 func shipped(t testing.TB) string {
 	t.Helper()
 

@@ -16,7 +16,7 @@ import (
 	"lockstep/infra/local/front"
 )
 
-// bucket is 0 to 9999: where a viewer stands in the queue of a release.
+// bucket is a viewer's place in the ramp of a release, 0 to 9999.
 func bucket(id, release string) int {
 	sum := md5.Sum([]byte(id + "." + release))
 	return int(binary.BigEndian.Uint32(sum[:4]) % 10000)
@@ -29,7 +29,7 @@ type route struct {
 	Release  string  `json:"release"`
 }
 
-// visitor is what a cookie says; the zero value is a viewer who has none.
+// visitor is the content of a cookie. The zero value is a viewer without a cookie.
 type visitor struct{ page, id, secret string }
 
 func readCookie(value string) visitor {
@@ -55,7 +55,7 @@ func readCookie(value string) visitor {
 	return v
 }
 
-// rule says what the router does, in another language and in another order.
+// rule is the specification of the router, written in another language and in another order.
 func rule(v visit) outcome {
 	request := v.Event.Request
 	who := readCookie(request.Cookies["lockstep"].Value)
@@ -129,8 +129,8 @@ func rule(v visit) outcome {
 	return o
 }
 
-// choose is the environment for a viewer who stands in a bucket and whose page, if one is open, is
-// from page.
+// choose is the environment for a viewer in a bucket. page is the environment of the viewer's open
+// page, if there is one.
 func choose(r *route, fallback, page string, bucket int, byWeight, tester bool) string {
 	switch {
 	case page != "" && (!byWeight || r == nil):
@@ -142,7 +142,7 @@ func choose(r *route, fallback, page string, bucket int, byWeight, tester bool) 
 	return fallback
 }
 
-// readTail is a cookie but for its environment.
+// readTail is the part of a cookie after its environment.
 func readTail(cookie string) string {
 	if cookie == "" {
 		return ""
@@ -218,7 +218,7 @@ func object(uri string) string {
 	return uri + "/index.html"
 }
 
-// randomVisits mixes what viewers send with what nobody should.
+// randomVisits mixes usual requests with malformed ones.
 func randomVisits(n int) []visit {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }

@@ -13,7 +13,7 @@ import (
 	"lockstep/statemachine"
 )
 
-// sell puts the sample shop's site where the test's page is otherwise.
+// sell replaces the test's page by the site of the sample shop.
 func (d *deployed) sell(t *testing.T) {
 	sites := map[string]map[string][]byte{}
 
@@ -42,8 +42,8 @@ func (d *deployed) sell(t *testing.T) {
 	}
 }
 
-// A tab of the sample shop that is open over a promotion or a rollback says so, and is of the new
-// release when reloaded.
+// A tab of the sample shop that is open during a promotion or a rollback shows that it is
+// outdated, and has the new release after a reload.
 func TestBrowser_ShopTellsATabThatItIsOutOfDate(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)
@@ -107,8 +107,8 @@ func TestBrowser_ShopTellsATabThatItIsOutOfDate(t *testing.T) {
 	console.check(t)
 }
 
-// Many sites have a service worker through which all goes, pages too, and which hides from the
-// server that a page is one.
+// Many sites have a service worker that handles all requests, including those for pages. The server
+// then cannot tell that a page is a document.
 func TestBrowser_ServiceWorker(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)

@@ -20,8 +20,8 @@ func TestBench_RouterKeepsToItsBudget(t *testing.T) {
 		"asset": 17_000, "response": 20_000})
 }
 
-// Whatever a viewer sends, it takes a fraction of the millisecond that CloudFront gives a
-// function, some millions of instructions.
+// Any request takes a fraction of the millisecond that CloudFront allows for a function, which is
+// some millions of instructions.
 func TestBench_WorkIsBounded(t *testing.T) {
 	needsTools(t)
 	costsAtMost(t, hostile(), map[string]float64{"document": 800_000, "first document": 800_000,
@@ -34,7 +34,7 @@ func needsTools(t *testing.T) {
 	for _, tool := range []string{"njs", "valgrind"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing: install the Debian package of that name, it counts the router's instructions", tool)
+				t.Fatalf("%s is missing: install the Debian package of that name", tool)
 			}
 
 			t.Skipf("%s is missing (a Debian package of that name): instructions are not counted", tool)

@@ -1,5 +1,5 @@
 
-// The driver of a crowd: it stands behind the router in one module, and serves all viewers, round by round.
+// The driver of a crowd. It follows the router in one module and serves all viewers, round by round.
 import crypto from 'crypto';
 import fs from 'fs';
 import cloudfront from 'cloudfront';
@@ -21,7 +21,7 @@ Object.assign(cloudfront, {
     createRequestOriginGroup: group => { origin = group.originIds[0].originId; },
 });
 
-// To hash takes longest, and is the same everywhere: Go has done it. What is hashed is the router's to say.
+// Hashing takes the most time, so Go has computed the hashes. The text that is hashed is checked here.
 let hashed = '';
 const digest = { readUInt32BE: at => hashes[route.release].readUInt32BE(4 * n + at) };
 const md5 = {
@@ -35,7 +35,7 @@ const md5 = {
 };
 crypto.createHash = () => md5;
 
-// The event is made once: a million viewers would be as many events for the collector of garbage.
+// The event is reused, to spare the garbage collector a million events.
 const destination = { value: '' };
 const cookie = { value: '' };
 const none = {};
@@ -49,7 +49,8 @@ const asks = Buffer.alloc(4 * ids.length);
 const answers = Buffer.alloc(ids.length);
 while (fill(asks)) {
     for (n = 0; n < ids.length; n++) {
-        // An ask is the route that is met, 'a' or 'b' where there is a cookie, and what is asked for: 0 is nothing.
+        // A request is the index of its route, the environment in the cookie ('a', 'b' or 0), and its
+        // kind, 0 for no request.
         const page = asks[4 * n + 2];
         const kind = asks[4 * n + 3];
         if (kind === 0) {

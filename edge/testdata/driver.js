@@ -1,5 +1,5 @@
 
-// The driver: it stands behind the router in one module, since a function's handler is not exported.
+// The driver. It follows the router in one module, since the handler is not exported.
 import fs from 'fs';
 import cloudfront from 'cloudfront';
 

@@ -1,5 +1,5 @@
-// The route of Lambda@Edge is read once in five seconds, and outlives what cannot be read. Where there is none yet,
-// nobody is left to chance for five seconds.
+// Lambda@Edge reads the route once in five seconds, and keeps the last route if it cannot be read. If
+// there is none yet, every request reads it.
 import assert from 'assert';
 import { route } from './index.mjs';
 

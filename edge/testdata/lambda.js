@@ -1,4 +1,4 @@
-// The driver of Lambda@Edge: it makes the events that CloudFront would, and writes what becomes of them.
+// The driver of Lambda@Edge. It makes the events of CloudFront and writes their outcomes.
 import fs from 'fs';
 import { route, serve } from './index.mjs';
 

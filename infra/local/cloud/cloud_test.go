@@ -27,8 +27,8 @@ import (
 	"lockstep/infra/local/cloud/lambda"
 )
 
-// An object in a bucket starts an execution, whose function hands its token to a schedule, which
-// ends it.
+// An object in a bucket starts an execution. Its function puts the task token into a schedule,
+// which completes the task.
 func TestCloud_ServicesReachEachOther(t *testing.T) {
 	const machine = `{"StartAt":"Wait","States":{"Wait":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken",
 		"Parameters":{"FunctionName":"ramp","Payload":{"taskToken.$":"$$.Task.Token"}},"TimeoutSeconds":3600,"End":true}}}`
@@ -56,8 +56,9 @@ func TestCloud_ServicesReachEachOther(t *testing.T) {
 					FlexibleTimeWindow:    &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},
 					ActionAfterCompletion: schedulertypes.ActionAfterCompletionDelete,
 					Target: &schedulertypes.Target{
-						Arn: aws.String("arn:aws:scheduler:::aws-sdk:sfn:sendTaskSuccess"), RoleArn: aws.String("arn:aws:iam::123456789012:role/scheduler"),
-						Input: aws.String(string(input)),
+						Arn:     aws.String("arn:aws:scheduler:::aws-sdk:sfn:sendTaskSuccess"),
+						RoleArn: aws.String("arn:aws:iam::123456789012:role/scheduler"),
+						Input:   aws.String(string(input)),
 					},
 				})
 
@@ -112,7 +113,8 @@ func TestCloud_ServicesReachEachOther(t *testing.T) {
 		start := time.Now()
 
 		_, err = awss3.NewFromConfig(c.Config()).PutObject(t.Context(), &awss3.PutObjectInput{
-			Bucket: aws.String("state"), Key: aws.String("releases/v1/release.json"), Body: strings.NewReader("{}"),
+			Bucket: aws.String("state"), Key: aws.String("releases/v1/release.json"),
+			Body: strings.NewReader("{}"),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +152,7 @@ func TestCloud_ServicesReachEachOther(t *testing.T) {
 	})
 }
 
-// Every service answers to the name that its own client signs with.
+// The endpoint finds every service by the name with which its client signs.
 func TestCloud_AnswersEveryClient(t *testing.T) {
 	c := cloud.New(lambda.NewInProcess(nil), lambda.Limits{})
 	defer c.Close()

@@ -57,7 +57,8 @@ func TestEndpoint_Dispatch(t *testing.T) {
 		"an unknown service": {"POST", "/", map[string]string{"Authorization": sigv4 +
 			"sqs/aws4_request", "X-Amz-Target": "AmazonSQS.SendMessage"}, 501, "sqs"},
 		"an unknown operation": {"POST", "/", map[string]string{"Authorization": sigv4 +
-			"ssm/aws4_request", "X-Amz-Target": "AmazonSSM.LabelParameterVersion"}, 400, "LabelParameterVersion"},
+			"ssm/aws4_request", "X-Amz-Target": "AmazonSSM.LabelParameterVersion"}, 400,
+			"LabelParameterVersion"},
 		"from another origin": {"GET", "/state?list-type=2",
 			map[string]string{"Authorization": sigv4 + "s3/aws4_request",
 				"Origin": "http://example.com"}, 403, "web pages"},
@@ -158,7 +159,7 @@ func TestClient_RespectsTheContext(t *testing.T) {
 	}
 }
 
-// A binary that knows nothing of this endpoint reaches it through its environment alone.
+// An unchanged binary reaches this endpoint through its environment variables.
 // KeyValueStore needs HTTP_PROXY too: the SDK asks for http://ACCOUNT.127.0.0.1:PORT, which no
 // resolver knows, and Go sends whatever is not loopback itself to the proxy.
 func TestEndpoint_UnchangedBinary(t *testing.T) {
@@ -169,7 +170,8 @@ func TestEndpoint_UnchangedBinary(t *testing.T) {
 
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUnchangedBinary$", "-test.v")
 	child.Env = []string{
-		"LOCKSTEP_TEST_STORE=" + store, "HOME=" + t.TempDir(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
+		"LOCKSTEP_TEST_STORE=" + store, "HOME=" + t.TempDir(), "AWS_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
 		"AWS_ENDPOINT_URL=" + server.URL, "HTTP_PROXY=" + server.URL,
 	}
 

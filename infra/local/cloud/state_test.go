@@ -18,17 +18,21 @@ import (
 	"lockstep/infra/local/cloud/states"
 )
 
-// Whoever gives a service something more to know has to say whether a later process needs it.
+// A new field of a service must be part of its saved state, or be listed here as one that is not.
 func TestState_EveryFieldIsSpokenFor(t *testing.T) {
-	// What is of one process: how it is wired, its locks and clocks, who listens to it, what is only
-	// told.
+	// Fields that belong to one process: connections to other services, locks, timers, subscribers,
+	// and results that are only reported.
 	ofOneProcess := []string{"emit", "invoke", "deliver", "options", "mux", "quota", "mu", "ctx",
 		"cancel", "running", "stop", "pending", "calls", "inFlight", "closed",
 		"subscribers", "dead", "lag", "asleep"}
 
 	for kind, keeps := range map[reflect.Type][]string{
-		reflect.TypeFor[s3.Service](): {"buckets", "serial"}, reflect.TypeFor[lambda.Service](): {"functions", "queue"}, reflect.TypeFor[apigateway.Service](): {"apis"}, reflect.TypeFor[ssm.Service](): {"parameters"},
-		reflect.TypeFor[secrets.Service](): {"secrets"}, reflect.TypeFor[keyvalue.Service](): {"stores"}, reflect.TypeFor[events.Service](): {"buses", "undelivered"}, reflect.TypeFor[scheduler.Service](): {"groups", "schedules"},
+		reflect.TypeFor[s3.Service]():         {"buckets", "serial"},
+		reflect.TypeFor[lambda.Service]():     {"functions", "queue"},
+		reflect.TypeFor[apigateway.Service](): {"apis"}, reflect.TypeFor[ssm.Service](): {"parameters"},
+		reflect.TypeFor[secrets.Service](): {"secrets"}, reflect.TypeFor[keyvalue.Service](): {"stores"},
+		reflect.TypeFor[events.Service]():    {"buses", "undelivered"},
+		reflect.TypeFor[scheduler.Service](): {"groups", "schedules"},
 		reflect.TypeFor[states.Service](): {"tokens", "machines",
 			"executions"}, reflect.TypeFor[metrics.Service](): {"series", "alarms"},
 	} {
@@ -36,13 +40,13 @@ func TestState_EveryFieldIsSpokenFor(t *testing.T) {
 			name := kind.Field(i).Name
 			if uploads := kind == reflect.TypeFor[s3.Service]() && name == "uploads"; !uploads &&
 				!slices.Contains(keeps, name) && !slices.Contains(ofOneProcess, name) {
-				t.Errorf("%s: the field %s is neither kept nor said to be of one process", kind, name)
+				t.Errorf("%s: the field %s is neither saved nor listed as belonging to one process", kind, name)
 			}
 		}
 	}
 }
 
-// What is kept is all there in JSON: encoding/json drops in silence what is not exported.
+// All fields of the saved state are exported: encoding/json silently drops the others.
 func TestState_IsAllExported(t *testing.T) {
 	compiled := []string{"events.Rule.matches", "scheduler.Schedule.at", "asl.TaskError.heartbeat"}
 	seen := map[reflect.Type]bool{}

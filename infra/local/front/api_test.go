@@ -18,7 +18,7 @@ import (
 	"lockstep/statemachine"
 )
 
-// api is a front whose functions all do what answer says; metrics counts what was recorded.
+// api is a front whose functions all answer with one function. metrics has the recorded sums.
 type api struct {
 	http.Handler
 	source   string
@@ -69,8 +69,8 @@ func TestAPI_ProxyEvent(t *testing.T) {
 		len(w.Header()["Set-Cookie"]) != 2 {
 		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
 	}
-	// The alias is the stage variable's word, not the stage's name: that is how a rollback turns a
-	// whole stage.
+	// The alias comes from the stage variable, not from the name of the stage: a rollback moves a
+	// whole stage by it.
 	if want := "arn:aws:lambda:us-east-1:123456789012:function:shop-orders:a"; a.function != want {
 		t.Errorf("invoked %s, expected %s", a.function, want)
 	}

@@ -7,7 +7,7 @@ import (
 	"lockstep/infra/local/front"
 )
 
-// What a function is handed is what JSON.parse would make of the event.
+// A function gets the same object as JSON.parse would make from the event.
 func TestFunction_SeesTheEventAsItsJSON(t *testing.T) {
 	f, err := front.NewFunction(`function handler(event) { return { statusCode: 200, statusDescription: JSON.stringify(event) }; }`)
 	if err != nil {
@@ -50,7 +50,7 @@ func TestFunction_SeesTheEventAsItsJSON(t *testing.T) {
 	}
 }
 
-// compact writes JSON as Go does: the two escape differently.
+// compact writes JSON as Go does, since JavaScript escapes differently.
 func compact(t *testing.T, text string) string {
 	t.Helper()
 

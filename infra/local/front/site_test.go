@@ -14,7 +14,7 @@ import (
 
 const viewer = "carolcarol03" // has bucket 5800 in release v2
 
-// site is a front with two buckets, each with a page and an asset that say where they are from.
+// site is a front with two buckets. Each has a page and an asset that name their environment.
 func site(routes ...string) http.Handler {
 	return front.New(front.Options{
 		Locations: len(routes),
@@ -103,7 +103,7 @@ func TestSite_ConditionalRequests(t *testing.T) {
 		stays.Header.Get("X-Amz-Meta-Lockstep-Env") != "" || body(t, stays) != "" {
 		t.Errorf("%d %v, expected a bare 304", stays.StatusCode, stays.Header)
 	}
-	// Without a cookie there must be an answer that can set one, though the viewer has the page.
+	// A viewer without a cookie must get an answer that can set one, though the page is cached.
 	forgot := get(site(route(0)), "/", "Sec-Fetch-Dest", "document", "If-None-Match", `"a"`)
 	if forgot.StatusCode != 200 || forgot.Header.Get("Set-Cookie") == "" {
 		t.Errorf("%d with cookie %q, expected 200 with one", forgot.StatusCode,

@@ -57,7 +57,8 @@ func TestMachine_Path(t *testing.T) {
 			map[string]string{"Ramp": "passed", "Finish": "passed"}},
 		{"refused", []string{"Begin", "Refuse", "Finish", "Ended", "Refused"}, 0, 0, "Refused",
 			map[string]string{"Begin": "failed", "Finish": "passed"}},
-		{"a failed rollback", append(slices.Clone(up), "Rollback", "RollbackFailed"), 5, 5, "RollbackFailed",
+		{"a failed rollback", append(slices.Clone(up), "Rollback", "RollbackFailed"), 5, 5,
+			"RollbackFailed",
 			map[string]string{"Ramp": "failed", "Rollback": "failed"}},
 	}
 	for _, test := range tests {

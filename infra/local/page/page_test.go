@@ -146,7 +146,8 @@ func TestPage_EventsAtMostTwiceASecond(t *testing.T) {
 		_ = write.Close()
 
 		if events != 40 || snapshots != 20 {
-			t.Errorf("two viewers in 10 s: got %d events from %d snapshots, want 40 from 20", events, snapshots)
+			t.Errorf("two viewers in 10 s: got %d events from %d snapshots, want 40 from 20", events,
+				snapshots)
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// asChild makes the test binary start a server, print its process and wait to be killed.
+// asChild makes the test binary start a server, print its process id and wait until it is killed.
 const asChild = "LOCKSTEP_TEST_START_AND_WAIT"
 
 func TestMain(m *testing.M) {
@@ -247,7 +247,8 @@ func TestStart_Killed_IsStartedAgain(t *testing.T) {
 	}
 }
 
-// Its parent was killed, and another process goes on with what was committed, at the same address.
+// The parent of a server was killed. Another process continues with its committed data, at the same
+// address.
 func TestStart_Again(t *testing.T) {
 	dir := openDir(t)
 	pid, url := child(t, dir, nil)
@@ -284,8 +285,7 @@ func TestStart_Again(t *testing.T) {
 	}
 }
 
-// A server that runs on without its parent is ended before another one takes its place; nobody
-// else's is.
+// An orphaned server is ended before another one takes its place. Other servers are not.
 func TestStart_Again_EndsTheOneLeftRunning(t *testing.T) {
 	left := start(t, Options{Dir: openDir(t), Log: t.Output()})
 
@@ -364,7 +364,7 @@ func start(t *testing.T, o Options) *Server {
 	return s
 }
 
-// ask runs a query, or several of which the last answers, and gives its one value.
+// ask runs one or more queries and returns the single value of the last one.
 func ask(t *testing.T, url, query string) string {
 	t.Helper()
 

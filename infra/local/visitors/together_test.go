@@ -18,7 +18,7 @@ import (
 	"lockstep/statemachine"
 )
 
-// serial lets one request at a time into a handler that keeps notes.
+// serial passes one request at a time to a handler that records what it sees.
 type serial struct {
 	mu      sync.Mutex
 	handler http.Handler
@@ -31,7 +31,7 @@ func (s *serial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// stacks are two environments behind a real front: what Lockstep would change, a test changes here.
+// stacks are two environments behind a real front. Tests change them as Lockstep would.
 type stacks struct {
 	mu      sync.Mutex
 	routes  []routed
@@ -56,7 +56,7 @@ func newStacks() *stacks {
 	}
 }
 
-// lags is how late the edge locations are: CloudFront's were measured to need up to 83 s.
+// lags are the delays of the edge locations. Those of CloudFront were measured at up to 83 s.
 var lags = []time.Duration{0, 46 * time.Second, 83 * time.Second}
 
 func (s *stacks) weigh(weight int) {
@@ -131,8 +131,8 @@ func (s *stacks) rolledBack(release string, opened, closed time.Time) bool {
 		(ended.IsZero() || opened.Before(ended))
 }
 
-// rollBack does what the step does: the weight first, then, without waiting for the edge, the
-// stage and the page.
+// rollBack does what the step Rollback does: it sets the weight to 0 first, then changes the stage
+// and the page without waiting for the edge.
 func (s *stacks) rollBack() {
 	s.mu.Lock()
 	s.rollback[0] = time.Now()
@@ -157,8 +157,9 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 		time.Sleep(lags[2])
 
 		crowd := visitors.New(visitors.Options{
-			Origin: "https://shop.example", Transport: inprocess.Transport(s.front()), RolledBack: s.rolledBack,
-			Viewers: 600, PageViewsPerSecond: 20, Pause: time.Second, Seed: 4,
+			Origin: "https://shop.example", Transport: inprocess.Transport(s.front()),
+			RolledBack: s.rolledBack,
+			Viewers:    600, PageViewsPerSecond: 20, Pause: time.Second, Seed: 4,
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -186,8 +187,8 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 		}
 
 		s.rollBack()
-		// Some seconds for pages that were open; then nobody may get v2 any more, though two edge
-		// locations still send viewers to b.
+		// Open pages get some seconds. Then no viewer may get v2 any more, though two edge locations
+		// still send viewers to b.
 		time.Sleep(6 * time.Second)
 
 		before = crowd.Report()
@@ -208,9 +209,9 @@ func TestTogether_RampAndRollBack(t *testing.T) {
 	})
 }
 
-// A site that Lockstep did not build: the visitors must be able to find a mixed view. One location
-// in three has heard of the route, which gives b half of its viewers: of 200, some are surely
-// there.
+// The visitors must be able to find a mixed view, on a site that Lockstep did not build. One of
+// three locations has the route, which gives b half of its viewers, so some of the 200 viewers get
+// b.
 func TestTogether_FindsMixedViews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStacks()

@@ -14,7 +14,7 @@ import (
 	"lockstep/infra/local/visitors"
 )
 
-// shop is a site that says of each layer whatever a test wants it to say.
+// shop is a site whose layers have the stamps that a test sets.
 type shop struct {
 	page, asset, build, catalog, orders string
 	status                              int // of the API; 200 where not given
@@ -61,7 +61,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 		fmt.Fprint(w, `{"products":[{"id":7}]}`)
 	default:
-		http.Error(w, "who asks for "+r.URL.Path, http.StatusNotFound)
+		http.Error(w, "unexpected request for "+r.URL.Path, http.StatusNotFound)
 	}
 }
 

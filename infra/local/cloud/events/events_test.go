@@ -34,12 +34,13 @@ func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func client(s *Service) *eventbridge.Client {
 	return eventbridge.New(eventbridge.Options{
-		Region: wire.Region, BaseEndpoint: aws.String("http://cloud"), HTTPClient: &http.Client{Transport: inProcess{s}},
+		Region: wire.Region, BaseEndpoint: aws.String("http://cloud"),
+		HTTPClient:  &http.Client{Transport: inProcess{s}},
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 }
 
-// target records what it is called with and fails as often as it is told to.
+// target records its calls. It fails a given number of times.
 type target struct {
 	mu       sync.Mutex
 	failures int
@@ -112,7 +113,8 @@ func TestPutEvents_ReachesTheRulesThatMatch(t *testing.T) {
 		out, err := client(s).PutEvents(t.Context(),
 			&eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 				EventBusName: aws.String("arn:aws:events:us-east-1:123456789012:event-bus/shop"),
-				Source:       aws.String("lockstep.ci"), DetailType: aws.String("Release Merged"), Detail: aws.String(`{"app":"shop","release":"v2"}`),
+				Source:       aws.String("lockstep.ci"), DetailType: aws.String("Release Merged"),
+				Detail: aws.String(`{"app":"shop","release":"v2"}`),
 			}}})
 		if err != nil || out.FailedEntryCount != 0 || aws.ToString(out.Entries[0].EventId) == "" {
 			t.Fatalf("PutEvents = %+v, %v", out, err)
@@ -371,7 +373,7 @@ func TestRules_OverHTTP(t *testing.T) {
 	})
 }
 
-// pass lets virtual time go by, and everything happen that it brings.
+// pass advances virtual time and waits for everything that is due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

@@ -73,8 +73,8 @@ func zipOf(t *testing.T, name, content string) []byte {
 	return data
 }
 
-// run gives a test a Lambda with the function shop-orders, whose version 1 both aliases name, in
-// virtual time.
+// run runs a test in virtual time with a Lambda that has the function shop-orders. Both aliases
+// name its version 1.
 func run(t *testing.T, options lambda.Options,
 	test func(t *testing.T, s *lambda.Service, c *sdk.Client)) {
 	t.Helper()

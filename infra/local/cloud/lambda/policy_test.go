@@ -13,7 +13,7 @@ import (
 	"lockstep/infra/local/cloud/wire"
 )
 
-// allowing lets the stages api-... of an API call shop-orders:a.
+// allowing allows the stages api-* of an API to call shop-orders:a.
 func allowing(statement string) *sdk.AddPermissionInput {
 	return &sdk.AddPermissionInput{
 		FunctionName: orders, Qualifier: aws.String("a"), StatementId: &statement,
@@ -61,17 +61,20 @@ func TestAddPermission_Refusals(t *testing.T) {
 			code   string
 		}{
 			"a statement that exists": {func(in *sdk.AddPermissionInput) {}, "ResourceConflictException"},
-			"an id with a space":      {func(in *sdk.AddPermissionInput) { in.StatementId = aws.String("an API") }, "InvalidParameterValueException"},
+			"an id with a space": {func(in *sdk.AddPermissionInput) {
+				in.StatementId = aws.String("an API")
+			}, "InvalidParameterValueException"},
 			"another action": {func(in *sdk.AddPermissionInput) {
-				in.StatementId,
-					in.Action = aws.String("x"), aws.String("lambda:*")
+				in.StatementId, in.Action = aws.String("x"), aws.String("lambda:*")
 			}, "InvalidParameterValueException"},
 			"a star in the middle": {func(in *sdk.AddPermissionInput) {
 				in.StatementId, in.SourceArn = aws.String("x"), aws.String("arn:*:api")
 			}, "InvalidParameterValueException"},
 			"an unknown alias": {func(in *sdk.AddPermissionInput) { in.Qualifier = aws.String("z") },
 				"ResourceNotFoundException"},
-			"an unknown function": {func(in *sdk.AddPermissionInput) { in.FunctionName = aws.String("shop-baskets") }, "ResourceNotFoundException"},
+			"an unknown function": {func(in *sdk.AddPermissionInput) {
+				in.FunctionName = aws.String("shop-baskets")
+			}, "ResourceNotFoundException"},
 		} {
 			in := allowing("api")
 			refused.change(in)

@@ -43,7 +43,7 @@ var echoZip = sync.OnceValues(func() ([]byte, error) {
 	return pack("bootstrap", data)
 })
 
-// log is a function's output, which its processes write at the same time.
+// log is the output of a function, whose processes write concurrently.
 type log struct {
 	mu sync.Mutex
 	strings.Builder
@@ -169,7 +169,7 @@ func TestProcesses_WhatAFunctionStartedEndsWithIt(t *testing.T) {
 		"killed from afar": func(_ *lambda.Service, pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) },
 	} {
 		t.Run(how, func(t *testing.T) {
-			// The pipe ends when the last who could write to it is gone, reaped or not.
+			// The pipe ends when the last process that could write to it has ended, reaped or not.
 			path := filepath.Join(t.TempDir(), "held")
 			if err := syscall.Mkfifo(path, 0o600); err != nil {
 				t.Fatal(err)

@@ -20,15 +20,16 @@ func errorAlarm(name string) *cloudwatch.PutMetricAlarmInput {
 	m := metric("m", "5XXError", "Sum", 60).MetricStat
 
 	return &cloudwatch.PutMetricAlarmInput{
-		AlarmName: &name, AlarmDescription: aws.String("api-a fails"), Namespace: m.Metric.Namespace, MetricName: m.Metric.MetricName, Dimensions: m.Metric.Dimensions,
-		Statistic: types.StatisticSum, Period: m.Period, EvaluationPeriods: aws.Int32(3), DatapointsToAlarm: aws.Int32(2),
-		Threshold: aws.Float64(5), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
+		AlarmName: &name, AlarmDescription: aws.String("api-a fails"), Namespace: m.Metric.Namespace,
+		MetricName: m.Metric.MetricName, Dimensions: m.Metric.Dimensions,
+		Statistic: types.StatisticSum, Period: m.Period, EvaluationPeriods: aws.Int32(3),
+		DatapointsToAlarm: aws.Int32(2),
+		Threshold:         aws.Float64(5), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
 	}
 }
 
 // The tables of "Configuring how CloudWatch alarms treat missing data": X breaches, 0 does not, -
-// is missing; the columns are missing, ignore, breaching, notBreaching, and "keep" is to keep the
-// state.
+// is missing. The columns are missing, ignore, breaching and notBreaching; "keep" keeps the state.
 func TestDecide_MissingData(t *testing.T) {
 	for _, c := range []struct {
 		needed int32
@@ -190,8 +191,8 @@ func TestAlarm_HighResolutionMath(t *testing.T) {
 	})
 }
 
-// Nobody sees that an alarm is not evaluated while nothing can change: it rings and is silenced in
-// the minute in which it would be.
+// It has no visible effect that an alarm is not evaluated while its metrics have no data: its state
+// changes in the same minutes.
 func TestAlarm_AfterALongSilence(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		in := errorAlarm("a")
@@ -406,8 +407,9 @@ func TestPutMetricAlarm_Refused(t *testing.T) {
 		}, "MetricName and Metrics"},
 		"two that return data": {func(in *cloudwatch.PutMetricAlarmInput) {
 			*in = cloudwatch.PutMetricAlarmInput{AlarmName: in.AlarmName,
-				EvaluationPeriods: in.EvaluationPeriods, Threshold: in.Threshold, ComparisonOperator: in.ComparisonOperator,
-				Metrics: []types.MetricDataQuery{metric("m", "Count", "Sum", 60), math1("e", "m")}}
+				EvaluationPeriods: in.EvaluationPeriods, Threshold: in.Threshold,
+				ComparisonOperator: in.ComparisonOperator,
+				Metrics:            []types.MetricDataQuery{metric("m", "Count", "Sum", 60), math1("e", "m")}}
 		}, "Exactly one element"},
 	} {
 		run(t, func(t *testing.T, r *rig) {

@@ -67,7 +67,8 @@ func run(t *testing.T, test func(t *testing.T, r *rig)) {
 		defer r.Close()
 
 		r.Client = cloudwatch.New(cloudwatch.Options{
-			Region: wire.Region, BaseEndpoint: aws.String("http://cloud"), HTTPClient: &http.Client{Transport: inProcess{r.Service}},
+			Region: wire.Region, BaseEndpoint: aws.String("http://cloud"),
+			HTTPClient:  &http.Client{Transport: inProcess{r.Service}},
 			Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		})
 		test(t, r)
@@ -107,7 +108,8 @@ func (r *rig) get(t *testing.T, from, to time.Time,
 	t.Helper()
 
 	out, err := r.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{
-		StartTime: &from, EndTime: &to, MetricDataQueries: queries, ScanBy: types.ScanByTimestampAscending,
+		StartTime: &from, EndTime: &to, MetricDataQueries: queries,
+		ScanBy: types.ScanByTimestampAscending,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +361,7 @@ func TestPutMetricData(t *testing.T) {
 	})
 }
 
-// The aws CLI of today may speak JSON, the one of yesterday speaks Query.
+// Newer versions of the aws CLI may use JSON, older ones use Query.
 func TestProtocols_JSONAndQuery(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		if err := r.PutAlarm(errorAlarm("a & b")); err != nil {
@@ -426,9 +428,13 @@ func TestProtocols_JSONAndQuery(t *testing.T) {
 		}
 
 		form = url.Values{
-			"Action": {"PutMetricData"}, "Namespace": {"Shop"}, "MetricData.member.1.MetricName": {"Depth"}, "MetricData.member.1.Value": {"2.5"},
-			"MetricData.member.1.Dimensions.member.1.Name": {"d"}, "MetricData.member.1.Dimensions.member.1.Value": {"v"}, "MetricData.member.2.MetricName": {"Depth"},
-			"MetricData.member.2.Values.member.1": {"7"}, "MetricData.member.2.Dimensions": {""}, "MetricData.member.2.Timestamp": {time.Now().Format(time.RFC3339)},
+			"Action": {"PutMetricData"}, "Namespace": {"Shop"}, "MetricData.member.1.MetricName": {"Depth"},
+			"MetricData.member.1.Value":                     {"2.5"},
+			"MetricData.member.1.Dimensions.member.1.Name":  {"d"},
+			"MetricData.member.1.Dimensions.member.1.Value": {"v"},
+			"MetricData.member.2.MetricName":                {"Depth"},
+			"MetricData.member.2.Values.member.1":           {"7"}, "MetricData.member.2.Dimensions": {""},
+			"MetricData.member.2.Timestamp": {time.Now().Format(time.RFC3339)},
 		}
 		if status, body := send(http.Header{}, form.Encode()); status != 200 {
 			t.Errorf("Query: %d %s", status, body)
@@ -468,7 +474,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// pass lets virtual time go by, and everything happen that it brings.
+// pass advances virtual time and waits for everything that is due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

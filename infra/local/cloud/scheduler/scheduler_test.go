@@ -33,12 +33,13 @@ func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func client(s *Service) *scheduler.Client {
 	return scheduler.New(scheduler.Options{
-		Region: wire.Region, BaseEndpoint: aws.String("http://cloud"), HTTPClient: &http.Client{Transport: inProcess{s}},
+		Region: wire.Region, BaseEndpoint: aws.String("http://cloud"),
+		HTTPClient:  &http.Client{Transport: inProcess{s}},
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 }
 
-// target records when it was called with what, and fails as often as it is told to.
+// target records its calls with their times. It fails a given number of times.
 type target struct {
 	mu       sync.Mutex
 	failures int
@@ -74,7 +75,8 @@ const (
 
 func schedule(name string, at time.Time) *scheduler.CreateScheduleInput {
 	return &scheduler.CreateScheduleInput{
-		Name: aws.String(name), GroupName: aws.String(group), ScheduleExpression: aws.String(at.UTC().Format("at(2006-01-02T15:04:05)")),
+		Name: aws.String(name), GroupName: aws.String(group),
+		ScheduleExpression:    aws.String(at.UTC().Format("at(2006-01-02T15:04:05)")),
 		FlexibleTimeWindow:    &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
 		ActionAfterCompletion: types.ActionAfterCompletionDelete,
 		Target: &types.Target{Arn: aws.String(SendTaskSuccess),
@@ -255,7 +257,8 @@ func TestUpdateAndDelete(t *testing.T) {
 
 		in := schedule("moved", second)
 		if _, err := c.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{
-			Name: in.Name, GroupName: in.GroupName, ScheduleExpression: in.ScheduleExpression, FlexibleTimeWindow: in.FlexibleTimeWindow, Target: in.Target,
+			Name: in.Name, GroupName: in.GroupName, ScheduleExpression: in.ScheduleExpression,
+			FlexibleTimeWindow: in.FlexibleTimeWindow, Target: in.Target,
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -388,7 +391,7 @@ func TestClose_StopsSchedules(t *testing.T) {
 	})
 }
 
-// pass lets virtual time go by, and everything happen that it brings.
+// pass advances virtual time and waits for everything that is due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

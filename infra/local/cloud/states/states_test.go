@@ -34,7 +34,7 @@ const (
 			"Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}}, "End": true}}}`
 )
 
-// world is the service, a client of the SDK, and what the service said and called.
+// world is the service with an SDK client, the events that it emitted and the calls that it made.
 type world struct {
 	*sfn.Client
 	*states.Service
@@ -123,7 +123,7 @@ func (w *world) describe(arn *string) *sfn.DescribeExecutionOutput {
 		&sfn.DescribeExecutionInput{ExecutionArn: arn}))
 }
 
-// token is the token that the latest call was handed.
+// token is the task token of the latest call.
 func (w *world) token() *string {
 	var p struct{ Token string }
 
@@ -132,7 +132,7 @@ func (w *world) token() *string {
 	return &p.Token
 }
 
-// pass lets virtual time go by and everything that falls due happen.
+// pass advances virtual time and waits for everything that is due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -146,7 +146,7 @@ func expect(t *testing.T, what string, got, want any) {
 	}
 }
 
-// wantCode holds an error to the code by which the SDK makes it a typed one.
+// wantCode checks the code of an error, by which the SDK makes it a typed error.
 func wantCode(t *testing.T, err error, code string) {
 	t.Helper()
 
