@@ -38,6 +38,8 @@ require (
 )
 
 require (
+	github.com/alexflint/go-arg v0.0.0-20160306200701-e71d6514f40a // indirect
+	github.com/bombsimon/wsl/v5 v5.9.0 // indirect
 	github.com/fatih/color v1.19.0 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect
 	github.com/hashicorp/go-multierror v1.1.1 // indirect
@@ -46,6 +48,7 @@ require (
 	github.com/pganalyze/pg_query_go/v6 v6.2.2 // indirect
 	github.com/riywo/loginshell v0.0.0-20200815045211-7d26008be1ab // indirect
 	github.com/tetratelabs/wazero v1.12.0 // indirect
+	github.com/walle/lll v1.0.1 // indirect
 	github.com/wasilibs/wazero-helpers v0.0.0-20250123031827-cd30c44769bb // indirect
 	github.com/yuin/goldmark v1.7.16 // indirect
 	golang.org/x/lint v0.0.0-20241112194109-818c5a804067 // indirect
@@ -100,6 +103,8 @@ require (
 )
 
 tool (
+	github.com/bombsimon/wsl/v5/cmd/wsl
 	github.com/polyfloyd/go-errorlint
+	github.com/walle/lll/cmd/lll
 	honnef.co/go/tools/cmd/staticcheck
 )

@@ -149,9 +149,9 @@ func (w *world) rings(input string) {
 	}
 }
 
-// lingers lets a step stand still so long before its next call of an operation, on a path with
+// stalls lets a step stand still so long before its next call of an operation, on a path with
 // this part; what it would not wait for so long it does not make any more.
-func (w *world) lingers(task sm.Task, operation, path string, d time.Duration) {
+func (w *world) stalls(task sm.Task, operation, path string, d time.Duration) {
 	var lingered atomic.Bool // a mutex would hold the clock
 
 	w.stack.Cloud.Use(func(next http.Handler) http.Handler {

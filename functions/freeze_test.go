@@ -329,7 +329,7 @@ func TestFreeze_LeavesNoClock_WoundTooLate(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
 		w.freeze("holidays")
-		w.lingers(sm.Begin, "CreateSchedule", "", 20*time.Second)
+		w.stalls(sm.Begin, "CreateSchedule", "", 20*time.Second)
 		w.second()
 		time.Sleep(5 * time.Second)
 		w.merge(w.release("v3", 3, everything))

@@ -229,7 +229,7 @@ func TestClock_WoundTooLate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				w.lingers(sm.Ramp, "CreateSchedule", "", 2*time.Second)
+				w.stalls(sm.Ramp, "CreateSchedule", "", 2*time.Second)
 
 				if name == "a freeze ends" {
 					w.before(sm.Ramp, func() { w.freeze("holidays") })

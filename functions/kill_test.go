@@ -77,7 +77,7 @@ func TestKilled_AtEveryCall(t *testing.T) {
 			time.Sleep(24 * time.Hour)
 			w.freeze("off")
 			w.ends("v2", sm.Released)
-			time.Sleep(24 * time.Hour) // a schedule that a dead Begin left rings in vain
+			time.Sleep(24 * time.Hour) // the schedule that a dead Begin left answers a used token
 			w.stands("b", "v1", "v2")
 		},
 		"frozen, superseded, stopped": func(w *world) {

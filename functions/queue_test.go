@@ -45,7 +45,7 @@ func TestQueue_TheNewestFollows_TheOlderIsSuperseded(t *testing.T) {
 // other would wait for a turn that ends in a refusal.
 func TestQueue_OneReleaseHasOnePlace(t *testing.T) {
 	for name, copied := range map[string]struct {
-		lingers sm.Task
+		stalls sm.Task
 		before  string
 	}{
 		"the lock looks as it did before": {sm.Begin, "/ledger/lock.json"},
@@ -59,13 +59,13 @@ func TestQueue_OneReleaseHasOnePlace(t *testing.T) {
 				w.merge(w.release("v4", 4, everything))
 				w.upload(w.release("v3", 3, everything))
 				time.Sleep(10 * time.Second)
-				w.lingers(copied.lingers, "PutObject", copied.before, 30*time.Second)
+				w.stalls(copied.stalls, "PutObject", copied.before, 30*time.Second)
 
 				merge := func() { w.putEvent(sm.SourceCI, sm.DetailMerge, hotfix("v3", 3)) }
 				start := func() { w.start(`{"release":"v3"}`) } // superseded by v4 at once
 
 				first, second, went := merge, start, []string{refused, superseded}
-				if copied.lingers == sm.Finish {
+				if copied.stalls == sm.Finish {
 					first, second, went = start, merge, []string{superseded, refused}
 				}
 

@@ -129,7 +129,7 @@ func TestStop_InTheQueue(t *testing.T) {
 	})
 }
 
-// The news of its death comes after whoever had the lock has called it in vain: the merge is not
+// The news of its death comes after whoever had the lock has woken it without an answer: the merge is not
 // lost.
 func TestStop_InTheQueue_ToldLate(t *testing.T) {
 	story(t, func(w *world) {
@@ -168,7 +168,7 @@ func TestStop_WhileDeployLingers(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				w.lingers(sm.Deploy, operation, path, 4*time.Minute)
+				w.stalls(sm.Deploy, operation, path, 4*time.Minute)
 				w.second()
 				w.reaches("Deploy")
 				time.Sleep(2 * time.Second)
@@ -190,7 +190,7 @@ func TestStop_WhileBeginLingers(t *testing.T) {
 		t.Run(operation+" "+path, func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				w.lingers(sm.Begin, operation, path, 4*time.Minute)
+				w.stalls(sm.Begin, operation, path, 4*time.Minute)
 				w.second()
 				time.Sleep(10 * time.Second)
 				w.stop("v2")
@@ -221,7 +221,7 @@ func TestStop_WhileALambdaIsAboutToMoveAnAlias(t *testing.T) {
 			t.Run(string(task)+" wakes up "+name, func(t *testing.T) {
 				story(t, func(w *world) {
 					w.quietlyLive()
-					w.lingers(task, "UpdateAlias", "/aliases/"+alias, back.woken)
+					w.stalls(task, "UpdateAlias", "/aliases/"+alias, back.woken)
 					w.second()
 					w.reaches(string(task))
 					time.Sleep(10 * time.Second)
@@ -260,7 +260,7 @@ func TestStop_WhileALambdaIsAboutToWriteWithoutACondition(t *testing.T) {
 				t.Run(operation+", "+string(task)+" wakes up "+name, func(t *testing.T) {
 					story(t, func(w *world) {
 						w.quietlyLive()
-						w.lingers(task, operation, of.path, c.woken)
+						w.stalls(task, operation, of.path, c.woken)
 						w.second()
 
 						if task == sm.Rollback {
@@ -305,7 +305,7 @@ func TestStop_WhileALambdaIsAboutToNoteWhatAnEnvironmentCarries(t *testing.T) {
 					w.bakes("v2", 500)
 					w.operator(sm.SignalRollback)
 					w.ends("v2", sm.RolledBack)
-					w.lingers(task, "PutObject", "/ledger/environments/b.json", woken)
+					w.stalls(task, "PutObject", "/ledger/environments/b.json", woken)
 					w.merge(w.release("v3", 3, brings{functions: []string{"orders"}, site: true}))
 
 					if task == sm.Rollback {
@@ -388,7 +388,7 @@ func TestStop_WhileDeployIsAboutToWriteAssets(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
 		// v3 is promoted by then, and a Lambda lives for 15
-		w.lingers(sm.Deploy, "GetObject", "/releases/v2/site.zip", 14*time.Minute)
+		w.stalls(sm.Deploy, "GetObject", "/releases/v2/site.zip", 14*time.Minute)
 		w.second()
 		w.reaches("Deploy")
 		time.Sleep(10 * time.Second)

@@ -514,7 +514,7 @@ func TestRepair_InAFreeze(t *testing.T) {
 				}
 
 				// v3 is there all the time
-				w.lingers(sm.Begin, "PutObject", "/shop-site-a/assets/app-v1.js", takes)
+				w.stalls(sm.Begin, "PutObject", "/shop-site-a/assets/app-v1.js", takes)
 				w.repaired("index.html is missing or was overwritten")
 				time.Sleep(time.Hour)
 				w.freeze("off")

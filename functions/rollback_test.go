@@ -18,7 +18,7 @@ import (
 func TestRollback_BeforeTheWeightIsSet(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
-		w.lingers(sm.Ramp, "DescribeKeyValueStore", "", 5*time.Second)
+		w.stalls(sm.Ramp, "DescribeKeyValueStore", "", 5*time.Second)
 		w.second()
 		w.reaches("Ramp")
 		time.Sleep(time.Second)
@@ -35,7 +35,7 @@ func TestRollback_WhileTheRouteIsAboutToGrow(t *testing.T) {
 		t.Run(string(task), func(t *testing.T) {
 			story(t, func(w *world) {
 				w.quietlyLive()
-				w.lingers(task, "PutKey", "", 5*time.Minute)
+				w.stalls(task, "PutKey", "", 5*time.Minute)
 				w.second()
 				w.reaches(string(task))
 				time.Sleep(15 * time.Second)
@@ -135,7 +135,7 @@ func TestRollback_IsFast(t *testing.T) {
 		w.second()
 		w.bakes("v2", 10000)
 		time.Sleep(convergence)
-		w.lingers(sm.Rollback, "UpdateAlias", "", 5*time.Minute)
+		w.stalls(sm.Rollback, "UpdateAlias", "", 5*time.Minute)
 		w.operator(sm.SignalRollback)
 		time.Sleep(time.Second)
 
@@ -174,7 +174,7 @@ func TestRollback_InDrain_BringsEveryoneBack(t *testing.T) {
 func TestRollback_OfAStepThatHangs(t *testing.T) {
 	story(t, func(w *world) {
 		w.quietlyLive()
-		w.lingers(sm.Probe, "HeadObject", "/shop-site-b/", 15*time.Minute+10*time.Second)
+		w.stalls(sm.Probe, "HeadObject", "/shop-site-b/", 15*time.Minute+10*time.Second)
 		w.second()
 		w.ends("v2", sm.RolledBack)
 		w.took("v2", strings.TrimSpace(deployed)+undone)

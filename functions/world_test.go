@@ -316,7 +316,7 @@ func (w *world) eventually(what string, within time.Duration, happened func() bo
 
 	for deadline := time.Now().Add(within); !happened(); time.Sleep(time.Second) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("waited %s in vain until %s\n%s", within, what, w.story())
+			w.t.Fatalf("waited %s until %s, which did not come\n%s", within, what, w.story())
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package statemachine is the contract between the state machine, the Lambdas that are its steps,
 // the infrastructure that runs both and the command that speaks to them. It imports only the
-// standard library, so every other room of the house may lean on it and it leans on none.
+// standard library: every other package may import it, and it imports none of them.
 package statemachine
 
 import (
@@ -62,14 +62,15 @@ type BeginInput struct {
 	Event     json.RawMessage `json:"event"`
 }
 
-// Asked is when the machine called a step, and for which time. A Lambda may outlive its call:
-// whatever it still does must not undo what a later call did, of the same step or of one after it.
+// Attempt is one call of a task by the state machine: when the state was entered, and how often it
+// was retried since. A Lambda may outlive its attempt: what it still does must not undo what a
+// newer attempt did, of the same step or of a later one.
 type Attempt struct {
 	Entered time.Time `json:"entered,omitzero"`
 	Retry   int       `json:"retry,omitempty"`
 }
 
-// Before tells whether an execution was asked again since.
+// Before tells whether b is the newer attempt.
 func (a Attempt) Before(b Attempt) bool {
 	return a.Entered.Before(b.Entered) || a.Entered.Equal(b.Entered) && a.Retry < b.Retry
 }
@@ -116,7 +117,7 @@ type Document struct {
 	Sequence  int64  `json:"sequence"`
 	// Fence is the number of the lock that this execution holds; zero where it holds none.
 	Fence int64 `json:"fence"`
-	// Asked is the call that the document was handed over with.
+	// Attempt is the one that the document was handed to.
 	Attempt Attempt `json:"attempt,omitzero"`
 	// Active and Fallback are the roles as Begin found them; a promotion does not change them here.
 	Active   Environment `json:"active"`

@@ -7,9 +7,9 @@ import (
 
 // The ledger's objects. Each is changed only by a conditional write.
 
-// Revision is in each of them. An ETag is a digest of the content: what is written back as it was
-// would have the ETag that it had before, and whoever read it then would not notice what happened
-// meanwhile.
+// Revision is part of each object. An ETag is a digest of the content: without a revision, content
+// that is written back unchanged would have its old ETag again, and a stale reader would not
+// notice what happened in between.
 type Revision struct {
 	After string `json:"after,omitempty"` // the ETag of what this replaced
 }
@@ -17,37 +17,36 @@ type Revision struct {
 // Replaces says which revision this one replaces.
 func (r *Revision) Replaces(etag string) { r.After = etag }
 
-// Lock is ledger/lock.json: who releases now, and who waits. Fence grows each time it changes
-// hands.
+// Lock is ledger/lock.json: the lease holder and the queue. Fence is the fencing token; it grows
+// each time the lease changes hands.
 type Lock struct {
 	Revision
 	Fence  int64        `json:"fence"`
 	Holder *Holder      `json:"holder,omitempty"`
 	Queue  []QueueEntry `json:"queue,omitempty"`
-	// Frozen is since when a freeze keeps those who wait, though nobody holds the lock.
+	// Frozen is since when a freeze keeps the lock free although the queue is not empty.
 	Frozen *time.Time `json:"frozen,omitempty"`
-	// Unheard are those who were told something in the queue and have not been heard of since: they
-	// ended, or are about to end, or to ask anew. Of those that end unrecorded, Recover records the
-	// end.
+	// Notified are entries that were answered and have not acknowledged it yet: their execution ended,
+	// or is about to end or to ask for the lock. If an end goes unrecorded, Recover records it.
 	Notified []QueueEntry `json:"notified,omitempty"`
 }
 
-// Holder is the execution that holds the lock.
+// Holder is the lease holder.
 type Holder struct {
 	Release   string `json:"release"`
 	Sequence  int64  `json:"sequence"`
 	Execution string `json:"execution"`
-	// Fence is the one under which the release began; whoever takes the lock over has a newer one.
+	// Fence is the token under which the release began; a successor has a greater one.
 	Fence int64     `json:"fence"`
 	Since time.Time `json:"since"`
 	// Recovered is the execution that died last, Recoveries how many did.
 	Recovered  string `json:"recovered,omitempty"`
 	Recoveries int    `json:"recoveries,omitempty"`
-	Timer      bool   `json:"timer,omitempty"` // see Parked
-	Attempt           // the call that was made last: one before it writes no more
+	Timer      bool   `json:"timer,omitempty"` // see QueueEntry
+	Attempt           // the newest one: an older one may not write
 }
 
-// Parked is an execution that waits for the lock on a task token.
+// QueueEntry is an execution that waits for the lock on a task token.
 type QueueEntry struct {
 	Release   string    `json:"release"`
 	Sequence  int64     `json:"sequence"`
@@ -55,10 +54,10 @@ type QueueEntry struct {
 	TaskToken string    `json:"taskToken"`
 	Since     time.Time `json:"since"`
 	Attempt
-	// Woken says that it was told to ask for the lock, and keeps its turn until it does.
+	// Woken says that it was told to ask for the lock. It keeps its turn until it does.
 	Woken  bool `json:"woken,omitempty"`
-	Hotfix bool `json:"hotfix,omitempty"` // goes before those who are none
-	// Clock says that a freeze made it wind a schedule, which may still be to come.
+	Hotfix bool `json:"hotfix,omitempty"` // goes before ordinary releases
+	// Timer says that it started a timer because of a freeze, which may still be running.
 	Timer bool `json:"timer,omitempty"`
 }
 
@@ -68,8 +67,8 @@ type Record struct {
 	Release   string `json:"release"`
 	Sequence  int64  `json:"sequence"`
 	Execution string `json:"execution"`
-	// Before are the executions that had it before this one: they have ended, and a Begin of theirs
-	// that lingers takes no lock.
+	// PreviousExecutions are those that had the release before this one. They have ended, so a stale
+	// Begin of theirs takes no lock.
 	PreviousExecutions []string    `json:"previousExecutions,omitempty"`
 	Run                int         `json:"run"`
 	Fence              int64       `json:"fence"`
@@ -92,14 +91,14 @@ type Record struct {
 	Preview string `json:"preview,omitempty"`
 	// Weights are the changes of the weight in this run, oldest first.
 	Weights []WeightChange `json:"weights,omitempty"`
-	// Step is the step of the ramp that was decided on last, before its weight is set.
+	// Step is the step of the ramp that was decided on last. It is recorded before its weight is set.
 	Step int `json:"step"`
-	// Held is why the release does not go on by itself; nil while it does.
+	// Held is why the release does not advance by itself; nil while it does.
 	Held *Held `json:"held,omitempty"`
 	// Expanded says that Expand began, so that a rollback has migrations to undo.
 	Expanded bool `json:"expanded"`
-	// Asked is the call that wrote here last; Lingers says that one was made again, so that the Lambda
-	// of the one before may still be at work.
+	// LastAttempt is the attempt that wrote here last. StaleWriter says that a task was retried, so a
+	// stale attempt of it may still be at work.
 	LastAttempt Attempt `json:"lastAttempt,omitzero"`
 	StaleWriter bool    `json:"staleWriter,omitempty"`
 	// Wait is the ramp's pause between two steps; nil while a step runs.
@@ -108,7 +107,7 @@ type Record struct {
 	Pace *Pace `json:"pace,omitempty"`
 	// Signals are what arrived from outside, also while nobody waited.
 	Signals []ReceivedSignal `json:"signals,omitempty"`
-	// Ringing lists the alarms that were already in ALARM when the release began: they don't count.
+	// MutedAlarms were already in ALARM when the release began: they do not count.
 	MutedAlarms []string `json:"mutedAlarms,omitempty"`
 	Events      []Event  `json:"events,omitempty"`
 }
@@ -138,10 +137,9 @@ type Wait struct {
 	Document  Document   `json:"document"`         // what the machine gets when the bake is over
 }
 
-// Carries is ledger/environments/<env>.json: what an environment carries, layer by layer. Settled
-// is false while a step is changing it, so that nobody takes a half-written environment for a
-// whole one. Fence is that of the lock under which it was written: should the lock be lost, the
-// next one's is newer.
+// EnvironmentState is ledger/environments/<env>.json: what an environment has, layer by layer.
+// InSync is false while a step is changing it, so that nobody takes a half-written environment for
+// a complete one. Fence is the fencing token under which it was written.
 type EnvironmentState struct {
 	Revision
 	Environment Environment              `json:"environment"`
@@ -153,7 +151,7 @@ type EnvironmentState struct {
 	Functions   map[string]FunctionState `json:"functions,omitempty"`
 }
 
-// CarriedSite is the site bundle that an environment carries and the release that brought it.
+// SiteState is the site bundle that an environment has, and the release that brought it.
 type SiteState struct {
 	Release string `json:"release"`
 	Key     string `json:"key"`
@@ -161,7 +159,7 @@ type SiteState struct {
 	Assets  string `json:"assets"`
 }
 
-// Carried is the version that an environment's alias names and the release that brought it.
+// FunctionState is the version that an environment's alias names, and the release that brought it.
 type FunctionState struct {
 	Release string `json:"release"`
 	Version string `json:"version"`
@@ -186,8 +184,8 @@ type StateChange struct {
 	Notice    Notice      `json:"notice"`
 }
 
-// Notice is what somebody needs who did not watch. What it says is always all there: the rule that
-// makes a mail of an event can put a field into a line and cannot leave the line out.
+// Notice tells somebody who did not watch what they need to know. Every field has a text: the rule
+// that turns an event into a mail can put a field into a line, and cannot leave the line out.
 type Notice struct {
 	// whether it is worth a mail; an hour of ramp has dozens of transitions
 	Notable bool   `json:"notable"`

@@ -187,7 +187,8 @@ func TestRelease_Paths(t *testing.T) {
 		"Contract never began": {fail: map[Task]string{Contract: AlarmBreached}, path: untilRamped +
 			drained + rolledBack, end: "FAILED RolledBack"},
 		"Expand fails, and so does undoing it": {fail: map[Task]string{Expand: ExpandFailed},
-			path: "Begin Begun Sync Expand Rollback CallsInFlight UndoExpand RollbackFailed", end: "FAILED RollbackFailed"},
+			path: "Begin Begun Sync Expand Rollback CallsInFlight UndoExpand RollbackFailed",
+			end:  "FAILED RollbackFailed"},
 		"Rollback fails too": {fail: map[Task]string{Deploy: DeployFailed, Rollback: RollbackFailed},
 			path: "Begin Begun Sync Expand Deploy Rollback RollbackFailed", end: "FAILED RollbackFailed"},
 		"Finish fails": {fail: map[Task]string{Finish: StaleWrite},

@@ -216,7 +216,7 @@ func (s Settings) AlarmNames(of ...Environment) []string {
 	return names
 }
 
-// Takes says what of a release the application has no place for; file is where it was found.
+// CheckManifest says what of a release the application has no place for; file is where it was found.
 func (s Settings) CheckManifest(file string, m Manifest) error {
 	names := make([]string, len(s.Functions))
 	for i, f := range s.Functions {

@@ -39,11 +39,11 @@ const (
 	SignalAdvance  SignalKind = "advance"  // end this bake
 	SignalPromote  SignalKind = "promote"  // skip the rest of the ramp
 	SignalApprove  SignalKind = "approve"  // let the step begin that waits for it
-	SignalContract SignalKind = "contract" // contract once the old environment is left
+	SignalContract SignalKind = "contract" // contract once the old environment has drained
 	SignalRollback SignalKind = "rollback"
 )
 
-// SignalNote is a signal as the ledger keeps it.
+// ReceivedSignal is a signal as the ledger keeps it.
 type ReceivedSignal struct {
 	ID     string     `json:"id"` // of the event, so that one delivered twice counts once
 	Kind   SignalKind `json:"kind"`

@@ -249,7 +249,7 @@ func TestBegin_TakesOver(t *testing.T) {
 				t.Errorf("found %+v", doc)
 			}
 		},
-		"while a Contract that lingers passes the point of no return": func(t *testing.T) {
+		"while a stale Contract passes the point of no return": func(t *testing.T) {
 			w := newWorld(t)
 			w.release(sm.Contract)
 			w.just("ledger ledger/releases/v2.json", func() {

@@ -263,7 +263,7 @@ func TestFinish(t *testing.T) {
 	})
 }
 
-// A Lambda that lingers must not leave its token where the execution waits for another: nobody
+// A stale attempt must not leave its token where the execution waits for another: nobody
 // would be woken by it.
 func TestBegin_AskedAgain_KeepsTheLaterToken(t *testing.T) {
 	w := parked(t)
@@ -482,7 +482,7 @@ func TestRecover(t *testing.T) {
 	})
 }
 
-// A Lambda that lingers must not make itself the latest again: whoever came before the one that
+// A stale attempt must not make itself the latest again: whoever came before the one that
 // the machine waits for could write.
 func TestBegin_AskedAgain_WithTheLock(t *testing.T) {
 	w := newWorld(t)

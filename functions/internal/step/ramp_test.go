@@ -131,7 +131,7 @@ func TestRamp_HeldForTheOperator(t *testing.T) {
 }
 
 // A bake that is prolonged is one bake: did each extension count anew, at low traffic none would
-// ever have enough calls. A Lambda that lingers must not put its bake, with a token that is used
+// ever have enough calls. A stale attempt must not put its bake, with a token that is used
 // up, in the place of the next one's.
 func TestRamp_AskedAgain_KeepsTheLaterToken(t *testing.T) {
 	w := newWorld(t)
@@ -513,7 +513,7 @@ func TestSchema_ChangedUnderANewerFence_IsLeftAlone(t *testing.T) {
 	}
 }
 
-// An Expand that lingers has looked at everything when the rollback undoes what it did: only the
+// A stale Expand has looked at everything when the rollback undoes what it did: only the
 // database can stop it.
 func TestSchema_UndoneByARollback_IsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

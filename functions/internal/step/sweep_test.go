@@ -114,7 +114,7 @@ func TestSweep(t *testing.T) {
 				}
 			}
 		},
-		"the dead are taken out of the queue, and whose turn it is is woken": func(t *testing.T) {
+		"the dead are removed from the queue, and the next one is woken": func(t *testing.T) {
 			w := parked(t, "v3", "v4")
 			w.free()
 			w.fates["arn:exec:v3"], w.fates["arn:exec:v4"] = alive, aborted

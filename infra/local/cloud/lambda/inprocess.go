@@ -15,7 +15,7 @@ import (
 // Handler is the code of a function.
 type Handler func(ctx context.Context, payload []byte) ([]byte, error)
 
-// ErrExit, returned by a Handler, stands for a process that was killed in the middle of a call.
+// ErrExit is what a Handler returns to stand for a process that was killed in the middle of a call.
 var ErrExit = errors.New("signal: killed")
 
 // InProcess is a Runner that calls Go functions, for tests under virtual time.
