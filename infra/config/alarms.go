@@ -8,8 +8,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Alarm judges one environment: it rings when the expression over its metrics exceeds the threshold
-// in one of the last Periods. Missing data does not ring.
+// Alarm is a CloudWatch alarm of one environment. It breaches when the expression over its metrics
+// exceeds the threshold in one of the last Periods. Missing data is not a breach.
 type Alarm struct {
 	Name, Description string
 	Environment       sm.Environment
@@ -20,7 +20,8 @@ type Alarm struct {
 	Period            time.Duration
 }
 
-// Properties are an alarm as CloudWatch takes it, in the words of its API and of CloudFormation.
+// Properties are the alarm's parameters, under the names that both CloudWatch's API and
+// CloudFormation give them.
 func (a Alarm) Properties() map[string]any {
 	queries := []any{map[string]any{
 		"Id": "judged", "Expression": a.Expression, "Label": a.Description, "ReturnData": true,
@@ -47,16 +48,16 @@ func (a Alarm) Properties() map[string]any {
 	}
 }
 
-// Metric is one of CloudWatch's, by the id that it has in an expression.
+// Metric is a CloudWatch metric, with its id in the alarm's expression.
 type Metric struct {
 	ID, Namespace, Name, Stat string
 	Dimensions                [][2]string
 }
 
-// SiteMetrics is the id under which a site bucket counts its requests.
+// SiteMetrics is the id of a site bucket's request metrics.
 const SiteMetrics = "EntireBucket"
 
-// The kinds of alarms that every environment has.
+// The kinds of alarms of every environment.
 const (
 	APIErrors = "api-5xx"
 	Latency   = "api-p99"
@@ -64,11 +65,10 @@ const (
 	SiteError = "site-5xx"
 )
 
-// late is how much later than what they measure CloudWatch has metrics at most: it takes one to
-// three minutes.
+// late is how late a metric arrives in CloudWatch at most: it takes one to three minutes.
 const late = 3 * time.Minute
 
-// AlarmKinds lists them.
+// AlarmKinds lists the kinds of alarms of every environment.
 func AlarmKinds() []string { return []string{APIErrors, Latency, Worse, SiteError} }
 
 // AlarmName is the name of an environment's alarm.
@@ -76,13 +76,13 @@ func AlarmName(app string, e sm.Environment, kind string) string {
 	return fmt.Sprintf("%s-%s-%s", app, e, kind)
 }
 
-// FunctionAlarmName is the name of the alarm for one function in one environment, or behind the
-// alias live.
+// FunctionAlarmName is the name of a function's alarm in one environment, or of its alias live.
 func FunctionAlarmName(app string, e sm.Environment, function string) string {
 	return AlarmName(app, e, "function-"+function)
 }
 
-// AllAlarms are those of both environments, whose sites are in these buckets, and of all functions.
+// AllAlarms are the alarms of both environments and of all functions. sites are the names of the
+// site buckets.
 func (c Config) AllAlarms(sites map[sm.Environment]string) []Alarm {
 	var all []Alarm
 	for _, e := range sm.Environments() {
@@ -96,9 +96,9 @@ func (c Config) AllAlarms(sites map[sm.Environment]string) []Alarm {
 	return all
 }
 
-// AlarmsOf are the alarms of an environment, of all kinds. Too few requests say nothing, and no
-// data is not what rings: the verdict at the end of a bake asks for evidence. FILL, because what
-// never happened has no data points.
+// AlarmsOf are an environment's alarms, one of each kind. They do not breach where requests are few
+// or data is missing: the verdict at the end of a bake asks for evidence. FILL is needed because
+// CloudWatch has no data points for what never happened.
 func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 	a := c.Alarms
 	enough := fmt.Sprintf("calls >= %d", a.MinimumRequests)
@@ -125,29 +125,29 @@ func (c Config) AlarmsOf(e sm.Environment, siteBucket string) []Alarm {
 			worse(a.MinimumRequests), a.Worse,
 			calls, failed, c.api("others", "Count", "Sum", e.Other()), c.api("otherFailed", "5XXError",
 				"Sum", e.Other())),
-		// CloudFront counts for all environments in one, and in us-east-1 only; the buckets count for
-		// each.
+		// The buckets count requests per environment. CloudFront would count both together, and in
+		// us-east-1 only.
 		alarm(SiteError, "percent of the edge's requests that the site bucket answered with 5xx",
 			fmt.Sprintf("IF(%s, 100 * FILL(failed, 0) / calls, 0)", enough), a.Errors,
 			site("calls", "AllRequests", siteBucket), site("failed", "5xxErrors", siteBucket)),
 	}
 }
 
-// worse is by how many percentage points more calls fail, where that can't be chance: of all
-// failures of a period, as many fall to this environment as its share of the calls would bring
-// about less than once in 22,000 periods. That is Chernoff's bound, e to the -10th. A difference
-// alone rings for one failure of few calls. https://en.wikipedia.org/wiki/Chernoff_bound
+// worse is the expression for how many percentage points more calls fail here than in the other
+// environment, and 0 where that may be chance. By chance, given its share of the calls, this
+// environment would have so many of a period's failures less than once in 22,000 periods: by
+// Chernoff's bound, with probability e to the -10th. Without that condition a single failure among
+// few calls would breach. https://en.wikipedia.org/wiki/Chernoff_bound
 func worse(minimum int) string {
 	const (
 		mine, other = "FILL(failed, 0)", "FILL(otherFailed, 0)"
-		// A thousandth of a failure keeps the logarithm of none away.
+		// A thousandth of a failure avoids the logarithm of zero.
 		surprise = "IS * LOG((IS + 0.001) * (calls + others) / ((" + mine + " + " + other +
 			" + 0.001) * OF))"
 	)
 
 	of := func(is, of string) string {
-		return strings.NewReplacer("IS", is, "OF",
-			of).Replace(surprise)
+		return strings.NewReplacer("IS", is, "OF", of).Replace(surprise)
 	}
 
 	return fmt.Sprintf("IF(calls >= %d AND others >= %d AND %s * others > %s * calls AND %s + %s > "+
@@ -155,8 +155,8 @@ func worse(minimum int) string {
 		minimum, minimum, mine, other, of(mine, "calls"), of(other, "others"), mine, other)
 }
 
-// FunctionAlarms are those of one function: in each environment and, where events call it, behind
-// the alias live, which carries a release from its promotion on.
+// FunctionAlarms are one function's alarms: in each environment and, if events call it, for its
+// alias live.
 func (c Config) FunctionAlarms(f Function) []Alarm {
 	list := []Alarm{c.functionAlarm(f, sm.A), c.functionAlarm(f, sm.B)}
 	if len(f.Events) > 0 {
@@ -166,10 +166,12 @@ func (c Config) FunctionAlarms(f Function) []Alarm {
 	return list
 }
 
-// functionAlarm rings where more of a function's calls fail than of all calls may: a number alone
-// rings for whoever has many. A function that is only throttled has no calls, so nothing says that
-// a minute is not measured yet: with FILL the newest one is 0 until it is, and CloudWatch's advice
-// is to look further back than metrics are late.
+// functionAlarm breaches on the number of a function's failed calls, if their share of its calls
+// exceeds Alarms.Errors too: a number alone would breach for every function with many calls.
+//
+// A throttled function may have no calls at all, so a minute without calls looks like one that is
+// not measured yet, which FILL makes 0. The alarm therefore evaluates as many periods as metrics may
+// be late.
 func (c Config) functionAlarm(f Function, e sm.Environment) Alarm {
 	return Alarm{
 		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) +

@@ -11,21 +11,23 @@ import (
 	"strings"
 )
 
-// Source is what calls a function beside the API: exactly one of schedule, pattern, queue, topic
-// and stream. It calls what the fallback carries: events have no viewer whom a ramp could split.
+// Source is what calls a function besides the API: exactly one of a schedule, a pattern, a queue, a
+// topic or a stream. It calls the function's alias live, because an event has no viewer by whom a
+// ramp could route it.
 type Source struct {
 	Schedule string         `json:"schedule"` // "rate(5 minutes)" or "cron(0 6 * * ? *)", in UTC
 	Pattern  map[string]any `json:"pattern"`  // EventBridge's event pattern
-	Bus      string         `json:"bus"`      // the pattern's; "default" where not given
+	Bus      string         `json:"bus"`      // the pattern's; empty for "default"
 	Queue    string         `json:"queue"`    // ARN of an SQS queue
 	Topic    string         `json:"topic"`    // ARN of an SNS topic
-	Stream   string         `json:"stream"`   // ARN of a Kinesis stream, or of a DynamoDB table's
-	// how many messages of a queue one call takes, 10 where not given, or records of a stream, 100
+	Stream   string         `json:"stream"`   // ARN of a Kinesis or DynamoDB stream
+	// Batch is how many messages of a queue (10 by default) or records of a stream (100) one call
+	// takes.
 	Batch int `json:"batch"`
 }
 
-// Handed tells whether Lambda keeps the event until the function has taken it: queues and streams
-// keep theirs themselves.
+// Handed tells whether Lambda itself holds an event until the function has processed it. Queues and
+// streams hold their own.
 func (s Source) Handed() bool { return s.Queue == "" && s.Stream == "" }
 
 // maxSources keeps the policy of a function's alias below Lambda's 20 KB.
@@ -37,17 +39,21 @@ var (
 	queuePattern = regexp.MustCompile(
 		`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
 	topicPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$`)
-	streamPattern = regexp.MustCompile(`^arn:aws[a-z-]*:(kinesis:[a-z0-9-]+:\d{12}:stream/[A-Za-z0-9_.-]{1,128}|dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}/stream/\S+)$`)
-	busPattern    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
+	streamPattern = regexp.MustCompile(`^arn:aws[a-z-]*:(` +
+		`kinesis:[a-z0-9-]+:\d{12}:stream/[A-Za-z0-9_.-]{1,128}|` +
+		`dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}/stream/\S+)$`)
+	busPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
 )
 
-// patternFields are what an event has, and so what a pattern may hold it against.
-var patternFields = []string{"account", "detail", "detail-type", "id", "region", "resources",
-	"source", "time", "version", "$or"}
+// patternFields are the fields of an event, which a pattern may match, and the operator $or.
+var patternFields = []string{
+	"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version",
+	"$or",
+}
 
 func (f Function) checkEvents(at string) error {
 	if len(f.Events) > maxSources {
-		return found(at+".events", len(f.Events), "at most %d: a function's policy holds no more",
+		return found(at+".events", len(f.Events), "at most %d: a function's policy has no room for more",
 			maxSources)
 	}
 
@@ -70,8 +76,9 @@ func (f Function) checkEvents(at string) error {
 	return nil
 }
 
-// ID tells a function's sources apart. What AWS binds once is told by its ARN: if another place in
-// the list made it another resource, the new one would come before the old one is gone.
+// ID identifies a source, the i-th of its function. A queue, topic or stream is identified by its
+// ARN: it can be bound only once, and with its place in the list as id, moving it would create the
+// new binding before the old one is deleted.
 func (s Source) ID(i int) string {
 	arn := s.Queue + s.Topic + s.Stream
 	if arn == "" {
@@ -89,8 +96,10 @@ func (s Source) check(at string) error {
 	for _, kind := range []struct {
 		name  string
 		given bool
-	}{{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue",
-		s.Queue != ""}, {"topic", s.Topic != ""}, {"stream", s.Stream != ""}} {
+	}{
+		{"schedule", s.Schedule != ""}, {"pattern", s.Pattern != nil}, {"queue", s.Queue != ""},
+		{"topic", s.Topic != ""}, {"stream", s.Stream != ""},
+	} {
 		if kind.given {
 			kinds = append(kinds, kind.name)
 		}
@@ -100,9 +109,9 @@ func (s Source) check(at string) error {
 	case len(kinds) != 1:
 		return found(at, kinds, "one of schedule, pattern, queue, topic and stream")
 	case s.Bus != "" && s.Pattern == nil:
-		return found(at+".bus", s.Bus, "it beside a pattern only")
+		return found(at+".bus", s.Bus, "bus only together with pattern")
 	case s.Batch != 0 && s.Queue == "" && s.Stream == "":
-		return found(at+".batch", s.Batch, "it beside a queue or a stream only")
+		return found(at+".batch", s.Batch, "batch only together with queue or stream")
 	case s.Schedule != "" && !schedulePattern.MatchString(s.Schedule):
 		return found(at+".schedule", s.Schedule, "\"rate(5 minutes)\" or \"cron(0 6 * * ? *)\"")
 	case s.Queue != "" && !queuePattern.MatchString(s.Queue):
@@ -110,13 +119,12 @@ func (s Source) check(at string) error {
 	case s.Queue != "" && (s.Batch < 1 || s.Batch > 10):
 		return found(at+".batch", s.Batch, "1 to 10")
 	case s.Stream != "" && !streamPattern.MatchString(s.Stream):
-		return found(at+".stream", s.Stream, "the ARN of a Kinesis stream, or of a DynamoDB table's "+
-			"stream")
+		return found(at+".stream", s.Stream, "the ARN of a Kinesis stream or a DynamoDB stream")
 	case s.Stream != "" && (s.Batch < 1 || s.Batch > 10000):
 		return found(at+".batch", s.Batch, "1 to 10000")
 	case s.Topic != "" && !topicPattern.MatchString(s.Topic):
-		return found(at+".topic", s.Topic, "the ARN of an SNS topic, and no FIFO one: that calls no "+
-			"Lambda")
+		return found(at+".topic", s.Topic,
+			"the ARN of a standard SNS topic: a FIFO topic cannot call a Lambda")
 	case s.Pattern != nil:
 		return s.checkPattern(at)
 	}
@@ -124,8 +132,8 @@ func (s Source) check(at string) error {
 	return nil
 }
 
-// checkPattern finds what EventBridge would refuse at a glance: what its operators mean is for
-// EventBridge to say.
+// checkPattern refuses what EventBridge would certainly refuse. The operators in a pattern are left
+// to EventBridge.
 func (s Source) checkPattern(at string) error {
 	if s.Bus != "" && !busPattern.MatchString(s.Bus) {
 		return found(at+".bus", s.Bus, "the name of an event bus")
@@ -142,7 +150,8 @@ func (s Source) checkPattern(at string) error {
 	return checkFields(at+".pattern", s.Pattern, patternFields)
 }
 
-// checkFields: a leaf of a pattern is a list of what matches.
+// checkFields checks that every leaf of a pattern is a list of matching values, and that the keys
+// of this level are known; known is nil where any key will do.
 func checkFields(at string, object map[string]any, known []string) error {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if known != nil && !slices.Contains(known, key) {

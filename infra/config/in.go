@@ -5,18 +5,52 @@ import (
 	"strings"
 )
 
-// In finds what the configuration names by ARN and AWS would not find, or not take, from where the
-// application is. A queue and a stream may be another account's, which then lets the function's
-// role read it.
-func (c Config) In(account, region string) error {
-	type named struct{ path, arn, region, account string }
+// reference is a resource that the configuration names by ARN, and where it must be.
+type reference struct {
+	path string
+	arn  string // empty, or a plain name, where no ARN is given
+	// region is empty for services without Regions, account where any account will do.
+	region, account string
+}
 
-	var all []named
+// In checks that AWS can find what the configuration names by ARN from an application in this
+// account and Region. The error names the path, the ARN and where the resource is expected.
+func (c Config) In(account, region string) error {
+	for _, r := range c.references(account, region) {
+		part := strings.Split(r.arn, ":")
+		if len(part) < 6 {
+			continue
+		}
+
+		if part[3] == r.region && (r.account == "" || part[4] == r.account) {
+			continue
+		}
+
+		expected := "one"
+		if r.region != "" {
+			expected += " in " + r.region
+		}
+
+		if r.account != "" {
+			expected += " of the account " + r.account
+		}
+
+		return found("lockstep."+r.path, r.arn, "%s, for an application in %s of %s", expected, region,
+			account)
+	}
+
+	return nil
+}
+
+// references lists what an application in this account and Region names by ARN. Queues, streams
+// and topics may belong to another account, which then grants the function's role access.
+func (c Config) references(account, region string) []reference {
+	var list []reference
 
 	add := func(path, arn, region, account string) {
-		all = append(all,
-			named{path, arn, region, account})
+		list = append(list, reference{path, arn, region, account})
 	}
+
 	if d := c.Domains.Site; d != nil {
 		add("domains.site.certificate", d.Certificate, "us-east-1", account)
 	}
@@ -48,26 +82,5 @@ func (c Config) In(account, region string) error {
 		add("github.provider", c.GitHub.Provider, "", account) // IAM has no Regions
 	}
 
-	for _, n := range all {
-		part := strings.Split(n.arn, ":")
-		if len(part) < 6 { // not given, or a name
-			continue
-		}
-
-		expected := "one"
-		if n.region != "" {
-			expected += " in " + n.region
-		}
-
-		if n.account != "" {
-			expected += " of the account " + n.account
-		}
-
-		if part[3] != n.region || n.account != "" && part[4] != n.account {
-			return found("lockstep."+n.path, n.arn, "%s, for an application in %s of %s", expected, region,
-				account)
-		}
-	}
-
-	return nil
+	return list
 }

@@ -8,7 +8,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// checkShorthand names the field that was written, not the step that would be made of it.
+// checkShorthand checks a linear or exponential ramp before it is expanded, so that an error names
+// the key in cdk.json and not an expanded step.
 func (c Config) checkShorthand() error {
 	if l := c.Ramp.Linear; l != nil && l.Every.Std() < time.Minute {
 		return found("ramp.linear.every", l.Every, byTheMinute)
@@ -24,10 +25,10 @@ func (c Config) checkShorthand() error {
 func (c Config) checkRamp() error {
 	switch budget, within := c.Ramp.HarmBudget, c.Ramp.Within.Std(); {
 	case budget == 0 && within != 0:
-		return found("ramp.within", c.Ramp.Within, "none beside steps: their bakes say how long a ramp "+
-			"takes")
+		return found("ramp.within", c.Ramp.Within,
+			"none together with steps: their bakes determine how long the ramp takes")
 	case budget != 0 && c.Ramp.Steps != nil:
-		return found("ramp.harmBudget", budget, "none beside steps: one of them says how the ramp grows")
+		return found("ramp.harmBudget", budget, "none together with steps: a ramp has one or the other")
 	case budget != 0 && !(budget >= 1 && budget <= 1e6):
 		return found("ramp.harmBudget", budget, "1 to 1000000 (calls)")
 	case budget != 0 && (within < 15*time.Minute || within > 7*24*time.Hour):
@@ -41,14 +42,14 @@ func (c Config) checkRamp() error {
 
 		switch {
 		case !(step.Percent >= 0.01 && step.Percent <= 100):
-			return found(at+".percent", step.Percent, "0.01 to 100: the route counts in hundredths")
+			return found(at+".percent", step.Percent, "0.01 to 100, in hundredths of a percent")
 		case step.Percent < last:
-			return found(at+".percent", step.Percent, "at least %g, as before it: a ramp never falls", last)
+			return found(at+".percent", step.Percent, "at least %g, the step before it", last)
 		case step.Bake.Std() < time.Minute:
 			return found(at+".bake", step.Bake, byTheMinute)
 		case step.Approval && math.Round(step.Percent*100) == math.Round(last*100):
 			return found(at+".approval", step.Approval,
-				"a step that grows: who has the share already needs no approval for it")
+				"approval only for a step that grows")
 		}
 
 		last = step.Percent
@@ -56,7 +57,7 @@ func (c Config) checkRamp() error {
 
 	if last != 100 && c.Ramp.HarmBudget == 0 {
 		return found(fmt.Sprintf("ramp.steps[%d].percent", max(0, len(c.Ramp.Steps)-1)), last,
-			"100: a ramp ends with everyone")
+			"100: a ramp ends with all viewers")
 	}
 
 	if c.Ramp.MinimumRequests < 1 {
@@ -69,21 +70,21 @@ func (c Config) checkRamp() error {
 	}
 
 	if bakes := len(c.Ramp.Steps) * (1 + c.Ramp.MaxExtensions); bakes > maxBakes {
-		return found("ramp", fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps),
-			c.Ramp.MaxExtensions),
-			"at most %d bakes in all: an execution's history has room for 25,000 events", maxBakes)
+		steps := fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps), c.Ramp.MaxExtensions)
+		return found("ramp", steps,
+			"at most %d bakes in total: an execution's history holds 25,000 events", maxBakes)
 	}
 
 	if c.Ramp.OnInconclusive != sm.Hold && c.Ramp.OnInconclusive != sm.RollBackUnsure {
-		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q", sm.Hold,
-			sm.RollBackUnsure)
+		return found("ramp.onInconclusive", string(c.Ramp.OnInconclusive), "%q or %q",
+			sm.Hold, sm.RollBackUnsure)
 	}
 
 	return nil
 }
 
-// maxBakes leaves the larger part of an execution's history to the drain and to holds: a bake
-// takes 15 events.
+// maxBakes limits the ramp to 10,500 of the 25,000 events in an execution's history, 15 a bake. The
+// rest is for the drain and for holds.
 const maxBakes = 700
 
 func (c Config) checkWindows() error {

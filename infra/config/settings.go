@@ -8,20 +8,21 @@ import (
 )
 
 const (
-	// edgeConvergence is how long CloudFront's key-value store was measured to take, and some more.
+	// edgeConvergence is how long a route takes to reach every edge location: the key-value store was
+	// measured at 46 to 83 seconds.
 	edgeConvergence = 90 * time.Second
-	// lambdaConvergence is how long Lambda@Edge keeps a route, and some more.
+	// lambdaConvergence is how long Lambda@Edge caches a route, with a margin.
 	lambdaConvergence = 15 * time.Second
 	// callTimeout is how long API Gateway waits for a function.
 	callTimeout = 29 * time.Second
 	// longestCall is how long Lambda lets a function run.
 	longestCall = 15 * time.Minute
-	// sweep is how often Recover looks for what nobody told it.
+	// sweep is how often Recover runs in case an event was lost.
 	sweep = 5 * time.Minute
 )
 
-// Places are the names, ids and ARNs of what was made for an application: tokens of CDK, or names
-// of this machine.
+// Places are the names, ids and ARNs of an application's resources: CDK tokens on AWS, plain names
+// in the local run.
 type Places struct {
 	StateBucket   string
 	SiteBuckets   map[sm.Environment]string
@@ -33,7 +34,7 @@ type Places struct {
 	Secret        string // ARN of the secret of the database; empty where there is none
 }
 
-// Settings computes what the infrastructure tells the steps, of the configuration and the places.
+// Settings computes the settings of the steps from the configuration and the places.
 func (c Config) Settings(p Places) sm.Settings {
 	s := sm.Settings{
 		App: c.App, StateBucket: p.StateBucket, SiteBuckets: p.SiteBuckets, SiteURL: p.SiteURL,
@@ -70,7 +71,7 @@ func (c Config) Settings(p Places) sm.Settings {
 	return s
 }
 
-// StagesOf is the last part of the ARN pattern by which the stages of an API call functions.
+// StagesOf is the last part of the ARN pattern that matches the stages of an API.
 func StagesOf(api string) string { return api + "/api-*" }
 
 var adopted = regexp.MustCompile(`:function:([^:]+)$`)
@@ -88,14 +89,14 @@ func (c Config) Lambda(f Function) string {
 	return FunctionName(c.App, f.Name)
 }
 
-// Name is the name of whatever an application has one of in a Region.
+// Name is the name of resources of which an application has one in a Region.
 func (c Config) Name() string { return "lockstep-" + c.App }
 
 // StepTimeout is how long each of Lockstep's Lambdas may run.
 const StepTimeout = 15 * time.Minute
 
-// StepMemory is how much memory one of Lockstep's Lambdas has, in MB. With a database, Begin has a
-// whole core: it compiles Postgres's parser before it reads the first migration.
+// StepMemory is the memory of one of Lockstep's Lambdas, in MB. With a database, Begin gets a whole
+// core, because it compiles Postgres's parser before it reads the first migration.
 func (c Config) StepMemory(task sm.Task) int {
 	if c.Database != nil && task == sm.Begin {
 		return 1769
@@ -107,8 +108,8 @@ func (c Config) StepMemory(task sm.Task) int {
 // LambdaName is the name of one of Lockstep's Lambdas.
 func LambdaName(app string, task sm.Task) string { return sm.LambdaName(app, task) }
 
-// CookieName is that of the router's cookie; "" is the router's own. A cookie for a whole domain
-// is sent to every other application on it, so it has the application's name.
+// CookieName is the name of the router's cookie; empty for the router's default. A cookie for a
+// whole domain reaches other applications too, so its name contains the application's.
 func (c Config) CookieName() string {
 	if c.Site.CookieDomain == "" {
 		return ""
@@ -117,5 +118,5 @@ func (c Config) CookieName() string {
 	return c.Name()
 }
 
-// FunctionName is the name of one of the application's.
+// FunctionName is the name of one of the application's functions.
 func FunctionName(app, name string) string { return app + "-" + name }

@@ -11,8 +11,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// shape holds a JSON value against the Go value that will take it, because encoding/json knows
-// neither the path of an unknown key nor that of a value of the wrong kind.
+// shape checks a JSON value against the Go value that it will be decoded into. encoding/json would
+// report neither the path of an unknown key nor that of a value of the wrong type.
 func shape(path string, raw any, into any) error {
 	return shapeOf(path, raw, reflect.TypeOf(into))
 }
@@ -62,7 +62,7 @@ func shapeOf(path string, raw any, t reflect.Type) error {
 		}
 	case reflect.String:
 		if _, ok := raw.(string); !ok {
-			return wrong(path, raw, "a text")
+			return wrong(path, raw, "a string")
 		}
 	case reflect.Float64:
 		if _, ok := raw.(float64); !ok {

@@ -24,7 +24,7 @@ func (c Config) checkVerdict() error {
 	case !(v.Errors >= 0 && v.Errors < 100):
 		return found("verdict.errors", v.Errors, "0 to 100 (percentage points)")
 	case !(v.Slow >= 0 && v.Slow <= 1000):
-		return found("verdict.slow", v.Slow, "0 to 1000 (percent), where 0 is not to compare latency")
+		return found("verdict.slow", v.Slow, "0 to 1000 (percent); 0 does not compare latency")
 	}
 
 	return nil
@@ -33,7 +33,7 @@ func (c Config) checkVerdict() error {
 func (c Config) checkMetrics() error {
 	if len(c.Metrics) > maxMetrics {
 		return found("metrics", fmt.Sprint(len(c.Metrics)),
-			"at most %d: each makes the others slower to tell", maxMetrics)
+			"at most %d: every metric delays the verdict on the others", maxMetrics)
 	}
 
 	names := map[string]bool{"errors": true, "latency": true}
@@ -43,7 +43,7 @@ func (c Config) checkMetrics() error {
 
 		switch {
 		case !metricPattern.MatchString(m.Name):
-			return found(at+".name", m.Name, "1 to 40 letters, digits, ' ', '_' or '-', such as \"orders\"")
+			return found(at+".name", m.Name, "1 to 40 letters, digits, ' ', '_' or '-', like \"orders\"")
 		case names[m.Name]:
 			return found(at+".name", m.Name, "a name that no other metric has")
 		case m.Better != sm.Lower && m.Better != sm.Higher:
@@ -58,7 +58,7 @@ func (c Config) checkMetrics() error {
 		}
 
 		if m.Of.Namespace == "" && m.Of.Metric == "" && m.Of.Dimensions == nil {
-			continue // the calls of the API
+			continue // compared with the API's calls
 		}
 
 		if err := checkSeries(at+".of", m.Of); err != nil {
@@ -76,8 +76,8 @@ func checkSeries(at string, s sm.Series) error {
 	case s.Metric == "" || len(s.Metric) > 255:
 		return found(at+".metric", s.Metric, "the name of a metric in CloudWatch")
 	case !statPattern.MatchString(s.Stat):
-		return found(at+".stat", s.Stat, "one that counts: \"Sum\", \"SampleCount\" or, for the values "+
-			"above 500, \"TC(500:)\"")
+		return found(at+".stat", s.Stat,
+			"a count: \"Sum\", \"SampleCount\" or, for values above 500, \"TC(500:)\"")
 	}
 
 	for _, value := range s.Dimensions {
@@ -87,6 +87,5 @@ func checkSeries(at string, s sm.Series) error {
 	}
 
 	return found(at+".dimensions", s.Dimensions,
-		"a value with {environment} or {stage} in it: a or b, api-a or api-b; else both environments "+
-			"are one")
+		"a value with {environment} (a or b) or {stage} (api-a or api-b) in it")
 }

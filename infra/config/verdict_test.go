@@ -47,7 +47,7 @@ func TestParse_RefusesMetrics(t *testing.T) {
 			`lockstep.metrics[0].better: found "", expected "lower" or "higher"`},
 		"no metric": {metric(`"better":"lower"`),
 			`lockstep.metrics[0].events.namespace: found ""`},
-		"an average":               {metric(`"better":"lower","events":{"namespace":"Shop","metric":"Wait","stat":"Average"}`), `lockstep.metrics[0].events.stat: found "Average", expected one that counts`},
+		"an average":               {metric(`"better":"lower","events":{"namespace":"Shop","metric":"Wait","stat":"Average"}`), `lockstep.metrics[0].events.stat: found "Average", expected a count: `},
 		"both environments in one": {metric(`"better":"lower","events":{"namespace":"Shop","metric":"Wait","dimensions":{"App":"shop"}}`), `lockstep.metrics[0].events.dimensions: found map[App:shop], expected a value with`},
 		"half a denominator": {metric(events + `,"of":{"metric":"Views"}`),
 			`lockstep.metrics[0].of.namespace: found ""`},

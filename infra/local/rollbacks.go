@@ -44,9 +44,10 @@ type measurement struct {
 // edges as slow as CloudFront's.
 func widened(c config.Config) config.Config {
 	for n := len(c.Functions) + 1; n <= wide; n++ {
-		c.Functions = append(c.Functions, config.Function{Name: fmt.Sprintf("more-%03d", n),
-			Runtime: "provided.al2023", Handler: "bootstrap", Memory: 128, Timeout: sm.Duration(
-				10 * time.Second), Architecture: "arm64"})
+		c.Functions = append(c.Functions, config.Function{
+			Name: fmt.Sprintf("more-%03d", n), Runtime: "provided.al2023", Handler: "bootstrap",
+			Memory: 128, Timeout: sm.Duration(longestCall), Architecture: "arm64",
+		})
 	}
 
 	c.Ramp.Steps = []sm.RampStep{{Percent: 50, Bake: sm.Duration(time.Hour)},
