@@ -216,7 +216,8 @@ func (s Settings) AlarmNames(of ...Environment) []string {
 	return names
 }
 
-// CheckManifest says what of a release the application has no place for; file is where it was found.
+// CheckManifest refuses what of a release the application has no place for. The error names file,
+// which is where the manifest was found.
 func (s Settings) CheckManifest(file string, m Manifest) error {
 	names := make([]string, len(s.Functions))
 	for i, f := range s.Functions {

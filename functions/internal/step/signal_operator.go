@@ -35,7 +35,8 @@ func (o operatorSignal) receive(
 	if !slices.Contains(operatorActions, request.Action) {
 		return SignalResult{}, fmt.Errorf(
 			"event %s: detail.action: found %q, "+
-				"expected pause, resume, advance, promote, approve, contract or rollback", event.ID, request.Action)
+				"expected pause, resume, advance, promote, approve, contract or rollback",
+			event.ID, request.Action)
 	}
 
 	reason := "the operator asked for it"

@@ -120,25 +120,14 @@ func dechunk(r *http.Request) ([]byte, http.Header, error) {
 		}
 
 		if end, err := line(in); err != nil || end != "" {
-			return nil, nil, errors.Join(err, errors.New("read aws-chunked body: a chunk is longer than "+
-				"its size"))
+			return nil, nil, errors.Join(err,
+				errors.New("read aws-chunked body: a chunk is longer than its size"))
 		}
 	}
 
-	trailer := http.Header{}
-
-	for {
-		field, err := line(in)
-		if field == "" || errors.Is(err, io.EOF) {
-			break
-		}
-
-		if err != nil {
-			return nil, nil, err
-		}
-
-		name, value, _ := strings.Cut(field, ":")
-		trailer.Set(name, strings.TrimSpace(value))
+	trailer, err := readTrailer(in)
+	if err != nil {
+		return nil, nil, err
 	}
 
 	for name := range strings.SplitSeq(r.Header.Get("X-Amz-Trailer"), ",") {
@@ -149,11 +138,29 @@ func dechunk(r *http.Request) ([]byte, http.Header, error) {
 	}
 
 	if want := r.Header.Get("X-Amz-Decoded-Content-Length"); want != strconv.Itoa(body.Len()) {
-		return nil, nil, fmt.Errorf("read aws-chunked body: %d bytes, x-amz-decoded-content-length says "+
-			"%q", body.Len(), want)
+		return nil, nil, fmt.Errorf(
+			"read aws-chunked body: %d bytes, x-amz-decoded-content-length says %q", body.Len(), want)
 	}
 
 	return body.Bytes(), trailer, nil
+}
+
+func readTrailer(in *bufio.Reader) (http.Header, error) {
+	trailer := http.Header{}
+
+	for {
+		field, err := line(in)
+		if field == "" || errors.Is(err, io.EOF) {
+			return trailer, nil
+		}
+
+		if err != nil {
+			return nil, err
+		}
+
+		name, value, _ := strings.Cut(field, ":")
+		trailer.Set(name, strings.TrimSpace(value))
+	}
 }
 
 func line(in *bufio.Reader) (string, error) {
