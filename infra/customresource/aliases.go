@@ -14,16 +14,16 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// controlPlane is how many calls a second it makes, of the 15 that Lambda's control plane takes.
+// controlPlane is how many calls a second are made, of the 15 that Lambda's control plane takes.
 const controlPlane = 12
 
-// aliases gives the functions the aliases that they lack.
+// aliases gives every function the aliases that it lacks.
 func (p Provisioner) aliases(
 	ctx context.Context, s sm.Settings, control sm.Control, caller string,
 ) error {
 	a := aliasMaker{
 		functions: p.functions, quota: rate.NewLimiter(controlPlane, 1), control: control,
-		// Named after the API: an adopted function may still have the permission of an API that is gone.
+		// The id contains the API's: an adopted function may still have an earlier API's permission.
 		statement: "lockstep-api-" + s.API, caller: caller, longest: s.CallTimeout.Std(),
 	}
 	for _, f := range s.Functions {
@@ -35,38 +35,29 @@ func (p Provisioner) aliases(
 	return nil
 }
 
-// aliasMaker makes the aliases of one function after the other.
+// aliasMaker creates aliases within Lambda's quota.
 type aliasMaker struct {
 	functions *lambda.Client
 	quota     *rate.Limiter
 	control   sm.Control
 	statement string        // id of the API's permission
 	caller    string        // ARN pattern of the API's stages
-	longest   time.Duration // for which a call may run
+	longest   time.Duration // that a call may run
 }
 
-// make gives a function the aliases that it lacks, on a version of the code that it has now, and
+// make gives a function the aliases that it lacks, on the version of the code that it has now, and
 // lets the API call a and b: in a rollback the stage of one environment calls the other's alias.
+//
+// The first missing alias suggests that the function is new. From then on aliases are created without
+// looking for them first, because Lambda's quota makes each call count: 200 new functions take 1,200
+// calls, and 12 a second are made.
 func (a aliasMaker) make(ctx context.Context, f sm.AppFunction) error {
 	first, serves := "", ""
 
 	for _, e := range sm.Environments() {
-		version, err := a.version(ctx, f.Lambda, e.Alias())
+		version, err := a.ensure(ctx, f.Lambda, e.Alias(), &first)
 		if err != nil {
 			return err
-		}
-
-		if version == "" {
-			if first == "" {
-				if first, err = a.publish(ctx, f.Lambda); err != nil {
-					return err
-				}
-			}
-
-			version = first
-			if err := a.create(ctx, f.Lambda, e.Alias(), version); err != nil {
-				return err
-			}
 		}
 
 		if e == a.control.Fallback {
@@ -82,16 +73,42 @@ func (a aliasMaker) make(ctx context.Context, f sm.AppFunction) error {
 		return nil
 	}
 
-	// Events first call the version that serves; from then on the releases move the alias.
-	live, err := a.version(ctx, f.Lambda, sm.LiveAlias)
-	if err != nil || live != "" {
-		return err
+	// Events first call the version that serves. From then on the releases move the alias.
+	if first == "" {
+		if live, err := a.version(ctx, f.Lambda, sm.LiveAlias); err != nil || live != "" {
+			return err
+		}
 	}
 
-	return a.create(ctx, f.Lambda, sm.LiveAlias, serves)
+	_, err := a.create(ctx, f.Lambda, sm.LiveAlias, serves)
+
+	return err
 }
 
-// version is the version that an alias names; empty where there is no such alias.
+// ensure returns the version of an alias, which it creates if it is missing. first is the version
+// that new aliases get: empty until one is needed, which publishes it.
+func (a aliasMaker) ensure(
+	ctx context.Context, fn, alias string, first *string,
+) (version string, err error) {
+	if *first == "" {
+		if version, err := a.version(ctx, fn, alias); err != nil || version != "" {
+			return version, err
+		}
+
+		if *first, err = a.publish(ctx, fn); err != nil {
+			return "", err
+		}
+	}
+
+	created, err := a.create(ctx, fn, alias, *first)
+	if err != nil || created {
+		return *first, err
+	}
+
+	return a.version(ctx, fn, alias)
+}
+
+// version is the version that an alias points to; empty if there is no such alias.
 func (a aliasMaker) version(ctx context.Context, fn, alias string) (string, error) {
 	if err := a.quota.Wait(ctx); err != nil {
 		return "", err
@@ -112,8 +129,8 @@ func (a aliasMaker) version(ctx context.Context, fn, alias string) (string, erro
 }
 
 // publish returns the version of the code that the function has now. Lambda publishes the same code
-// only once. A function that may run longer than the settings say is refused: a rollback takes the
-// schema back, and a contract narrows it, only when the last call must have ended.
+// only once. A function with a longer timeout than the settings say is refused: rollback and contract
+// change the schema as soon as the last call must have ended.
 func (a aliasMaker) publish(ctx context.Context, fn string) (string, error) {
 	if err := a.quota.Wait(ctx); err != nil {
 		return "", err
@@ -132,19 +149,26 @@ func (a aliasMaker) publish(ctx context.Context, fn string) (string, error) {
 	return aws.ToString(out.Version), nil
 }
 
-func (a aliasMaker) create(ctx context.Context, fn, alias, version string) error {
+// create makes an alias. created is false for one that exists, which stays as it is.
+func (a aliasMaker) create(
+	ctx context.Context, fn, alias, version string,
+) (created bool, err error) {
 	if err := a.quota.Wait(ctx); err != nil {
-		return err
+		return false, err
 	}
 
-	_, err := a.functions.CreateAlias(ctx, &lambda.CreateAliasInput{
+	_, err = a.functions.CreateAlias(ctx, &lambda.CreateAliasInput{
 		FunctionName: &fn, Name: &alias, FunctionVersion: &version,
 	})
-	if err := unlessExists(err); err != nil {
-		return fmt.Errorf("make alias %s:%s: %w", fn, alias, err)
+	if exists(err) {
+		return false, nil
 	}
 
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("create alias %s:%s: %w", fn, alias, err)
+	}
+
+	return true, nil
 }
 
 // permit lets the API's stages call an alias.
@@ -158,19 +182,16 @@ func (a aliasMaker) permit(ctx context.Context, fn, alias string) error {
 		Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("apigateway.amazonaws.com"),
 		SourceArn: &a.caller,
 	})
-	if err := unlessExists(err); err != nil {
+	if err != nil && !exists(err) {
 		return fmt.Errorf("let the API call %s:%s: %w", fn, alias, err)
 	}
 
 	return nil
 }
 
-// unlessExists is no error where the error says that it exists already.
-func unlessExists(err error) error {
-	var exists *types.ResourceConflictException
-	if errors.As(err, &exists) {
-		return nil
-	}
+// exists tells whether Lambda refused a call because what it would create exists already.
+func exists(err error) bool {
+	var conflict *types.ResourceConflictException
 
-	return err
+	return errors.As(err, &conflict)
 }

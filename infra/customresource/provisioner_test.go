@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -359,6 +360,71 @@ func TestProvision_AnotherAPI_MayCall(t *testing.T) {
 
 		if !a.mayCall("api2", "shop-orders:b") || !a.mayCall("api", "shop-orders:b") {
 			t.Error("both APIs have stages, but not both may call shop-orders:b")
+		}
+	})
+}
+
+// An alias that was deleted is created again. The others stay where the releases moved them, and
+// events call what serves.
+func TestProvision_MissingAlias(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+
+		orders := aws.String("shop-orders")
+		functions := lambda.NewFromConfig(a.Config())
+
+		for _, code := range [][]byte{zipped(t), other(t)} {
+			if _, err := functions.UpdateFunctionCode(t.Context(), &lambda.UpdateFunctionCodeInput{
+				FunctionName: orders, ZipFile: code, Publish: true}); err != nil {
+				t.Fatal(err)
+			}
+
+			time.Sleep(time.Minute) // until the update is over
+		}
+
+		if _, err := functions.CreateAlias(t.Context(), &lambda.CreateAliasInput{
+			FunctionName: orders, Name: aws.String("b"), FunctionVersion: aws.String("1")}); err != nil {
+			t.Fatal(err)
+		}
+
+		a.deploy(t, cfn.RequestCreate)
+
+		got := a.state(t)
+		if got["shop-orders:a"] != "2" || got["shop-orders:b"] != "1" || got["shop-orders:live"] != "1" {
+			t.Errorf("got %v, expected a on 2, b and live on 1, which the fallback b serves", got)
+		}
+
+		if !a.mayCall("api", "shop-orders:a") || !a.mayCall("api", "shop-orders:b") {
+			t.Error("the API may not call both aliases")
+		}
+	})
+}
+
+// Lambda's control plane takes few calls a second, so a new function takes as few as it can.
+func TestProvision_CallsOfANewFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := fresh(t)
+		defer a.Close()
+
+		calls := map[string]int{}
+		a.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				calls[cloud.CallOf(r.Context()).Operation]++
+
+				next.ServeHTTP(w, r)
+			})
+		})
+
+		a.settings.Functions = a.settings.Functions[1:] // one that events call
+		a.deploy(t, cfn.RequestCreate)
+
+		for operation, want := range map[string]int{
+			"GetAlias": 1, "PublishVersion": 1, "CreateAlias": 3, "AddPermission": 2,
+		} {
+			if calls[operation] != want {
+				t.Errorf("%s: %d calls, expected %d", operation, calls[operation], want)
+			}
 		}
 	})
 }

@@ -102,7 +102,7 @@ func hasten(d sm.Duration) sm.Duration {
 
 // words say what is stood up, and which event sources have no stand-in: only a pattern has, the
 // bus.
-func words(c config.Config) string {
+func summaryOf(c config.Config) string {
 	var functions, ramp, silent []string
 
 	note := ""

@@ -1,7 +1,7 @@
-// Command local runs whole releases on this machine with real parts: the very binaries that Lambda
-// would run, the definition that Step Functions would, the router that CloudFront would, a real
-// Postgres, and viewers. A shop's v1 serves, v2 goes up, v3 has a bug and is undone; then it stays
-// up to be played with.
+// Command local runs whole releases on this machine with the parts that would run on AWS: the
+// binaries of the Lambdas, the definition of the state machine, the router of CloudFront, a real
+// Postgres, and simulated viewers. A sample shop serves v1, releases v2, and rolls v3 back because of
+// a bug. Then it stays up for the user to try things.
 package main
 
 import (
@@ -19,40 +19,43 @@ type options struct {
 	report string
 	views  float64
 	anew   bool
-	// rollbacks is how many are measured, in place of the three releases.
+	// rollbacks is how many rollbacks are measured instead of the three releases.
 	rollbacks int
 	bundles   string
+	verbose   bool
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.port, "port", 8080, "the port on 127.0.0.1 of the shop, the page and the AWS "+
-		"endpoint")
-	flag.BoolVar(&o.once, "once", false, "end after the three releases; exit 0 only if they went as "+
-		"they should")
+	flag.IntVar(&o.port, "port", 8080,
+		"the port on 127.0.0.1 of the shop, the page and the AWS endpoint")
+	flag.BoolVar(&o.once, "once", false,
+		"end after the three releases; exit 0 only if they went as expected")
 	flag.StringVar(&o.report, "report", "", "write what happened to this `file`, as JSON")
 	flag.Float64Var(&o.views, "views", 40, "page views per second of all viewers together")
-	flag.BoolVar(&o.anew, "anew", false, "begin anew where a run on this port was cut short, which "+
-		"otherwise goes on")
-	flag.IntVar(&o.rollbacks, "rollbacks", 0, "in place of the three releases roll a bad one of 200 "+
-		"functions back so many times, and measure how soon nobody meets it; two minutes each")
-	flag.StringVar(&o.bundles, "bundles", "", "only write the sample shop's releases into this "+
-		"`folder`, for AWS: what lockstep release takes")
+	flag.BoolVar(&o.anew, "anew", false,
+		"begin a new run even if one on this port was interrupted; otherwise that run continues")
+	flag.BoolVar(&o.verbose, "verbose", false,
+		"also print the log lines of Lockstep's Lambdas, each with its level in front")
+	flag.IntVar(&o.rollbacks, "rollbacks", 0, "instead of the three releases, roll a bad release of "+
+		"200 functions back this often\nand measure how soon nobody meets it; about two minutes each")
+	flag.StringVar(&o.bundles, "bundles", "",
+		"only write the sample shop's releases into this `folder`, as lockstep release takes them for AWS")
 	flag.Parse()
 
 	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "local: found the argument %q, expected only flags; see go run "+
-			"./infra/local -h\n", flag.Arg(0))
+		fmt.Fprintf(os.Stderr,
+			"local: found the argument %q, expected only flags; see go run ./infra/local -h\n", flag.Arg(0))
 		os.Exit(2)
 	}
 
 	if o.views <= 0 {
-		fmt.Fprintf(os.Stderr, "local: --views: found %g, expected more than 0: nobody's calls are no "+
-			"evidence\n", o.views)
+		fmt.Fprintf(os.Stderr,
+			"local: --views: found %g, expected more than 0: a verdict needs calls\n", o.views)
 		os.Exit(2)
 	}
 
-	signal.Ignore(syscall.SIGPIPE) // whoever reads the output may end first, at Ctrl-C of a pipe
+	signal.Ignore(syscall.SIGPIPE) // at Ctrl-C the reader of a pipe may end before this
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := start(ctx, o)
@@ -63,7 +66,7 @@ func main() {
 	switch {
 	case interrupted:
 		if o.once || o.rollbacks > 0 {
-			os.Exit(130) // not all of it happened
+			os.Exit(130) // the run is incomplete
 		}
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "local:", err)

@@ -20,9 +20,9 @@ const (
 	// wide is how many functions a release of the measurement changes: so many aliases take Lambda's
 	// quota a while.
 	wide = 200
-	// convergence is how long the last edge takes to hear of a route on AWS, where it was measured at
-	// 46 to 83 s.
-	convergence = 80 * time.Second
+	// measuredConvergence is how long a route takes to reach the last edge location, which was measured
+	// on AWS at 46 to 83 s.
+	measuredConvergence = 80 * time.Second
 	// enoughToRollBack is within what the last call of the bad version ends after the alarm, 19 times
 	// in 20.
 	enoughToRollBack = 2 * time.Second
