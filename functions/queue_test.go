@@ -46,7 +46,7 @@ func TestQueue_TheNewestFollows_TheOlderIsSuperseded(t *testing.T) {
 func TestQueue_OneReleaseHasOnePlace(t *testing.T) {
 	for name, copied := range map[string]struct {
 		stalls sm.Task
-		before  string
+		before string
 	}{
 		"the lock looks as it did before": {sm.Begin, "/ledger/lock.json"},
 		"the end is not recorded yet":     {sm.Finish, "/ledger/releases/v3.json"},

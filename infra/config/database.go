@@ -72,7 +72,6 @@ func (c Config) checkDatabase() error {
 }
 
 func (v VPC) check() error {
-
 	for _, field := range []struct {
 		path, prefix string
 		ids          []string

@@ -71,6 +71,7 @@ func (c Config) checkRamp() error {
 
 	if bakes := len(c.Ramp.Steps) * (1 + c.Ramp.MaxExtensions); bakes > maxBakes {
 		steps := fmt.Sprintf("%d steps with %d extensions each", len(c.Ramp.Steps), c.Ramp.MaxExtensions)
+
 		return found("ramp", steps,
 			"at most %d bakes in total: an execution's history holds 25,000 events", maxBakes)
 	}

@@ -408,6 +408,7 @@ func TestProvision_CallsOfANewFunction(t *testing.T) {
 		defer a.Close()
 
 		calls := map[string]int{}
+
 		a.Use(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				calls[cloud.CallOf(r.Context()).Operation]++

@@ -43,9 +43,11 @@ func Logged[In, Out any](
 			attrs = append(attrs, slog.Any("result", out))
 		case statemachine.Transient(err):
 			level = slog.LevelWarn
+
 			attrs = append(attrs, failed(err)...)
 		default:
 			level = slog.LevelError
+
 			attrs = append(attrs, failed(err)...)
 		}
 

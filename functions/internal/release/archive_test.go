@@ -77,14 +77,14 @@ func TestOpenArchive_RefusesNames(t *testing.T) {
 		file file
 		says string
 	}{
-		"climbs out":     {file{name: "../evil"}, "a path that leaves its folder"},
-		"climbs inside":  {file{name: "a/../../evil"}, "a path that leaves its folder"},
+		"climbs out":            {file{name: "../evil"}, "a path that leaves its folder"},
+		"climbs inside":         {file{name: "a/../../evil"}, "a path that leaves its folder"},
 		"climbs and comes back": {file{name: "a/../b"}, "a path that leaves its folder"},
-		"absolute":       {file{name: "/etc/passwd"}, "a path that leaves its folder"},
-		"a backslash":    {file{name: `..\evil`}, "a path that leaves its folder"},
-		"a zero byte":    {file{name: "a\x00b"}, "a path that leaves its folder"},
-		"no name":        {file{name: ""}, "a path that leaves its folder"},
-		"not UTF-8":      {file{name: "a\xff"}, "a path that leaves its folder"},
+		"absolute":              {file{name: "/etc/passwd"}, "a path that leaves its folder"},
+		"a backslash":           {file{name: `..\evil`}, "a path that leaves its folder"},
+		"a zero byte":           {file{name: "a\x00b"}, "a path that leaves its folder"},
+		"no name":               {file{name: ""}, "a path that leaves its folder"},
+		"not UTF-8":             {file{name: "a\xff"}, "a path that leaves its folder"},
 		"a symbolic link": {file{name: "link", body: "/etc/passwd", mode: fs.ModeSymlink},
 			"expected plain files and folders"},
 		"a named pipe": {file{name: "pipe", mode: fs.ModeNamedPipe},

@@ -332,6 +332,7 @@ func (s sites) Same(_ context.Context, e sm.Environment, page release.Page) (sam
 	err = s.call("", func() error {
 		have, ok := s.sites[e][page.Path]
 		same = ok && have.Release == page.Release && bytes.Equal(have.Body, page.Body)
+
 		return nil
 	})
 

@@ -87,6 +87,7 @@ func (c rampControl) pause(
 		event := sm.Event{
 			State: sm.Ramp, Kind: sm.EventPaused, Text: "paused at " + release.Percent(r.Weight),
 		}
+
 		_, err := c.ledger.Append(ctx, doc, event, func(r *sm.Record) {
 			now := time.Now().UTC()
 			if r.Wait != nil && r.Wait.Paused == nil && r.Paused() {
@@ -116,6 +117,7 @@ func (c rampControl) resume(
 
 	if r.Wait.Paused != nil {
 		event := sm.Event{State: sm.Ramp, Kind: sm.EventResumed, Text: "resumed"}
+
 		_, err := c.ledger.Append(ctx, doc, event, func(r *sm.Record) {
 			if r.Wait == nil || r.Wait.Paused == nil || r.Paused() {
 				return

@@ -38,6 +38,7 @@ func recordSignal(
 		}
 
 		known = true
+
 		r.Signals = append(r.Signals, signal)
 
 		// Events come out of order, and the last word is the one that was spoken last.

@@ -222,4 +222,3 @@ func TestVersions_AreKept(t *testing.T) {
 		t.Error("found a deleted object")
 	}
 }
-
