@@ -104,9 +104,9 @@ func (l *Lockstep) onEnvironments(add adder, a application) {
 	}
 
 	if lambdas := l.lambdaARNs(every); len(lambdas) > 0 {
-		add([]sm.Task{sync, rollback}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
+		add([]sm.Task{sync, rollback, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
 			"lambda:UpdateAlias"}, lambdas...))
-		add([]sm.Task{deploy, repair}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
+		add([]sm.Task{deploy}, allow([]string{"lambda:GetFunction", "lambda:GetAlias",
 			"lambda:UpdateAlias", "lambda:UpdateFunctionCode"}, lambdas...))
 	}
 

@@ -19,8 +19,6 @@ const callsFile = "../functions/testdata/calls.txt"
 var uncalled = map[string]string{
 	"s3:GetObject state/settings.json":          "the main of each Lambda reads it; stories hand the settings over",
 	"s3:ListBucket state":                       "without it S3 does not say that an object of the ledger is missing",
-	"s3:GetObjectVersion state/ledger/*":        "whoever finds an object of the ledger deleted reads what it was",
-	"s3:ListBucketVersions state":               "whoever finds an object of the ledger deleted reads what it was",
 	"Probe s3:ListBucket site":                  "without it S3 does not say that index.html is missing",
 	"iam:PassRole scheduler":                    "whoever makes a schedule hands it a role, which is no call of its own",
 	"Repair scheduler:DeleteSchedule schedule":  "the clock of a bake that nobody waits for any more",
