@@ -9,7 +9,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// alarms judge each environment, with its site in the bucket of this name.
+// alarms makes the alarms of each environment. sites are the names of the site buckets.
 func (l *Lockstep) alarms(sites map[sm.Environment]string) {
 	for _, e := range sm.Environments() {
 		for _, a := range l.config.AlarmsOf(e, sites[e]) {

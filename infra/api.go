@@ -16,9 +16,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// newAPI makes the REST API with a stage per environment. Its routes are one OpenAPI body, so that
-// their number is not that of its resources. Functions are named and not referred to: a new one
-// needs no export of another stack.
+// newAPI makes the REST API with a stage per environment. Its routes are one OpenAPI body, which
+// takes one resource of the stack however many there are. The body names the functions instead of
+// referring to them, so that a new function needs no export of another stack.
 func (l *Lockstep) newAPI() (api awsapigateway.CfnRestApi, stages []constructs.IDependable) {
 	body := l.openAPI()
 
@@ -26,15 +26,21 @@ func (l *Lockstep) newAPI() (api awsapigateway.CfnRestApi, stages []constructs.I
 		Name: &l.config.App, Body: body, FailOnWarnings: true,
 		Description: jsii.String("Each stage calls the functions by the alias that its stage " +
 			"variable names."),
-		EndpointConfiguration: &awsapigateway.CfnRestApi_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
+		EndpointConfiguration: &awsapigateway.CfnRestApi_EndpointConfigurationProperty{
+			Types: jsii.Strings("REGIONAL"),
+		},
 	})
+	accept(api, "AwsSolutions-APIG2",
+		"The functions validate what they are sent: the API is a proxy for them.")
+
 	if n := resources(l.routes()); n > resourceQuota {
-		warning := fmt.Sprintf("lockstep.functions: found %d resources in their routes, "+
-			"expected at most %d: for more, have the quota \"Resources per API\" of API Gateway raised "+
-			"before you deploy", n, resourceQuota)
+		warning := fmt.Sprintf("lockstep.functions: found %d resources in their routes, expected at "+
+			"most %d: for more, have the quota \"Resources per API\" of API Gateway raised before you "+
+			"deploy", n, resourceQuota)
 		awscdk.Annotations_Of(api).AddWarningV2(jsii.String("lockstep:resources"), &warning)
 	}
-	// A deployment is a snapshot of the body: another needs another.
+
+	// A deployment is a snapshot of the body, so another body needs another deployment.
 	snapshot, _ := json.Marshal(awscdk.Stack_Of(l.scope).Resolve(body))
 	sum := sha256.Sum256(snapshot)
 	deployment := awsapigateway.NewCfnDeployment(l.scope,
@@ -42,33 +48,11 @@ func (l *Lockstep) newAPI() (api awsapigateway.CfnRestApi, stages []constructs.I
 			RestApiId: api.Ref(), Description: jsii.String("The routes of " + l.config.App + "."),
 		})
 
-	var domain awsapigateway.CfnDomainName
-	if d := l.config.Domains.API; d != nil {
-		domain = awsapigateway.NewCfnDomainName(l.scope, jsii.String("ApiDomain"),
-			&awsapigateway.CfnDomainNameProps{
-				DomainName: &d.Name, RegionalCertificateArn: &d.Certificate, SecurityPolicy: jsii.String("TLS_1_2"),
-				EndpointConfiguration: &awsapigateway.CfnDomainName_EndpointConfigurationProperty{Types: jsii.Strings("REGIONAL")},
-			})
-		awscdk.NewCfnOutput(l.scope, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
-			Description: jsii.String("Point " + d.Name + " here."), Value: domain.AttrRegionalDomainName(),
-		})
-	}
+	domain := l.newAPIDomain()
 
 	for _, e := range sm.Environments() {
-		// Without variables: they are the releases' to set, once the custom resource has made them.
-		stage := awsapigateway.NewCfnStage(l.scope, jsii.String("ApiStage"+letter(e)),
-			&awsapigateway.CfnStageProps{
-				RestApiId: api.Ref(), DeploymentId: deployment.Ref(), StageName: jsii.String(e.Stage()),
-				Description: jsii.String("Environment " + string(e) + "."),
-				MethodSettings: []any{&awsapigateway.CfnStage_MethodSettingProperty{HttpMethod: jsii.String("*"),
-					ResourcePath: jsii.String("/*"), MetricsEnabled: true}},
-			})
+		stage := l.newStage(e, api, deployment)
 		stages = append(stages, stage)
-		accept(stage, "AwsSolutions-APIG1", "It would need a role for the whole account, which other "+
-			"stacks share; the distribution logs every request.")
-		accept(stage, "AwsSolutions-APIG6", "It would need a role for the whole account, which other "+
-			"stacks share; the functions log.")
-		accept(stage, "AwsSolutions-APIG3", "The application decides whether it needs a firewall.")
 
 		if domain != nil {
 			awsapigateway.NewCfnBasePathMapping(l.scope, jsii.String("ApiPath"+letter(e)),
@@ -79,20 +63,61 @@ func (l *Lockstep) newAPI() (api awsapigateway.CfnRestApi, stages []constructs.I
 		}
 	}
 
-	accept(api, "AwsSolutions-APIG2",
-		"The functions validate what they are sent: the API is a proxy for them.")
-
 	return api, stages
+}
+
+// newAPIDomain makes the API's own domain; nil for an application without one.
+func (l *Lockstep) newAPIDomain() awsapigateway.CfnDomainName {
+	d := l.config.Domains.API
+	if d == nil {
+		return nil
+	}
+
+	domain := awsapigateway.NewCfnDomainName(l.scope, jsii.String("ApiDomain"),
+		&awsapigateway.CfnDomainNameProps{
+			DomainName: &d.Name, RegionalCertificateArn: &d.Certificate,
+			SecurityPolicy: jsii.String("TLS_1_2"),
+			EndpointConfiguration: &awsapigateway.CfnDomainName_EndpointConfigurationProperty{
+				Types: jsii.Strings("REGIONAL"),
+			},
+		})
+	awscdk.NewCfnOutput(l.scope, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
+		Description: jsii.String("Point " + d.Name + " here."), Value: domain.AttrRegionalDomainName(),
+	})
+
+	return domain
+}
+
+// newStage makes an environment's stage without variables. The custom resource sets the first ones,
+// and from then on they belong to the releases.
+func (l *Lockstep) newStage(
+	e sm.Environment, api awsapigateway.CfnRestApi, deployment awsapigateway.CfnDeployment,
+) awsapigateway.CfnStage {
+	stage := awsapigateway.NewCfnStage(l.scope, jsii.String("ApiStage"+letter(e)),
+		&awsapigateway.CfnStageProps{
+			RestApiId: api.Ref(), DeploymentId: deployment.Ref(), StageName: jsii.String(e.Stage()),
+			Description: jsii.String("Environment " + string(e) + "."),
+			MethodSettings: []any{&awsapigateway.CfnStage_MethodSettingProperty{
+				HttpMethod: jsii.String("*"), ResourcePath: jsii.String("/*"), MetricsEnabled: true,
+			}},
+		})
+	accept(stage, "AwsSolutions-APIG1", "It would need a role for the whole account, which other "+
+		"stacks share; the distribution logs every request.")
+	accept(stage, "AwsSolutions-APIG6", "It would need a role for the whole account, which other "+
+		"stacks share; the functions log.")
+	accept(stage, "AwsSolutions-APIG3", "The application decides whether it needs a firewall.")
+
+	return stage
 }
 
 func apiHost(api awsapigateway.CfnRestApi) string {
 	return *api.Ref() + ".execute-api." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX()
 }
 
-// resourceQuota is how many resources API Gateway lets an API have, unless it was asked for more.
+// resourceQuota is API Gateway's default quota of resources per API.
 const resourceQuota = 300
 
-// resources counts those of an API: each path has one, and each that it goes through.
+// resources counts the resources of an API: one for each path and for each prefix of it.
 func resources(routes map[string]string) int {
 	paths := map[string]bool{}
 
@@ -105,7 +130,7 @@ func resources(routes map[string]string) int {
 	return len(paths)
 }
 
-// routes lists which Lambda serves which path; "/orders" takes what lies below it too.
+// routes maps each path to the name of its Lambda; "/orders" includes every path below it.
 func (l *Lockstep) routes() map[string]string {
 	routes := map[string]string{}
 
@@ -125,7 +150,7 @@ func (l *Lockstep) openAPI() map[string]any {
 		paths[path] = map[string]any{"x-amazon-apigateway-any-method": method(path, lambda)}
 	}
 
-	if len(paths) == 0 { // an API without a method can't be deployed
+	if len(paths) == 0 { // an API without a method cannot be deployed
 		paths["/"] = map[string]any{"get": nothing()}
 	}
 
@@ -140,7 +165,7 @@ func method(path, lambda string) map[string]any {
 		arn("lambda", "function:"+lambda) + ":${stageVariables." + sm.StageVariableAlias + "}/invocations"
 
 	m := map[string]any{
-		"responses": map[string]any{}, // whatever the function says
+		"responses": map[string]any{}, // the function decides
 		"x-amazon-apigateway-integration": map[string]any{
 			"type": "aws_proxy", "httpMethod": "POST", "uri": uri, "passthroughBehavior": "when_no_match",
 		},

@@ -25,8 +25,8 @@ func (b buckets) siteNames() map[sm.Environment]string {
 	return names
 }
 
-// newBuckets makes the buckets. They have no names of their own: what is left behind on purpose
-// must not be in the way of the next deployment.
+// newBuckets makes the buckets. CloudFormation chooses their names: the buckets are retained when a
+// stack is deleted, and fixed names would collide in the next deployment.
 func (l *Lockstep) newBuckets() buckets {
 	days := awscdk.Duration_Days(jsii.Number(float64(l.config.LogDays)))
 	logs := awss3.NewBucket(l.scope, jsii.String("AccessLogs"), private(awss3.BucketProps{
@@ -41,7 +41,8 @@ func (l *Lockstep) newBuckets() buckets {
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
 		}},
 	}))
-	// Said in the template: CDK's own way adds a Lambda that may change every bucket's notifications.
+	// By an override, because CDK's own way adds a Lambda that may change every bucket's
+	// notifications.
 	state.Node().DefaultChild().(awss3.CfnBucket).AddPropertyOverride(
 		jsii.String("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"), true)
 
@@ -58,8 +59,8 @@ func (l *Lockstep) newBuckets() buckets {
 	return buckets{state, logs, sites}
 }
 
-// private is a bucket that is encrypted, reached by TLS only, and stays when the stack is
-// destroyed.
+// private completes the properties of a bucket that is encrypted, reachable over TLS only, and
+// retained when the stack is deleted.
 func private(p awss3.BucketProps) *awss3.BucketProps {
 	p.BlockPublicAccess = awss3.BlockPublicAccess_BLOCK_ALL()
 	p.Encryption = awss3.BucketEncryption_S3_MANAGED

@@ -11,9 +11,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, and the ARN of the
-// key-value store where that finds the route. Others get a behaviour that no viewer asks for: the
-// router can select no origin that no behaviour names.
+// cloudFrontFunction is the site's behaviour where a CloudFront Function routes, and the ARN of
+// the key-value store with the route. It adds a behaviour to others that no viewer requests,
+// because the router can only select an origin that some behaviour has.
 func (l *Lockstep) cloudFrontFunction(
 	b buckets, others map[string]*awscloudfront.BehaviorOptions,
 ) (site *awscloudfront.BehaviorOptions, keyValue string) {

@@ -14,21 +14,21 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// provisioner is the folder of the custom resource's Lambda among the compiled.
+// provisioner is the folder of the custom resource's Lambda.
 const provisioner = "provision"
 
-// placeholder is the folder of the code of a function that has none yet.
+// placeholder is the folder of the code of functions before their first release.
 const placeholder = "placeholder"
 
-// Code is a folder with what was compiled: a folder for each Lambda, with its bootstrap.
+// Code is the compiled code: a folder for each Lambda, with its bootstrap.
 type Code struct{ dir string }
 
-// CodeIn is code that was compiled before.
+// CodeIn is the code that Build compiled into dir earlier.
 func CodeIn(dir string) Code { return Code{dir} }
 
-// Build compiles Lockstep's Lambdas below dir with plain `go build`, wherever the CDK app is, if
-// its module requires Lockstep's. The same source gives the same bytes, so that what did not
-// change is not deployed.
+// Build compiles Lockstep's Lambdas into dir with `go build`. It works in any module that requires
+// Lockstep's. The same source gives the same bytes, so that an unchanged Lambda is not deployed
+// again.
 func Build(dir string) (Code, error) {
 	c, bin := Code{dir}, filepath.Join(dir, "bin")
 	names, targets := []string{provisioner}, []string{"lockstep/infra/provision"}
@@ -69,11 +69,11 @@ func (c Code) of(name string) awslambda.Code {
 		&awss3assets.AssetOptions{})
 }
 
-// placeholder is what the application's functions are until the first release brings them.
+// placeholder is the folder of the code of functions before their first release.
 func (c Code) placeholder() string { return filepath.Join(c.dir, placeholder) }
 
-// writePlaceholder writes the script that stands for a function's code: any runtime takes it, none
-// runs it.
+// writePlaceholder writes a script in place of a function's code. Any runtime accepts it, and none
+// can run it.
 func (c Code) writePlaceholder() error {
 	if err := os.MkdirAll(c.placeholder(), 0o755); err != nil {
 		return fmt.Errorf("write the placeholder of the functions: %w", err)

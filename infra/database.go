@@ -9,7 +9,7 @@ import (
 	"lockstep/infra/config"
 )
 
-// database is where the functions find it, and from where.
+// database is how functions reach the database: by the ARN of its secret, from a network.
 type database struct {
 	secret                  string
 	subnets, securityGroups []*string
@@ -24,7 +24,7 @@ func (d *database) secretARN() string {
 	return d.secret
 }
 
-// newDatabase is nil for an application without one.
+// newDatabase creates the database, or finds the existing one; nil for an application without one.
 func (l *Lockstep) newDatabase() *database {
 	switch d := l.config.Database; {
 	case d == nil:
@@ -37,21 +37,26 @@ func (l *Lockstep) newDatabase() *database {
 	}
 }
 
-// aurora is a new PostgreSQL that scales to zero, in a network of its own, whose functions reach
-// AWS through a NAT.
+// aurora creates a PostgreSQL that scales to zero, in a network of its own from which functions
+// reach AWS through a NAT.
 func (l *Lockstep) aurora(d config.NewDatabase) *database {
 	vpc := awsec2.NewVpc(l.scope, jsii.String("Vpc"), &awsec2.VpcProps{
-		MaxAzs: jsii.Number(2), NatGateways: jsii.Number(1), RestrictDefaultSecurityGroup: jsii.Bool(false),
+		MaxAzs: jsii.Number(2), NatGateways: jsii.Number(1),
+		RestrictDefaultSecurityGroup: jsii.Bool(false),
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{
 			{Name: jsii.String("public"), SubnetType: awsec2.SubnetType_PUBLIC,
 				MapPublicIpOnLaunch: jsii.Bool(false)},
 			{Name: jsii.String("functions"), SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
 			{Name: jsii.String("database"), SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
 		},
-		GatewayEndpoints: &map[string]*awsec2.GatewayVpcEndpointOptions{"S3": {Service: awsec2.GatewayVpcEndpointAwsService_S3()}},
-		FlowLogs: &map[string]*awsec2.FlowLogOptions{"rejected": {TrafficType: awsec2.FlowLogTrafficType_REJECT,
-			Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(l.logGroup(l.scope, "FlowLog",
-				"/lockstep/"+l.config.App+"/network"), nil)}},
+		GatewayEndpoints: &map[string]*awsec2.GatewayVpcEndpointOptions{
+			"S3": {Service: awsec2.GatewayVpcEndpointAwsService_S3()},
+		},
+		FlowLogs: &map[string]*awsec2.FlowLogOptions{"rejected": {
+			TrafficType: awsec2.FlowLogTrafficType_REJECT,
+			Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(
+				l.logGroup(l.scope, "FlowLog", "/lockstep/"+l.config.App+"/network"), nil),
+		}},
 	})
 	callers := awsec2.NewSecurityGroup(l.scope, jsii.String("Callers"), &awsec2.SecurityGroupProps{
 		Vpc: vpc, Description: jsii.String("What may call the database of " + l.config.App),
@@ -61,12 +66,16 @@ func (l *Lockstep) aurora(d config.NewDatabase) *database {
 			Engine: awsrds.DatabaseClusterEngine_AuroraPostgres(&awsrds.AuroraPostgresClusterEngineProps{
 				Version: awsrds.AuroraPostgresEngineVersion_VER_17_7(),
 			}),
-			Writer: awsrds.ClusterInstance_ServerlessV2(jsii.String("Writer"),
-				nil), DefaultDatabaseName: &d.Name,
+			Writer:                  awsrds.ClusterInstance_ServerlessV2(jsii.String("Writer"), nil),
+			DefaultDatabaseName:     &d.Name,
 			ServerlessV2MinCapacity: jsii.Number(0), ServerlessV2MaxCapacity: &d.MaxCapacity,
 			Vpc: vpc, VpcSubnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED},
-			StorageEncrypted: jsii.Bool(true), DeletionProtection: jsii.Bool(false), RemovalPolicy: awscdk.RemovalPolicy_SNAPSHOT,
-			CloudwatchLogsExports: jsii.Strings("postgresql"), Backup: &awsrds.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(14))},
+			StorageEncrypted: jsii.Bool(true), DeletionProtection: jsii.Bool(false),
+			RemovalPolicy:         awscdk.RemovalPolicy_SNAPSHOT,
+			CloudwatchLogsExports: jsii.Strings("postgresql"),
+			Backup: &awsrds.BackupProps{
+				Retention: awscdk.Duration_Days(jsii.Number(14)),
+			},
 		})
 	cluster.Connections().AllowDefaultPortFrom(callers,
 		jsii.String("Functions of the application, and migrations"))
@@ -77,8 +86,10 @@ func (l *Lockstep) aurora(d config.NewDatabase) *database {
 	accept(cluster.Node().FindChild(jsii.String("Secret")), "AwsSolutions-SMG4",
 		"A rotation in the middle of a release would cut its migration off; rotate between releases.")
 
-	found := &database{secret: *cluster.Secret().SecretArn(),
-		securityGroups: *jsii.Strings(*callers.SecurityGroupId())}
+	found := &database{
+		secret:         *cluster.Secret().SecretArn(),
+		securityGroups: *jsii.Strings(*callers.SecurityGroupId()),
+	}
 	for _, subnet := range *vpc.SelectSubnets(
 		&awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}).Subnets {
 		found.subnets = append(found.subnets, subnet.SubnetId())

@@ -17,9 +17,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// events bind what calls functions beside the API to their alias live, once and for all: a release
-// moves the alias. They are in nested stacks of their own, which come after the custom resource
-// that makes the alias.
+// events binds the functions' event sources to their aliases live. A release moves the alias and
+// leaves the bindings as they are. The bindings are in nested stacks of their own, which come after
+// the custom resource that creates the aliases.
 func (l *Lockstep) events(first awscdk.CustomResource) {
 	stacks := map[uint32]awscdk.NestedStack{}
 
@@ -46,14 +46,7 @@ func (l *Lockstep) events(first awscdk.CustomResource) {
 
 		scope := constructs.NewConstruct(stacks[shelf], &f.Name)
 		if f.Existing == "" && slices.ContainsFunc(f.Events, config.Source.Handed) {
-			name := l.config.Lambda(f)
-			awslambda.NewCfnEventInvokeConfig(scope, jsii.String("Failures"),
-				&awslambda.CfnEventInvokeConfigProps{
-					FunctionName: &name, Qualifier: jsii.String(
-						sm.LiveAlias), DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
-						OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
-					},
-				})
+			l.failures(scope, f)
 		}
 
 		for i, source := range f.Events {
@@ -62,26 +55,46 @@ func (l *Lockstep) events(first awscdk.CustomResource) {
 	}
 }
 
-// event binds one source. Whatever can't be delivered lies in a queue.
-func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int,
-	source config.Source) {
+// failures sends the events at which a function fails, after Lambda's retries, to the queue.
+func (l *Lockstep) failures(scope constructs.Construct, f config.Function) {
+	name := l.config.Lambda(f)
+	awslambda.NewCfnEventInvokeConfig(scope, jsii.String("Failures"),
+		&awslambda.CfnEventInvokeConfigProps{
+			FunctionName: &name, Qualifier: jsii.String(sm.LiveAlias),
+			DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+				OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{
+					Destination: jsii.String(arn("sqs", l.undeliveredName())),
+				},
+			},
+		})
+}
+
+// event binds one source, the i-th of a function. Events that cannot be delivered go to the queue.
+func (l *Lockstep) event(
+	scope constructs.Construct, f config.Function, i int, source config.Source,
+) {
 	live := l.functionARN(f) + ":" + sm.LiveAlias
 
 	switch {
 	case source.Queue != "":
 		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Queue"),
 			&awslambda.CfnEventSourceMappingProps{
-				EventSourceArn: &source.Queue, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)),
+				EventSourceArn: &source.Queue, FunctionName: &live,
+				BatchSize: jsii.Number(float64(source.Batch)),
 			})
 	case source.Stream != "":
-		// What a function can't take is halved until the one record is found, and that one lies in the
-		// queue, or it would hold up all that come after it.
+		// A batch at which the function fails is halved until the bad record is found. That record goes
+		// to the queue, since it would hold up all records after it.
 		awslambda.NewCfnEventSourceMapping(scope, jsii.String("Stream"),
 			&awslambda.CfnEventSourceMappingProps{
-				EventSourceArn: &source.Stream, FunctionName: &live, BatchSize: jsii.Number(float64(source.Batch)), StartingPosition: jsii.String("LATEST"),
+				EventSourceArn: &source.Stream, FunctionName: &live,
+				BatchSize:                  jsii.Number(float64(source.Batch)),
+				StartingPosition:           jsii.String("LATEST"),
 				BisectBatchOnFunctionError: true, MaximumRetryAttempts: jsii.Number(10),
 				DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{
-					OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: jsii.String(arn("sqs", l.undeliveredName()))},
+					OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{
+						Destination: jsii.String(arn("sqs", l.undeliveredName())),
+					},
 				},
 			})
 	case source.Topic != "":
@@ -91,39 +104,51 @@ func (l *Lockstep) event(scope constructs.Construct, f config.Function, i int,
 			RedrivePolicy: map[string]any{"deadLetterTargetArn": arn("sqs", l.undeliveredName())},
 		})
 	default:
-		name, bus := config.SourceRule(l.config.App, f.Name, i), source.Bus
-		rule := &awsevents.CfnRuleProps{Name: &name,
-			Description: jsii.String("Calls " + f.Name + ", as it serves."), Targets: []any{
-				&awsevents.CfnRule_TargetProperty{Id: jsii.String("live"), Arn: &live,
-					DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: jsii.String(arn("sqs",
-						l.undeliveredName()))}},
-			}}
-		resource := "rule/" + name
-
-		if source.Schedule != "" {
-			rule.ScheduleExpression = &source.Schedule
-		} else {
-			rule.EventPattern = source.Pattern
-		}
-
-		if bus != "" && bus != config.DefaultBus {
-			rule.EventBusName, resource = &bus, "rule/"+bus+"/"+name
-		}
-
-		l.callable(scope, live, "events.amazonaws.com", arn("events", resource))
-		awsevents.NewCfnRule(scope, jsii.String("Rule"), rule)
+		l.eventRule(scope, f, i, source)
 	}
 }
 
-// callable lets a source call what serves.
+// eventRule binds a schedule or a pattern.
+func (l *Lockstep) eventRule(
+	scope constructs.Construct, f config.Function, i int, source config.Source,
+) {
+	live := l.functionARN(f) + ":" + sm.LiveAlias
+	name, bus := config.SourceRule(l.config.App, f.Name, i), source.Bus
+	resource := "rule/" + name
+	rule := &awsevents.CfnRuleProps{
+		Name: &name, Description: jsii.String("Calls " + f.Name + ", as it serves."),
+		Targets: []any{&awsevents.CfnRule_TargetProperty{
+			Id: jsii.String("live"), Arn: &live,
+			DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{
+				Arn: jsii.String(arn("sqs", l.undeliveredName())),
+			},
+		}},
+	}
+
+	if source.Schedule != "" {
+		rule.ScheduleExpression = &source.Schedule
+	} else {
+		rule.EventPattern = source.Pattern
+	}
+
+	if bus != "" && bus != config.DefaultBus {
+		rule.EventBusName, resource = &bus, "rule/"+bus+"/"+name
+	}
+
+	l.callable(scope, live, "events.amazonaws.com", arn("events", resource))
+	awsevents.NewCfnRule(scope, jsii.String("Rule"), rule)
+}
+
+// callable lets a source call a function's alias live.
 func (l *Lockstep) callable(scope constructs.Construct, live, service, source string) {
 	awslambda.NewCfnPermission(scope, jsii.String("Permission"), &awslambda.CfnPermissionProps{
-		Action: jsii.String("lambda:InvokeFunction"), FunctionName: &live, Principal: &service, SourceArn: &source,
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: &live, Principal: &service,
+		SourceArn: &source,
 	})
 }
 
-// undeliveredName is the one queue of events that reached no function. Stacks name it and take no
-// value of each other.
+// undeliveredName is the name of the one queue of events that reached no function. The stacks refer
+// to it by name, so that none needs an export of another.
 func (l *Lockstep) undeliveredName() string {
 	return config.RuleName(l.config.App, "events-undelivered")
 }
@@ -152,7 +177,7 @@ func (l *Lockstep) undeliveredEvents() awssqs.Queue {
 	return queue
 }
 
-// sends lets a service put into the queue what its sources could not deliver.
+// sends lets a service put into the queue the events that its sources could not deliver.
 func (l *Lockstep) sends(queue awssqs.Queue, service string, sources ...string) {
 	queue.AddToResourcePolicy(when(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(&service, nil)},

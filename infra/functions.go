@@ -18,14 +18,14 @@ import (
 	"lockstep/infra/config"
 )
 
-// shelves is into how many nested stacks the functions are laid. It must never change: a function
-// that moved to another stack would be made there before it is gone from the first, under a name
-// that is taken.
+// shelves is the number of nested stacks for functions. It must never change: CloudFormation would
+// create a function in its new stack before it is deleted from the old one, under the same name,
+// and fail.
 const shelves = 16
 
-// functions makes the application's functions, and each one's alarms, in nested stacks: one stack
-// holds 500 resources. Which stack is hashed from the name, so that a new function changes one of
-// them and moves none. The roles are by the names of the functions.
+// functions makes the application's functions and their alarms, in nested stacks because a stack
+// holds 500 resources. A hash of the name selects the stack, so that a new function changes one
+// stack and moves no function. It returns the functions' roles, by name, and the stacks.
 func (l *Lockstep) functions(d *database) (map[string]awsiam.Role, []constructs.IDependable) {
 	roles, stacks := map[string]awsiam.Role{}, map[uint32]awscdk.NestedStack{}
 
@@ -63,8 +63,8 @@ func shelfOf(name string) uint32 {
 	return h.Sum32() % shelves
 }
 
-// function makes a function with a placeholder for code: versions and aliases are the releases' to
-// make.
+// function makes a function with a placeholder for code. Its versions and aliases belong to the
+// releases.
 func (l *Lockstep) function(
 	scope constructs.Construct, f config.Function, d *database,
 ) awsiam.Role {
@@ -97,10 +97,13 @@ func (l *Lockstep) function(
 
 	function := awslambda.NewCfnFunction(scope, jsii.String("Function"), &awslambda.CfnFunctionProps{
 		FunctionName: &name, Role: role.RoleArn(), Runtime: &f.Runtime, Handler: &f.Handler,
-		Code: &awslambda.CfnFunction_CodeProperty{S3Bucket: code.S3BucketName(),
-			S3Key: code.S3ObjectKey()},
-		Architectures: jsii.Strings(f.Architecture), MemorySize: jsii.Number(float64(f.Memory)), Timeout: jsii.Number(f.Timeout.Std().Seconds()),
-		Environment: &awslambda.CfnFunction_EnvironmentProperty{Variables: environment}, VpcConfig: network,
+		Code: &awslambda.CfnFunction_CodeProperty{
+			S3Bucket: code.S3BucketName(), S3Key: code.S3ObjectKey(),
+		},
+		Architectures: jsii.Strings(f.Architecture), MemorySize: jsii.Number(float64(f.Memory)),
+		Timeout:       jsii.Number(f.Timeout.Std().Seconds()),
+		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: environment},
+		VpcConfig:     network,
 		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: log.LogGroupName()},
 	})
 	if !strings.HasPrefix(f.Runtime, "provided.") {
@@ -110,8 +113,8 @@ func (l *Lockstep) function(
 	return role
 }
 
-// consumes lets a function take messages from the queues and streams that call it: Lambda asks for
-// them in its name.
+// consumes lets a function read from the queues and streams that call it: Lambda polls them with
+// the function's role.
 func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatement) {
 	for _, source := range f.Events {
 		switch {
@@ -119,8 +122,9 @@ func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatem
 			statements = append(statements, allow([]string{"sqs:ReceiveMessage", "sqs:DeleteMessage",
 				"sqs:GetQueueAttributes"}, source.Queue))
 		case strings.Contains(source.Stream, ":dynamodb:"):
-			statements = append(statements, allow([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords",
-				"dynamodb:GetShardIterator"}, source.Stream),
+			statements = append(statements,
+				allow([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords",
+					"dynamodb:GetShardIterator"}, source.Stream),
 				allow([]string{"dynamodb:ListStreams"}, "*"))
 		case source.Stream != "":
 			statements = append(statements, allow([]string{"kinesis:DescribeStream",
@@ -129,12 +133,10 @@ func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatem
 		}
 	}
 
-	if slices.ContainsFunc(f.Events, func(s config.Source) bool {
-		return s.Stream != "" ||
-			s.Handed()
-	}) {
-		statements = append(statements, allow([]string{"sqs:SendMessage"},
-			arn("sqs", l.undeliveredName())))
+	sends := func(s config.Source) bool { return s.Stream != "" || s.Handed() }
+	if slices.ContainsFunc(f.Events, sends) {
+		statements = append(statements,
+			allow([]string{"sqs:SendMessage"}, arn("sqs", l.undeliveredName())))
 	}
 
 	return statements
@@ -142,27 +144,30 @@ func (l *Lockstep) consumes(f config.Function) (statements []awsiam.PolicyStatem
 
 func (l *Lockstep) logGroup(scope constructs.Construct, id, name string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(scope, &id, &awslogs.LogGroupProps{
-		LogGroupName: &name, Retention: awslogs.RetentionDays(retention(l.config.LogDays)), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		LogGroupName: &name, Retention: retention(l.config.LogDays),
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 }
 
-// retention names a number of days as CDK does.
+// retention is CDK's constant for a number of days.
 func retention(days int) awslogs.RetentionDays {
 	return map[int]awslogs.RetentionDays{
-		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
-		14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH, 60: awslogs.RetentionDays_TWO_MONTHS,
-		90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS, 150: awslogs.RetentionDays_FIVE_MONTHS,
+		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS,
+		5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
+		14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
+		60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS,
+		120: awslogs.RetentionDays_FOUR_MONTHS, 150: awslogs.RetentionDays_FIVE_MONTHS,
 		180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
 	}[days]
 }
 
 // lambdaRole is the role of one Lambda.
-func lambdaRole(scope constructs.Construct, description string,
-	statements []awsiam.PolicyStatement) awsiam.Role {
+func lambdaRole(
+	scope constructs.Construct, description string, statements []awsiam.PolicyStatement,
+) awsiam.Role {
 	return awsiam.NewRole(scope, jsii.String("Role"), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"),
-			nil), Description: &description,
-		InlinePolicies: inline(statements),
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		Description: &description, InlinePolicies: inline(statements),
 	})
 }
 
@@ -173,8 +178,9 @@ func inline(statements []awsiam.PolicyStatement) *map[string]awsiam.PolicyDocume
 }
 
 func allow(actions []string, resources ...string) awsiam.PolicyStatement {
-	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...),
-		Resources: jsii.Strings(resources...)})
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...),
+	})
 }
 
 // when narrows a statement by one condition.
@@ -187,11 +193,11 @@ func writesLog(log awslogs.LogGroup) awsiam.PolicyStatement {
 	return allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, *log.LogGroupArn())
 }
 
-// inVPC is what Lambda needs to put a function into a network. EC2 offers nothing narrower: the
-// interfaces have no names before they are made.
+// inVPC is what Lambda needs to put a function into a network. EC2 allows nothing narrower, because
+// the network interfaces have no names before they are created.
 func inVPC() awsiam.PolicyStatement {
 	return allow([]string{
-		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
-		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+		"ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
 	}, "*")
 }

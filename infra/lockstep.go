@@ -1,10 +1,10 @@
-// Package infra stands Lockstep up on AWS. NewLockstep is a construct for any CDK app; the app of
+// Package infra deploys Lockstep to AWS. NewLockstep is a construct for any CDK app; the app of
 // this repository, infra/app, is one around it.
 //
-// Whatever a release moves is not in the template: versions, aliases, the stages' variables, the
-// route and the control parameter are made by the custom resource (infra/customresource) where they
-// are missing, and from then on belong to the releases. So no later deployment of the template can
-// move traffic.
+// Nothing that a release moves is in the template. The custom resource (infra/customresource)
+// creates versions, aliases, the stages' variables, the route and the control parameter where they
+// are missing; from then on they belong to the releases. So no later deployment of the template
+// can move traffic.
 package infra
 
 import (
@@ -20,18 +20,20 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Props say which application it is for.
+// Props are the properties of the construct.
 type Props struct {
+	// Config describes the application.
 	Config config.Config
-	// Code is that of Lockstep's Lambdas; Build compiles it.
+	// Code is the code of Lockstep's Lambdas, as Build compiles it.
 	Code Code
 }
 
-// Lockstep is what stands: the application's side and Lockstep's.
+// Lockstep is the construct: an application's resources and Lockstep's own.
 type Lockstep struct {
-	// Roles are those of the application's functions by name; grant them what the functions need.
+	// Roles are the roles of the application's functions, by the functions' names. Grant them what the
+	// functions need. Adopted functions are not among them.
 	Roles map[string]awsiam.Role
-	// Topic hears of every transition of a release.
+	// Topic gets the transitions of releases that people are told about.
 	Topic awssns.Topic
 
 	scope  constructs.Construct
@@ -39,16 +41,16 @@ type Lockstep struct {
 	code   Code
 }
 
-// application is the application's side, on which Lockstep's Lambdas work.
+// application is the application's resources, on which Lockstep's Lambdas work.
 type application struct {
 	settings sm.Settings
 	buckets  buckets
 	database *database // nil where there is none
 }
 
-// NewLockstep stands an application and its Lockstep up in the scope's stack. It panics, as
-// constructs do, where the stack's account and Region are known and the configuration names what
-// they cannot reach.
+// NewLockstep adds an application and its Lockstep to the scope's stack. It panics, as constructs
+// do, if the stack's account and Region are known and the configuration names resources that
+// cannot be used from there.
 func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	at := awscdk.Stack_Of(scope)
 	if !*awscdk.Token_IsUnresolved(at.Account()) && !*awscdk.Token_IsUnresolved(at.Region()) {
@@ -60,7 +62,7 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	l := &Lockstep{
 		scope: constructs.NewConstruct(scope, jsii.String(id)), config: props.Config, code: props.Code,
 	}
-	// Access logs come by the bucket's policy, not by its list, wherever the construct stands.
+	// Access logs are allowed by the bucket's policy, not by its ACL, in any app.
 	l.scope.Node().SetContext(jsii.String("@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy"), true)
 
 	buckets, database, scheduler := l.newBuckets(), l.newDatabase(), l.newSchedules()
@@ -89,9 +91,9 @@ func NewLockstep(scope constructs.Construct, id string, props Props) *Lockstep {
 	return l
 }
 
-// outputs are what a person needs next.
+// outputs are what a person needs after the deployment.
 func (l *Lockstep) outputs(s sm.Settings, at site) {
-	say := func(id, description string, value string) {
+	say := func(id, description, value string) {
 		awscdk.NewCfnOutput(l.scope, jsii.String(id),
 			&awscdk.CfnOutputProps{Description: &description, Value: &value})
 	}
@@ -118,15 +120,16 @@ func (l *Lockstep) outputs(s sm.Settings, at site) {
 		"LOCKSTEP_STATE_BUCKET="+s.StateBucket+" lockstep release DIR")
 }
 
-// inRegion is the name of what the account has once in all Regions: CloudFront's, and dashboards.
+// inRegion is the name of resources that an account has once for all Regions: CloudFront's, and
+// dashboards.
 func (l *Lockstep) inRegion() *string {
 	return jsii.String(l.config.Name() + "-" + *awscdk.Stack_Of(l.scope).Region())
 }
 
-// letter is an environment as ids of constructs have it.
+// letter is an environment in the id of a construct.
 func letter(e sm.Environment) string { return map[sm.Environment]string{sm.A: "A", sm.B: "B"}[e] }
 
-// arn is the ARN of something in this account and Region.
+// arn is the ARN of a resource in this account and Region.
 func arn(service, resource string) string {
 	return "arn:" + *awscdk.Aws_PARTITION() + ":" + service + ":" + *awscdk.Aws_REGION() + ":" +
 		*awscdk.Aws_ACCOUNT_ID() + ":" + resource

@@ -20,7 +20,9 @@ func (l *Lockstep) newSchedules() string {
 	group := arn("scheduler", "schedule-group/"+name)
 	principal := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"),
 		&awsiam.ServicePrincipalOpts{
-			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Aws_ACCOUNT_ID(), "aws:SourceArn": group}},
+			Conditions: &map[string]any{"StringEquals": map[string]any{
+				"aws:SourceAccount": awscdk.Aws_ACCOUNT_ID(), "aws:SourceArn": group,
+			}},
 		})
 	role := awsiam.NewRole(l.scope, jsii.String("SchedulerRole"), &awsiam.RoleProps{
 		AssumedBy: principal, Description: jsii.String("The end of a bake, for " + l.config.App + "."),
@@ -31,8 +33,8 @@ func (l *Lockstep) newSchedules() string {
 	return *role.RoleArn()
 }
 
-// newMachine makes the state machine of the one definition. It calls its Lambdas by version: an
-// execution keeps the definition that it began with, and so never mixes two versions of Lockstep.
+// newMachine makes the state machine. Its definition names the Lambdas by version. An execution
+// keeps the definition that it began with, and so never mixes two versions of Lockstep.
 func (l *Lockstep) newMachine(
 	lambdas map[sm.Task]awslambda.Function,
 ) awsstepfunctions.IStateMachine {
@@ -51,9 +53,10 @@ func (l *Lockstep) newMachine(
 		InlinePolicies: inline([]awsiam.PolicyStatement{
 			allow([]string{"lambda:InvokeFunction"}, callable...),
 			allow([]string{
-				"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
-				"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
-				"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
+				"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery",
+				"logs:DeleteLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy",
+				"logs:DescribeResourcePolicies", "logs:DescribeLogGroups", "xray:PutTraceSegments",
+				"xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
 			}, "*"),
 		}),
 	})
@@ -65,11 +68,15 @@ func (l *Lockstep) newMachine(
 		&awsstepfunctions.CfnStateMachineProps{
 			StateMachineName: &name, StateMachineType: jsii.String("STANDARD"), RoleArn: role.RoleArn(),
 			DefinitionString: jsii.String(sm.Definition), DefinitionSubstitutions: substitutions,
-			TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
+			TracingConfiguration: &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{
+				Enabled: true,
+			},
 			LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
 				Level: jsii.String("ALL"), IncludeExecutionData: true,
 				Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
-					CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: log.LogGroupArn()},
+					CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{
+						LogGroupArn: log.LogGroupArn(),
+					},
 				}},
 			},
 		})

@@ -8,8 +8,8 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
-// accept says why a rule of cdk-nag's AwsSolutions does not hold for one resource; findings
-// narrows it to what the rule names, word for word or as a /regular expression/g.
+// accept suppresses a rule of cdk-nag's AwsSolutions for one resource, with a reason. findings
+// narrows that to some of the rule's findings, each given literally or as a /regular expression/g.
 func accept(on constructs.IConstruct, rule, reason string, findings ...string) {
 	suppression := &cdknag.NagPackSuppression{Id: &rule, Reason: &reason}
 
@@ -28,7 +28,7 @@ func accept(on constructs.IConstruct, rule, reason string, findings ...string) {
 		suppression.AppliesTo = &applies
 	}
 
-	// the resource itself, and nothing that stands beside it
+	// the resource itself, without its construct's other children
 	if child := on.Node().DefaultChild(); child != nil {
 		on = child
 	}

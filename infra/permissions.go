@@ -12,7 +12,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// permissions are what a step may do: the calls of its adapters, on the resources of its settings.
+// permissions are a step's permissions: the calls of its adapters, on the resources of its
+// settings.
 func (l *Lockstep) permissions(task sm.Task, a application) []awsiam.PolicyStatement {
 	var list []awsiam.PolicyStatement
 
@@ -36,7 +37,7 @@ func (l *Lockstep) permissions(task sm.Task, a application) []awsiam.PolicyState
 // adder gives statements to some of the steps.
 type adder func(of []sm.Task, statements ...awsiam.PolicyStatement)
 
-// onLockstep is what the steps may do with what Lockstep has for itself.
+// onLockstep adds the permissions on Lockstep's own resources.
 func (l *Lockstep) onLockstep(add adder, a application) {
 	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
 
@@ -44,7 +45,7 @@ func (l *Lockstep) onLockstep(add adder, a application) {
 	add(sm.Functions(),
 		allow([]string{"s3:GetObject"}, state+"/"+sm.SettingsKey),
 		allow([]string{"s3:GetObject", "s3:PutObject"}, state+"/ledger/*"),
-		// Without it S3 does not say that an object is missing.
+		// Without it S3 answers 403 for a missing object.
 		allow([]string{"s3:ListBucket"}, state),
 		// A deleted object of the ledger is read from its previous version.
 		allow([]string{"s3:GetObjectVersion"}, state+"/ledger/*"),
@@ -80,7 +81,7 @@ func (l *Lockstep) onLockstep(add adder, a application) {
 	add([]sm.Task{sm.Ramp, sm.CheckAlarms, sm.Drain}, allow([]string{"cloudwatch:GetMetricData"}, "*"))
 }
 
-// onEnvironments is what the steps may do with the environments and the route to them.
+// onEnvironments adds the permissions on the environments and the route to them.
 func (l *Lockstep) onEnvironments(add adder, a application) {
 	const begin, sync, deploy, rollback, repair = sm.Begin, sm.Sync, sm.Deploy, sm.Rollback, sm.Repair
 
@@ -114,7 +115,7 @@ func (l *Lockstep) onEnvironments(add adder, a application) {
 	add([]sm.Task{deploy, sm.Ramp, sm.Promote, rollback, repair}, l.writesRoute(a))
 }
 
-// onSchedules is what the steps may do with the one-time schedules.
+// onSchedules adds the permissions on the one-time schedules.
 func onSchedules(add adder, s sm.Schedules) {
 	schedules := arn("scheduler", "schedule/"+s.Group+"/*")
 	pass := allow([]string{"iam:PassRole"}, s.Role)
@@ -127,14 +128,15 @@ func onSchedules(add adder, s sm.Schedules) {
 	add([]sm.Task{sm.Recover, sm.Repair}, allow([]string{"scheduler:ListSchedules"}, "*"))
 }
 
-// writesRoute is for wherever the router reads its route.
+// writesRoute allows a change of the route, wherever the router reads it.
 func (l *Lockstep) writesRoute(a application) awsiam.PolicyStatement {
 	if l.config.Router == config.LambdaEdge {
 		return allow([]string{"s3:GetObject", "s3:PutObject"}, a.routeObject())
 	}
 
 	return allow([]string{
-		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey", "cloudfront-keyvaluestore:PutKey",
+		"cloudfront-keyvaluestore:DescribeKeyValueStore", "cloudfront-keyvaluestore:GetKey",
+		"cloudfront-keyvaluestore:PutKey",
 	}, a.settings.KeyValue)
 }
 
@@ -151,7 +153,7 @@ func (l *Lockstep) readsRoute(a application) awsiam.PolicyStatement {
 	return allow([]string{"cloudfront-keyvaluestore:GetKey"}, a.settings.KeyValue)
 }
 
-// machineARN is known before the machine is: its Lambdas may answer it, and it calls them.
+// machineARN is needed before the state machine exists: its Lambdas answer it, and it calls them.
 func (l *Lockstep) machineARN() string { return arn("states", "stateMachine:"+l.config.Name()) }
 
 func stageARN(api string, e sm.Environment) string {
@@ -189,10 +191,10 @@ func (l *Lockstep) lambdaARNs(which func(config.Function) bool) []string {
 
 func every(config.Function) bool { return true }
 
-// called are the functions that events call.
+// called tells whether events call a function.
 func called(f config.Function) bool { return len(f.Events) > 0 }
 
-// acceptWide says why a policy has resources with a star, of those that it has.
+// acceptWide says why a role's policy has resources with a wildcard.
 func (l *Lockstep) acceptWide(role awsiam.Role, statements []awsiam.PolicyStatement) {
 	reasons := map[string][]string{}
 
@@ -210,7 +212,8 @@ func (l *Lockstep) acceptWide(role awsiam.Role, statements []awsiam.PolicyStatem
 	}
 }
 
-// wide is what cdk-nag finds in a resource with a star, and why it is there.
+// wide is cdk-nag's finding for a resource with a wildcard, and the reason for the wildcard; empty
+// for any other resource.
 func (l *Lockstep) wide(resource, action string) (finding, reason string) {
 	has, ends := strings.Contains, strings.HasSuffix
 	switch {
@@ -228,8 +231,8 @@ func (l *Lockstep) wide(resource, action string) (finding, reason string) {
 	case ends(resource, "/"+sm.ReleasesPrefix+"*"):
 		return "/^Resource::<.*State.*>\\/releases\\/\\*$/g", "Each release has objects of its own."
 	case has(resource, ":function:"):
-		return "/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are releases' " +
-			"to make; by prefix, since a policy has no room for 200 names."
+		return "/^Resource::arn:.*:function:.*\\*$/g", "A function's versions and aliases are " +
+			"releases' to make; by prefix, since a policy has no room for 200 names."
 	case has(resource, ":execution:"):
 		return "/^Resource::arn:.*:execution:.*\\*$/g", "Each release has an execution of its own."
 	case has(resource, ":schedule/"):

@@ -13,9 +13,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// provision is the custom resource: it makes what the releases will own, where it is missing, and
-// writes settings.json. The settings are its property, so it runs again when they change, and only
-// then, after the functions and the stages that it prepares.
+// provision is the custom resource, which creates what the releases will own, where it is missing,
+// and writes settings.json. The settings are its property, so it runs again when they change, and
+// only then. It runs after the functions and the stages that it prepares are deployed.
 func (l *Lockstep) provision(
 	a application, functions, stages []constructs.IDependable,
 ) awscdk.CustomResource {
@@ -28,7 +28,7 @@ func (l *Lockstep) provision(
 		writesLog(log),
 		allow([]string{"s3:PutObject"}, state+"/"+sm.SettingsKey),
 		allow([]string{"s3:GetObject"}, state+"/"+sm.LockKey),
-		allow([]string{"s3:ListBucket"}, state), // without it S3 does not say that the lock is missing
+		allow([]string{"s3:ListBucket"}, state), // without it S3 answers 403 for a missing lock
 		allow([]string{"ssm:GetParameter", "ssm:PutParameter"},
 			arn("ssm", "parameter"+sm.ControlParameter(l.config.App))),
 		allow([]string{"ssm:PutParameter"}, arn("ssm", "parameter"+sm.FreezeParameter(l.config.App))),
@@ -44,12 +44,15 @@ func (l *Lockstep) provision(
 	role := lambdaRole(scope, "What comes before the first release of "+l.config.App+".", statements)
 	l.acceptWide(role, statements)
 	function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
-		FunctionName: &name, Description: jsii.String("Makes what releases will own, where it is missing."),
-		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
+		FunctionName: &name,
+		Description:  jsii.String("Makes what releases will own, where it is missing."),
+		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
 		Code: l.code.of(provisioner), Role: role, LogGroup: log,
 		MemorySize: jsii.Number(256), Timeout: awscdk.Duration_Minutes(jsii.Number(15)),
 	})
-	function.Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn"))
+	withoutDependsOn(function.Node().DefaultChild())
+
 	first := awscdk.NewCustomResource(scope, jsii.String("First"), &awscdk.CustomResourceProps{
 		ResourceType: jsii.String("Custom::Lockstep"), ServiceToken: function.FunctionArn(),
 		Properties: &map[string]any{
@@ -64,7 +67,7 @@ func (l *Lockstep) provision(
 	return first
 }
 
-// properties are the settings as plain values: CDK looks for its tokens in no Go type of ours.
+// properties are the settings as plain values, because CDK finds its tokens only in those.
 func properties(s sm.Settings) map[string]any {
 	var plain map[string]any
 	if err := json.Unmarshal(s.JSON(), &plain); err != nil {

@@ -12,7 +12,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// rules start the machine and bring it what happens around it.
+// rules makes Lockstep's rules, each with a dead-letter queue.
 func (l *Lockstep) rules(
 	s sm.Settings, machine awsstepfunctions.IStateMachine, lambdas map[sm.Task]awslambda.Function,
 ) {
@@ -32,12 +32,12 @@ func (l *Lockstep) rules(
 
 func ruleID(r config.Rule) string { return string(r.Name[0]-'a'+'A') + r.Name[1:] }
 
-// undeliveredBy is the name of the queue of what a rule could not deliver within a day.
+// undeliveredBy is the name of the queue of events that a rule could not deliver within a day.
 func undeliveredBy(app string, r config.Rule) string {
 	return config.RuleName(app, r.Name) + "-undelivered"
 }
 
-// rule brings what matches to a target.
+// rule makes a rule with one target.
 func (l *Lockstep) rule(r config.Rule, target awsevents.IRuleTarget) {
 	props := &awsevents.RuleProps{
 		RuleName: jsii.String(config.RuleName(l.config.App, r.Name)), Enabled: &r.Enabled,

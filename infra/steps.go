@@ -14,10 +14,10 @@ import (
 )
 
 // steps makes Lockstep's Lambdas. Each publishes a version with every change of its code or
-// configuration, and old versions stay: a release under way goes on with those that it began with.
+// configuration. Old versions are retained: a release under way keeps those that it began with.
 func (l *Lockstep) steps(a application) map[sm.Task]awslambda.Function {
-	// A rule has done its part when Lambda has taken the event: what the function fails at three times
-	// is lost otherwise.
+	// A rule's own queue does not help once Lambda has accepted the event. Without this queue, an
+	// event at which the function fails three times would be lost.
 	failed := l.deadLetters("Failed", failedName(l.config.App))
 	lambdas := map[sm.Task]awslambda.Function{}
 
@@ -33,8 +33,8 @@ func (l *Lockstep) steps(a application) map[sm.Task]awslambda.Function {
 			statements = append(statements, inVPC())
 		}
 
-		heeds := task == sm.Signal || task == sm.Recover
-		if heeds {
+		rulesCall := task == sm.Signal || task == sm.Recover
+		if rulesCall {
 			statements = append(statements, allow([]string{"sqs:SendMessage"}, *failed.QueueArn()))
 		}
 
@@ -42,16 +42,17 @@ func (l *Lockstep) steps(a application) map[sm.Task]awslambda.Function {
 		l.acceptWide(role, statements)
 		function := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
 			FunctionName: &name, Description: jsii.String("Lockstep: " + string(task) + "."),
-			Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
-			Code: l.code.of(strings.ToLower(string(task))), Role: role, LogGroup: log, Environment: &environment,
-			MemorySize:            jsii.Number(float64(l.config.StepMemory(task))),
+			Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+			Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
+			Code: l.code.of(strings.ToLower(string(task))), Role: role, LogGroup: log,
+			Environment: &environment, MemorySize: jsii.Number(float64(l.config.StepMemory(task))),
 			Timeout:               awscdk.Duration_Seconds(jsii.Number(config.StepTimeout.Seconds())),
 			CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN},
 		})
 		cfn := function.Node().DefaultChild().(awslambda.CfnFunction)
-		cfn.AddDeletionOverride(jsii.String("DependsOn")) // the role, which the function names anyway
+		withoutDependsOn(cfn)
 
-		if heeds {
+		if rulesCall {
 			cfn.SetDeadLetterConfig(
 				&awslambda.CfnFunction_DeadLetterConfigProperty{TargetArn: failed.QueueArn()})
 		}
@@ -66,4 +67,10 @@ func (l *Lockstep) steps(a application) map[sm.Task]awslambda.Function {
 	}
 
 	return lambdas
+}
+
+// withoutDependsOn removes the dependencies that CDK adds to a function: they are its role and its
+// policy, which the function refers to anyway.
+func withoutDependsOn(function constructs.IConstruct) {
+	function.(awscdk.CfnResource).AddDeletionOverride(jsii.String("DependsOn"))
 }

@@ -1,5 +1,5 @@
-// App is this repository's CDK app: one application and its Lockstep, as cdk.json says. cdk runs
-// it.
+// Command app is this repository's CDK app: one application and its Lockstep, as cdk.json describes
+// them. cdk runs it.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"lockstep/infra/config"
 )
 
-// endOfLife names the versions of Node that jsii works with and would warn of at length.
+// endOfLife is the variable that lists the versions of Node about which jsii does not warn.
 const endOfLife = "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"
 
 func main() {
@@ -57,8 +57,7 @@ func run() error {
 
 	app := awscdk.NewApp(nil)
 	stack := awscdk.NewStack(app, jsii.String("lockstep-"+c.App), &awscdk.StackProps{
-		// The account and the Region are those that cdk finds; without any the template is for all of
-		// them.
+		// cdk finds the account and the Region. Without them the template is for any.
 		Env: at, Description: jsii.String("Lockstep for " + c.App + "."),
 	})
 	infra.NewLockstep(stack, "Lockstep", infra.Props{Config: c, Code: code})
@@ -67,7 +66,7 @@ func run() error {
 	return nil
 }
 
-// Where cdk finds that it deploys to.
+// The variables in which cdk hands over the account and the Region that it deploys to.
 const (
 	accountVariable = "CDK_DEFAULT_ACCOUNT"
 	regionVariable  = "CDK_DEFAULT_REGION"

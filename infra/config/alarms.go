@@ -170,8 +170,8 @@ func (c Config) FunctionAlarms(f Function) []Alarm {
 // exceeds Alarms.Errors too: a number alone would breach for every function with many calls.
 //
 // A throttled function may have no calls at all, so a minute without calls looks like one that is
-// not measured yet, which FILL makes 0. The alarm therefore evaluates as many periods as metrics may
-// be late.
+// not measured yet, which FILL makes 0. The alarm therefore evaluates as many periods as metrics
+// may be late.
 func (c Config) functionAlarm(f Function, e sm.Environment) Alarm {
 	return Alarm{
 		FunctionAlarmName(c.App, e, f.Name), "calls of " + f.Name + " in " + string(e) +

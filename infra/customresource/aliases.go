@@ -48,9 +48,9 @@ type aliasMaker struct {
 // make gives a function the aliases that it lacks, on the version of the code that it has now, and
 // lets the API call a and b: in a rollback the stage of one environment calls the other's alias.
 //
-// The first missing alias suggests that the function is new. From then on aliases are created without
-// looking for them first, because Lambda's quota makes each call count: 200 new functions take 1,200
-// calls, and 12 a second are made.
+// The first missing alias suggests that the function is new. From then on aliases are created
+// without looking for them first, because Lambda's quota makes each call count: 200 new functions
+// take 1,200 calls, and 12 a second are made.
 func (a aliasMaker) make(ctx context.Context, f sm.AppFunction) error {
 	first, serves := "", ""
 
@@ -128,9 +128,9 @@ func (a aliasMaker) version(ctx context.Context, fn, alias string) (string, erro
 	return aws.ToString(out.FunctionVersion), nil
 }
 
-// publish returns the version of the code that the function has now. Lambda publishes the same code
-// only once. A function with a longer timeout than the settings say is refused: rollback and contract
-// change the schema as soon as the last call must have ended.
+// publish returns the version of the code that the function has now. Lambda publishes the same
+// code only once. A function with a longer timeout than the settings say is refused: rollback and
+// contract change the schema as soon as the last call must have ended.
 func (a aliasMaker) publish(ctx context.Context, fn string) (string, error) {
 	if err := a.quota.Wait(ctx); err != nil {
 		return "", err

@@ -1,8 +1,8 @@
-// Package customresource is the custom resource Custom::Lockstep. It writes settings.json and makes
-// what the releases own from then on, where it is missing: the control parameter, the freeze
+// Package customresource is the custom resource Custom::Lockstep. It writes settings.json and
+// creates what belongs to the releases, where it is missing: the control parameter, the freeze
 // parameter, the route, the variables of the stages, and for each function its first version, its
-// aliases, and the permission of the API to call them. It never changes one of these that exists,
-// and it deletes nothing: running it again, at any time, moves no traffic.
+// aliases, and the permission of the API to call them. It changes none of these that exists, and
+// it deletes nothing: running it again, at any time, moves no traffic.
 //
 // On AWS the Lambda infra/provision runs it for CloudFormation; infra/local/stack runs it over the
 // stand-ins.
@@ -29,7 +29,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// Provisioner makes what is missing.
+// Provisioner creates what is missing.
 type Provisioner struct {
 	objects    *s3.Client
 	parameters *ssm.Client
@@ -38,7 +38,7 @@ type Provisioner struct {
 	functions  *lambda.Client
 }
 
-// New makes a Provisioner of the account and Region that cfg reaches.
+// New makes a Provisioner for the account and Region of cfg.
 func New(cfg aws.Config) Provisioner {
 	return Provisioner{
 		objects: s3.NewFromConfig(cfg), parameters: ssm.NewFromConfig(cfg),
@@ -47,9 +47,9 @@ func New(cfg aws.Config) Provisioner {
 	}
 }
 
-// Handle answers CloudFormation. The properties of the resource are Settings, the settings as JSON,
-// and Caller, the ARN pattern of the API's stages, which may call the functions. The id that it
-// returns is the same for every event of an application.
+// Handle handles an event of CloudFormation. The resource has the properties Settings, the
+// settings as JSON, and Caller, the ARN pattern of the API's stages, which may call the functions.
+// The returned id is the same for every event of an application.
 func (p Provisioner) Handle(ctx context.Context, event cfn.Event) (
 	id string, data map[string]any, err error,
 ) {
@@ -78,13 +78,14 @@ func (p Provisioner) Handle(ctx context.Context, event cfn.Event) (
 			return id, nil, err
 		}
 	}
-	// route.json of an earlier time at Lambda@Edge may name roles that were swapped since.
+	// A route.json from an earlier use of Lambda@Edge may name roles that were swapped since.
 	stale := before.KeyValue != "" && settings.KeyValue == ""
 
 	return "lockstep-" + settings.App, nil, p.provision(ctx, settings, caller, stale)
 }
 
-// provision makes what the rest needs first. settings.json comes last: with it the steps can work.
+// provision creates everything in the order in which it depends on each other. settings.json comes
+// last, because the steps can work as soon as it exists.
 func (p Provisioner) provision(
 	ctx context.Context, s sm.Settings, caller string, staleRoute bool,
 ) error {
@@ -122,8 +123,8 @@ func (p Provisioner) provision(
 	})
 }
 
-// idle refuses another router during a release: the new one would start with every viewer on the
-// fallback, and the release would write its weights where nobody reads them.
+// idle refuses a change of the router during a release: the new router would start with every
+// viewer on the fallback, and the release would write its weights where no router reads them.
 func (p Provisioner) idle(ctx context.Context, bucket string) error {
 	out, err := p.objects.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &bucket, Key: aws.String(sm.LockKey),
@@ -146,14 +147,15 @@ func (p Provisioner) idle(ctx context.Context, bucket string) error {
 	}
 
 	if lock.Holder != nil {
-		return fmt.Errorf("cdk.json: lockstep.router: found another one than before while %s is "+
-			"being released, expected it after that has ended", lock.Holder.Release)
+		return fmt.Errorf("cdk.json: lockstep.router: found a change while %s is being released, "+
+			"expected none; deploy it again after the release has ended", lock.Holder.Release)
 	}
 
 	return nil
 }
 
-// control makes the control parameter, or reads the one that an earlier stack left: that counts.
+// control creates the control parameter. If an earlier stack left one, that one is valid and is
+// read.
 func (p Provisioner) control(ctx context.Context, app string) (sm.Control, error) {
 	name, control := sm.ControlParameter(app), sm.Control{Active: sm.A, Fallback: sm.B}
 
@@ -181,7 +183,8 @@ func (p Provisioner) control(ctx context.Context, app string) (sm.Control, error
 	return control, nil
 }
 
-// freeze makes the freeze parameter, so that people find it in the console. It ends no freeze.
+// freeze creates the freeze parameter, so that people find it in the console. It does not end a
+// freeze.
 func (p Provisioner) freeze(ctx context.Context, app string) error {
 	_, err := p.parameter(ctx, &ssm.PutParameterInput{
 		Name: aws.String(sm.FreezeParameter(app)), Value: aws.String(sm.Unfrozen),
@@ -192,7 +195,7 @@ func (p Provisioner) freeze(ctx context.Context, app string) error {
 	return err
 }
 
-// parameter makes a parameter, unless there is one of that name.
+// parameter creates a parameter, unless there is one of that name.
 func (p Provisioner) parameter(
 	ctx context.Context, in *ssm.PutParameterInput,
 ) (made bool, err error) {
@@ -205,13 +208,13 @@ func (p Provisioner) parameter(
 	}
 
 	if err != nil {
-		return false, fmt.Errorf("make parameter %s: %w", *in.Name, err)
+		return false, fmt.Errorf("create parameter %s: %w", *in.Name, err)
 	}
 
 	return true, nil
 }
 
-// stage gives a stage the aliases of its own environment, unless it has some.
+// stage sets a stage's missing variables: the alias of its own environment, and no release.
 func (p Provisioner) stage(ctx context.Context, api string, e sm.Environment) error {
 	stage := e.Stage()
 

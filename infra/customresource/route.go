@@ -21,10 +21,10 @@ func firstRoute(control sm.Control) ([]byte, error) {
 	return json.Marshal(sm.Route{Active: control.Active, Fallback: control.Fallback})
 }
 
-// routeKey makes the route in the key-value store, where a CloudFront Function reads it.
+// routeKey creates the route in the key-value store, where a CloudFront Function reads it.
 func (p Provisioner) routeKey(ctx context.Context, store string, control sm.Control) error {
 	key := aws.String(sm.RouteKey)
-	// The ETag comes first: with it, a route that somebody else writes after GetKey refuses ours.
+	// The ETag is read first, so that the write fails if a route was written after GetKey.
 	described, err := p.routes.DescribeKeyValueStore(ctx,
 		&kvs.DescribeKeyValueStoreInput{KvsARN: &store})
 	if err != nil {
@@ -58,8 +58,8 @@ func (p Provisioner) routeKey(ctx context.Context, store string, control sm.Cont
 	return nil
 }
 
-// routeObject makes the route in the state bucket, where Lambda@Edge reads it. One that exists is
-// written over only where it is stale.
+// routeObject creates the route in the state bucket, where Lambda@Edge reads it. An existing route
+// is overwritten only if it is stale.
 func (p Provisioner) routeObject(
 	ctx context.Context, bucket string, control sm.Control, stale bool,
 ) error {
@@ -85,7 +85,7 @@ func (p Provisioner) routeObject(
 	return err
 }
 
-// putObject writes an object of JSON.
+// putObject writes a JSON object.
 func (p Provisioner) putObject(ctx context.Context, in *s3.PutObjectInput) error {
 	in.ContentType = aws.String("application/json")
 	if _, err := p.objects.PutObject(ctx, in); err != nil {

@@ -1,5 +1,5 @@
-// Provision is the Lambda behind the template's one custom resource, Custom::Lockstep. Package
-// customresource says what it makes.
+// Command provision is the Lambda behind the template's one custom resource, Custom::Lockstep.
+// Package customresource has what it does.
 package main
 
 import (
