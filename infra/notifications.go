@@ -54,6 +54,14 @@ func (l *Lockstep) notifications() awssns.Topic {
 			awseventstargets.NewSnsTopic(topic, &awseventstargets.SnsTopicProps{Message: text}),
 		},
 	})
+
+	l.logTransitions(log)
+
+	return topic
+}
+
+// logTransitions writes every transition to the log, and the weight of each to a metric.
+func (l *Lockstep) logTransitions(log awslogs.ILogGroup) {
 	awsevents.NewCfnRule(l.scope, jsii.String("TransitionLogRule"), &awsevents.CfnRuleProps{
 		Name: jsii.String(config.RuleName(l.config.App, "transition-log")),
 		EventPattern: map[string]any{
@@ -82,8 +90,6 @@ func (l *Lockstep) notifications() awssns.Topic {
 		MetricName:      jsii.String("Weight-" + l.config.App),
 		MetricValue:     jsii.String("$.detail.weight"),
 	})
-
-	return topic
 }
 
 func (l *Lockstep) transitionsLog() string {

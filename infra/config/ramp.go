@@ -35,24 +35,9 @@ func (c Config) checkRamp() error {
 		return found("ramp.within", c.Ramp.Within, "15m to 168h")
 	}
 
-	last := 0.0
-
-	for i, step := range c.Ramp.Steps {
-		at := fmt.Sprintf("ramp.steps[%d]", i)
-
-		switch {
-		case !(step.Percent >= 0.01 && step.Percent <= 100):
-			return found(at+".percent", step.Percent, "0.01 to 100, in hundredths of a percent")
-		case step.Percent < last:
-			return found(at+".percent", step.Percent, "at least %g, the step before it", last)
-		case step.Bake.Std() < time.Minute:
-			return found(at+".bake", step.Bake, byTheMinute)
-		case step.Approval && math.Round(step.Percent*100) == math.Round(last*100):
-			return found(at+".approval", step.Approval,
-				"approval only for a step that grows")
-		}
-
-		last = step.Percent
+	last, err := c.checkSteps()
+	if err != nil {
+		return err
 	}
 
 	if last != 100 && c.Ramp.HarmBudget == 0 {
@@ -60,6 +45,33 @@ func (c Config) checkRamp() error {
 			"100: a ramp ends with all viewers")
 	}
 
+	return c.checkBakes()
+}
+
+// checkSteps returns the percentage of the last step.
+func (c Config) checkSteps() (last float64, err error) {
+	for i, step := range c.Ramp.Steps {
+		at := fmt.Sprintf("ramp.steps[%d]", i)
+
+		switch {
+		case !(step.Percent >= 0.01 && step.Percent <= 100):
+			return 0, found(at+".percent", step.Percent, "0.01 to 100, in hundredths of a percent")
+		case step.Percent < last:
+			return 0, found(at+".percent", step.Percent, "at least %g, the step before it", last)
+		case step.Bake.Std() < time.Minute:
+			return 0, found(at+".bake", step.Bake, byTheMinute)
+		case step.Approval && math.Round(step.Percent*100) == math.Round(last*100):
+			return 0, found(at+".approval", step.Approval,
+				"approval only for a step that grows")
+		}
+
+		last = step.Percent
+	}
+
+	return last, nil
+}
+
+func (c Config) checkBakes() error {
 	if c.Ramp.MinimumRequests < 1 {
 		return found("ramp.minimumRequests", c.Ramp.MinimumRequests,
 			"at least 1: no data is never healthy")

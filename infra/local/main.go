@@ -1,7 +1,7 @@
 // Command local runs whole releases on this machine with the parts that would run on AWS: the
 // binaries of the Lambdas, the definition of the state machine, the router of CloudFront, a real
-// Postgres, and simulated viewers. A sample shop serves v1, releases v2, and rolls v3 back because of
-// a bug. Then it stays up for the user to try things.
+// Postgres, and simulated viewers. A sample shop serves v1, releases v2, and rolls v3 back because
+// of a bug. Then it stays up for the user to try things.
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 	flag.IntVar(&o.rollbacks, "rollbacks", 0, "instead of the three releases, roll a bad release of "+
 		"200 functions back this often\nand measure how soon nobody meets it; about two minutes each")
 	flag.StringVar(&o.bundles, "bundles", "",
-		"only write the sample shop's releases into this `folder`, as lockstep release takes them for AWS")
+		"only write the sample shop's releases into this `folder`, for lockstep release and AWS")
 	flag.Parse()
 
 	if flag.NArg() > 0 {

@@ -52,7 +52,8 @@ func (l *local) entry(id string) releaseReport {
 	l.object(sm.RecordKey(id), &record)
 
 	entry := releaseReport{
-		ID: id, Outcome: record.Outcome, Cause: record.Cause, Path: l.path(record.Execution), Weights: weights(record), contracted: record.Contracted,
+		ID: id, Outcome: record.Outcome, Cause: record.Cause, Path: l.path(record.Execution),
+		Weights: weights(record), contracted: record.Contracted,
 	}
 	if record.Ended != nil {
 		entry.Seconds = record.Ended.Sub(record.Began).Seconds()

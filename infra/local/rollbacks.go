@@ -20,8 +20,8 @@ const (
 	// wide is how many functions a release of the measurement changes: so many aliases take Lambda's
 	// quota a while.
 	wide = 200
-	// measuredConvergence is how long a route takes to reach the last edge location, which was measured
-	// on AWS at 46 to 83 s.
+	// measuredConvergence is how long a route takes to reach the last edge location, which was
+	// measured on AWS at 46 to 83 s.
 	measuredConvergence = 80 * time.Second
 	// enoughToRollBack is within what the last call of the bad version ends after the alarm, 19 times
 	// in 20.
@@ -76,8 +76,9 @@ func (l *local) widen(release, into string) error {
 			return err
 		}
 
-		if err := os.WriteFile(bootstrap, fmt.Appendf(nil,
-			"#!/bin/sh\necho '%s of %s: nobody calls it' >&2\nexit 1\n", f.Name, release), 0o755); err != nil {
+		script := fmt.Appendf(nil,
+			"#!/bin/sh\necho '%s of %s: nobody calls it' >&2\nexit 1\n", f.Name, release)
+		if err := os.WriteFile(bootstrap, script, 0o755); err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Refresh", "2")
 	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintf(w, `<!doctype html><title>Starting</title><p>The shop is being started; <a href="%s">watch</a>.`, page.Prefix)
+	fmt.Fprintf(w, `<!doctype html><title>Starting</title>
+<p>The shop is being started; <a href="%s">watch</a>.`, page.Prefix)
 }
 
 // handler is everything behind the one port: the page, the AWS endpoint for whatever is signed,

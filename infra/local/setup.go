@@ -110,9 +110,9 @@ func (l *local) processes(dir string) (*lambda.Processes, error) {
 	})
 }
 
-// environment makes a process use this run's endpoint instead of AWS. The endpoint is its HTTP proxy
-// too: the SDK puts the account in front of the key-value store's host, and that name does not
-// resolve.
+// environment makes a process use this run's endpoint instead of AWS. The endpoint is its HTTP
+// proxy too: the SDK puts the account in front of the key-value store's host, and that name does
+// not resolve.
 func (l *local) environment() map[string]string {
 	endpoint := "http://" + l.address
 

@@ -55,7 +55,8 @@ func (l *local) snapshot() page.Snapshot {
 	c := l.crowd.Report().Counters
 	s.Visitors = page.Visitors{
 		Viewers: viewers, PageViews: int(c.PageViews), Requests: int(c.Requests), Mixed: int(c.Mixed),
-		StraddledRollback: int(c.StraddledRollback), Failed: int(c.Failed), FailedOutsideBadRelease: int(c.FailedOutsideBadRelease),
+		StraddledRollback: int(c.StraddledRollback), Failed: int(c.Failed),
+		FailedOutsideBadRelease: int(c.FailedOutsideBadRelease),
 	}
 
 	return s

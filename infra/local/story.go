@@ -42,7 +42,8 @@ func newStory(out *os.File) *story {
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
 
 	return &story{
-		out: out, colors: terminal, began: time.Now(), ends: map[string]chan struct{}{}, finished: map[string]string{},
+		out: out, colors: terminal, began: time.Now(), ends: map[string]chan struct{}{},
+		finished:  map[string]string{},
 		rollbacks: map[string][]span{}, rang: map[string]time.Time{}, answers: map[string]time.Time{},
 	}
 }
@@ -269,10 +270,12 @@ func (s *story) invite(l *local) {
 It stays up. Look at http://%[1]s (the shop) and http://%[1]s%[2]s (the release), or play:
 
   export AWS_ENDPOINT_URL=http://%[1]s %[3]s=%[4]s
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
   %[5]s status --watch
   aws --endpoint-url $AWS_ENDPOINT_URL stepfunctions start-execution \
     --state-machine-arn %[6]s --input '{"release":"v3"}'
 
-Ctrl-C ends it.`, l.address, page.Prefix, sm.StateBucketVariable, l.stack.Settings.StateBucket, l.parts.command, l.stack.Settings.Machine)
+Ctrl-C ends it.`, l.address, page.Prefix, sm.StateBucketVariable, l.stack.Settings.StateBucket,
+		l.parts.command, l.stack.Settings.Machine)
 }
