@@ -351,9 +351,9 @@ func TestLambdaEdge_Permissions(t *testing.T) {
 func TestLambdaEdge_RefusesWhereItCannotBe(t *testing.T) {
 	for want, at := range map[string][2]string{
 		"in a stack for any account and Region": {"${Token[AWS.AccountId.0]}", "eu-west-1"},
-		"expected it in one with Env set":       {"", ""},
-		"in ca-west-1, where CloudFront reads":  {"123456789012", "ca-west-1"},
-		"in eu-east-9, where CloudFront reads":  {"123456789012", "eu-east-9"}, // one of tomorrow
+		"expected a stack whose Env has both":   {"", ""},
+		"in ca-west-1, where origin access":     {"123456789012", "ca-west-1"},
+		"in eu-east-9, where origin access":     {"123456789012", "eu-east-9"}, // one of tomorrow
 	} {
 		if err := LambdaEdgeIn(at[0], at[1]); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, expected %q", at, err, want)

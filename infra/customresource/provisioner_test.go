@@ -288,7 +288,7 @@ func TestProvision_AnotherRouter_WaitsForTheRelease(t *testing.T) {
 			"from Lambda@Edge": {lambda, function}} {
 			if err := change(s[0], s[1]); err == nil ||
 				!strings.Contains(
-					err.Error(), "lockstep.router: found another one than before while v5 is being released") {
+					err.Error(), "lockstep.router: found a change while v5 is being released") {
 				t.Errorf("%s: %v, expected it to be refused", name, err)
 			}
 		}
