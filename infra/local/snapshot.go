@@ -131,7 +131,7 @@ func (l *local) read(key string) []byte {
 	return object.Body
 }
 
-// decode parses what the steps wrote. What cannot be parsed is shown as unknown.
+// decode parses what the steps wrote. Unparseable data is shown as unknown.
 func decode(data []byte, into any) { _ = json.Unmarshal(data, into) }
 
 // path lists the states that an execution entered.

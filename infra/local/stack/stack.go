@@ -78,8 +78,8 @@ func Up(o Options) (_ *Stack, err error) {
 	return s, nil
 }
 
-// deploy creates everything in an order that CloudFormation could choose. What calls a target comes
-// last, so that nothing is called before everything exists.
+// deploy creates everything in an order that CloudFormation could choose. Alarms, rules
+// and event sources come last, so that nothing is called before everything exists.
 func (s *Stack) deploy(o Options) error {
 	if err := s.resources(o); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// This file has what the template declares, and nothing that the custom resource creates. What a
-// loaded account has already stays as it is, as when a template is deployed again.
+// This file has what the template declares, and nothing that the custom resource creates. In a
+// loaded account, existing resources stay as they are, as when a template is deployed again.
 
 // resources creates the state machine, the functions, and what the settings name.
 func (s *Stack) resources(o Options) error {
