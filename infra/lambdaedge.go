@@ -103,8 +103,8 @@ func (l *Lockstep) edgeFunction(account, region string) (experimental.EdgeFuncti
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"Router": awsiam.NewPolicyDocument(
 			&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
-				allow([]string{"s3:GetObject"}, accessPoint(l.config.App, account, region)+"/object/"+
-					sm.RouteObject),
+				allow([]string{"s3:GetObject"},
+					accessPoint(l.config.App, account, region)+"/object/"+sm.RouteObject),
 				// Each Region where a viewer is served has a log group.
 				allow([]string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"},
 					"arn:aws:logs:*:"+account+":log-group:/aws/lambda/"+edgeRegion+".*"),

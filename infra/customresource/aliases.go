@@ -143,7 +143,7 @@ func (a aliasMaker) publish(ctx context.Context, fn string) (string, error) {
 
 	if runs := time.Duration(aws.ToInt32(out.Timeout)) * time.Second; runs > a.longest {
 		return "", fmt.Errorf("cdk.json: lockstep.functions: %s may run for %s, expected at most %s; "+
-			"give it \"timeout\": \"%s\" beside existing", fn, runs, a.longest, runs)
+			"give it \"timeout\": \"%s\" next to existing", fn, runs, a.longest, runs)
 	}
 
 	return aws.ToString(out.Version), nil

@@ -14,19 +14,20 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// minute is how long a minute of cdk.json takes here: bakes, drains and whatever else waits goes
-// that much faster.
+// minute is how long a minute of cdk.json takes here. Bakes, drains and other waits are that much
+// shorter.
 const minute = 2 * time.Second
 
-// shortestPeriod is what an alarm looks at: a minute of the demo's viewers is too few calls to
-// judge by, and CloudWatch evaluates nothing more often.
+// shortestPeriod is the shortest period of an alarm here: CloudWatch has no shorter one, and the
+// viewers make too few calls in less.
 const shortestPeriod = 10 * time.Second
 
-// longestCall is how long a function may run here: as long as a route takes to converge, so that a
-// rollback, which waits for both, takes no longer than the rest of the demo.
+// longestCall is how long a function may run here: as long as a route takes to converge. A rollback
+// waits for both.
 const longestCall = 3 * time.Second
 
-// application is what cdk.json asks for, if the sample shop can be released to it.
+// application reads cdk.json, and refuses an application that the sample shop cannot be released
+// to.
 func application(ctx context.Context) (config.Config, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -52,20 +53,20 @@ func application(ctx context.Context) (config.Config, error) {
 	return c, nil
 }
 
-// fits says what in a configuration cannot be stood up here, by its path.
+// fits refuses a configuration that cannot be run here. The error names its path.
 func fits(c config.Config) error {
 	if c.Router != config.CloudFrontFunction {
-		return fmt.Errorf("router: found %q, expected %q: nothing here runs Lambda@Edge, whose "+
-			"decisions are the same", c.Router, config.CloudFrontFunction)
+		return fmt.Errorf("router: found %q, expected %q: the local run has no Lambda@Edge, which "+
+			"routes in the same way", c.Router, config.CloudFrontFunction)
 	}
 
 	return shop.Fits(c)
 }
 
-// hastened is the configuration in the demo's time. What a call or a person takes is as ever.
+// hastened scales the configuration's waits to the local run's time. Latencies stay as they are.
 func hastened(c config.Config) config.Config {
-	// In bakes of seconds, on one machine, processes that start are all that a comparison of latency
-	// would see.
+	// A comparison of latency is switched off: in bakes of seconds on one machine it would mostly
+	// measure the start of processes.
 	c.Verdict.Slow = 0
 
 	c.Ramp.Steps = slices.Clone(c.Ramp.Steps)
@@ -82,8 +83,8 @@ func hastened(c config.Config) config.Config {
 		c.Functions[i].Timeout = min(c.Functions[i].Timeout, sm.Duration(longestCall))
 	}
 
-	c.Drain.Quiet, c.Drain.AtMost, c.Drain.HoldAtMost = hasten(
-		c.Drain.Quiet), hasten(c.Drain.AtMost), hasten(c.Drain.HoldAtMost)
+	c.Drain.Quiet, c.Drain.AtMost = hasten(c.Drain.Quiet), hasten(c.Drain.AtMost)
+	c.Drain.HoldAtMost = hasten(c.Drain.HoldAtMost)
 
 	period := max(hasten(c.Alarms.Period).Std(), shortestPeriod)
 	if period > 30*time.Second { // CloudWatch takes whole minutes
@@ -95,13 +96,13 @@ func hastened(c config.Config) config.Config {
 	return c
 }
 
-// hasten rounds to seconds, since metrics come by the second.
+// hasten scales a wait, rounded to seconds, the resolution of the metrics here.
 func hasten(d sm.Duration) sm.Duration {
 	return sm.Duration(max(time.Second, (d.Std() / (time.Minute / minute)).Round(time.Second)))
 }
 
-// words say what is stood up, and which event sources have no stand-in: only a pattern has, the
-// bus.
+// summaryOf describes the application in a line, and names the event sources that have no stand-in:
+// all except patterns.
 func summaryOf(c config.Config) string {
 	var functions, ramp, silent []string
 

@@ -70,7 +70,7 @@ func TestApplication_Fits(t *testing.T) {
 			database, `functions[1].routes: found ["/order"], expected "/orders" among them: the sample shop's pages call it`},
 		"another runtime": {`"functions":[{"name":"catalog","runtime":"nodejs22.x","handler":"i.h","routes":["/catalog"]},` + orders + `],` + database, `functions[0].runtime: found "nodejs22.x", expected "provided.al2023": the sample shop is written in Go`},
 		"another router": {`"functions":[` + catalog + `,` + orders + `],"router":"lambda-edge",` +
-			database, `router: found "lambda-edge", expected "cloudfront-function": nothing here runs Lambda@Edge, whose decisions are the same`},
+			database, `router: found "lambda-edge", expected "cloudfront-function": the local run has no Lambda@Edge, which routes in the same way`},
 		"without database": {`"functions":[` + catalog + `,` + orders + `]`,
 			"database: found none, expected one: the sample shop keeps its orders there"},
 	} {

@@ -11,9 +11,9 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// builds knows which release each layer of a release was built as. A release may bring what an
-// earlier one built, as one that somebody makes of a copy does, and its code and assets then bear
-// the earlier stamp.
+// builds finds out as which release each layer of a release was built. They differ where a release
+// contains an earlier release's build, as a copied bundle does: its code and assets then have the
+// earlier stamp.
 type builds struct {
 	object  func(key string) []byte // in the state bucket
 	carries func() map[sm.Environment]sm.EnvironmentState
@@ -22,7 +22,8 @@ type builds struct {
 	known map[string]string
 }
 
-// of is the release that a layer was built as: a function by its name, or the "assets" of the site.
+// of is the release as which a layer was built. The layer is a function's name, or the "assets" of
+// the site.
 func (b *builds) of(release, layer string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -43,8 +44,8 @@ func (b *builds) of(release, layer string) string {
 	return stamp
 }
 
-// bringer is the release that brought a layer of a release: an earlier one where it left the layer
-// alone.
+// bringer is the release that brought a layer: an earlier one, if this one did not change the
+// layer.
 func (b *builds) bringer(release, layer string) string {
 	for _, c := range b.carries() {
 		if c.Release != release {
@@ -63,7 +64,7 @@ func (b *builds) bringer(release, layer string) string {
 	return release
 }
 
-// read finds the stamp in what a release brought; ok is false where that is not to be had yet.
+// read finds the stamp in a release's artifact. ok is false if the release has no manifest yet.
 func (b *builds) read(release, layer string) (stamp string, ok bool) {
 	m, err := sm.ParseManifest(release, b.object(sm.ManifestKey(release)))
 	if err != nil {
@@ -86,8 +87,9 @@ var (
 )
 
 // search finds a stamp in the files of a zip whose names begin with the prefix.
-func (b *builds) search(m sm.Manifest, a sm.Artifact, prefix string, stamp *regexp.Regexp,
-	otherwise string) string {
+func (b *builds) search(
+	m sm.Manifest, a sm.Artifact, prefix string, stamp *regexp.Regexp, otherwise string,
+) string {
 	data := b.object(m.Key(a))
 
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))

@@ -18,7 +18,8 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// parts is what was compiled: kept in .lockstep between runs, so that Go links only what changed.
+// parts is the compiled code. It stays in .lockstep between runs, so that Go links only what
+// changed.
 type parts struct {
 	dir      string
 	lambdas  map[sm.Task][]byte
@@ -41,10 +42,9 @@ func compile(ctx context.Context) (parts, error) {
 	}
 
 	p.command = filepath.Join(bin, "lockstep")
-	// Without the tag aws-lambda-go brings net/rpc, for which Go keeps every method of every type.
+	// Without the tag aws-lambda-go imports net/rpc, for which Go keeps every method of every type.
 	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w",
-		"-o", bin+string(filepath.Separator),
-		"./functions/...", "./statemachine/lockstep")
+		"-o", bin+string(filepath.Separator), "./functions/...", "./statemachine/lockstep")
 	build.Dir = root
 
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -70,8 +70,7 @@ func compile(ctx context.Context) (parts, error) {
 	return p, group.Wait()
 }
 
-// bundles writes the shop's releases as AWS runs them: on Linux, on what cdk.json says the
-// functions are for.
+// bundles writes the shop's releases for AWS: for Linux, and the architecture in cdk.json.
 func bundles(ctx context.Context, dir string) error {
 	c, err := application(ctx)
 	if err != nil {
@@ -96,19 +95,19 @@ func bundles(ctx context.Context, dir string) error {
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", errors.New("there is no `go` on the PATH; install it from https://go.dev/dl")
+		return "", errors.New("find go on the PATH: not installed; see https://go.dev/dl")
 	}
 
 	mod := strings.TrimSpace(string(out))
 	if err != nil || mod == "" || mod == os.DevNull {
-		return "", errors.New("run this inside the checkout, where go.mod is: it compiles the Lambdas " +
-			"from their source")
+		return "", errors.New(
+			"find go.mod: not in a module; run this inside the checkout, whose Lambdas it compiles")
 	}
 
 	return filepath.Dir(mod), nil
 }
 
-// zips packs each Lambda as provided.al2023 wants it.
+// zips packs each Lambda for the runtime provided.al2023.
 func zips(bin string) (map[sm.Task][]byte, error) {
 	lambdas := map[sm.Task][]byte{}
 
@@ -124,7 +123,7 @@ func zips(bin string) (map[sm.Task][]byte, error) {
 	return lambdas, nil
 }
 
-// bootstrap is a zip of one executable.
+// bootstrap is a zip with one executable.
 func bootstrap(content []byte) []byte {
 	var packed bytes.Buffer
 
@@ -144,7 +143,7 @@ func bootstrap(content []byte) []byte {
 	return packed.Bytes()
 }
 
-// placeholder is what the application's functions are before the first release brings them.
+// placeholder is the code of the application's functions before their first release.
 func placeholder() []byte {
 	return bootstrap([]byte("#!/bin/sh\necho 'nothing is released yet' >&2\nexit 1\n"))
 }

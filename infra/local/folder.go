@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// folder is where this run keeps what it is made of: for its port, so that a later one finds it
-// there. A measurement is not worth it, and a port that is any port is not found again.
+// folder makes the folder for this run's files. It is named after the port, so that a run on the
+// same port can continue this one if it is killed. A measurement, or a run on a port that the
+// system chooses, cannot be continued and gets a temporary folder.
 func (l *local) folder(ctx context.Context) (dir string, err error) {
 	if l.options.rollbacks > 0 || l.options.port == 0 {
 		if dir, err = os.MkdirTemp("", "lockstep-"); err != nil {
@@ -21,7 +22,7 @@ func (l *local) folder(ctx context.Context) (dir string, err error) {
 			return "", err
 		}
 
-		made, err := madeOf(l.config)
+		made, err := digestOf(l.config)
 		if err != nil {
 			return "", err
 		}
@@ -39,7 +40,7 @@ func (l *local) folder(ctx context.Context) (dir string, err error) {
 	return dir, nil
 }
 
-// found is the killed run that this one goes on with; nil where it begins anew.
+// found is the killed run that this one continues; nil for a new run.
 func (l *local) found() *run {
 	if l.keeper == nil {
 		return nil
@@ -48,8 +49,8 @@ func (l *local) found() *run {
 	return l.keeper.found
 }
 
-// clearUp leaves nothing behind, but for a killed run that could not be gone on with: what was in
-// its way may be mended.
+// clearUp stops the database and removes the folder. It keeps a killed run that could not be
+// continued, since the cause may be mended.
 func (l *local) clearUp(dir string, up bool) error {
 	if l.found() != nil && !up {
 		if l.database != nil {

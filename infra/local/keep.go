@@ -21,32 +21,31 @@ import (
 	"lockstep/infra/local/postgres"
 )
 
-// run is what a run that is killed leaves behind. Nothing is synced to disk: it outlives the
-// process, not the machine.
+// run is the state of a run that a later one can continue if this one is killed. The files are not
+// synced to disk, so they survive the process but not the machine.
 type run struct {
-	// Made is what the run was made of: its code and its configuration.
+	// Made is the digest of the run's code and configuration.
 	Made     string
 	Database postgres.Place
 	Account  cloud.State
 }
 
-// keeper writes down what the account is, so that a run that is killed goes on when it is started
-// again. It is in a folder of its port, which no two runs have at a time. A nil keeper keeps
-// nothing.
+// keeper saves the account's state, so that a killed run continues when it is started again. Its
+// folder belongs to the port, which only one run can have at a time. A nil keeper saves nothing.
 type keeper struct {
 	dir    string
-	found  *run // of a run that was killed
+	found  *run // the killed run; nil for a new one
 	made   string
 	cloud  *cloud.Cloud
 	place  postgres.Place
 	say    func(format string, args ...any)
 	failed sync.Once
 
-	asked  atomic.Int64 // how often somebody wanted to be sure
+	asked  atomic.Int64 // the number of calls of save so far
 	mu     sync.Mutex
-	kept   int64 // what was asked until then is written down
+	kept   int64 // the last call of save whose state is written
 	over   bool
-	bodies map[string]bool
+	bodies map[string]bool // by digest: those that are written
 }
 
 const (
@@ -55,27 +54,29 @@ const (
 	bodiesDir   = "bodies"
 )
 
-// openKeeper looks for a run that was killed.
-func openKeeper(ctx context.Context, dir, made string, anew bool,
-	say func(string, ...any)) (*keeper, error) {
+// openKeeper opens the folder dir. It finds a killed run there, if that has the same digest and
+// anew is false, and empties the folder otherwise.
+func openKeeper(
+	ctx context.Context, dir, made string, anew bool, say func(string, ...any),
+) (*keeper, error) {
 	k := &keeper{dir: dir, made: made, bodies: map[string]bool{}, say: say}
 
 	data, err := os.ReadFile(filepath.Join(dir, runFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look for a run that was cut short: %w", err)
+		return nil, fmt.Errorf("look for an interrupted run: %w", err)
 	}
 
 	if err == nil {
 		var found run
 		switch err := json.Unmarshal(data, &found); {
 		case err != nil:
-			say("Found a run that was cut short and cannot be read, so that a new one begins: %v", err)
+			say("Cannot read the interrupted run, so a new one begins: %v", err)
 		case found.Made != made:
-			say("Found a run that was cut short, of other code or another configuration: a new one begins.")
+			say("Found an interrupted run of other code or another configuration; a new one begins.")
 		case anew:
-			say("Found a run that was cut short: a new one begins.")
+			say("Found an interrupted run; a new one begins.")
 		default:
-			say("Found a run that was cut short, and goes on with it; --anew begins a new one.")
+			say("Continuing the interrupted run; --anew begins a new one.")
 
 			k.found = &found
 
@@ -84,13 +85,13 @@ func openKeeper(ctx context.Context, dir, made string, anew bool,
 
 		if found.Database.URL != "" {
 			if err := found.Database.Remove(ctx); err != nil {
-				say("Its database was left: %v", err)
+				say("Its database could not be removed: %v", err)
 			}
 		}
 	}
 
 	if err := os.RemoveAll(dir); err != nil {
-		return nil, fmt.Errorf("remove what an earlier run left: %w", err)
+		return nil, fmt.Errorf("remove the earlier run: %w", err)
 	}
 
 	if err := os.MkdirAll(filepath.Join(dir, bodiesDir), 0o755); err != nil {
@@ -100,9 +101,9 @@ func openKeeper(ctx context.Context, dir, made string, anew bool,
 	return k, nil
 }
 
-// madeOf tells runs apart that do not understand each other: this program, the configuration, the
-// database's server.
-func madeOf(parts ...any) (string, error) {
+// digestOf is the digest of what a run must share with the one that continues it: this program, the
+// given parts, and the database's server.
+func digestOf(parts ...any) (string, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
@@ -123,14 +124,14 @@ func madeOf(parts ...any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// load fills the account with what the killed run knew.
+// load fills the account with the killed run's state.
 func (k *keeper) load(c *cloud.Cloud) error {
 	measured, err := os.ReadFile(filepath.Join(k.dir, metricsFile))
 	if err == nil {
 		err = c.Metrics.Load(measured)
 	}
 
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // in its first second it had none
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run has none in its first second
 		return err
 	}
 
@@ -140,8 +141,8 @@ func (k *keeper) load(c *cloud.Cloud) error {
 	})
 }
 
-// keep writes everything down from here on: before anybody is told of a change, and every second,
-// for an execution or a schedule tells nobody.
+// keep saves the account's state from here on: before a client gets the answer to a change, and
+// every second, because executions and schedules change without a client.
 func (k *keeper) keep(ctx context.Context, c *cloud.Cloud, place postgres.Place) (stop func()) {
 	k.cloud, k.place = c, place
 	c.Use(k.beforeAnswers)
@@ -171,8 +172,8 @@ func (k *keeper) keep(ctx context.Context, c *cloud.Cloud, place postgres.Place)
 	}
 }
 
-// beforeAnswers holds the answer to a change back until that is written down: whoever was told
-// relies on it, and may have the database rely on it.
+// beforeAnswers delays the answer to a change until the change is saved, since the client, and
+// through it the database, will depend on it.
 func (k *keeper) beforeAnswers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, reads := range []string{"Get", "List", "Head", "Describe"} {
@@ -190,18 +191,21 @@ func (k *keeper) beforeAnswers(next http.Handler) http.Handler {
 	})
 }
 
-// heldBack is an answer that is not sent yet.
+// heldBack is a response that is not sent yet.
 type heldBack struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-func (h *heldBack) WriteHeader(status int)      { h.status = status }
+// WriteHeader remembers the status.
+func (h *heldBack) WriteHeader(status int) { h.status = status }
+
+// Write collects the body.
 func (h *heldBack) Write(p []byte) (int, error) { return h.body.Write(p) }
 
-// save returns when what is now is written down. Who comes while another writes shares the next
-// writing.
+// save returns when the present state is written. Calls that come during a write share the next
+// one.
 func (k *keeper) save() {
 	if k == nil {
 		return
@@ -224,8 +228,8 @@ func (k *keeper) save() {
 	k.kept = until
 }
 
-// second writes down what changes all the time. Of the metrics what was before the rest: an event
-// of an alarm is there then, or its alarm has not rung yet.
+// second saves the metrics and the rest of the state. The metrics are read first: a saved alarm
+// then either has its event, or has not breached yet.
 func (k *keeper) second() {
 	measured, err := k.cloud.Metrics.Save()
 	k.save()
@@ -239,15 +243,14 @@ func (k *keeper) second() {
 	}
 }
 
-// fail says once that something could not be written.
+// fail reports the first failure to save.
 func (k *keeper) fail(err error) {
 	k.failed.Do(func() {
-		k.say("This run could not be kept, and will not outlive its process: %v",
-			err)
+		k.say("Cannot save this run, so it cannot be continued if it is killed: %v", err)
 	})
 }
 
-// write puts the bodies first: what names them finds them.
+// write writes the bodies first, so that whatever refers to one finds it.
 func (k *keeper) write() error {
 	state, bodies := k.cloud.Save()
 	for digest, body := range bodies {
@@ -270,7 +273,8 @@ func (k *keeper) write() error {
 	return replace(filepath.Join(k.dir, runFile), data)
 }
 
-// replace writes a file whole or not at all. It holds the database's password.
+// replace replaces a file atomically. Only the owner may read it: it contains the database's
+// password.
 func replace(file string, data []byte) error {
 	part := file + ".part"
 	if err := os.WriteFile(part, data, 0o600); err != nil {

@@ -12,7 +12,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// report is what --report writes.
+// report is the content of --report's file.
 type report struct {
 	Releases []releaseReport   `json:"releases"`
 	Visitors visitors.Counters `json:"visitors"`
@@ -21,19 +21,21 @@ type report struct {
 }
 
 type releaseReport struct {
-	ID                 string     `json:"id"`
-	Outcome            sm.Outcome `json:"outcome"`
-	Cause              sm.Cause   `json:"cause,omitzero"`
-	Path               []string   `json:"path"`
-	Weights            []int      `json:"weights"`
-	Seconds            float64    `json:"seconds"`
-	AlarmToSafeSeconds *float64   `json:"alarmToSafeSeconds"` // null where no alarm rang
+	ID      string     `json:"id"`
+	Outcome sm.Outcome `json:"outcome"`
+	Cause   sm.Cause   `json:"cause,omitzero"`
+	Path    []string   `json:"path"`
+	Weights []int      `json:"weights"`
+	Seconds float64    `json:"seconds"`
+	// AlarmToSafeSeconds is how long after the alarm the last call ended that the release answered;
+	// null without an alarm.
+	AlarmToSafeSeconds *float64 `json:"alarmToSafeSeconds"`
 
 	contracted bool
 }
 
-// caught tells whether it was an alarm, in a bake, or the verdict that had the release rolled
-// back: which of them is first is chance, most of all on a machine with much to do.
+// caught tells whether an alarm during a bake, or the verdict, had the release rolled back. Either
+// may come first, most of all on a busy machine.
 func (e releaseReport) caught() bool {
 	i := slices.Index(e.Path, string(sm.Rollback))
 
@@ -46,7 +48,7 @@ func (l *local) report() report {
 	return report{Releases: l.ended, Visitors: seen.Counters, seen: seen}
 }
 
-// entry is what became of a release that has just ended.
+// entry is the report of a release that has just ended.
 func (l *local) entry(id string) releaseReport {
 	var record sm.Record
 	l.object(sm.RecordKey(id), &record)
@@ -66,7 +68,7 @@ func (l *local) entry(id string) releaseReport {
 	return entry
 }
 
-// weights are those that the release had, in order, in basis points.
+// weights are the weights that the release had, in order, in basis points.
 func weights(record sm.Record) []int {
 	list := []int{}
 	for _, entry := range record.Events {
@@ -91,13 +93,12 @@ func (r report) write(file string) error {
 	return nil
 }
 
-// judge says what did not go as it should.
+// judge is an error that lists what did not go as expected; nil if everything did.
 func (r report) judge() error {
 	var problems []error
 
 	problem := func(format string, args ...any) {
-		problems = append(problems,
-			fmt.Errorf(format, args...))
+		problems = append(problems, fmt.Errorf(format, args...))
 	}
 
 	for _, id := range shop.Releases() {
@@ -132,6 +133,7 @@ func (r report) judge() error {
 	if r.Visitors.FailedOutsideBadRelease > 0 {
 		text := fmt.Sprintf("visitors: found %d failures outside of the bad release, expected none",
 			r.Visitors.FailedOutsideBadRelease)
+
 		for _, f := range r.seen.Failures {
 			text += "\n  " + f.String()
 		}
@@ -142,7 +144,7 @@ func (r report) judge() error {
 	return errors.Join(problems...)
 }
 
-// summary is the end of the story.
+// summary prints the report.
 func (s *story) summary(r report) {
 	s.sayf("")
 

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// wide is how many functions a release of the measurement changes: so many aliases take Lambda's
-	// quota a while.
+	// wide is how many functions a release of the measurement changes. Moving so many aliases within
+	// Lambda's quota takes half a minute.
 	wide = 200
 	// measuredConvergence is how long a route takes to reach the last edge location, which was
 	// measured on AWS at 46 to 83 s.
 	measuredConvergence = 80 * time.Second
-	// enoughToRollBack is within what the last call of the bad version ends after the alarm, 19 times
-	// in 20.
+	// enoughToRollBack is how soon after the alarm the last call of the bad version must have ended,
+	// in 19 of 20 rollbacks.
 	enoughToRollBack = 2 * time.Second
 )
 
-// measurement is what --rollbacks writes.
+// measurement is the result of --rollbacks.
 type measurement struct {
 	Functions int `json:"functions"`
 	// Seconds from the alarm's event to the end of the last call that the bad version answered,
@@ -36,12 +36,12 @@ type measurement struct {
 	Seconds  []float64         `json:"alarmToLastBadCallSeconds"`
 	Median   float64           `json:"median"`
 	P95      float64           `json:"p95"`
-	Told     []string          `json:"told"` // what each record says of how long its parts took
+	Told     []string          `json:"told"` // each record's last event of the step Rollback
 	Visitors visitors.Counters `json:"visitors"`
 }
 
-// widened is the configuration of the measurement: 200 functions, half of the viewers at once, and
-// edges as slow as CloudFront's.
+// widened is the configuration of the measurement: 200 functions, and a ramp that starts with half
+// of the viewers.
 func widened(c config.Config) config.Config {
 	for n := len(c.Functions) + 1; n <= wide; n++ {
 		c.Functions = append(c.Functions, config.Function{
@@ -50,14 +50,15 @@ func widened(c config.Config) config.Config {
 		})
 	}
 
-	c.Ramp.Steps = []sm.RampStep{{Percent: 50, Bake: sm.Duration(time.Hour)},
-		{Percent: 100, Bake: sm.Duration(time.Minute)}}
+	c.Ramp.Steps = []sm.RampStep{
+		{Percent: 50, Bake: sm.Duration(time.Hour)}, {Percent: 100, Bake: sm.Duration(time.Minute)},
+	}
 
 	return c
 }
 
-// widen makes a release's folder that changes as many functions as there are. Those that viewers
-// call are the shop's own; the others only have to be moved.
+// widen copies a release's folder and adds the functions that it lacks. Viewers call only the
+// shop's own; the aliases of the others only have to be moved.
 func (l *local) widen(release, into string) error {
 	from := l.parts.releases[release]
 
@@ -88,9 +89,9 @@ func (l *local) widen(release, into string) error {
 	return nil
 }
 
-// rollbacks releases v1 and then, again and again, v3, whose orders fail: an alarm undoes it. It
-// measures from the alarm's event to the end of the last call that v3 answered, wherever the edges
-// still sent viewers.
+// rollbacks releases v1 and then, repeatedly, v3, whose orders fail, so that an alarm rolls it
+// back. It measures from the alarm's event to the end of the last call that v3 answered, whichever
+// environment the edge still sends viewers to.
 func (l *local) rollbacks(ctx context.Context, dir string) error {
 	const good, bad = "v1", "v3"
 	for _, release := range []string{good, bad} {
@@ -135,19 +136,25 @@ func (l *local) rollbacks(ctx context.Context, dir string) error {
 	visiting.Wait()
 
 	m.Visitors = l.crowd.Report().Counters
-	slices.Sort(m.Seconds)
-	m.Median, m.P95 = m.Seconds[len(m.Seconds)/2], m.Seconds[min(len(m.Seconds)-1,
-		len(m.Seconds)*95/100)]
+	m.summarize()
 	l.story.sayf("\n%d rollbacks of %d functions: the last call of the bad version ended %.2f s "+
 		"after the alarm in the median, %.2f s at the 95th percentile, %.2f s at most;\n%d page views, "+
 		"%d mixed, %d requests failed outside of the bad release",
-		len(m.Seconds), m.Functions, m.Median, m.P95, m.Seconds[len(
-			m.Seconds)-1], m.Visitors.PageViews, m.Visitors.Mixed, m.Visitors.FailedOutsideBadRelease)
+		len(m.Seconds), m.Functions, m.Median, m.P95, m.Seconds[len(m.Seconds)-1],
+		m.Visitors.PageViews, m.Visitors.Mixed, m.Visitors.FailedOutsideBadRelease)
 
 	return errors.Join(m.write(l.options.report), m.judge())
 }
 
-// once releases the bad version, by the operator's command the first time and then from the
+// summarize sorts the measured seconds and takes the median and the 95th percentile.
+func (m *measurement) summarize() {
+	slices.Sort(m.Seconds)
+
+	n := len(m.Seconds)
+	m.Median, m.P95 = m.Seconds[n/2], m.Seconds[min(n-1, n*95/100)]
+}
+
+// once releases the bad version: the first time by the operator's command, then as from the
 // console.
 func (l *local) once(ctx context.Context, release string, first bool) error {
 	if first {
@@ -167,7 +174,8 @@ func (l *local) once(ctx context.Context, release string, first bool) error {
 	}
 }
 
-// howLong is what the record says of its rollback's parts.
+// howLong is the text of the record's last event of the step Rollback, which says how long its
+// parts took.
 func (l *local) howLong(release string) (text string) {
 	var record sm.Record
 	l.object(sm.RecordKey(release), &record)

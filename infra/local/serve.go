@@ -19,7 +19,7 @@ import (
 	"lockstep/statemachine/asl"
 )
 
-// gate holds the viewers off until there is something to serve.
+// gate answers viewers with 503 until the stack is up.
 type gate struct{ front atomic.Pointer[http.Handler] }
 
 func (g *gate) open(front http.Handler) { g.front.Store(&front) }
@@ -37,10 +37,10 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 <p>The shop is being started; <a href="%s">watch</a>.`, page.Prefix)
 }
 
-// handler is everything behind the one port: the page, the AWS endpoint for whatever is signed,
-// the shop for the rest. All of it answers to this machine's own names only, but for a client of
-// AWS that uses the endpoint as its proxy: such a request has another's name, and the form that
-// browsers use for no site.
+// handler serves everything on the one port: the page, the AWS endpoint for signed requests, and
+// the shop for the rest. It answers only requests for this machine's own names. The exception is a
+// signed request with an absolute URL, from an AWS client that uses the endpoint as its proxy:
+// browsers do not send that form to a site.
 func (l *local) handler() http.Handler {
 	watched := page.New(page.Options{Snapshot: l.snapshot, Do: l.do})
 	parts := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,10 +71,9 @@ func (l *local) handler() http.Handler {
 	})
 }
 
-// signed tells whether a request is a client of AWS's.
+// signed tells whether a request comes from an AWS client.
 func signed(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Authorization"),
-		"AWS4-")
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-")
 }
 
 // stamped remembers the status of a response.
@@ -88,8 +87,8 @@ func (s *stamped) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// release runs the operator's own command, and waits for the end. In a run that goes on, it may
-// have been asked for.
+// release runs the operator's command and waits for the release to end. In a run that continues an
+// interrupted one, the release may be under way or over already.
 func (l *local) release(ctx context.Context, id string) error {
 	ended := l.story.end(id)
 	switch l.stands(id) {
@@ -115,6 +114,7 @@ func (l *local) release(ctx context.Context, id string) error {
 	}
 }
 
+// ask runs lockstep release.
 func (l *local) ask(ctx context.Context, id string) error {
 	l.story.sayf("\n$ lockstep release %s", l.short(l.parts.releases[id]))
 	command := exec.CommandContext(ctx, l.parts.command, "release", l.parts.releases[id])
@@ -129,7 +129,7 @@ func (l *local) ask(ctx context.Context, id string) error {
 	return nil
 }
 
-// standing is how far a release has come.
+// standing is the progress of a release.
 type standing int
 
 const (
@@ -138,8 +138,8 @@ const (
 	isOver
 )
 
-// stands tells whether a release was asked for, and is over. Between its record's end and its
-// execution's it is not.
+// stands tells whether a release is new, under way, or over. It is over when its execution has
+// ended, which is after its record says so.
 func (l *local) stands(id string) standing {
 	for _, e := range l.stack.Cloud.States.Executions() {
 		if e.Status == asl.Running && strings.Contains(e.Input, `"`+id+`"`) {
@@ -158,7 +158,7 @@ func (l *local) stands(id string) standing {
 	return isOver
 }
 
-// short is a path as one would type it here.
+// short is a path relative to the checkout.
 func (l *local) short(path string) string {
 	if relative, err := filepath.Rel(filepath.Dir(l.parts.dir), path); err == nil {
 		return relative
@@ -167,10 +167,10 @@ func (l *local) short(path string) string {
 	return path
 }
 
-// do is the operator's word from the page.
+// do runs an operator's action from the page.
 func (l *local) do(ctx context.Context, action, release string) error {
 	if l.gate.front.Load() == nil {
-		return fmt.Errorf("nothing is up yet")
+		return fmt.Errorf("%s %s: the stack is not up yet; try again in a moment", action, release)
 	}
 	defer l.keeper.save()
 
@@ -201,8 +201,7 @@ func (l *local) do(ctx context.Context, action, release string) error {
 	return l.refusal(ctx, execution)
 }
 
-// refusal waits for the moment that Begin takes to refuse a release: whoever asked wants to hear
-// why.
+// refusal waits as long as Begin may take to refuse a release, and returns the reason if it does.
 func (l *local) refusal(ctx context.Context, execution string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

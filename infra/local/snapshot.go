@@ -9,7 +9,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// snapshot gathers what the page shows, from where the steps keep it.
+// snapshot gathers what the page shows from where the steps store it.
 func (l *local) snapshot() page.Snapshot {
 	s := page.Snapshot{App: l.config.App, Now: time.Now()}
 	if l.gate.front.Load() == nil {
@@ -62,8 +62,8 @@ func (l *local) snapshot() page.Snapshot {
 	return s
 }
 
-// offers are the uploaded releases that are newer than the live one, and neither under way nor
-// waiting: what can be released (again).
+// offers are the uploaded releases that can be released: newer than the live one, and neither under
+// way nor waiting.
 func (l *local) offers(live int64, lock sm.Lock) []string {
 	var offers []string
 
@@ -80,7 +80,7 @@ func (l *local) offers(live int64, lock sm.Lock) []string {
 	return offers
 }
 
-// records reads the ledger's records of every release that was ever asked for.
+// records reads the ledger's records of all releases that were announced on the bus.
 func (l *local) records() []sm.Record {
 	var records []sm.Record
 
@@ -94,7 +94,7 @@ func (l *local) records() []sm.Record {
 	return records
 }
 
-// known are the records of all releases, in the order in which they began.
+// known are the records of all releases in the ledger, in the order in which they began.
 func (l *local) known() []sm.Record {
 	var records []sm.Record
 
@@ -110,7 +110,7 @@ func (l *local) known() []sm.Record {
 	return records
 }
 
-// carries reads what each environment carries.
+// carries reads the state of each environment.
 func (l *local) carries() map[sm.Environment]sm.EnvironmentState {
 	carries := map[sm.Environment]sm.EnvironmentState{}
 
@@ -125,16 +125,16 @@ func (l *local) carries() map[sm.Environment]sm.EnvironmentState {
 
 func (l *local) object(key string, into any) { decode(l.read(key), into) }
 
-// read is an object of the state bucket; empty where there is none.
+// read reads an object of the state bucket; empty if there is none.
 func (l *local) read(key string) []byte {
 	object, _ := l.stack.Cloud.S3.Get(l.stack.Settings.StateBucket, key)
 	return object.Body
 }
 
-// decode reads what the steps wrote; what does not parse is shown as unknown.
+// decode parses what the steps wrote. Unparseable data is shown as unknown.
 func decode(data []byte, into any) { _ = json.Unmarshal(data, into) }
 
-// path is the states that an execution entered.
+// path lists the states that an execution entered.
 func (l *local) path(execution string) []string {
 	for _, e := range l.stack.Cloud.States.Executions() {
 		if e.ARN == execution {

@@ -15,10 +15,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// viewers is how many visit the shop.
+// viewers is the number of simulated viewers.
 const viewers = 300
 
-// story listens to the bus, as any pager could, and tells what happens on one screen.
+// story subscribes to the bus, as a pager could, and prints what happens in the terminal.
 type story struct {
 	out    io.Writer
 	colors bool
@@ -29,12 +29,12 @@ type story struct {
 	ends      map[string]chan struct{}
 	finished  map[string]string // by execution: its release
 	rollbacks map[string][]span
-	rang      map[string]time.Time // by release: the alarm that ended it
-	answers   map[string]time.Time // by release: the last call it answered
+	rang      map[string]time.Time // by release: when the first alarm went off
+	answers   map[string]time.Time // by release: when it last answered a call
 	last      string
 }
 
-// span is a time from which and, once it is over, until when.
+// span is an interval; to is zero while it lasts.
 type span struct{ from, to time.Time }
 
 func newStory(out *os.File) *story {
@@ -43,14 +43,14 @@ func newStory(out *os.File) *story {
 
 	return &story{
 		out: out, colors: terminal, began: time.Now(), ends: map[string]chan struct{}{},
-		finished:  map[string]string{},
-		rollbacks: map[string][]span{}, rang: map[string]time.Time{}, answers: map[string]time.Time{},
+		finished: map[string]string{}, rollbacks: map[string][]span{}, rang: map[string]time.Time{},
+		answers: map[string]time.Time{},
 	}
 }
 
 func (s *story) sayf(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
 
-// follow listens to what Lockstep and CloudWatch put on the bus.
+// follow subscribes to the events of Lockstep, Step Functions and CloudWatch.
 func (s *story) follow(st *stack.Stack) {
 	st.Cloud.Events.Subscribe("default", func(e events.Event) {
 		switch {
@@ -89,7 +89,7 @@ func (s *story) alarm(e events.Event) {
 	}
 }
 
-// over hears that an execution has ended: if it was by its Finish, so has its release.
+// over handles the end of an execution: if its release had reached Finish, the release has ended.
 func (s *story) over(e events.Event) {
 	var change struct{ ExecutionArn, Status string }
 	if json.Unmarshal(e.Detail, &change) != nil || change.Status == "RUNNING" {
@@ -108,7 +108,7 @@ func (s *story) over(e events.Event) {
 
 func (s *story) tell(c sm.StateChange) {
 	s.mu.Lock()
-	again := s.last == c.Release+c.Text // the bus may deliver twice
+	again := s.last == c.Release+c.Text // the bus may deliver an event twice
 
 	s.last = c.Release + c.Text
 	if c.Release != sm.RepairRelease && !slices.Contains(s.ids, c.Release) {
@@ -141,8 +141,8 @@ func (s *story) tell(c sm.StateChange) {
 	s.line(c.Release, string(c.State), c.Text, color)
 }
 
-// rollback notes when a rollback began and when everyone was back: the first and the last word of
-// the step.
+// rollback records when a rollback began and when every viewer was back, by the first and the last
+// event of the step.
 func (s *story) rollback(c sm.StateChange, now time.Time) {
 	spans := s.rollbacks[c.Release]
 	if c.Kind == sm.EventRollingBack {
@@ -155,8 +155,8 @@ func (s *story) rollback(c sm.StateChange, now time.Time) {
 	}
 }
 
-// recall knows again what was told before this process: the order of releases, whose execution is
-// about to end, and the rollbacks.
+// recall restores the story from the records of an interrupted run: the order of releases, those
+// that reached Finish, and the rollbacks.
 func (s *story) recall(records []sm.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +175,7 @@ func (s *story) recall(records []sm.Record) {
 	}
 }
 
-// rolledBack tells the visitors whether a view was open while its release was rolled back.
+// rolledBack tells whether a view of a release was open at any time while it was rolled back.
 func (s *story) rolledBack(release string, opened, closed time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +185,7 @@ func (s *story) rolledBack(release string, opened, closed time.Time) bool {
 	})
 }
 
-// answered notes that a release answered a call just now.
+// answered records that a release has just answered a call.
 func (s *story) answered(release string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +193,7 @@ func (s *story) answered(release string) {
 	s.answers[release] = time.Now()
 }
 
-// again forgets when a release rang and answered, before it is released anew.
+// again forgets a release's alarm and its last answer, before it is released once more.
 func (s *story) again(release string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +202,7 @@ func (s *story) again(release string) {
 	delete(s.answers, release)
 }
 
-// end is closed when the release has ended.
+// end returns a channel that is closed when the release has ended.
 func (s *story) end(release string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,7 +213,7 @@ func (s *story) end(release string) <-chan struct{} {
 	return ended
 }
 
-// releases lists whatever was heard of, in order.
+// releases lists the releases that were announced on the bus, in order.
 func (s *story) releases() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +221,8 @@ func (s *story) releases() []string {
 	return slices.Clone(s.ids)
 }
 
-// safe is how long after the alarm the release answered its last call; nil where none rang.
+// safe is how many seconds after the alarm the release answered its last call; nil without an
+// alarm.
 func (s *story) safe(release string) *float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,10 +265,10 @@ func (s *story) line(release, who, text string, c color) {
 		s.paint(c, text))
 }
 
-// invite says what there is to play with.
+// invite prints what to try.
 func (s *story) invite(l *local) {
 	s.sayf(`
-It stays up. Look at http://%[1]s (the shop) and http://%[1]s%[2]s (the release), or play:
+It stays up. Look at http://%[1]s (the shop) and http://%[1]s%[2]s (the release), or try:
 
   export AWS_ENDPOINT_URL=http://%[1]s %[3]s=%[4]s
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local

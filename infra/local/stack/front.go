@@ -11,7 +11,7 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// locations is how many edge locations there are. The last hears of a new route after
+// locations is the number of edge locations. A new route reaches the last one after
 // EdgeConvergence.
 const locations = 3
 
@@ -57,12 +57,12 @@ func (s *Stack) front(o Options) http.Handler {
 	})
 }
 
-// invoke calls a function for a method of the API, if its alias permits that.
-func (s *Stack) invoke(ctx context.Context, source, function string, payload []byte) (
-	[]byte, string, error,
-) {
+// invoke calls a function for a method of the API, if the policy of its alias permits that.
+func (s *Stack) invoke(
+	ctx context.Context, source, function string, payload []byte,
+) (answer []byte, functionError string, err error) {
 	if !s.Cloud.Lambda.Permits(function, "apigateway.amazonaws.com", source) {
-		return nil, "", fmt.Errorf("call %s for %s: its policy has no permission", function, source)
+		return nil, "", fmt.Errorf("call %s for %s: the policy does not permit it", function, source)
 	}
 
 	return s.Cloud.Lambda.Invoke(ctx, function, payload)

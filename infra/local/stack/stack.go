@@ -1,5 +1,5 @@
-// Package stack stands Lockstep and an application up on the stand-ins as a deployment does on AWS:
-// the template's resources under the same names, then the very custom resource of AWS. So a Lambda
+// Package stack deploys Lockstep and an application to the stand-ins as the template does to AWS:
+// the resources have the same names, and the custom resource is the same code, so that a Lambda
 // cannot tell the difference. The local run and the tests use it.
 package stack
 
@@ -23,37 +23,38 @@ import (
 // API is the id of the REST API.
 const API = "shopapi001"
 
-// Options say what is stood up: the application as cdk.json describes it, and what no file can say.
+// Options are what is deployed: the application as cdk.json describes it, its code, and how fast
+// things go.
 type Options struct {
 	config.Config
 
-	SiteURL string
+	SiteURL string // where viewers go
 	// Code is the zip of each of Lockstep's Lambdas.
 	Code map[sm.Task][]byte
-	// Placeholder is what the application's functions are before the first release.
+	// Placeholder is the zip of the application's functions before their first release.
 	Placeholder []byte
-	// Secret is the database's, as RDS keeps it; empty for an application without one.
+	// Secret is the database's secret in the format of RDS; empty for an application without one.
 	Secret string
-	Runner lambda.Runner
-	Limits lambda.Limits
-	// Load fills the account with what an earlier process kept; nil for a new one. Cloud.Resume sets
-	// it going.
+	Runner lambda.Runner // runs the functions
+	Limits lambda.Limits // Lambda's quotas
+	// Load fills the account with the state that an earlier process saved; nil for a new account.
+	// Cloud.Resume continues its executions and schedules.
 	Load func(*cloud.Cloud) error
 
-	Sweep           time.Duration // how often Recover looks; as on AWS where it is not said
-	CallTimeout     time.Duration
-	MetricPeriod    time.Duration
-	EdgeConvergence time.Duration
+	Sweep           time.Duration // how often Recover runs in case an event was lost; 0 as on AWS
+	CallTimeout     time.Duration // the longest that a function may run
+	MetricPeriod    time.Duration // the resolution of the metrics
+	EdgeConvergence time.Duration // until a route reaches every edge location
 }
 
-// Stack is what stands.
+// Stack is a deployed application with its Lockstep.
 type Stack struct {
 	Settings sm.Settings
 	Cloud    *cloud.Cloud
-	Front    http.Handler // the distribution, with the API behind it
+	Front    http.Handler // the distribution and the API behind it
 }
 
-// Up stands it up. Close ends it.
+// Up deploys a stack. Close ends it.
 func Up(o Options) (_ *Stack, err error) {
 	if o.Ramp, err = o.Ramp.Expanded(); err != nil {
 		return nil, err
@@ -63,13 +64,13 @@ func Up(o Options) (_ *Stack, err error) {
 	if o.Load != nil {
 		if err := o.Load(s.Cloud); err != nil {
 			s.Close()
-			return nil, fmt.Errorf("take over what was kept of %s: %w", o.App, err)
+			return nil, fmt.Errorf("load the saved state of %s: %w", o.App, err)
 		}
 	}
 
 	if err := s.deploy(o); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("stand up %s: %w", o.App, err)
+		return nil, fmt.Errorf("deploy %s: %w", o.App, err)
 	}
 
 	s.Front = s.front(o)
@@ -77,8 +78,8 @@ func Up(o Options) (_ *Stack, err error) {
 	return s, nil
 }
 
-// deploy makes everything in an order that CloudFormation could choose. What calls somebody comes
-// last, so that nothing happens while the rest is being made.
+// deploy creates everything in an order that CloudFormation could choose. Alarms, rules
+// and event sources come last, so that nothing is called before everything exists.
 func (s *Stack) deploy(o Options) error {
 	if err := s.resources(o); err != nil {
 		return err
@@ -103,7 +104,7 @@ func (s *Stack) deploy(o Options) error {
 // Close ends every execution, schedule and process.
 func (s *Stack) Close() { s.Cloud.Close() }
 
-// Definition is the definition with the ARNs of an application's Lambdas.
+// Definition is the state machine's definition with the ARNs of an application's Lambdas.
 func Definition(app string) string {
 	var pairs []string
 

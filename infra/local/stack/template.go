@@ -14,10 +14,10 @@ import (
 	sm "lockstep/statemachine"
 )
 
-// What the template declares, and nothing of what the custom resource makes. An account that was
-// loaded has most of it: that stays, as it does when a template is deployed again.
+// This file has what the template declares, and nothing that the custom resource creates. In a
+// loaded account, existing resources stay as they are, as when a template is deployed again.
 
-// resources makes the machine, the functions, and what the settings name.
+// resources creates the state machine, the functions, and what the settings name.
 func (s *Stack) resources(o Options) error {
 	s.Settings = settings(o, s.places(o))
 	if _, err := s.Cloud.States.Create(o.Name(), Definition(o.App)); err != nil {
@@ -27,7 +27,7 @@ func (s *Stack) resources(o Options) error {
 	return s.functions(o)
 }
 
-// callers makes what calls somebody when something happens.
+// callers creates what calls a target: alarms, rules and event sources.
 func (s *Stack) callers(o Options) error {
 	if err := s.alarms(o); err != nil {
 		return err
@@ -40,8 +40,8 @@ func (s *Stack) callers(o Options) error {
 	return s.sources(o)
 }
 
-// places makes what the settings name: buckets, stages without variables, a key-value store without
-// a route.
+// places creates what the settings name: buckets, stages without variables, a key-value store
+// without a route.
 func (s *Stack) places(o Options) config.Places {
 	p := config.Places{
 		StateBucket: o.App + "-lockstep-state", SiteBuckets: map[sm.Environment]string{},
@@ -69,7 +69,7 @@ func (s *Stack) places(o Options) config.Places {
 	return p
 }
 
-// settings are those of AWS, but for how fast things go here.
+// settings are the settings as on AWS, apart from how fast things go here.
 func settings(o Options, p config.Places) sm.Settings {
 	set := o.Config.Settings(p)
 	set.Sweep = cmp.Or(sm.Duration(o.Sweep), set.Sweep)
@@ -83,8 +83,8 @@ func role(o Options, of string) string {
 	return "arn:aws:iam::" + wire.Account + ":role/" + o.Name() + "-" + of
 }
 
-// functions makes Lockstep's Lambdas, or gives them the code of this run, and the application's
-// functions, also those that the template would find: with the placeholder and without versions.
+// functions creates Lockstep's Lambdas, or updates their code. It creates the application's
+// functions with the placeholder and without versions, adopted functions too.
 func (s *Stack) functions(o Options) error {
 	for _, task := range sm.Functions() {
 		if _, err := s.Cloud.Lambda.Create(lambda.Function{
@@ -119,7 +119,7 @@ func (s *Stack) functions(o Options) error {
 	return nil
 }
 
-// alarms makes the alarms that judge.
+// alarms creates the alarms of the environments and functions.
 func (s *Stack) alarms(o Options) error {
 	for _, a := range o.AllAlarms(s.Settings.SiteBuckets) {
 		var in cloudwatch.PutMetricAlarmInput
@@ -141,8 +141,8 @@ func (s *Stack) alarms(o Options) error {
 	return nil
 }
 
-// rules makes Lockstep's rules, but for those that bring the transitions to a topic and to a log:
-// the page tells of them here.
+// rules creates Lockstep's rules, apart from those that send the transitions to a topic and a log:
+// here the page shows them.
 func (s *Stack) rules(o Options) error {
 	for _, r := range o.Rules(s.Settings) {
 		rule := events.Rule{
@@ -173,8 +173,8 @@ func (s *Stack) rules(o Options) error {
 	return nil
 }
 
-// sources binds the event patterns of the functions to their alias live. Their other sources have
-// no stand-in.
+// sources binds the event patterns of the functions to their aliases live. Other event sources
+// have no stand-in.
 func (s *Stack) sources(o Options) error {
 	for _, f := range o.Functions {
 		live := wire.ARN("lambda", "function:"+o.Lambda(f)+":"+sm.LiveAlias)
