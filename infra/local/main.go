@@ -38,7 +38,8 @@ func main() {
 	flag.BoolVar(&o.verbose, "verbose", false,
 		"also print the log lines of Lockstep's Lambdas, each with its level in front")
 	flag.IntVar(&o.rollbacks, "rollbacks", 0, "instead of the three releases, roll a bad release of "+
-		"200 functions back this often\nand measure how soon nobody meets it; five minutes to set up, then about three each")
+		"200 functions back this often\nand measure how soon nobody meets it; "+
+		"five minutes to set up, then about three each")
 	flag.StringVar(&o.bundles, "bundles", "",
 		"only write the sample shop's releases into this `folder`, for lockstep release and AWS")
 	flag.Parse()

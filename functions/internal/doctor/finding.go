@@ -15,7 +15,7 @@ type finding struct {
 	alone bool
 	// hides says that the rest can be looked at as soon as it is repaired.
 	hides bool
-	// repair writes under the lease of doc; nil where only a person can.
+	// repair writes under the lease of doc; nil, with alone, where only a person can.
 	repair func(ctx context.Context, doc sm.Document) error
 }
 
